@@ -1,0 +1,75 @@
+"""The schedule: what our engine executes. Memory, flash, latency and the generated C are functions of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tinynas.graph import Graph
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Storage of one activation, or of several that share it (a RESHAPE's input and output, an in-place result).
+
+    `tensors` are indices into the graph. The first use and last use are positions of steps: a network input is
+    live from step 0, a network output until the last step.
+    """
+
+    index: int
+    size_bytes: int
+    tensors: tuple[int, ...]
+    first_step: int
+    last_step: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kernel call.
+
+    `variant` names an entry of the catalogue; `ops` are the graph operators it covers, in order (a fused PAD and
+    its convolution, for example). `inputs` and `output` are tensor indices of activations; `input_buffers` and
+    `output_buffer` the storage they live in. `padding` is (top, bottom, left, right) in elements with every PAD
+    folded in. `scratch_bytes` live during this step only and belong to the memory plan. `features` are the loop
+    counts of the kernel that explain its instructions (see the variant's documentation).
+    """
+
+    index: int
+    variant: str
+    ops: tuple[int, ...]
+    inputs: tuple[int, ...]
+    output: int
+    input_buffers: tuple[int, ...]
+    output_buffer: int
+    name: str
+    macs: int
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    scratch_bytes: int = 0
+    constant_bytes: int = 0
+    features: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A lowered graph: steps in execution order over buffers.
+
+    `inputs` and `outputs` are the int8 tensors at the interface of the generated code (edge QUANTIZE and DEQUANTIZE
+    are gone). `constant_bytes` of a step is what its weights, biases, requantization parameters and parameter
+    structure take in flash, to the byte.
+    """
+
+    graph: Graph
+    steps: tuple[Step, ...]
+    buffers: tuple[Buffer, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    buffer_of: Mapping[int, int]
+
+    @property
+    def variants(self) -> frozenset[str]:
+        """The kernel variants the firmware must contain: code size is a union over these, not a sum over steps."""
+        return frozenset(step.variant for step in self.steps)
+
+    @property
+    def macs(self) -> int:
+        return sum(step.macs for step in self.steps)
