@@ -1,0 +1,49 @@
+# make setup   create .venv with tinynas and everything the tests need
+# make demo    search, train, build and measure a network for a 12 KB microcontroller (at most 10 minutes)
+# make test    run the test suite
+# make lint    formatting, lint, types and import contracts: what CI runs
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+RUN    ?= runs/fashion_mnist_f303k8
+
+.PHONY: setup demo test test-slow lint format wheel clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "TinyNAS needs Python 3.11 or newer: $(PYTHON) is older; run make PYTHON=python3.11"; exit 3; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot create virtual environments: apt-get install python3-venv, then run make again"; exit 3; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup
+	$(BIN)/tinynas data fetch fashion-mnist
+	$(BIN)/tinynas run examples/fashion_mnist_f303k8.toml --out $(RUN)
+
+test: setup
+	$(BIN)/python -m pytest -n 2
+
+test-slow: setup
+	$(BIN)/python -m pytest -n 2 -m "slow and not hardware"
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+wheel: setup
+	$(BIN)/python -m hatchling build -t wheel
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
