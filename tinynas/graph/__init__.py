@@ -1,5 +1,7 @@
 """The network as data: tensors, operators, shapes, counting, and the integer reference executor."""
 
+from tinynas.graph._builder import GraphBuilder
+from tinynas.graph._counting import count_macs, count_params, op_macs
 from tinynas.graph._graph import Graph, GraphError
 from tinynas.graph._ops import (
     ATTRIBUTES_OF,
@@ -23,7 +25,9 @@ from tinynas.graph._ops import (
     SoftmaxAttributes,
     TransposeAttributes,
 )
+from tinynas.graph._shapes import infer_shape, window_output_size, window_padding
 from tinynas.graph._tensor import DType, Quantization, Tensor
+from tinynas.graph._validation import validate
 
 __all__ = [
     "ATTRIBUTES_OF",
@@ -37,6 +41,7 @@ __all__ = [
     "ElementwiseAttributes",
     "FullyConnectedAttributes",
     "Graph",
+    "GraphBuilder",
     "GraphError",
     "MeanAttributes",
     "Op",
@@ -51,4 +56,11 @@ __all__ = [
     "SoftmaxAttributes",
     "Tensor",
     "TransposeAttributes",
+    "count_macs",
+    "count_params",
+    "infer_shape",
+    "op_macs",
+    "validate",
+    "window_output_size",
+    "window_padding",
 ]

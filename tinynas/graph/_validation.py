@@ -1,0 +1,121 @@
+"""Checks that a graph could be executed: indices, order, shapes, element types, quantization."""
+
+from __future__ import annotations
+
+from tinynas.graph._graph import Graph, GraphError
+from tinynas.graph._ops import Op, OpKind
+from tinynas.graph._shapes import infer_shape
+from tinynas.graph._tensor import DType, Tensor
+
+_WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
+
+
+def validate(graph: Graph) -> None:
+    """Check `graph`; an INT8 skeleton (no quantization, no data) passes.
+
+    Raises:
+        GraphError: The first thing found wrong, naming the operator's index, kind and name or the tensor.
+    """
+    _check_tensors(graph)
+    written = {i for i, tensor in enumerate(graph.tensors) if tensor.constant}
+    for what, indices in (("input", graph.inputs), ("output", graph.outputs)):
+        if not indices:
+            raise GraphError(f"graph {graph.name!r} has no {what}s")
+        for i in indices:
+            if not 0 <= i < len(graph.tensors):
+                raise GraphError(f"{what} {i} of graph {graph.name!r} is not one of its {len(graph.tensors)} tensors")
+    for i in graph.inputs:
+        if i in written:
+            raise GraphError(f"input tensor {i} {graph.tensors[i].name!r} is a constant or listed twice")
+        written.add(i)
+    for position, op in enumerate(graph.ops):
+        where = f"op {position} {op.kind} {op.name!r}"
+        _check_wiring(graph, op, where, written)
+        _check_shape(graph, op, position)
+        _check_dtypes(graph, op, where)
+        written.update(op.outputs)
+    for i in graph.outputs:
+        if i not in written:
+            raise GraphError(f"output tensor {i} {graph.tensors[i].name!r} is written by no op")
+
+
+def _check_tensors(graph: Graph) -> None:
+    for i, tensor in enumerate(graph.tensors):
+        if any(size < 1 for size in tensor.shape):
+            raise GraphError(f"tensor {i} {tensor.name!r} has an empty dimension: {list(tensor.shape)}")
+        quantization = tensor.quantization
+        if quantization is None:
+            continue
+        # The axis of a 1-D tensor carries no information; TFLM's person_detect says 3 for its biases.
+        axis = 0 if len(tensor.shape) == 1 else quantization.axis
+        if quantization.per_channel and (
+            axis not in range(len(tensor.shape)) or tensor.shape[axis] != len(quantization.scales)
+        ):
+            raise GraphError(
+                f"tensor {i} {tensor.name!r} {list(tensor.shape)} has {len(quantization.scales)} scales "
+                f"along axis {quantization.axis}"
+            )
+
+
+def _check_wiring(graph: Graph, op: Op, where: str, written: set[int]) -> None:
+    if len(op.outputs) != 1:
+        raise GraphError(f"{where} must have one output, has {len(op.outputs)}")
+    for position, i in enumerate(op.inputs):
+        if i == -1 and position == 2 and op.kind in _WEIGHTED:
+            continue
+        if not 0 <= i < len(graph.tensors):
+            raise GraphError(f"{where}: input {i} is not one of the graph's {len(graph.tensors)} tensors")
+        if i not in written:
+            raise GraphError(f"{where} reads tensor {i} {graph.tensors[i].name!r} before it is written")
+    output = op.outputs[0]
+    if not 0 <= output < len(graph.tensors):
+        raise GraphError(f"{where}: output {output} is not one of the graph's {len(graph.tensors)} tensors")
+    if output in written:
+        raise GraphError(f"{where} writes tensor {output} {graph.tensors[output].name!r}, which has a value already")
+
+
+def _check_shape(graph: Graph, op: Op, position: int) -> None:
+    try:
+        inferred = infer_shape(op, [graph.tensors[i].shape if i >= 0 else () for i in op.inputs])
+    except GraphError as error:
+        raise GraphError(f"op {position} {error}") from error
+    output = graph.tensors[op.outputs[0]]
+    if output.shape != inferred:
+        raise GraphError(
+            f"op {position} {op.kind} {op.name!r} gives {list(inferred)} but its output {output.name!r} "
+            f"is declared {list(output.shape)}"
+        )
+
+
+def _check_dtypes(graph: Graph, op: Op, where: str) -> None:
+    inputs = [graph.tensors[i] if i >= 0 else None for i in op.inputs]
+    output = graph.tensors[op.outputs[0]]
+    first = inputs[0]
+    assert first is not None  # only a bias can be absent: _check_wiring
+    if op.kind is OpKind.QUANTIZE:
+        _require(where, "input", first, DType.FLOAT32, DType.INT8)
+        _require(where, "output", output, DType.INT8)
+        return
+    if op.kind is OpKind.DEQUANTIZE:
+        _require(where, "input", first, DType.INT8)
+        _require(where, "output", output, DType.FLOAT32)
+        return
+    _require(where, "input", first, DType.INT8, DType.FLOAT32)
+    _require(where, "output", output, first.dtype)
+    if op.kind in _WEIGHTED:
+        weights, bias = inputs[1], inputs[2] if len(inputs) > 2 else None
+        assert weights is not None
+        _require(where, "weights", weights, first.dtype)
+        if bias is not None:
+            _require(where, "bias", bias, DType.INT32 if first.dtype is DType.INT8 else DType.FLOAT32)
+    else:
+        for tensor in inputs[1:]:
+            assert tensor is not None
+            _require(where, "input", tensor, first.dtype)
+
+
+def _require(where: str, what: str, tensor: Tensor, *allowed: DType) -> None:
+    if tensor.dtype not in allowed:
+        raise GraphError(
+            f"{where}: {what} {tensor.name!r} is {tensor.dtype.value}, expected {' or '.join(d.value for d in allowed)}"
+        )
