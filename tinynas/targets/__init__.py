@@ -1,0 +1,26 @@
+"""Cores, memory regions and boards as validated data."""
+
+from ._board import Board, CyclesPerInstruction, Flasher, Layout, Region, Reserve, Serial
+from ._cores import CORES, Core
+from ._loading import BoardFileError, UnknownBoardError, board_names, load_board
+from ._resources import resource_path
+from ._validation import closest, explain_validation_error
+
+__all__ = [
+    "CORES",
+    "Board",
+    "BoardFileError",
+    "Core",
+    "CyclesPerInstruction",
+    "Flasher",
+    "Layout",
+    "Region",
+    "Reserve",
+    "Serial",
+    "UnknownBoardError",
+    "board_names",
+    "closest",
+    "explain_validation_error",
+    "load_board",
+    "resource_path",
+]
