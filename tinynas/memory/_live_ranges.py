@@ -1,0 +1,82 @@
+"""Live ranges: the common currency of everything about memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from tinynas.lowering import Schedule
+
+NATIVE_ALIGNMENT = 4
+"""Bytes to which our engine aligns every buffer. Kernels read int8 activations at any address, but the fast ones load
+whole words (LDR, SMLAD) and scratch holds int32: a word is what both need, and no kernel needs more."""
+
+
+@dataclass(frozen=True)
+class LiveRange:
+    """`size_bytes` of storage in use from step `start` to step `end`, both included.
+
+    A step's inputs and its output are both alive during the step, hence never overlap unless they share a buffer.
+    """
+
+    start: int
+    end: int
+    size_bytes: int
+
+    def __post_init__(self) -> None:
+        if self.start > self.end or self.size_bytes < 0:
+            raise ValueError(f"not a live range: steps {self.start} to {self.end}, {self.size_bytes} bytes")
+
+    def overlaps(self, other: LiveRange) -> bool:
+        """Whether both are alive during some step."""
+        return self.start <= other.end and other.start <= self.end
+
+
+@dataclass(frozen=True)
+class ScheduleRanges:
+    """The live ranges of a schedule: `buffers` by buffer index, `scratch` by step index (only steps that need any)."""
+
+    buffers: dict[int, LiveRange]
+    scratch: dict[int, LiveRange]
+
+    @property
+    def all(self) -> tuple[LiveRange, ...]:
+        return (*self.buffers.values(), *self.scratch.values())
+
+
+def align(size_bytes: int, alignment: int) -> int:
+    """Round `size_bytes` up to a multiple of `alignment`."""
+    return -(-size_bytes // alignment) * alignment
+
+
+def live_ranges(schedule: Schedule, alignment: int = NATIVE_ALIGNMENT) -> ScheduleRanges:
+    """Return the live ranges of a schedule's buffers and scratch, with sizes rounded up to `alignment` bytes."""
+    buffers = {
+        buffer.index: LiveRange(
+            buffer.first_step, max(buffer.first_step, buffer.last_step), align(buffer.size_bytes, alignment)
+        )
+        for buffer in schedule.buffers
+    }
+    scratch = {
+        step.index: LiveRange(step.index, step.index, align(step.scratch_bytes, alignment))
+        for step in schedule.steps
+        if step.scratch_bytes
+    }
+    return ScheduleRanges(buffers, scratch)
+
+
+def bytes_per_step(ranges: Sequence[LiveRange]) -> list[int]:
+    """Return the bytes alive during each step from 0 to the last one that any range touches."""
+    if not ranges:
+        return []
+    change = [0] * (max(r.end for r in ranges) + 2)
+    for r in ranges:
+        change[r.start] += r.size_bytes
+        change[r.end + 1] -= r.size_bytes
+    return list(accumulate(change))[:-1]
+
+
+def lower_bound(ranges: Sequence[LiveRange]) -> int:
+    """Return the most bytes alive during any one step: no plan can take less."""
+    return max(bytes_per_step(ranges), default=0)

@@ -1,0 +1,89 @@
+"""The arena plan of our engine: one static offset per buffer and per scratch area."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tinynas.lowering import Schedule
+from tinynas.memory._live_ranges import LiveRange, ScheduleRanges, live_ranges, lower_bound
+from tinynas.memory._segments import Segment, plan_segment, segments
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Where everything lies in the arena.
+
+    Attributes:
+        offsets: Buffer index -> byte offset.
+        scratch_offsets: Step index -> byte offset of its scratch, for the steps that need any.
+        arena_bytes: What the firmware allocates.
+        lower_bound_bytes: The most bytes alive during any step; a plan of this size cannot be improved.
+    """
+
+    offsets: Mapping[int, int]
+    scratch_offsets: Mapping[int, int]
+    arena_bytes: int
+    lower_bound_bytes: int
+
+
+def plan_arena(schedule: Schedule) -> MemoryPlan:
+    """Plan the arena of a schedule, by segments between cut tensors.
+
+    The network's input lies in the arena and is overwritten after its last use, like any activation: an application
+    that needs it afterwards keeps a copy. The output stays valid until the next input is written.
+
+    Offsets are multiples of 4 bytes. The plan depends on nothing but the schedule.
+    """
+    ranges = live_ranges(schedule)
+    steps = len(schedule.steps)
+    if steps == 0:
+        return _plan_side_by_side(ranges)
+    inputs = {schedule.buffer_of[t] for t in schedule.inputs}
+    outputs = {schedule.buffer_of[t] for t in schedule.outputs}
+    parts = segments(ranges, steps, inputs, outputs)
+    planned = [_plan_segment(ranges, part) for part in parts]
+    arena = max(size for _, _, size in planned)
+    offsets: dict[int, int] = {}
+    scratch: dict[int, int] = {}
+    upright = True
+    for part, (buffer_offsets, scratch_offsets, size) in zip(parts, planned, strict=True):
+        handed_on = part.input is not None and part.input == part.output
+        raised = dict(buffer_offsets)
+        if part.output is not None and not handed_on:
+            raised[part.output] += arena - size
+        for into, new, of in ((offsets, raised, ranges.buffers), (scratch, scratch_offsets, ranges.scratch)):
+            for index, offset in new.items():
+                into[index] = offset if upright else arena - offset - of[index].size_bytes
+        # An input that is not pinned (none, or several) leaves the output at the top just the same.
+        if not handed_on:
+            upright = not upright
+    return MemoryPlan(offsets, scratch, arena, lower_bound(ranges.all))
+
+
+def _plan_segment(ranges: ScheduleRanges, part: Segment) -> tuple[dict[int, int], dict[int, int], int]:
+    """Offsets of the segment's buffers and scratch, upright, and the bytes it takes."""
+    scratch = [step for step in range(part.first, part.last + 1) if step in ranges.scratch]
+    shape = tuple(
+        LiveRange(max(r.start, part.first) - part.first, min(r.end, part.last) - part.first, r.size_bytes)
+        for r in (*(ranges.buffers[b] for b in part.buffers), *(ranges.scratch[s] for s in scratch))
+    )
+    bottom = part.buffers.index(part.input) if part.input is not None else None
+    top = part.buffers.index(part.output) if part.output is not None and part.output != part.input else None
+    offsets, size = plan_segment(shape, bottom, top)
+    count = len(part.buffers)
+    return (
+        dict(zip(part.buffers, offsets[:count], strict=True)),
+        dict(zip(scratch, offsets[count:], strict=True)),
+        size,
+    )
+
+
+def _plan_side_by_side(ranges: ScheduleRanges) -> MemoryPlan:
+    """A network without steps (a RESHAPE alone): its buffers are all alive at once."""
+    offsets: dict[int, int] = {}
+    end = 0
+    for index, r in ranges.buffers.items():
+        offsets[index] = end
+        end += r.size_bytes
+    return MemoryPlan(offsets, {}, end, end)
