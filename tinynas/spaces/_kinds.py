@@ -1,0 +1,159 @@
+"""Block kinds by name: what a stage of a search space is made of, and how each becomes operators.
+
+A new kind needs a `build` function and one call of `register_block_kind`; search spaces name it in their file, and
+counting, planning and training follow from the operators that it emits. Three rules keep a kind trainable inside a
+weight-shared supernet, which shares weights by operator name:
+
+- the weights of an operator, under any choice, are a leading slice (channels) and a centre crop (kernel) of the
+  weights under the largest choice;
+- whether there is a skip connection follows from `stride` and the channels at both ends, never from a choice;
+- padding is TF-SAME inside the convolutions, so that no PAD operator enters a deployed graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tinynas.errors import UsageError
+from tinynas.graph import Activation, GraphBuilder
+from tinynas.spaces._block import Block, Shape
+from tinynas.spaces._nearest import suggestion
+
+
+class SpaceError(UsageError):
+    """A search space, a block or a genotype that makes no sense: the message names the part and the remedy."""
+
+
+def strided_shape(input_shape: Shape, settings: Mapping[str, int]) -> Shape:
+    """Output shape under TF-SAME padding: spatial size ceil(in / stride), `out_channels` channels."""
+    n, height, width, _ = input_shape
+    stride = settings["stride"]
+    return (n, -(-height // stride), -(-width // stride), settings["out_channels"])
+
+
+def _positive(value: int) -> str | None:
+    return None if value >= 1 else "must be at least 1"
+
+
+def _odd(value: int) -> str | None:
+    # An even kernel has no centre, so a smaller one could not be cropped from a larger one.
+    return None if value >= 1 and value % 2 == 1 else "must be odd and positive"
+
+
+@dataclass(frozen=True)
+class BlockKind:
+    """How a block of this kind is parameterised and built.
+
+    Attributes:
+        name: the name that search spaces use.
+        build: adds the operators to the builder, from the input tensor's index to the output tensor's.
+        choices: parameters a search space may make elastic, each with a check of one value that returns what is
+            wrong with it or None. The largest value of a choice must give the largest weights.
+        fixed: parameters that the chain sets (`out_channels` and `stride` in a stage, `classes` in a head).
+        output_shape: shape of the output from the input's shape and the parameters.
+    """
+
+    name: str
+    build: Callable[[GraphBuilder, int, Block], int]
+    choices: Mapping[str, Callable[[int], str | None]] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ("out_channels", "stride")
+    output_shape: Callable[[Shape, Mapping[str, int]], Shape] = strided_shape
+
+    def block(self, name: str, input_shape: Shape, settings: Mapping[str, int]) -> Block:
+        """A block with `settings`, which must name every parameter of the kind and nothing else."""
+        names = (*self.fixed, *self.choices)
+        if set(settings) != set(names):
+            raise SpaceError(f"block {name!r}: kind {self.name!r} takes {', '.join(names)}, got {', '.join(settings)}")
+        parameters = tuple((key, int(settings[key])) for key in names)
+        return Block(name, self.name, input_shape, self.output_shape(input_shape, settings), parameters)
+
+
+def _build_conv(builder: GraphBuilder, x: int, block: Block) -> int:
+    return builder.conv_2d(
+        x,
+        block.parameter("out_channels"),
+        block.parameter("kernel"),
+        stride=block.parameter("stride"),
+        activation=Activation.RELU6,
+        name=f"{block.name}.conv",
+    )
+
+
+def _build_depthwise_separable(builder: GraphBuilder, x: int, block: Block) -> int:
+    """MobileNetV1 (Howard et al. 2017, section 3.1): depthwise, then pointwise, both activated; no skip."""
+    x = builder.depthwise_conv_2d(
+        x,
+        block.parameter("kernel"),
+        stride=block.parameter("stride"),
+        activation=Activation.RELU6,
+        name=f"{block.name}.depthwise",
+    )
+    return builder.conv_2d(
+        x, block.parameter("out_channels"), 1, activation=Activation.RELU6, name=f"{block.name}.project"
+    )
+
+
+def _build_inverted_bottleneck(builder: GraphBuilder, x: int, block: Block) -> int:
+    """MobileNetV2 (Sandler et al. 2018, table 1): expand, depthwise, linear projection; skip where shapes allow."""
+    expansion, stride, out_channels = (block.parameter(key) for key in ("expansion", "stride", "out_channels"))
+    in_channels = block.input_shape[-1]
+    y = x
+    if expansion != 1:
+        y = builder.conv_2d(y, in_channels * expansion, 1, activation=Activation.RELU6, name=f"{block.name}.expand")
+    y = builder.depthwise_conv_2d(
+        y, block.parameter("kernel"), stride=stride, activation=Activation.RELU6, name=f"{block.name}.depthwise"
+    )
+    y = builder.conv_2d(y, out_channels, 1, name=f"{block.name}.project")
+    if stride == 1 and in_channels == out_channels:
+        y = builder.add(x, y, name=f"{block.name}.add")
+    return y
+
+
+def _build_classifier(builder: GraphBuilder, x: int, block: Block) -> int:
+    """Global average, then one linear layer that gives the logits; softmax is monotone and left to the host."""
+    y = builder.mean(x, axes=(1, 2), keep_dims=False, name=f"{block.name}.pool")
+    return builder.fully_connected(y, block.parameter("classes"), name=f"{block.name}.classifier")
+
+
+def _classifier_shape(input_shape: Shape, settings: Mapping[str, int]) -> Shape:
+    return (input_shape[0], settings["classes"])
+
+
+_KINDS: dict[str, BlockKind] = {
+    kind.name: kind
+    for kind in (
+        BlockKind("conv", _build_conv, {"kernel": _odd}),
+        BlockKind("depthwise_separable", _build_depthwise_separable, {"kernel": _odd}),
+        BlockKind("inverted_bottleneck", _build_inverted_bottleneck, {"kernel": _odd, "expansion": _positive}),
+        BlockKind("classifier", _build_classifier, {}, ("classes",), _classifier_shape),
+    )
+}
+
+
+def register_block_kind(kind: BlockKind) -> None:
+    """Make `kind` available to search spaces by its name.
+
+    Raises:
+        SpaceError: another kind of that name exists.
+    """
+    if kind.name in _KINDS and _KINDS[kind.name] != kind:
+        raise SpaceError(f"a block kind named {kind.name!r} exists already: choose another name")
+    _KINDS[kind.name] = kind
+
+
+def block_kind(name: str) -> BlockKind:
+    """The kind of that name.
+
+    Raises:
+        SpaceError: there is none; the message names the nearest.
+    """
+    try:
+        return _KINDS[name]
+    except KeyError:
+        raise SpaceError(f"unknown block kind {name!r}{suggestion(name, _KINDS)}") from None
+
+
+def block_kinds() -> tuple[str, ...]:
+    """Names of all registered kinds, sorted."""
+    return tuple(sorted(_KINDS))
