@@ -1,0 +1,120 @@
+"""Integer parameters of the int8 kernels, computed as TFLite's `Prepare` functions compute them.
+
+Where TFLite multiplies scales as float32 before it widens them, so does this module: the multipliers are equal to the
+last bit. Sources: tflite/kernels/{kernel_util,add,mul,reduce,quantize}.cc and internal/reference/reduce.h.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynas.graph._ops import Activation
+from tinynas.graph._tensor import Quantization
+from tinynas.graph.fixed_point._arithmetic import Multiplier, quantize_multiplier
+
+ADD_LEFT_SHIFT = 20
+"""Both inputs of an int8 ADD are shifted left by this many bits before they are rescaled."""
+
+_ACTIVATION_BOUNDS: dict[Activation, tuple[float, float]] = {
+    Activation.NONE: (-math.inf, math.inf),
+    Activation.RELU: (0.0, math.inf),
+    Activation.RELU_N1_TO_1: (-1.0, 1.0),
+    Activation.RELU6: (0.0, 6.0),
+}
+
+
+def quantized_activation_range(activation: Activation, quantization: Quantization) -> tuple[int, int]:
+    """Smallest and largest int8 value that `activation` lets through, for an output with `quantization`."""
+
+    def quantized(real: float) -> int:
+        # float32 division, halves away from zero: CalculateActivationRangeQuantized.
+        ratio = float(np.float32(real) / np.float32(quantization.scale))
+        return quantization.zero_point + math.trunc(ratio + math.copysign(0.5, ratio))
+
+    low, high = _ACTIVATION_BOUNDS[activation]
+    return (
+        max(-128, quantized(low)) if math.isfinite(low) else -128,
+        min(127, quantized(high)) if math.isfinite(high) else 127,
+    )
+
+
+def convolution_multipliers(
+    x: Quantization, weights: Quantization, output: Quantization, channels: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Multipliers and shifts of CONV_2D and DEPTHWISE_CONV_2D, each int32 [channels].
+
+    One weight scale serves all channels; the product of the scales is taken in double precision.
+    """
+    scales = weights.scales if weights.per_channel else weights.scales * channels
+    if len(scales) != channels:
+        raise ValueError(f"{len(scales)} weight scales for {channels} output channels")
+    pairs = [quantize_multiplier(x.scale * scale / output.scale) for scale in scales]
+    return np.array([p.value for p in pairs], np.int32), np.array([p.shift for p in pairs], np.int32)
+
+
+def fully_connected_multipliers(
+    x: Quantization, weights: Quantization, output: Quantization, channels: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Multipliers and shifts of FULLY_CONNECTED, each int32 [channels].
+
+    With one weight scale TFLite multiplies input and weight scale in float32 (GetQuantizedConvolutionMultipler);
+    with one per channel it uses the double precision of the convolutions.
+    """
+    if weights.per_channel:
+        return convolution_multipliers(x, weights, output, channels)
+    product = float(np.float32(x.scale) * np.float32(weights.scale))
+    multiplier = quantize_multiplier(product / output.scale)
+    return np.full(channels, multiplier.value, np.int32), np.full(channels, multiplier.shift, np.int32)
+
+
+class AddParameters(NamedTuple):
+    """Rescaling of an int8 ADD: ((a - za) << 20) * input1 + ((b - zb) << 20) * input2, that sum times output."""
+
+    input1: Multiplier
+    input2: Multiplier
+    output: Multiplier
+
+
+def add_parameters(a: Quantization, b: Quantization, output: Quantization) -> AddParameters:
+    """The multipliers of ADD; all shifts are zero or to the right.
+
+    Raises:
+        ValueError: The output scale is so small that the sum would be scaled up by 2**20 or more; TFLite aborts.
+    """
+    twice_max = 2 * max(a.scale, b.scale)
+    output_factor = twice_max / ((1 << ADD_LEFT_SHIFT) * output.scale)
+    if output_factor >= 1:
+        raise ValueError(f"ADD cannot bring inputs of scale {twice_max / 2} to an output of scale {output.scale}")
+    return AddParameters(
+        quantize_multiplier(a.scale / twice_max),
+        quantize_multiplier(b.scale / twice_max),
+        quantize_multiplier(output_factor),
+    )
+
+
+def mul_multiplier(a: Quantization, b: Quantization, output: Quantization) -> Multiplier:
+    """The multiplier of MUL.
+
+    LiteRT computes sa * sb / so in float32 (mul.cc), TFLM in double precision (mul_common.cc). They differ by up to
+    two parts in 2**24 and so, for about one element in 10**5, by one unit. This is LiteRT's.
+    """
+    return quantize_multiplier(float(np.float32(a.scale) * np.float32(b.scale) / np.float32(output.scale)))
+
+
+def mean_multiplier(x: Quantization, output: Quantization, count: int) -> Multiplier:
+    """The multiplier that takes a sum of `count` differences (q - zero point) to a mean in the output's scale.
+
+    The division by `count` is folded into the multiplier, truncated (reduce.h: QuantizedMeanOrSum).
+    """
+    value, shift = quantize_multiplier(x.scale / output.scale)
+    bits = min(count.bit_length() - 1, 32, 31 + shift)
+    return Multiplier((value << bits) // count, shift - bits)
+
+
+def requantization_multiplier(x: Quantization, output: Quantization) -> Multiplier:
+    """The multiplier of QUANTIZE from int8 to int8."""
+    return quantize_multiplier(x.scale / output.scale)
