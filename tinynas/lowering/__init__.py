@@ -1,5 +1,17 @@
 """Lowering: from a graph to the schedule of kernel calls that our engine executes."""
 
+from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError
+from tinynas.lowering._lower import lower
 from tinynas.lowering._schedule import Buffer, Schedule, Step
+from tinynas.lowering._variants import KernelCall, KernelVariant
 
-__all__ = ["Buffer", "Schedule", "Step"]
+__all__ = [
+    "CATALOGUE",
+    "Buffer",
+    "KernelCall",
+    "KernelVariant",
+    "Schedule",
+    "Step",
+    "UnsupportedGraphError",
+    "lower",
+]

@@ -1,0 +1,62 @@
+"""The closed list of kernels. Flash is predictable to the byte because nothing outside it is ever linked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tinynas.errors import UsageError
+from tinynas.graph import OpKind
+from tinynas.lowering import _unweighted_variants as unweighted
+from tinynas.lowering import _weighted_variants as weighted
+from tinynas.lowering._variants import KernelCall, KernelVariant
+
+
+class UnsupportedGraphError(UsageError):
+    """The graph is valid, but our engine has no kernel for one of its operators. Names the operator."""
+
+
+CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType(
+    {
+        variant.name: variant
+        for variant in (
+            weighted.FULLY_CONNECTED,
+            weighted.CONV_1X1,
+            weighted.DEPTHWISE_CONV_2D,
+            weighted.CONV_2D,
+            unweighted.AVERAGE_POOL_2D,
+            unweighted.MAX_POOL_2D,
+            unweighted.ADD,
+            unweighted.ADD_BROADCAST,
+            unweighted.MUL,
+            unweighted.MUL_BROADCAST,
+            unweighted.REQUANTIZE,
+            unweighted.CONCATENATION,
+            unweighted.PAD,
+            unweighted.MEAN,
+            unweighted.SOFTMAX,
+            unweighted.RESIZE_NEAREST_NEIGHBOR,
+            unweighted.TRANSPOSE,
+        )
+    }
+)
+"""Kernel variants by name. Where several apply to an operator, the first one is used."""
+
+_BY_KIND: Mapping[OpKind, tuple[KernelVariant, ...]] = MappingProxyType(
+    {kind: tuple(v for v in CATALOGUE.values() if kind in v.kinds) for kind in OpKind}
+)
+
+
+def select_variant(call: KernelCall) -> KernelVariant:
+    """The first variant of the catalogue that can execute the call.
+
+    Raises:
+        UnsupportedGraphError: There is none.
+    """
+    for variant in _BY_KIND[call.op.kind]:
+        if variant.applies(call):
+            return variant
+    shapes = ", ".join(str(list(t.shape)) for t in call.operands)
+    raise UnsupportedGraphError(
+        f"{call.op.kind} {call.op.name!r}: no kernel of the engine covers it (inputs {shapes}, {call.op.attributes})"
+    )

@@ -1,0 +1,263 @@
+"""Lowering: fuse, choose a kernel per operator, and share storage where that is safe.
+
+What makes lowering local. A search caches the costs of blocks, so a chain of blocks must lower to the concatenation
+of what its blocks lower to. Every decision here therefore looks at nothing beyond the block:
+
+- The kernel of an operator depends on its own shapes and attributes.
+- A block's input is the only tensor alive where the block begins (a *cut tensor*), and so is its output where it
+  ends. In place, an output is put onto an operand only if that operand is neither a network input nor a cut tensor:
+  a cut tensor may be the input of a block, which, lowered alone, is a network input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes, op_macs
+from tinynas.lowering._catalogue import UnsupportedGraphError, select_variant
+from tinynas.lowering._geometry import padding_of
+from tinynas.lowering._schedule import Buffer, Schedule, Step
+from tinynas.lowering._variants import KernelCall, KernelVariant
+
+_MAX_DIMENSION = 0xFFFF  # the kernels' parameter structures hold dimensions in 16 bits
+_WINDOWED = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D))
+_FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A step before storage is assigned."""
+
+    variant: KernelVariant
+    call: KernelCall
+    ops: tuple[int, ...]
+    inputs: tuple[int, ...]
+    output: int
+
+
+def lower(graph: Graph) -> Schedule:
+    """Lower an int8 graph, or an int8 skeleton without weights and quantization, to a schedule.
+
+    A float QUANTIZE at the network's inputs and a DEQUANTIZE at its outputs are removed: the interface of the
+    generated code is int8. RESHAPE becomes an alias, PAD is fused into the convolutions that read it.
+
+    Raises:
+        UnsupportedGraphError: An operator that the engine cannot execute, by name.
+    """
+    inputs, outputs, edge = _int8_interface(graph)
+    planned, alias = _plan_steps(graph, outputs, edge)
+    return _assign_buffers(graph, planned, alias, inputs, outputs)
+
+
+def _int8_interface(graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], frozenset[int]]:
+    """Interface tensors with the float edges cut off, and the QUANTIZE and DEQUANTIZE operators at those edges."""
+    edge: set[int] = set()
+    inputs: list[int] = []
+    for t in graph.inputs:
+        if graph.tensors[t].dtype is DType.INT8:
+            inputs.append(t)
+            continue
+        readers = graph.consumers.get(t, ())
+        if len(readers) != 1 or graph.ops[readers[0]].kind is not OpKind.QUANTIZE:
+            raise UnsupportedGraphError(
+                f"input {graph.tensors[t].name!r} is {graph.tensors[t].dtype.value} and not read by one QUANTIZE: "
+                "the engine runs int8 graphs; quantize the model first"
+            )
+        edge.add(readers[0])
+        inputs.append(graph.ops[readers[0]].outputs[0])
+    outputs: list[int] = []
+    for t in graph.outputs:
+        if graph.tensors[t].dtype is DType.INT8:
+            outputs.append(t)
+            continue
+        producer = graph.producers.get(t, -1)
+        if producer < 0 or graph.ops[producer].kind is not OpKind.DEQUANTIZE or graph.consumers.get(t):
+            raise UnsupportedGraphError(
+                f"output {graph.tensors[t].name!r} is {graph.tensors[t].dtype.value} and not written by a DEQUANTIZE: "
+                "the engine runs int8 graphs; quantize the model first"
+            )
+        edge.add(producer)
+        outputs.append(graph.ops[producer].inputs[0])
+    return tuple(inputs), tuple(outputs), frozenset(edge)
+
+
+def _plan_steps(graph: Graph, outputs: tuple[int, ...], edge: frozenset[int]) -> tuple[list[_Planned], dict[int, int]]:
+    """One step per operator that needs a kernel, and the tensors whose storage is another tensor's (RESHAPE)."""
+    alias: dict[int, int] = {}
+    fused: dict[int, int] = {}  # output of a fused PAD -> index of the PAD
+    planned: list[_Planned] = []
+    for index, op in enumerate(graph.ops):
+        if index in edge:
+            continue
+        _require_int8(graph, op)
+        if op.kind is OpKind.RESHAPE and not graph.tensors[op.inputs[0]].constant:
+            alias[op.outputs[0]] = op.inputs[0]
+        elif op.kind is OpKind.PAD and _fusable(graph, op, outputs):
+            fused[op.outputs[0]] = index
+        else:
+            planned.append(_plan_step(graph, index, op, fused.get(op.inputs[0], -1)))
+    return planned, alias
+
+
+def _plan_step(graph: Graph, index: int, op: Op, pad: int) -> _Planned:
+    padding = padding_of(graph, op)
+    source = op.inputs[0]
+    if pad >= 0:
+        attributes = graph.ops[pad].attributes
+        assert isinstance(attributes, PadAttributes)
+        _, vertical, horizontal, _ = attributes.paddings
+        top, bottom, left, right = padding
+        padding = (top + vertical[0], bottom + vertical[1], left + horizontal[0], right + horizontal[1])
+        source = graph.ops[pad].inputs[0]
+    call = KernelCall(graph, op, padding, source)
+    _require_supported_shapes(call)
+    activations = tuple(i for i in op.inputs if i >= 0 and not graph.tensors[i].constant)
+    inputs = (source, *activations[1:]) if pad >= 0 else activations
+    return _Planned(select_variant(call), call, (pad, index) if pad >= 0 else (index,), inputs, op.outputs[0])
+
+
+def _require_int8(graph: Graph, op: Op) -> None:
+    for t in (*op.inputs, *op.outputs):
+        if t >= 0 and not graph.tensors[t].constant and graph.tensors[t].dtype is not DType.INT8:
+            raise UnsupportedGraphError(
+                f"{op.kind} {op.name!r}: {graph.tensors[t].name!r} is {graph.tensors[t].dtype.value} inside the "
+                "network; the engine runs int8 graphs: quantize the model first"
+            )
+
+
+def _require_supported_shapes(call: KernelCall) -> None:
+    op = call.op
+    where = f"{op.kind} {op.name!r}"
+    if _reads_constants_only(call):
+        raise UnsupportedGraphError(f"{where}: all of its inputs are constant; fold it into a constant first")
+    if op.kind in _WINDOWED and call.input.shape[0] != 1:
+        raise UnsupportedGraphError(f"{where}: the engine runs one image at a time, got {list(call.input.shape)}")
+    if max((*call.input.shape, *call.output.shape)) > _MAX_DIMENSION:
+        raise UnsupportedGraphError(f"{where}: dimensions above {_MAX_DIMENSION}, got {list(call.input.shape)}")
+
+
+def _reads_constants_only(call: KernelCall) -> bool:
+    """Whether a call reads nothing but constants."""
+    return all(i < 0 or call.graph.tensors[i].constant for i in call.op.inputs)
+
+
+def _fusable(graph: Graph, op: Op, outputs: tuple[int, ...]) -> bool:
+    """PAD with the zero point equals a convolution's own padding. Pooling ignores padding, so it keeps its PAD."""
+    attributes = op.attributes
+    assert isinstance(attributes, PadAttributes)
+    paddings = attributes.paddings
+    readers = graph.consumers.get(op.outputs[0], ())
+    return (
+        len(paddings) == 4
+        and paddings[0] == paddings[3] == (0, 0)
+        and op.outputs[0] not in outputs
+        and bool(readers)
+        and all(graph.ops[i].kind in _FUSES_PAD for i in readers)
+    )
+
+
+def _assign_buffers(
+    graph: Graph, planned: list[_Planned], alias: dict[int, int], inputs: tuple[int, ...], outputs: tuple[int, ...]
+) -> Schedule:
+    def root(t: int) -> int:
+        while t in alias:
+            t = alias[t]
+        return t
+
+    last = max(0, len(planned) - 1)
+    produced = {root(t): -1 for t in inputs} | {root(p.output): i for i, p in enumerate(planned)}
+    last_read = dict(produced)
+    for i, p in enumerate(planned):
+        last_read.update((root(t), i) for t in p.inputs)
+    results = {root(t) for t in outputs}
+    last_read.update((r, len(planned)) for r in results)
+    pinned = {root(t) for t in inputs} | results | _cut_tensors(produced, last_read, len(planned))
+
+    buffer_of: dict[int, int] = {}
+    members: list[list[int]] = []
+    spans: list[list[int]] = []
+
+    def store(t: int, step: int) -> None:
+        buffer_of[t] = len(members)
+        members.append([t])
+        spans.append([max(0, step), min(last, max(0, step, last_read[t]))])
+
+    for t in dict.fromkeys(map(root, inputs)):
+        store(t, -1)
+    for i, p in enumerate(planned):
+        target = root(p.output)
+        operand = _in_place_operand(graph, p, i, map(root, p.inputs), produced, last_read, pinned)
+        if operand is None:
+            store(target, i)
+        else:
+            buffer_of[target] = buffer_of[operand]
+            members[buffer_of[target]].append(target)
+            spans[buffer_of[target]][1] = min(last, max(i, last_read[target]))
+    for t in alias:
+        buffer_of[t] = buffer_of[root(t)]
+        members[buffer_of[t]].append(t)
+    steps = tuple(
+        Step(
+            index=i,
+            variant=p.variant.name,
+            ops=p.ops,
+            inputs=p.inputs,
+            output=p.output,
+            input_buffers=tuple(buffer_of[t] for t in p.inputs),
+            output_buffer=buffer_of[p.output],
+            name=p.call.op.name,
+            macs=op_macs(graph, p.call.op),
+            padding=p.call.padding,
+            scratch_bytes=p.variant.scratch_bytes(p.call),
+            constant_bytes=p.variant.constant_bytes(p.call),
+            features=p.variant.features(p.call),
+        )
+        for i, p in enumerate(planned)
+    )
+    buffers = tuple(
+        Buffer(i, graph.tensors[tensors[0]].size_bytes, tuple(tensors), first, end)
+        for i, (tensors, (first, end)) in enumerate(zip(members, spans, strict=True))
+    )
+    return Schedule(graph, steps, buffers, inputs, outputs, buffer_of)
+
+
+def _cut_tensors(produced: dict[int, int], last_read: dict[int, int], steps: int) -> set[int]:
+    """Tensors that are, between some two steps, the only one alive. One sweep over counts and sums of indices."""
+    count = [0] * (steps + 2)
+    total = [0] * (steps + 2)
+    for t, start in produced.items():
+        # Alive across the boundaries after steps start .. last_read - 1; boundary b lies after step b - 1.
+        for position, sign in ((start + 1, 1), (last_read[t] + 1, -1)):
+            count[position] += sign
+            total[position] += sign * t
+    cuts: set[int] = set()
+    alive = summed = 0
+    for boundary in range(steps):
+        alive += count[boundary]
+        summed += total[boundary]
+        if alive == 1:
+            cuts.add(summed)
+    return cuts
+
+
+def _in_place_operand(
+    graph: Graph,
+    planned: _Planned,
+    step: int,
+    operands: Iterable[int],
+    produced: dict[int, int],
+    last_read: dict[int, int],
+    pinned: set[int],
+) -> int | None:
+    """The operand that the output may overwrite: dead after the step, of equal size, neither input nor cut.
+
+    Of several, the one produced latest, so that the other, which is alive for longer, is freed as a whole.
+    """
+    if not planned.variant.in_place:
+        return None
+    size = graph.tensors[planned.output].size_bytes
+    candidates = [
+        t for t in operands if t not in pinned and last_read[t] == step and graph.tensors[t].size_bytes == size
+    ]
+    return max(candidates, key=produced.__getitem__, default=None)

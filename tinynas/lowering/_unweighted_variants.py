@@ -1,0 +1,279 @@
+"""The kernels without weights: pooling, element-wise arithmetic, reductions and data movement."""
+
+from __future__ import annotations
+
+import math
+
+from tinynas.graph import ConcatenationAttributes, MeanAttributes, OpKind
+from tinynas.lowering._geometry import valid_taps, window_of
+from tinynas.lowering._variants import POINTER, KernelCall, KernelVariant, always, words
+
+_MAX_RANK = 4
+
+
+def _low_rank(call: KernelCall) -> bool:
+    return all(len(t.shape) <= _MAX_RANK for t in (*call.operands, call.output))
+
+
+def _pool_features(call: KernelCall) -> dict[str, float]:
+    filter_size, stride, _ = window_of(call.graph, call.op)
+    (tap_rows, _), (tap_columns, _) = (
+        valid_taps(call.input.shape[1 + i], call.output.shape[1 + i], filter_size[i], stride[i], 1, call.padding[2 * i])
+        for i in range(2)
+    )
+    _, height, width, channels = call.output.shape
+    return {
+        "calls": 1,
+        "pixels": height * width,
+        "elements": call.output.elements,
+        "tap_rows": tap_rows * width * channels,
+        "taps": tap_rows * tap_columns * channels,
+    }
+
+
+_POOL_LOOPS = {
+    "pixels": "output pixels",
+    "elements": "output elements",
+    "tap_rows": "rows of the window inside the input, over all output elements",
+    "taps": "taps of the window inside the input, over all output elements",
+}
+
+AVERAGE_POOL_2D = KernelVariant(
+    name="average_pool_2d",
+    kinds=(OpKind.AVERAGE_POOL_2D,),
+    source="average_pool_2d.c",
+    symbol="tn_average_pool_2d",
+    parameters="tn_pool_2d_params",
+    applies=always,
+    constant_bytes=lambda call: 24,
+    features=_pool_features,
+    loops=_POOL_LOOPS,
+)
+
+MAX_POOL_2D = KernelVariant(
+    name="max_pool_2d",
+    kinds=(OpKind.MAX_POOL_2D,),
+    source="max_pool_2d.c",
+    symbol="tn_max_pool_2d",
+    parameters="tn_pool_2d_params",
+    applies=always,
+    constant_bytes=lambda call: 24,
+    features=_pool_features,
+    loops=_POOL_LOOPS,
+)
+
+
+def _same_shape(call: KernelCall) -> bool:
+    a, b = call.operands
+    return a.shape == b.shape
+
+
+def _element_features(call: KernelCall) -> dict[str, float]:
+    return {"calls": 1, "elements": call.output.elements}
+
+
+def _broadcast_features(call: KernelCall) -> dict[str, float]:
+    shape = (1,) * (_MAX_RANK - len(call.output.shape)) + call.output.shape
+    planes = math.prod(shape[:2])
+    return {"calls": 1, "planes": planes, "rows": planes * shape[2], "elements": call.output.elements}
+
+
+_ELEMENT_LOOPS = {"elements": "output elements"}
+_BROADCAST_LOOPS = {
+    "planes": "output elements without the last two dimensions",
+    "rows": "output elements without the last dimension",
+    "elements": "output elements",
+}
+
+ADD = KernelVariant(
+    name="add",
+    kinds=(OpKind.ADD,),
+    source="add.c",
+    symbol="tn_add",
+    parameters="tn_add_params",
+    applies=_same_shape,
+    constant_bytes=lambda call: 28 + call.constant_operand_bytes,
+    features=_element_features,
+    loops=_ELEMENT_LOOPS,
+    in_place=True,
+)
+
+ADD_BROADCAST = KernelVariant(
+    name="add_broadcast",
+    kinds=(OpKind.ADD,),
+    source="add_broadcast.c",
+    symbol="tn_add_broadcast",
+    parameters="tn_add_broadcast_params",
+    applies=_low_rank,
+    constant_bytes=lambda call: 72 + call.constant_operand_bytes,
+    features=_broadcast_features,
+    loops=_BROADCAST_LOOPS,
+    in_place=True,
+)
+
+MUL = KernelVariant(
+    name="mul",
+    kinds=(OpKind.MUL,),
+    source="mul.c",
+    symbol="tn_mul",
+    parameters="tn_mul_params",
+    applies=_same_shape,
+    constant_bytes=lambda call: 20 + call.constant_operand_bytes,
+    features=_element_features,
+    loops=_ELEMENT_LOOPS,
+    in_place=True,
+)
+
+MUL_BROADCAST = KernelVariant(
+    name="mul_broadcast",
+    kinds=(OpKind.MUL,),
+    source="mul_broadcast.c",
+    symbol="tn_mul_broadcast",
+    parameters="tn_mul_broadcast_params",
+    applies=_low_rank,
+    constant_bytes=lambda call: 64 + call.constant_operand_bytes,
+    features=_broadcast_features,
+    loops=_BROADCAST_LOOPS,
+    in_place=True,
+)
+
+REQUANTIZE = KernelVariant(
+    name="requantize",
+    kinds=(OpKind.QUANTIZE,),
+    source="requantize.c",
+    symbol="tn_requantize",
+    parameters="tn_requantize_params",
+    applies=always,
+    constant_bytes=lambda call: 16,
+    features=_element_features,
+    loops=_ELEMENT_LOOPS,
+    in_place=True,
+)
+
+
+def _concatenation_features(call: KernelCall) -> dict[str, float]:
+    assert isinstance(call.op.attributes, ConcatenationAttributes)
+    outer = math.prod(call.output.shape[: call.op.attributes.axis])
+    return {
+        "calls": 1,
+        "inputs": len(call.operands),
+        "runs": outer * len(call.operands),
+        "elements": call.output.elements,
+    }
+
+
+CONCATENATION = KernelVariant(
+    name="concatenation",
+    kinds=(OpKind.CONCATENATION,),
+    source="concatenation.c",
+    symbol="tn_concatenation",
+    parameters="tn_concatenation_params",
+    applies=always,
+    constant_bytes=lambda call: POINTER + 8 + 4 * len(call.operands) + call.constant_operand_bytes,
+    features=_concatenation_features,
+    loops={"inputs": "inputs", "runs": "contiguous runs copied", "elements": "output elements"},
+)
+
+
+def _output_rows_features(call: KernelCall) -> dict[str, float]:
+    shape = (1,) * (_MAX_RANK - len(call.output.shape)) + call.output.shape
+    return {"calls": 1, "rows": math.prod(shape[:3]), "elements": call.output.elements}
+
+
+def _pad_features(call: KernelCall) -> dict[str, float]:
+    shape = (1,) * (_MAX_RANK - len(call.input.shape)) + call.input.shape
+    copied = call.input.elements
+    return {
+        "calls": 1,
+        "rows": math.prod(shape[:3]),
+        "copied": copied,
+        "filled": call.output.elements,
+    }
+
+
+PAD = KernelVariant(
+    name="pad",
+    kinds=(OpKind.PAD,),
+    source="pad.c",
+    symbol="tn_pad",
+    parameters="tn_pad_params",
+    applies=_low_rank,
+    constant_bytes=lambda call: 44,
+    features=_pad_features,
+    loops={
+        "rows": "input elements without the last dimension",
+        "copied": "input elements",
+        "filled": "output elements",
+    },
+)
+
+
+def reduced_view(call: KernelCall) -> tuple[int, int, int] | None:
+    """The input of a MEAN as (outer, reduced, inner), or None where the axes are not adjacent."""
+    assert isinstance(call.op.attributes, MeanAttributes)
+    shape = call.input.shape
+    axes = [axis for axis in call.op.attributes.axes if shape[axis] > 1] or [call.op.attributes.axes[0]]
+    first, last = axes[0], axes[-1]
+    if any(shape[axis] > 1 and axis not in axes for axis in range(first, last)):
+        return None
+    return math.prod(shape[:first]), math.prod(shape[first : last + 1]), math.prod(shape[last + 1 :])
+
+
+def _mean_features(call: KernelCall) -> dict[str, float]:
+    view = reduced_view(call)
+    assert view is not None
+    return {"calls": 1, "outer": view[0], "elements": view[0] * view[2], "taps": math.prod(view)}
+
+
+MEAN = KernelVariant(
+    name="mean",
+    kinds=(OpKind.MEAN,),
+    source="mean.c",
+    symbol="tn_mean",
+    parameters="tn_mean_params",
+    applies=lambda call: reduced_view(call) is not None,
+    constant_bytes=lambda call: 24,
+    features=_mean_features,
+    loops={"outer": "outer slices", "elements": "output elements", "taps": "input elements"},
+)
+
+
+def _softmax_features(call: KernelCall) -> dict[str, float]:
+    return {"calls": 1, "rows": call.input.elements // call.input.shape[-1], "elements": call.input.elements}
+
+
+SOFTMAX = KernelVariant(
+    name="softmax",
+    kinds=(OpKind.SOFTMAX,),
+    source="softmax.c",
+    symbol="tn_softmax",
+    parameters="tn_softmax_params",
+    applies=always,
+    constant_bytes=lambda call: 20,
+    features=_softmax_features,
+    loops={"rows": "rows", "elements": "output elements"},
+)
+
+RESIZE_NEAREST_NEIGHBOR = KernelVariant(
+    name="resize_nearest_neighbor",
+    kinds=(OpKind.RESIZE_NEAREST_NEIGHBOR,),
+    source="resize_nearest_neighbor.c",
+    symbol="tn_resize_nearest_neighbor",
+    parameters="tn_resize_nearest_neighbor_params",
+    applies=always,
+    constant_bytes=lambda call: 2 * POINTER + 8 + words(2 * call.output.shape[1]) + words(2 * call.output.shape[2]),
+    features=_output_rows_features,
+    loops={"rows": "output pixels", "elements": "output elements"},
+)
+
+TRANSPOSE = KernelVariant(
+    name="transpose",
+    kinds=(OpKind.TRANSPOSE,),
+    source="transpose.c",
+    symbol="tn_transpose",
+    parameters="tn_transpose_params",
+    applies=_low_rank,
+    constant_bytes=lambda call: 32,
+    features=_output_rows_features,
+    loops={"rows": "output elements without the last dimension", "elements": "output elements"},
+)

@@ -1,0 +1,93 @@
+"""What a kernel variant is: when it applies, its C function, and what it costs in bytes and in loop trips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tinynas.graph import DType, Graph, Op, OpKind, Tensor
+
+WORD = 4
+"""Every constant object is aligned to a word and padded to whole words, so that sizes add up in any order."""
+
+POINTER = 4
+"""Bytes of a pointer on the cores we generate code for (all 32-bit)."""
+
+NO_PADDING = (0, 0, 0, 0)
+
+
+def words(size_bytes: int) -> int:
+    """Round up to whole words: what a constant object of `size_bytes` takes in flash."""
+    return -(-size_bytes // WORD) * WORD
+
+
+@dataclass(frozen=True)
+class KernelCall:
+    """An operator about to become a step. `padding` is (top, bottom, left, right), fused PADs included."""
+
+    graph: Graph
+    op: Op
+    padding: tuple[int, int, int, int] = NO_PADDING
+    source: int = -1
+    """The tensor that the kernel reads as its first input: `op.inputs[0]`, or what a fused PAD reads."""
+
+    @property
+    def input(self) -> Tensor:
+        return self.graph.tensors[self.source if self.source >= 0 else self.op.inputs[0]]
+
+    @property
+    def weights(self) -> Tensor:
+        return self.graph.tensors[self.op.inputs[1]]
+
+    @property
+    def output(self) -> Tensor:
+        return self.graph.tensors[self.op.outputs[0]]
+
+    @property
+    def operands(self) -> tuple[Tensor, ...]:
+        """All inputs of an operator without weights, constants included."""
+        return tuple(self.graph.tensors[i] for i in self.op.inputs)
+
+    @property
+    def constant_operand_bytes(self) -> int:
+        """Bytes of constant int8 operands, for example of an ADD with a constant."""
+        return sum(words(t.size_bytes) for t in self.operands if t.constant and t.dtype is DType.INT8)
+
+
+@dataclass(frozen=True)
+class KernelVariant:
+    """One C kernel of the closed list.
+
+    Attributes:
+        name: Its name in schedules and reports.
+        kinds: The operators it implements.
+        source: File name in `firmware/kernels/`.
+        symbol: The C function.
+        parameters: The C type of its parameter structure.
+        applies: Whether the kernel can execute a call. The first variant in the catalogue's order that applies is
+            the one that is used: a local rule, so that blocks can be lowered on their own.
+        constant_bytes: Flash taken by weights, biases, requantization tables and the parameter structure of a call,
+            to the byte; needs shapes only.
+        features: Trip counts of the kernel's loops for a call. The instructions of a call are a linear function of
+            them; `calls` is always 1 and stands for the fixed part.
+        loops: What each feature counts.
+        in_place: Whether the output may overwrite an input of the same size.
+        scratch_bytes: Bytes of scratch in the arena during the call.
+    """
+
+    name: str
+    kinds: tuple[OpKind, ...]
+    source: str
+    symbol: str
+    parameters: str
+    applies: Callable[[KernelCall], bool]
+    constant_bytes: Callable[[KernelCall], int]
+    features: Callable[[KernelCall], dict[str, float]]
+    loops: Mapping[str, str]
+    in_place: bool = False
+    scratch_bytes: Callable[[KernelCall], int] = lambda call: 0
+
+
+def always(call: KernelCall) -> bool:
+    """The `applies` of a variant that executes every call of its kinds."""
+    return True
