@@ -6,8 +6,8 @@ import itertools
 
 import hypothesis.strategies as st
 from hypothesis import given, settings
-
 from memory_schedules import blocks, join, make_schedule
+
 from tinynas.lowering import Schedule
 from tinynas.memory import LiveRange, MemoryPlan, live_ranges, plan_arena
 

@@ -1,0 +1,35 @@
+"""Latency: what a schedule takes on a board, predicted per kernel call and refined by measurements."""
+
+from tinynas.latency._fit import fit_latency, refine
+from tinynas.latency._json import from_json, load_latency_model, save_latency_model, to_json
+from tinynas.latency._measurement import (
+    InferenceMeasurement,
+    LatencyError,
+    Measurement,
+    Unit,
+    measurements_of,
+)
+from tinynas.latency._metrics import LatencyMetrics, latency_metrics, spearman
+from tinynas.latency._model import LatencyModel, LatencyPrediction, Overhead, StepPrediction, VariantModel
+
+__all__ = [
+    "InferenceMeasurement",
+    "LatencyError",
+    "LatencyMetrics",
+    "LatencyModel",
+    "LatencyPrediction",
+    "Measurement",
+    "Overhead",
+    "StepPrediction",
+    "Unit",
+    "VariantModel",
+    "fit_latency",
+    "from_json",
+    "latency_metrics",
+    "load_latency_model",
+    "measurements_of",
+    "refine",
+    "save_latency_model",
+    "spearman",
+    "to_json",
+]

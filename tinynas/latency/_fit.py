@@ -1,0 +1,151 @@
+"""Fitting a latency model, and refining one with measurements of the board at hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynas.latency._measurement import InferenceMeasurement, LatencyError, Measurement, Unit
+from tinynas.latency._model import CALL, LatencyModel, Overhead, VariantModel
+
+PRIOR_WEIGHT = 0.1
+"""Weight of the earlier model in a refinement: ten of its layers count as one layer measured on this board."""
+
+Array = npt.NDArray[np.float64]
+
+
+def fit_latency(
+    measurements: Sequence[Measurement],
+    *,
+    unit: Unit = "instructions",
+    inferences: Sequence[InferenceMeasurement] = (),
+    provenance: Mapping[str, Any] | None = None,
+) -> LatencyModel:
+    """Fit a nonnegative linear model per kernel variant, minimising relative errors.
+
+    Args:
+        measurements: Layers, of any number of networks.
+        unit: What their values count.
+        inferences: Whole inferences of the same networks; without them the overhead is taken to be zero.
+        provenance: Kept in the model and in its JSON.
+
+    Raises:
+        LatencyError: There is nothing to fit.
+    """
+    if not measurements:
+        raise LatencyError("no measurements to fit a latency model to: measure at least one network")
+    variants = {name: _fit_variant(rows) for name, rows in _by_variant(measurements).items()}
+    return LatencyModel(unit, variants, _fit_overhead(inferences), dict(provenance or {}))
+
+
+def refine(
+    model: LatencyModel,
+    measurements: Sequence[Measurement],
+    *,
+    unit: Unit | None = None,
+    inferences: Sequence[InferenceMeasurement] = (),
+    provenance: Mapping[str, Any] | None = None,
+    prior_weight: float = PRIOR_WEIGHT,
+) -> LatencyModel:
+    """Update a model with measured layers.
+
+    Bayesian linear regression per variant: the earlier coefficients are the prior mean, its information matrix times
+    `prior_weight` the prior precision. The prior mean is first scaled by one factor per variant, fitted to the new
+    layers, so that another compiler or unit moves also those coefficients that the new layers do not tell apart.
+
+    Variants without new measurements stay as they are; where the unit changes they are dropped, since nothing is
+    known of them in the new unit.
+    """
+    unit = unit or model.unit
+    fresh = _by_variant(measurements)
+    variants = dict(model.variants) if unit == model.unit else {}
+    for name, rows in fresh.items():
+        earlier = model.variants.get(name)
+        variants[name] = _fit_variant(rows) if earlier is None else _refine_variant(earlier, rows, prior_weight)
+    overhead = _fit_overhead(inferences) if inferences else (model.overhead if unit == model.unit else Overhead())
+    merged = {**model.provenance, **(provenance or {})}
+    return dataclasses.replace(model, unit=unit, variants=variants, overhead=overhead, provenance=merged)
+
+
+def _by_variant(measurements: Sequence[Measurement]) -> dict[str, list[Measurement]]:
+    groups: dict[str, list[Measurement]] = {}
+    for m in measurements:
+        groups.setdefault(m.variant, []).append(m)
+    return groups
+
+
+def _feature_names(measurements: Sequence[Measurement]) -> tuple[str, ...]:
+    """The loop counts that are not zero in some layer, and the call itself."""
+    seen = {name for m in measurements for name, value in m.features.items() if value}
+    return (CALL, *sorted(seen - {CALL}))
+
+
+def _rows(names: tuple[str, ...], measurements: Sequence[Measurement]) -> Array:
+    """Features per tick: the rows of the weighted problem rows @ coefficients = 1. Shape [layers, features]."""
+    features = np.array([[1.0 if n == CALL else m.features.get(n, 0.0) for n in names] for m in measurements])
+    return np.asarray(features / np.array([[m.value] for m in measurements]))
+
+
+def _fit_variant(measurements: Sequence[Measurement]) -> VariantModel:
+    names = _feature_names(measurements)
+    rows = _rows(names, measurements)
+    coefficients = _nonnegative_least_squares(rows, np.ones(len(rows)))
+    residual = rows @ coefficients - 1.0
+    return VariantModel(names, coefficients, rows.T @ rows, float(len(rows)), float(residual @ residual))
+
+
+def _refine_variant(earlier: VariantModel, measurements: Sequence[Measurement], weight: float) -> VariantModel:
+    names = (*earlier.features, *sorted(set(_feature_names(measurements)) - set(earlier.features)))
+    known = len(earlier.features)
+    mean = np.zeros(len(names))
+    mean[:known] = earlier.coefficients
+    information = np.zeros((len(names), len(names)))
+    information[:known, :known] = earlier.information
+    rows = _rows(names, measurements)
+    predicted = rows @ mean
+    mean = mean * (float(predicted.sum() / (predicted @ predicted)) if predicted.any() else 1.0)
+    prior_rows = np.sqrt(weight) * _square_root(information)
+    coefficients = _nonnegative_least_squares(
+        np.vstack([rows, prior_rows]), np.concatenate([np.ones(len(rows)), prior_rows @ mean])
+    )
+    residual = rows @ coefficients - 1.0
+    return VariantModel(
+        names,
+        coefficients,
+        rows.T @ rows + weight * information,
+        len(rows) + weight * earlier.observations,
+        float(residual @ residual) + weight * earlier.residual_sum,
+    )
+
+
+def _square_root(matrix: Array) -> Array:
+    """R with R^T R = matrix, for a positive semidefinite matrix of any rank, scaled columns for conditioning."""
+    scale = np.sqrt(np.where(np.diag(matrix) > 0, np.diag(matrix), 1.0))
+    values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))).T * scale)
+
+
+def _nonnegative_least_squares(rows: Array, target: Array) -> Array:
+    # Imported here: scipy.optimize takes a quarter of a second, which predicting does not need.
+    from scipy.optimize import nnls
+
+    scale = np.linalg.norm(rows, axis=0)
+    scale[scale == 0] = 1.0
+    solution, _ = nnls(rows / scale, target)
+    return np.asarray(solution / scale, dtype=np.float64)
+
+
+def _fit_overhead(inferences: Sequence[InferenceMeasurement]) -> Overhead:
+    """Least squares of (whole - profiled steps) over (1, steps); per step only where all have as many steps."""
+    if not inferences:
+        return Overhead()
+    difference = np.array([i.value - i.profiled for i in inferences])
+    steps = np.array([float(i.steps) for i in inferences])
+    if len(set(steps)) < 2:
+        return Overhead(per_step=float(difference.mean() / max(steps[0], 1.0)))
+    slope, intercept = np.polyfit(steps, difference, 1)
+    return Overhead(per_inference=float(intercept), per_step=float(slope))

@@ -1,0 +1,89 @@
+"""Latency models as JSON, with the residuals of the fit and its provenance inside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynas.latency._measurement import LatencyError
+from tinynas.latency._model import LatencyModel, Overhead, VariantModel
+
+FORMAT = "tinynas-latency-model/1"
+
+
+def to_json(model: LatencyModel) -> dict[str, Any]:
+    """A JSON object from which `from_json` makes an equal model."""
+    return {
+        "format": FORMAT,
+        "unit": model.unit,
+        "provenance": dict(model.provenance),
+        "overhead": {"per_inference": model.overhead.per_inference, "per_step": model.overhead.per_step},
+        "variants": {
+            name: {
+                "observations": v.observations,
+                "residual_sum": v.residual_sum,
+                "relative_error": v.sigma,
+                "coefficients": dict(zip(v.features, v.coefficients.tolist(), strict=True)),
+                "information": v.information.tolist(),
+            }
+            for name, v in sorted(model.variants.items())
+        },
+    }
+
+
+def from_json(document: dict[str, Any], where: str = "latency model") -> LatencyModel:
+    """Read what `to_json` wrote.
+
+    Raises:
+        LatencyError: The document is not a latency model; the message names `where` it came from.
+    """
+    if document.get("format") != FORMAT:
+        raise LatencyError(f"{where}: format is {document.get('format')!r}, expected {FORMAT!r}; calibrate again")
+    try:
+        return LatencyModel(
+            unit=document["unit"],
+            variants={name: _variant(entry) for name, entry in document["variants"].items()},
+            overhead=Overhead(**document["overhead"]),
+            provenance=document["provenance"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise LatencyError(f"{where}: not a complete latency model ({error}); calibrate again") from error
+
+
+def _variant(entry: dict[str, Any]) -> VariantModel:
+    coefficients: dict[str, float] = entry["coefficients"]
+    information = np.array(entry["information"], dtype=np.float64)
+    if information.shape != (len(coefficients), len(coefficients)):
+        raise ValueError(f"information is {list(information.shape)} for {len(coefficients)} coefficients")
+    return VariantModel(
+        features=tuple(coefficients),
+        coefficients=np.array(list(coefficients.values()), dtype=np.float64),
+        information=information,
+        observations=float(entry["observations"]),
+        residual_sum=float(entry["residual_sum"]),
+    )
+
+
+def save_latency_model(model: LatencyModel, path: Path) -> None:
+    """Write a model as JSON, indented for reading and comparing."""
+    path.write_text(json.dumps(to_json(model), indent=1) + "\n", encoding="utf-8")
+
+
+def load_latency_model(path: Path) -> LatencyModel:
+    """Read a model.
+
+    Raises:
+        LatencyError: The file is missing or not a latency model.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LatencyError(f"cannot read the latency model {path}: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise LatencyError(f"{path}: not JSON (line {error.lineno}); calibrate again") from error
+    if not isinstance(document, dict):
+        raise LatencyError(f"{path}: not a latency model; calibrate again")
+    return from_json(document, str(path))
