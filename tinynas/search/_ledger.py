@@ -1,0 +1,72 @@
+"""The books of a strategy: what was asked, what was told, and both as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tinynas.search._strategy import StrategyError
+from tinynas.spaces import Genotype
+
+
+class Ledger:
+    """Asked and told genotypes in order, and their state.
+
+    Args:
+        strategy: name of the strategy that keeps the ledger.
+        settings: its arguments, as JSON values; a state restores only under equal ones.
+    """
+
+    def __init__(self, strategy: str, settings: Mapping[str, Any]) -> None:
+        self._identity = {"strategy": strategy, **settings}
+        self.told: list[tuple[Genotype, float]] = []
+        self._pending: dict[Genotype, None] = {}
+        self._again: deque[Genotype] = deque()
+
+    @property
+    def asked(self) -> set[Genotype]:
+        """Every genotype ever asked."""
+        return {genotype for genotype, _ in self.told} | set(self._pending)
+
+    def asked_again(self) -> Genotype | None:
+        """After `restore`: the next genotype that was asked but not told, until each was returned once."""
+        while self._again:
+            genotype = self._again.popleft()
+            if genotype in self._pending:
+                return genotype
+        return None
+
+    def ask(self, genotype: Genotype) -> None:
+        self._pending[genotype] = None
+
+    def tell(self, genotype: Genotype, score: float) -> None:
+        genotype = tuple(genotype)
+        if genotype not in self._pending:
+            raise StrategyError(f"genotype {genotype} was told without being asked, or told twice")
+        if not math.isfinite(score):
+            raise StrategyError(f"the score of genotype {genotype} must be a finite number, got {score}")
+        del self._pending[genotype]
+        self.told.append((genotype, float(score)))
+
+    def state(self, rng: np.random.Generator) -> dict[str, Any]:
+        return {
+            **self._identity,
+            "rng": rng.bit_generator.state,
+            "told": [[list(genotype), score] for genotype, score in self.told],
+            "pending": [list(genotype) for genotype in self._pending],
+        }
+
+    def restore(self, state: Mapping[str, Any], rng: np.random.Generator) -> None:
+        for key, value in self._identity.items():
+            if state.get(key) != value:
+                raise StrategyError(
+                    f"cannot resume the search: its state has {key} = {state.get(key)!r}, this search has {value!r}"
+                )
+        rng.bit_generator.state = state["rng"]
+        self.told = [(tuple(genotype), float(score)) for genotype, score in state["told"]]
+        self._pending = {tuple(genotype): None for genotype in state["pending"]}
+        self._again = deque(self._pending)
