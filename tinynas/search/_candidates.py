@@ -17,11 +17,12 @@ _ENUMERABLE = 50_000
 class Candidates:
     """Turns proposals (a random network, a mutation, a child) into networks that are feasible and new.
 
-    A proposal that was seen is dropped; one that violates a constraint is dropped too at first, which keeps the
-    proposal's distribution, and repaired by shrinking random genes from the second half of the attempts on, which finds
-    feasible networks where hardly any random one is. When proposals run dry, random repaired networks follow, and in
-    the end, if the space is small enough, all of it in order, so that the last feasible network is found and the end
-    is known.
+    A proposal that was seen is dropped. One that violates a constraint is repaired by shrinking random genes until it
+    meets them, either at once (a child that grew somewhere may only fit if it shrinks elsewhere: without repair, a
+    budget that binds keeps evolution where it is) or only when half of the attempts have failed, which keeps the
+    distribution of the proposals and still finds feasible networks where hardly any random one is. When proposals run
+    dry, random networks follow, and in the end, if the space is small enough, all of it in order, so that the last
+    feasible network is found and the end is known.
 
     Args:
         space: where the genotypes come from.
@@ -33,7 +34,9 @@ class Candidates:
         self._constraint = constraint
         self.seen: set[Genotype] = set()
 
-    def fresh(self, propose: Callable[[], Genotype], rng: np.random.Generator) -> Genotype:
+    def fresh(
+        self, propose: Callable[[], Genotype], rng: np.random.Generator, *, repair_at_once: bool = False
+    ) -> Genotype:
         """A feasible network that was never returned, near to what `propose` gives; it is remembered as seen.
 
         Raises:
@@ -46,7 +49,7 @@ class Candidates:
                 if genotype is None or genotype in self.seen:
                     continue
                 if self._constraint(genotype):
-                    genotype = self._repair(genotype, rng) if attempt >= _ATTEMPTS // 2 else None
+                    genotype = self._repair(genotype, rng) if repair_at_once or attempt >= _ATTEMPTS // 2 else None
                 if genotype is not None and genotype not in self.seen:
                     self.seen.add(genotype)
                     return genotype

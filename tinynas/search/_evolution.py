@@ -89,7 +89,7 @@ class EvolutionarySearch:
             best = sorted(self._ledger.told, key=lambda entry: -entry[1])
             self._parents = [genotype for genotype, _ in best[: self._parent_count]]
             self._born = 0
-        genotype = self._candidates.fresh(self._propose, self._rng)
+        genotype = self._candidates.fresh(self._propose, self._rng, repair_at_once=bool(self._parents))
         self._born += 1
         self._ledger.ask(genotype)
         return genotype

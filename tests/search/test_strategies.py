@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinynas.search import (
+    Constraint,
+    EvolutionarySearch,
+    InfeasibleError,
+    RandomSearch,
+    SearchStrategy,
+    SpaceExhaustedError,
+    StrategyError,
+)
+from tinynas.spaces import Genotype, SearchSpace, load_space
+from tinynas.testing._strategies import BaseStrategyTestCase, active_genes, landscape
+
+SMALL_SPACE = """
+name = "small"
+description = "few enough networks to list"
+width_multipliers = [1.0]
+resolutions = [8]
+
+[stem]
+width = 8
+
+[[stages]]
+width = 8
+depth = [1, 2]
+choices = { kernel = [3, 5], expansion = [3, 4, 6] }
+"""
+
+
+@pytest.fixture
+def small(tmp_path) -> SearchSpace:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL_SPACE)
+    return load_space(path)
+
+
+def free(_: Genotype) -> tuple[str, ...]:
+    return ()
+
+
+class TestRandomSearch(BaseStrategyTestCase):
+    def strategy(self, space: SearchSpace, constraint: Constraint, seed: int) -> SearchStrategy:
+        return RandomSearch(space, constraint, seed)
+
+
+class TestEvolutionarySearch(BaseStrategyTestCase):
+    def strategy(self, space: SearchSpace, constraint: Constraint, seed: int) -> SearchStrategy:
+        return EvolutionarySearch(space, constraint, seed, population=16, parents=5)
+
+
+class TestEvolutionOfDefaults(BaseStrategyTestCase):
+    """The first generation of 100 spans the whole contract: a different path than above."""
+
+    def strategy(self, space: SearchSpace, constraint: Constraint, seed: int) -> SearchStrategy:
+        return EvolutionarySearch(space, constraint, seed)
+
+
+def best_after(strategy: SearchStrategy, evaluations: int, score) -> float:
+    best = -np.inf
+    for _ in range(evaluations):
+        genotype = strategy.ask()
+        value = score(genotype)
+        best = max(best, value)
+        strategy.tell(genotype, value)
+    return best
+
+
+@pytest.mark.parametrize(("limit", "noise"), [(1000, 0.0), (60, 0.0), (60, 0.5), (45, 0.5)])
+def test_evolution_beats_random_search_at_equal_evaluations(limit: int, noise: float) -> None:
+    """With and without constraints that bind (60 is the median of random networks, 45 what one in six meets), with
+    and without noise on the scores: a supernet's accuracies are noisy."""
+    space = load_space("mobile-tiny")
+
+    def constraint(genotype: Genotype) -> tuple[str, ...]:
+        return () if active_genes(genotype) <= limit else ("too large",)
+
+    wins = []
+    for seed in range(8):
+        rng = np.random.default_rng(1000 + seed)
+
+        def noisy(genotype: Genotype, rng: np.random.Generator = rng) -> float:
+            return landscape(genotype) + noise * rng.standard_normal()
+
+        evolution = EvolutionarySearch(space, constraint, seed, population=25, parents=8)
+        random = RandomSearch(space, constraint, seed)
+        best = {}
+        for name, strategy in (("evolution", evolution), ("random", random)):
+            best_after(strategy, 200, noisy)
+            chosen, _ = max(strategy.scored, key=lambda entry: entry[1])
+            best[name] = landscape(chosen)
+        wins.append(best["evolution"] > best["random"])
+    assert sum(wins) >= 7, wins
+
+
+@pytest.mark.parametrize("strategy_type", [RandomSearch, EvolutionarySearch])
+def test_a_small_space_is_searched_to_its_end(small: SearchSpace, strategy_type) -> None:
+    strategy = strategy_type(small, free, seed=0)
+    assert small.size() == 6 + 36
+    asked = [strategy.ask() for _ in range(42)]
+    assert set(asked) == set(small.enumerate())
+    with pytest.raises(SpaceExhaustedError, match="all 42"):
+        strategy.ask()
+
+
+def test_an_infeasible_small_space_is_known_to_be_infeasible(small: SearchSpace) -> None:
+    def constraint(genotype: Genotype) -> tuple[str, ...]:
+        return ("SRAM 900 of 800 bytes",) if genotype[0] == 2 else ("SRAM 900 of 800 bytes", "flash 90 of 80 bytes")
+
+    with pytest.raises(InfeasibleError, match=r"none of the 42 networks.*: SRAM 900 of 800 bytes\. ") as caught:
+        RandomSearch(small, constraint, seed=0).ask()
+    assert caught.value.genotype[0] == 2
+    assert caught.value.exit_code == 1
+
+
+def test_proposals_that_fit_are_not_touched_by_repair() -> None:
+    """With half of the space feasible, random search must stay uniform over it, not be drawn to the small end."""
+    space = load_space("mobile-tiny")
+    rng = np.random.default_rng(0)
+    limit = int(np.median([active_genes(space.sample(rng)) for _ in range(2000)]))
+
+    def constraint(genotype: Genotype) -> tuple[str, ...]:
+        return () if active_genes(genotype) <= limit else ("too large",)
+
+    strategy = RandomSearch(space, constraint, seed=1)
+    searched = [active_genes(strategy.ask()) for _ in range(1500)]
+    drawn = [size for size in (active_genes(space.sample(rng)) for _ in range(4000)) if size <= limit]
+    standard_error = np.std(drawn) * np.sqrt(1 / len(drawn) + 1 / len(searched))
+    assert abs(np.mean(searched) - np.mean(drawn)) < 4 * standard_error
+
+
+def test_children_come_from_the_best() -> None:
+    space = load_space("mobile-tiny")
+    strategy = EvolutionarySearch(space, free, seed=2, population=10, parents=2, mutation_share=0.0)
+    first = []
+    for _ in range(10):
+        first.append(strategy.ask())
+        strategy.tell(first[-1], landscape(first[-1]))
+    a, b = sorted(first, key=landscape)[-2:]
+    child = strategy.ask()
+    assert child not in (a, b)
+    assert all(gene in (x, y) or gene == 0 for gene, x, y in zip(child, a, b, strict=True))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"population": 1},
+        {"parents": 0},
+        {"population": 10, "parents": 11},
+        {"mutation_share": 1.5},
+        {"mutation_rate": -0.1},
+    ],
+)
+def test_wrong_settings_are_refused(wrong) -> None:
+    with pytest.raises(StrategyError):
+        EvolutionarySearch(load_space("mobile-tiny"), free, seed=0, **wrong)
