@@ -28,6 +28,7 @@ from tinynas.graph._ops import (
 from tinynas.graph._shapes import infer_shape, window_output_size, window_padding
 from tinynas.graph._tensor import DType, Quantization, Tensor
 from tinynas.graph._validation import validate
+from tinynas.graph.reference import execute
 
 __all__ = [
     "ATTRIBUTES_OF",
@@ -58,6 +59,7 @@ __all__ = [
     "TransposeAttributes",
     "count_macs",
     "count_params",
+    "execute",
     "infer_shape",
     "op_macs",
     "validate",

@@ -1,0 +1,5 @@
+"""The reference executor: equal to TFLite's reference kernels in every tensor, vectorised over batches of images."""
+
+from tinynas.graph.reference._executor import execute
+
+__all__ = ["execute"]

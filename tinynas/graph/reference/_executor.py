@@ -1,0 +1,138 @@
+"""The loop over the operators, batching, and the table of kernels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinynas.graph._graph import Graph, GraphError
+from tinynas.graph._ops import OpKind
+from tinynas.graph._tensor import Tensor
+from tinynas.graph._validation import validate
+from tinynas.graph.reference._conversion import dequantize, quantize
+from tinynas.graph.reference._convolution import conv_2d, depthwise_conv_2d
+from tinynas.graph.reference._elementwise import add, mul
+from tinynas.graph.reference._fully_connected import fully_connected
+from tinynas.graph.reference._layout import concatenation, pad, reshape, resize_nearest_neighbor, transpose
+from tinynas.graph.reference._node import Array, Kernel, Node
+from tinynas.graph.reference._pooling import average_pool_2d, max_pool_2d
+from tinynas.graph.reference._reduction import mean, softmax
+
+_CHUNK_ELEMENTS = 1 << 19
+"""Elements of the largest activation that are computed at a time: temporaries of a few MB stay near the caches."""
+
+
+def execute(graph: Graph, inputs: Sequence[Array], *, keep_all: bool = False) -> dict[int, Array]:
+    """Run `graph` on `inputs`.
+
+    int8 graphs are computed in integers, equal to LiteRT's reference kernels (`BUILTIN_REF`) and to TFLM to the last
+    bit; float32 graphs in float32, where only the order of summation may differ.
+
+    Args:
+        graph: A graph whose constants have data and whose int8 tensors have quantization.
+        inputs: One array per graph input, of the tensor's dtype and shape, or with a first dimension that is a
+            multiple of the tensor's: a batch. The multiple is the same for all inputs.
+        keep_all: Return every activation, not only the outputs.
+
+    Returns:
+        Tensor index -> value. In a batch every first dimension is that multiple of the tensor's own (a scalar
+        becomes a vector).
+
+    Raises:
+        GraphError: The graph is not valid, a constant has no data, or an input has the wrong dtype or shape.
+    """
+    validate(graph)
+    batched, batch = _batched_inputs(graph, inputs)
+    constants = {i: _constant(tensor) for i, tensor in graph.constants()}
+    largest = max(tensor.elements for tensor in graph.tensors)
+    step = max(1, _CHUNK_ELEMENTS // largest)
+    chunks = [
+        _execute_chunk(graph, constants, [x[start : start + step] for x in batched], keep_all)
+        for start in range(0, batch, step)
+    ]
+    return {
+        i: np.concatenate([chunk[i] for chunk in chunks]).reshape(_merged_shape(graph.tensors[i], batch))
+        for i in chunks[0]
+    }
+
+
+def _merged_shape(tensor: Tensor, batch: int) -> tuple[int, ...]:
+    """The batch multiplies the first dimension; alone, it leaves the declared shape."""
+    if not tensor.shape:
+        return (batch,) if batch > 1 else ()
+    return (batch * tensor.shape[0], *tensor.shape[1:])
+
+
+def _batched_inputs(graph: Graph, inputs: Sequence[Array]) -> tuple[list[Array], int]:
+    """Inputs as [batch, *declared shape], and the batch."""
+    if len(inputs) != len(graph.inputs):
+        raise GraphError(f"graph {graph.name!r} takes {len(graph.inputs)} inputs, got {len(inputs)}")
+    batches = set()
+    for index, array in zip(graph.inputs, inputs, strict=True):
+        tensor = graph.tensors[index]
+        batch, rest = divmod(math.prod(array.shape), tensor.elements)
+        if rest or not batch or array.dtype != tensor.dtype.numpy or array.shape != _merged_shape(tensor, batch):
+            raise GraphError(
+                f"input {tensor.name!r} is {tensor.dtype.value}{list(tensor.shape)} or a batch of it along the first "
+                f"dimension, got {array.dtype}{list(array.shape)}"
+            )
+        batches.add(batch)
+    if len(batches) != 1:
+        raise GraphError(f"the inputs of graph {graph.name!r} have different batches: {sorted(batches)}")
+    batch = batches.pop()
+    return [
+        array.reshape(batch, *graph.tensors[index].shape) for index, array in zip(graph.inputs, inputs, strict=True)
+    ], batch
+
+
+def _constant(tensor: Tensor) -> Array:
+    if tensor.data is None:
+        raise GraphError(f"constant {tensor.name!r} has no data: a skeleton can be counted but not executed")
+    return tensor.data[np.newaxis]
+
+
+def _execute_chunk(graph: Graph, constants: dict[int, Array], inputs: list[Array], keep_all: bool) -> dict[int, Array]:
+    values = dict(zip(graph.inputs, inputs, strict=True))
+    kept = set(graph.outputs)
+    for position, op in enumerate(graph.ops):
+        arrays = [None if i < 0 else constants[i] if i in constants else values[i] for i in op.inputs]
+        node = Node(op, tuple(graph.tensors[i] if i >= 0 else None for i in op.inputs), graph.tensors[op.outputs[0]])
+        try:
+            result = _KERNELS[op.kind](node, arrays)
+        except ValueError as error:
+            if isinstance(error, GraphError):
+                raise
+            # The fixed-point parameters say what is out of range; only the caller knows where.
+            raise GraphError(f"op {position} {op.kind} {op.name!r}: {error}") from error
+        # An operator that reads constants only has no batch yet.
+        values[op.outputs[0]] = np.broadcast_to(result, (inputs[0].shape[0], *result.shape[1:]))
+        if not keep_all:
+            for i in op.inputs:
+                if i not in kept and i in values and graph.consumers[i][-1] == position:
+                    del values[i]
+    batch = inputs[0].shape[0]
+    for i in kept & constants.keys():
+        values[i] = np.broadcast_to(constants[i], (batch, *constants[i].shape[1:]))
+    return values if keep_all else {i: values[i] for i in graph.outputs}
+
+
+_KERNELS: dict[OpKind, Kernel] = {
+    OpKind.CONV_2D: conv_2d,
+    OpKind.DEPTHWISE_CONV_2D: depthwise_conv_2d,
+    OpKind.FULLY_CONNECTED: fully_connected,
+    OpKind.AVERAGE_POOL_2D: average_pool_2d,
+    OpKind.MAX_POOL_2D: max_pool_2d,
+    OpKind.ADD: add,
+    OpKind.MUL: mul,
+    OpKind.CONCATENATION: concatenation,
+    OpKind.PAD: pad,
+    OpKind.MEAN: mean,
+    OpKind.SOFTMAX: softmax,
+    OpKind.RESHAPE: reshape,
+    OpKind.QUANTIZE: quantize,
+    OpKind.DEQUANTIZE: dequantize,
+    OpKind.RESIZE_NEAREST_NEIGHBOR: resize_nearest_neighbor,
+    OpKind.TRANSPOSE: transpose,
+}
