@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from tinynas.graph import ConcatenationAttributes, MeanAttributes, OpKind
+from tinynas.graph import ConcatenationAttributes, MeanAttributes, OpKind, Tensor
+from tinynas.graph.fixed_point import SOFTMAX_ACCUMULATION_INTEGER_BITS
 from tinynas.lowering._geometry import valid_taps, window_of
 from tinynas.lowering._variants import POINTER, KernelCall, KernelVariant, always, words
 
@@ -13,6 +14,10 @@ _MAX_RANK = 4
 
 def _low_rank(call: KernelCall) -> bool:
     return all(len(t.shape) <= _MAX_RANK for t in (*call.operands, call.output))
+
+
+def _rank_4(tensor: Tensor) -> tuple[int, ...]:
+    return (1,) * (_MAX_RANK - len(tensor.shape)) + tensor.shape
 
 
 def _pool_features(call: KernelCall) -> dict[str, float]:
@@ -73,7 +78,7 @@ def _element_features(call: KernelCall) -> dict[str, float]:
 
 
 def _broadcast_features(call: KernelCall) -> dict[str, float]:
-    shape = (1,) * (_MAX_RANK - len(call.output.shape)) + call.output.shape
+    shape = _rank_4(call.output)
     planes = math.prod(shape[:2])
     return {"calls": 1, "planes": planes, "rows": planes * shape[2], "elements": call.output.elements}
 
@@ -169,25 +174,26 @@ CONCATENATION = KernelVariant(
     symbol="tn_concatenation",
     parameters="tn_concatenation_params",
     applies=always,
-    constant_bytes=lambda call: POINTER + 8 + 4 * len(call.operands) + call.constant_operand_bytes,
+    constant_bytes=lambda call: 2 * POINTER + 8 + (POINTER + 4) * len(call.operands) + call.constant_operand_bytes,
     features=_concatenation_features,
     loops={"inputs": "inputs", "runs": "contiguous runs copied", "elements": "output elements"},
 )
 
 
 def _output_rows_features(call: KernelCall) -> dict[str, float]:
-    shape = (1,) * (_MAX_RANK - len(call.output.shape)) + call.output.shape
+    shape = _rank_4(call.output)
     return {"calls": 1, "rows": math.prod(shape[:3]), "elements": call.output.elements}
 
 
 def _pad_features(call: KernelCall) -> dict[str, float]:
-    shape = (1,) * (_MAX_RANK - len(call.input.shape)) + call.input.shape
+    rows, input_rows = (math.prod(_rank_4(t)[:3]) for t in (call.output, call.input))
     copied = call.input.elements
     return {
         "calls": 1,
-        "rows": math.prod(shape[:3]),
+        "rows": rows,
+        "input_rows": input_rows,
         "copied": copied,
-        "filled": call.output.elements,
+        "filled": call.output.elements - copied,
     }
 
 
@@ -198,12 +204,13 @@ PAD = KernelVariant(
     symbol="tn_pad",
     parameters="tn_pad_params",
     applies=_low_rank,
-    constant_bytes=lambda call: 44,
+    constant_bytes=lambda call: 28,
     features=_pad_features,
     loops={
-        "rows": "input elements without the last dimension",
+        "rows": "output elements without the last dimension",
+        "input_rows": "input elements without the last dimension",
         "copied": "input elements",
-        "filled": "output elements",
+        "filled": "output elements that are padding",
     },
 )
 
@@ -242,13 +249,15 @@ def _softmax_features(call: KernelCall) -> dict[str, float]:
     return {"calls": 1, "rows": call.input.elements // call.input.shape[-1], "elements": call.input.elements}
 
 
+_SOFTMAX_DEPTH_LIMIT = 1 << SOFTMAX_ACCUMULATION_INTEGER_BITS  # a longer row may overflow the sum of exponentials
+
 SOFTMAX = KernelVariant(
     name="softmax",
     kinds=(OpKind.SOFTMAX,),
     source="softmax.c",
     symbol="tn_softmax",
     parameters="tn_softmax_params",
-    applies=always,
+    applies=lambda call: call.input.shape[-1] < _SOFTMAX_DEPTH_LIMIT,
     constant_bytes=lambda call: 20,
     features=_softmax_features,
     loops={"rows": "rows", "elements": "output elements"},

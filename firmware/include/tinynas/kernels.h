@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The kernels of TinyNAS: the whole interface between generated models and the code that executes them.
+ *
+ * Every kernel reads and writes int8 activations in NHWC order, one image at a time, and equals TFLite's reference
+ * kernel to the last bit. A kernel takes its parameters from a constant structure in flash, needs no heap, no
+ * recursion and no state, and may be called from any context. Outputs must not overlap inputs, except where a kernel
+ * says that it works in place.
+ *
+ * Quantization: real = scale * (q - zero_point). A factor is `multiplier * 2^(shift - 31)`.
+ */
+#ifndef TINYNAS_KERNELS_H
+#define TINYNAS_KERNELS_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Kernels stay functions of their own, so that flash is a sum over kernels and profiles are readable. */
+#define TN_KERNEL __attribute__((noinline))
+
+/* Constant objects are aligned to a word, and generated with sizes in whole words. */
+#define TN_CONSTANT __attribute__((aligned(4)))
+
+/* Fully connected layer, or a 1x1 convolution of a single pixel. Weights [outputs][inputs].
+ * `bias` has the input's zero point folded in: bias[o] - zero_point * sum(weights[o]). */
+typedef struct {
+    const int8_t *weights;
+    const int32_t *bias;
+    const int32_t *multiplier; /* one, or one per output */
+    const int8_t *shift;
+    int32_t rows;
+    int32_t inputs;
+    int32_t outputs;
+    int16_t output_zero_point;
+    int8_t activation_min;
+    int8_t activation_max;
+    uint8_t per_channel; /* 1: one multiplier per output; 0: one for all */
+} tn_fully_connected_params;
+
+void tn_fully_connected(const tn_fully_connected_params *params, const int8_t *input, int8_t *output);
+
+/* 1x1 convolution with stride 1 and no padding. Weights [outputs][inputs]; `bias` as for tn_fully_connected. */
+typedef struct {
+    const int8_t *weights;
+    const int32_t *bias;
+    const int32_t *multiplier;
+    const int8_t *shift;
+    int32_t pixels;
+    uint16_t input_channels;
+    uint16_t output_channels;
+    int16_t output_zero_point;
+    int8_t activation_min;
+    int8_t activation_max;
+} tn_conv_1x1_params;
+
+void tn_conv_1x1(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output);
+
+/* Convolution with any window, stride, dilation, padding and number of groups.
+ * Weights [outputs][kernel_height][kernel_width][input_channels / groups]. */
+typedef struct {
+    const int8_t *weights;
+    const int32_t *bias;
+    const int32_t *multiplier;
+    const int8_t *shift;
+    uint16_t input_height;
+    uint16_t input_width;
+    uint16_t input_channels;
+    uint16_t output_height;
+    uint16_t output_width;
+    uint16_t output_channels;
+    uint16_t kernel_height;
+    uint16_t kernel_width;
+    uint16_t stride_height;
+    uint16_t stride_width;
+    uint16_t dilation_height;
+    uint16_t dilation_width;
+    uint16_t padding_top;
+    uint16_t padding_left;
+    uint16_t groups;
+    int16_t input_zero_point;
+    int16_t output_zero_point;
+    int8_t activation_min;
+    int8_t activation_max;
+} tn_conv_2d_params;
+
+void tn_conv_2d(const tn_conv_2d_params *params, const int8_t *input, int8_t *output);
+
+/* Depthwise convolution with depth multiplier 1 and at least four channels. Weights [kernel_height][kernel_width]
+ * [channels]. */
+typedef struct {
+    const int8_t *weights;
+    const int32_t *bias;
+    const int32_t *multiplier;
+    const int8_t *shift;
+    uint16_t input_height;
+    uint16_t input_width;
+    uint16_t channels;
+    uint16_t output_height;
+    uint16_t output_width;
+    uint16_t kernel_height;
+    uint16_t kernel_width;
+    uint16_t stride_height;
+    uint16_t stride_width;
+    uint16_t dilation_height;
+    uint16_t dilation_width;
+    uint16_t padding_top;
+    uint16_t padding_left;
+    int16_t input_zero_point;
+    int16_t output_zero_point;
+    int8_t activation_min;
+    int8_t activation_max;
+} tn_depthwise_conv_2d_params;
+
+void tn_depthwise_conv_2d(const tn_depthwise_conv_2d_params *params, const int8_t *input, int8_t *output);
+
+/* Pooling; padding takes no part in it. The output has the input's quantization. */
+typedef struct {
+    uint16_t input_height;
+    uint16_t input_width;
+    uint16_t channels;
+    uint16_t output_height;
+    uint16_t output_width;
+    uint16_t filter_height;
+    uint16_t filter_width;
+    uint16_t stride_height;
+    uint16_t stride_width;
+    uint16_t padding_top;
+    uint16_t padding_left;
+    int8_t activation_min;
+    int8_t activation_max;
+} tn_pool_2d_params;
+
+void tn_average_pool_2d(const tn_pool_2d_params *params, const int8_t *input, int8_t *output);
+void tn_max_pool_2d(const tn_pool_2d_params *params, const int8_t *input, int8_t *output);
+
+/* Element i of a broadcast result reads operand elements at sum(index[d] * strides[d]); 0 repeats a dimension. */
+typedef struct {
+    int32_t extents[4];
+    int32_t a_strides[4];
+    int32_t b_strides[4];
+} tn_broadcast;
+
+/* ADD. The output may be one of the inputs (in place) if that input is not repeated. */
+typedef struct {
+    int32_t a_multiplier;
+    int32_t b_multiplier;
+    int32_t output_multiplier;
+    int16_t a_zero_point;
+    int16_t b_zero_point;
+    int16_t output_zero_point;
+    int8_t a_shift;
+    int8_t b_shift;
+    int8_t output_shift;
+    int8_t activation_min;
+    int8_t activation_max;
+} tn_add_quantization;
+
+typedef struct {
+    tn_add_quantization quantization;
+    int32_t count;
+} tn_add_params;
+
+typedef struct {
+    tn_add_quantization quantization;
+    tn_broadcast broadcast;
+} tn_add_broadcast_params;
+
+void tn_add(const tn_add_params *params, const int8_t *a, const int8_t *b, int8_t *output);
+void tn_add_broadcast(const tn_add_broadcast_params *params, const int8_t *a, const int8_t *b, int8_t *output);
+
+/* MUL. In place as ADD. */
+typedef struct {
+    int32_t multiplier;
+    int16_t a_zero_point;
+    int16_t b_zero_point;
+    int16_t output_zero_point;
+    int8_t shift;
+    int8_t activation_min;
+    int8_t activation_max;
+} tn_mul_quantization;
+
+typedef struct {
+    tn_mul_quantization quantization;
+    int32_t count;
+} tn_mul_params;
+
+typedef struct {
+    tn_mul_quantization quantization;
+    tn_broadcast broadcast;
+} tn_mul_broadcast_params;
+
+void tn_mul(const tn_mul_params *params, const int8_t *a, const int8_t *b, int8_t *output);
+void tn_mul_broadcast(const tn_mul_broadcast_params *params, const int8_t *a, const int8_t *b, int8_t *output);
+
+/* QUANTIZE from int8 to int8. In place. */
+typedef struct {
+    int32_t count;
+    int32_t multiplier;
+    int16_t input_zero_point;
+    int16_t output_zero_point;
+    int8_t shift;
+} tn_requantize_params;
+
+void tn_requantize(const tn_requantize_params *params, const int8_t *input, int8_t *output);
+
+/* CONCATENATION of inputs with equal quantization: `outer` times, `sizes[i]` bytes of each input. The inputs' addresses
+ * are constants of the model. */
+typedef struct {
+    const int8_t *const *inputs;
+    const int32_t *sizes;
+    int32_t count;
+    int32_t outer;
+} tn_concatenation_params;
+
+void tn_concatenation(const tn_concatenation_params *params, int8_t *output);
+
+/* PAD of up to four dimensions. */
+typedef struct {
+    uint16_t input[4];
+    uint16_t before[4];
+    uint16_t after[4];
+    int32_t value;
+} tn_pad_params;
+
+void tn_pad(const tn_pad_params *params, const int8_t *input, int8_t *output);
+
+/* MEAN over the middle dimension of [outer][reduced][inner]; 1 / reduced is part of the multiplier. */
+typedef struct {
+    int32_t outer;
+    int32_t reduced;
+    int32_t inner;
+    int32_t multiplier;
+    int16_t input_zero_point;
+    int16_t output_zero_point;
+    int8_t shift;
+} tn_mean_params;
+
+void tn_mean(const tn_mean_params *params, const int8_t *input, int8_t *output);
+
+/* SOFTMAX over rows of `depth` < 4096 elements; output scale 1/256, zero point -128. Inputs more than -diff_min below their
+ * row's maximum become zero. */
+typedef struct {
+    int32_t rows;
+    int32_t depth;
+    int32_t multiplier;
+    int32_t shift;
+    int32_t diff_min;
+} tn_softmax_params;
+
+void tn_softmax(const tn_softmax_params *params, const int8_t *input, int8_t *output);
+
+/* RESIZE_NEAREST_NEIGHBOR: output pixel (y, x) is input pixel (rows[y], columns[x]). */
+typedef struct {
+    const uint16_t *rows;
+    const uint16_t *columns;
+    uint16_t input_width;
+    uint16_t output_height;
+    uint16_t output_width;
+    uint16_t channels;
+} tn_resize_nearest_neighbor_params;
+
+void tn_resize_nearest_neighbor(const tn_resize_nearest_neighbor_params *params, const int8_t *input, int8_t *output);
+
+/* TRANSPOSE of up to four dimensions: output extents, and the input's stride along each of them. */
+typedef struct {
+    int32_t extents[4];
+    int32_t strides[4];
+} tn_transpose_params;
+
+void tn_transpose(const tn_transpose_params *params, const int8_t *input, int8_t *output);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
