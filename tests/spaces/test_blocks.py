@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinynas.graph import Activation, DType, Graph, GraphBuilder, OpKind, count_macs, count_params
+from tinynas.spaces import (
+    Architecture,
+    Block,
+    BlockKind,
+    SpaceError,
+    block_kind,
+    block_kinds,
+    build_block_graph,
+    build_graph,
+    load_space,
+    register_block_kind,
+    space_names,
+)
+from tinynas.spaces import _kinds as kinds
+
+
+def op_names(graph: Graph) -> list[str]:
+    return [op.name for op in graph.ops]
+
+
+def block(kind: str, shape=(1, 10, 10, 8), **settings_) -> Block:
+    return block_kind(kind).block("stage2.block1", shape, settings_)
+
+
+def test_inverted_bottleneck_with_a_skip() -> None:
+    graph = build_block_graph(block("inverted_bottleneck", out_channels=8, stride=1, kernel=5, expansion=3))
+    names = ["expand", "depthwise", "project", "add"]
+    assert op_names(graph) == [f"stage2.block1.{name}" for name in names]
+    activations = [getattr(op.attributes, "activation", None) for op in graph.ops]
+    assert activations == [Activation.RELU6, Activation.RELU6, Activation.NONE, Activation.NONE]
+    # By hand: 10x10 pixels, 8 -> 24 -> 24 (5x5) -> 8 channels.
+    assert count_macs(graph) == 100 * (8 * 24 + 25 * 24 + 24 * 8)
+    assert count_params(graph) == (8 * 24 + 24) + (25 * 24 + 24) + (24 * 8 + 8)
+
+
+def test_expansion_1_has_no_expanding_convolution_and_stride_2_no_skip() -> None:
+    graph = build_block_graph(block("inverted_bottleneck", out_channels=8, stride=2, kernel=3, expansion=1))
+    assert op_names(graph) == ["stage2.block1.depthwise", "stage2.block1.project"]
+    assert graph.tensor(graph.outputs[0]).shape == (1, 5, 5, 8)
+
+
+def test_depthwise_separable_and_conv() -> None:
+    graph = build_block_graph(block("depthwise_separable", out_channels=16, stride=2, kernel=3))
+    assert op_names(graph) == ["stage2.block1.depthwise", "stage2.block1.project"]
+    assert count_macs(graph) == 25 * (9 * 8 + 8 * 16)
+    graph = build_block_graph(block("conv", out_channels=16, stride=1, kernel=3))
+    assert op_names(graph) == ["stage2.block1.conv"]
+    assert count_macs(graph) == 100 * 9 * 8 * 16
+
+
+def test_classifier_gives_logits() -> None:
+    graph = build_block_graph(block_kind("classifier").block("head", (1, 4, 4, 40), {"classes": 10}))
+    assert op_names(graph) == ["head.pool", "head.classifier"]
+    assert [op.kind for op in graph.ops] == [OpKind.MEAN, OpKind.FULLY_CONNECTED]
+    assert graph.tensor(graph.outputs[0]).shape == (1, 10)
+
+
+@pytest.mark.parametrize("settings_", [{"out_channels": 8}, {"out_channels": 8, "stride": 1, "kernel": 3, "size": 2}])
+def test_a_block_takes_exactly_its_parameters(settings_) -> None:
+    with pytest.raises(SpaceError, match="takes out_channels, stride, kernel"):
+        block("conv", **settings_)
+
+
+def test_unknown_kinds_name_the_nearest() -> None:
+    with pytest.raises(SpaceError, match="did you mean 'inverted_bottleneck'"):
+        block_kind("inverted_botleneck")
+
+
+def test_blocks_that_do_not_meet_are_refused() -> None:
+    first = block("conv", out_channels=16, stride=1, kernel=3)
+    second = block("conv", out_channels=16, stride=1, kernel=3)
+    with pytest.raises(SpaceError, match=r"expects \[1, 10, 10, 8\] but is given \[1, 10, 10, 16\]"):
+        build_graph(Architecture((first, second), (1, 10, 10, 8)))
+
+
+@pytest.fixture
+def pooling_kind() -> Iterator[BlockKind]:
+    def build(builder: GraphBuilder, x: int, block: Block) -> int:
+        y = builder.max_pool_2d(x, block.parameter("size"), stride=block.parameter("stride"), name=f"{block.name}.pool")
+        return builder.conv_2d(y, block.parameter("out_channels"), 1, name=f"{block.name}.project")
+
+    kind = BlockKind("pooling", build, {"size": lambda value: None if value == 2 else "must be 2"})
+    register_block_kind(kind)
+    yield kind
+    del kinds._KINDS["pooling"]
+
+
+def test_a_new_kind_works_in_a_space_file(pooling_kind: BlockKind, tmp_path) -> None:
+    path = tmp_path / "pooled.toml"
+    path.write_text(
+        """
+        name = "pooled"
+        description = "a stage of a kind that this test registers"
+        width_multipliers = [1.0]
+        resolutions = [16]
+        [stem]
+        width = 8
+        [[stages]]
+        block = "pooling"
+        width = 16
+        stride = 2
+        choices = { size = [2] }
+        """
+    )
+    space = load_space(path)
+    graph = build_graph(space.architecture(space.largest(), 1.0, 16, 3, 4))
+    assert op_names(graph) == [
+        "stem.conv",
+        "stage1.block1.pool",
+        "stage1.block1.project",
+        "head.pool",
+        "head.classifier",
+    ]
+    assert "pooling" in block_kinds()
+
+
+def test_a_taken_name_is_refused(pooling_kind: BlockKind) -> None:
+    register_block_kind(pooling_kind)
+    with pytest.raises(SpaceError, match="exists already"):
+        register_block_kind(BlockKind("pooling", pooling_kind.build))
+
+
+def architectures(draw: st.DrawFn) -> tuple[Architecture, Architecture]:
+    """A random network of a random space, and the largest of the same width and resolution."""
+    import numpy as np
+
+    space = load_space(draw(st.sampled_from(space_names())))
+    width, resolution = draw(st.sampled_from(space.configurations()))
+    channels, classes = draw(st.sampled_from([1, 3])), draw(st.integers(2, 100))
+    genotype = space.sample(np.random.default_rng(draw(st.integers(0, 2**32))))
+    return tuple(space.architecture(g, width, resolution, channels, classes) for g in (genotype, space.largest()))
+
+
+networks = st.composite(architectures)()
+
+
+@settings(max_examples=30, deadline=None)
+@given(networks)
+def test_weights_are_slices_of_the_largest_and_skips_never_move(pair: tuple[Architecture, Architecture]) -> None:
+    """What lets a supernet share weights by operator name."""
+    graph, largest = (build_graph(architecture, DType.FLOAT32) for architecture in pair)
+    weights_of_largest = {tensor.name: tensor.shape for _, tensor in largest.constants()}
+    for _, tensor in graph.constants():
+        held = weights_of_largest[tensor.name]
+        assert len(tensor.shape) == len(held)
+        assert all(small <= large for small, large in zip(tensor.shape, held, strict=True))
+        if len(held) == 4:
+            # Kernels are cropped around the centre, so both sides are odd.
+            assert tensor.shape[1] % 2 == tensor.shape[2] % 2 == held[1] % 2 == held[2] % 2 == 1
+    built = {block.name for block in pair[0].blocks}
+    in_largest = {op.name for op in largest.ops if op.kind is OpKind.ADD and op.name.rsplit(".", 1)[0] in built}
+    assert {op.name for op in graph.ops if op.kind is OpKind.ADD} == in_largest
+    assert not [op for op in graph.ops if op.kind in (OpKind.PAD, OpKind.TRANSPOSE, OpKind.QUANTIZE)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(networks)
+def test_costs_of_blocks_add_up_to_those_of_the_network(pair: tuple[Architecture, Architecture]) -> None:
+    architecture, _ = pair
+    graph = build_graph(architecture)
+    parts = [build_block_graph(block) for block in architecture.blocks]
+    assert sum(map(count_macs, parts)) == count_macs(graph)
+    assert sum(map(count_params, parts)) == count_params(graph)
+    assert [op.name for part in parts for op in part.ops] == op_names(graph)
+    for block_, part in zip(architecture.blocks, parts, strict=True):
+        assert part.tensor(part.outputs[0]).shape == block_.output_shape
+
+
+@settings(max_examples=15, deadline=None)
+@given(networks, networks)
+def test_equal_signatures_mean_equal_graphs(
+    first: tuple[Architecture, Architecture], second: tuple[Architecture, Architecture]
+) -> None:
+    def anonymous(block: Block) -> tuple[object, ...]:
+        graph = build_block_graph(block)
+        ops = tuple((op.kind, op.inputs, op.outputs, op.attributes) for op in graph.ops)
+        return ops, tuple((tensor.shape, tensor.dtype) for tensor in graph.tensors)
+
+    graphs: dict[object, set[object]] = {}
+    for architecture in (*first, *second):
+        for block in architecture.blocks:
+            graphs.setdefault(block.signature, set()).add(anonymous(block))
+    assert all(len(variants) == 1 for variants in graphs.values())

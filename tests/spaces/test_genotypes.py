@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinynas.spaces import SearchSpace, SpaceError, build_graph, load_space, space_names
+from tinynas.spaces._genes import Genes, StageGenes
+
+SPACES = {name: load_space(name) for name in space_names()}
+spaces = st.sampled_from(sorted(SPACES)).map(SPACES.__getitem__)
+seeds = st.integers(0, 2**32)
+
+stages = st.lists(
+    st.builds(
+        StageGenes,
+        st.just("stage"),
+        st.lists(st.integers(1, 3), min_size=1, unique=True).map(lambda d: tuple(sorted(d))),
+        st.lists(st.lists(st.integers(1, 7), min_size=1, max_size=2, unique=True), max_size=2).map(
+            lambda choices: tuple((f"choice{i}", tuple(sorted(values))) for i, values in enumerate(choices))
+        ),
+    ),
+    min_size=1,
+    max_size=2,
+)
+
+
+@given(stages)
+def test_size_counts_every_distinct_network_once(stage_genes: list[StageGenes]) -> None:
+    genes = Genes(stage_genes)
+    listed = list(genes.enumerate())
+    # Brute force: all combinations of all genes, made canonical, without repeats.
+    brute = {genes.canonical(values) for values in product(*(gene.values for gene in genes._genes))}
+    assert len(listed) == len(set(listed)) == genes.size()
+    assert set(listed) == brute
+    for genotype in listed:
+        genes.check(genotype)
+
+
+@given(spaces, seeds, st.floats(0, 1))
+def test_every_move_stays_in_the_space(space: SearchSpace, seed: int, rate: float) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = space.sample(rng), space.sample(rng)
+    mutant, child = space.mutate(a, rng, rate), space.crossover(a, b, rng)
+    for genotype in (a, b, mutant, child, space.largest(), space.smallest()):
+        space.check(genotype)
+        assert all(type(gene) is int for gene in genotype)
+    assert mutant != a
+    assert all(gene in (x, y, 0) for gene, x, y in zip(child, a, b, strict=True))
+    assert space.crossover(a, a, rng) == a
+
+
+@given(spaces, seeds)
+def test_readable_form_is_lossless(space: SearchSpace, seed: int) -> None:
+    genotype = space.sample(np.random.default_rng(seed))
+    readable = json.loads(json.dumps(space.decode(genotype)))
+    assert space.encode(readable) == genotype
+    assert [stage["depth"] for stage in readable.values()] == [len(stage["blocks"]) for stage in readable.values()]
+
+
+@given(spaces, seeds)
+def test_shrinking_ends_at_the_smallest(space: SearchSpace, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    genotype, steps = space.largest(), 0
+    while (smaller := space.shrink(genotype, rng)) is not None:
+        space.check(smaller)
+        assert all(a <= b for a, b in zip(smaller, genotype, strict=True))
+        assert smaller != genotype
+        genotype, steps = smaller, steps + 1
+    assert genotype == space.smallest()
+    assert steps <= 3 * len(genotype)
+
+
+@given(spaces, seeds)
+def test_same_generator_same_moves(space: SearchSpace, seed: int) -> None:
+    def moves() -> list[object]:
+        rng = np.random.default_rng(seed)
+        a, b = space.sample(rng), space.sample(rng)
+        return [a, b, space.mutate(a, rng, 0.2), space.crossover(a, b, rng), space.shrink(a, rng)]
+
+    assert moves() == moves()
+
+
+def test_distinct_genotypes_are_distinct_networks() -> None:
+    space = SPACES["mobile-tiny"]
+    rng = np.random.default_rng(0)
+    genotypes = {space.sample(rng) for _ in range(150)} | {space.smallest(), space.largest()}
+    networks = {
+        tuple(tensor.shape for tensor in build_graph(space.architecture(g, 1.0, 28, 1, 10)).tensors) for g in genotypes
+    }
+    assert len(networks) == len(genotypes)
+
+
+def test_samples_and_mutations_reach_every_value() -> None:
+    space = SPACES["mobile-tiny"]
+    rng = np.random.default_rng(0)
+    sampled = np.array([space.sample(rng) for _ in range(500)])
+    mutated = np.array([space.mutate(space.smallest(), rng, 0.2) for _ in range(1500)])
+    for genotypes in (sampled, mutated):
+        for position, largest in enumerate(space.largest()):
+            assert largest in genotypes[:, position], position
+    depths = np.bincount(sampled[:, 0], minlength=4)[1:]
+    assert depths.min() > 120, "depths are drawn uniformly: about 167 each"
+
+
+def test_mutation_rate_is_respected() -> None:
+    space = SPACES["mobile"]
+    rng = np.random.default_rng(0)
+    parent = space.largest()
+    elastic = sum(len(gene.values) > 1 for gene in space._genes._genes)
+    changed = [
+        sum(x != y != 0 for x, y in zip(parent, space.mutate(parent, rng, 0.1), strict=True)) for _ in range(400)
+    ]
+    # Blocks that a smaller depth removes take their changes with them, so a little fewer than rate * genes.
+    assert 0.06 * elastic < np.mean(changed) < 0.13 * elastic
+
+
+def test_a_space_of_one_network() -> None:
+    genes = Genes([StageGenes("stage1", (2,), (("kernel", (3,)),))])
+    rng = np.random.default_rng(0)
+    only = genes.sample(rng)
+    assert genes.size() == 1
+    assert genes.mutate(only, rng, 0.5) == genes.crossover(only, only, rng) == only == (2, 3, 3)
+    assert genes.shrink(only, rng) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda g: g[:-1], "has 21 genes, got 20"),
+        (lambda g: (4, *g[1:]), "gene 0 must be one of"),
+        (lambda g: (g[0], 4, *g[2:]), "gene 1 must be one of"),
+        (lambda g: (1, g[1], g[2], 3, *g[4:]), "inactive block and must be 0"),
+    ],
+)
+def test_strangers_are_refused(change, message: str) -> None:
+    space = SPACES["mobile-tiny"]
+    stranger = change(space.largest())
+    for use in (space.check, space.decode):
+        with pytest.raises(SpaceError, match=message):
+            use(stranger)
+
+
+def test_architecture_refuses_values_outside_the_space() -> None:
+    space = SPACES["mobile-tiny"]
+    with pytest.raises(SpaceError, match="gene 1 must be one of"):
+        space.architecture((1, 9, *space.smallest()[2:]), 1.0, 28)
+    with pytest.raises(SpaceError, match="must be positive"):
+        space.architecture(space.smallest(), 0.0, 28)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r.pop("stage2"), "stage2 is missing"),
+        (lambda r: r.update(stagge2=r["stage2"]), "did you mean 'stage2'"),
+        (lambda r: r["stage1"].update(depth=2), "depth 2 with 3 blocks"),
+        (lambda r: r["stage1"]["blocks"][0].pop("kernel"), "stage1.block1 takes kernel, expansion"),
+        (lambda r: r["stage1"]["blocks"][0].update(kernel=9), "gene 1 must be one of"),
+    ],
+)
+def test_wrong_readable_forms_are_refused(change, message: str) -> None:
+    space = SPACES["mobile-tiny"]
+    readable = space.decode(space.largest())
+    change(readable)
+    with pytest.raises(SpaceError, match=message):
+        space.encode(readable)
