@@ -1,0 +1,194 @@
+"""Decodes the bytes of a .tflite file into plain values, trusting nothing in them.
+
+The Python flatbuffers runtime verifies nothing: an offset may point anywhere, a length may be anything, and many
+offsets may point at one large table. So only the fields that are needed are read, every vector is paid for from a
+budget proportional to the file, and whatever the runtime raises on the way is turned into `FormatError` here.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+from tinynas.formats._errors import FormatError
+
+
+@dataclass(frozen=True)
+class FileTensor:
+    """A tensor record; `data` is None unless its buffer holds bytes."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: int
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    quantized_dimension: int
+    data: npt.NDArray[np.uint8] | None
+    refusal: str | None
+    """Why a graph cannot hold this tensor, if it uses a feature of the format that is not supported."""
+
+
+@dataclass(frozen=True)
+class FileOperator:
+    """An operator record; `options` is the union's table or None."""
+
+    builtin_code: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options_type: int
+    options: Any
+
+
+@dataclass(frozen=True)
+class FileModel:
+    """The one subgraph of a file, and the file's metadata blobs by name."""
+
+    name: str
+    tensors: tuple[FileTensor, ...]
+    operators: tuple[FileOperator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    metadata: dict[str, bytes]
+
+
+@contextmanager
+def corruption_reported(label: str) -> Iterator[None]:
+    """Turns what the flatbuffers runtime raises on damaged files into one line."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise FormatError(
+            f"{label}: the file is damaged or cut off ({type(error).__name__} while decoding); convert or copy it again"
+        ) from error
+
+
+def decode(content: bytes, label: str) -> FileModel:
+    """Decode a .tflite file.
+
+    Args:
+        content: The whole file.
+        label: What to call it in messages.
+
+    Raises:
+        FormatError: It is not a .tflite file, it is damaged, or it has several subgraphs.
+    """
+    if len(content) < 8 or content[4:8] != b"TFL3":
+        raise FormatError(f"{label}: not a .tflite file (no TFL3 identifier)")
+    with corruption_reported(label):
+        return _Decoder(content, label).model()
+
+
+class _Decoder:
+    """Walks the tables of one file."""
+
+    def __init__(self, content: bytes, label: str) -> None:
+        self._label = label
+        self._root = schema.Model.GetRootAs(content, 0)
+        # Honest files store each vector once; sharing (strings, shapes) saves them a small factor at most.
+        self._budget = 16 * len(content)
+
+    def model(self) -> FileModel:
+        count = self._root.SubgraphsLength()
+        if count != 1:
+            raise FormatError(f"{self._label}: has {count} subgraphs, one is supported (no control flow)")
+        graph = self._root.Subgraphs(0)
+        codes = [self._builtin_code(i) for i in range(self._pay(self._root.OperatorCodesLength(), 4))]
+        return FileModel(
+            self._text(graph.Name()),
+            tuple(self._tensor(graph.Tensors(i), i) for i in range(self._pay(graph.TensorsLength(), 4))),
+            tuple(self._operator(graph.Operators(i), codes) for i in range(self._pay(graph.OperatorsLength(), 4))),
+            self._integers(graph.InputsAsNumpy),
+            self._integers(graph.OutputsAsNumpy),
+            self._metadata(),
+        )
+
+    def _pay(self, count: int, size: int) -> int:
+        self._budget -= count * size
+        if self._budget < 0:
+            raise FormatError(f"{self._label}: the file is damaged (its vectors are longer than the file)")
+        return count
+
+    def _text(self, value: bytes | None) -> str:
+        self._pay(len(value or b""), 1)
+        return (value or b"").decode("utf-8", "replace")
+
+    def _array(self, accessor: Callable[[], Any]) -> npt.NDArray[Any]:
+        """A vector through its `...AsNumpy` accessor, which gives the integer 0 for an absent one."""
+        value = accessor()
+        if not isinstance(value, np.ndarray):
+            return np.zeros(0, np.int32)
+        self._pay(value.size, value.itemsize)
+        return value
+
+    def _integers(self, accessor: Callable[[], Any]) -> tuple[int, ...]:
+        return tuple(int(value) for value in self._array(accessor))
+
+    def _builtin_code(self, index: int) -> int:
+        code = self._root.OperatorCodes(index)
+        # Files from before schema version 3a only have the 8-bit field; newer ones have both.
+        return max(int(code.BuiltinCode()), int(code.DeprecatedBuiltinCode()))
+
+    def _operator(self, operator: Any, codes: list[int]) -> FileOperator:
+        return FileOperator(
+            codes[operator.OpcodeIndex()],
+            self._integers(operator.InputsAsNumpy),
+            self._integers(operator.OutputsAsNumpy),
+            operator.BuiltinOptionsType(),
+            operator.BuiltinOptions(),
+        )
+
+    def _tensor(self, tensor: Any, index: int) -> FileTensor:
+        quantization = tensor.Quantization()
+        scales: npt.NDArray[Any] = np.zeros(0, np.float32)
+        zero_points: tuple[int, ...] = ()
+        axis, refusal = 0, None
+        if quantization is not None:
+            scales = self._array(quantization.ScaleAsNumpy)
+            zero_points = self._integers(quantization.ZeroPointAsNumpy)
+            axis = quantization.QuantizedDimension()
+            if quantization.DetailsType():
+                refusal = "uses custom or blockwise quantization"
+        if tensor.IsVariable():
+            refusal = "is a variable (stateful models are not supported)"
+        if tensor.Sparsity() is not None:
+            refusal = "is stored sparse"
+        if tensor.ExternalBuffer():
+            refusal = "has its data in another file"
+        return FileTensor(
+            self._text(tensor.Name()),
+            self._integers(tensor.ShapeAsNumpy),
+            tensor.Type(),
+            tuple(float(scale) for scale in scales),
+            zero_points,
+            axis,
+            self._buffer(tensor.Buffer(), f"tensor {index}"),
+            refusal,
+        )
+
+    def _buffer(self, index: int, owner: str) -> npt.NDArray[np.uint8] | None:
+        count = self._root.BuffersLength()
+        if not 0 <= index < count:
+            raise FormatError(f"{self._label}: {owner} has buffer {index}, the file has {count}")
+        buffer = self._root.Buffers(index)
+        if buffer.Offset() > 1 or buffer.Size() > 1:
+            raise FormatError(f"{self._label}: {owner} has its data behind the flatbuffer (a file above 2 GB)")
+        data = self._array(buffer.DataAsNumpy)
+        return data if data.size else None
+
+    def _metadata(self) -> dict[str, bytes]:
+        blobs = {}
+        for i in range(self._pay(self._root.MetadataLength(), 4)):
+            entry = self._root.Metadata(i)
+            name = self._text(entry.Name())
+            data = self._buffer(entry.Buffer(), f"metadata {name!r}")
+            blobs[name] = b"" if data is None else data.tobytes()
+        return blobs
