@@ -6,16 +6,14 @@ nearest one that does, so that a typo never silently falls back to a default.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from tinynas.errors import UsageError
+from tinynas.targets import explain_validation_error
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -32,17 +30,22 @@ class _Section(BaseModel):
 
 
 class DataConfig(_Section):
-    """Which images, and how many training images are held out for every choice made before the final test."""
+    """Which images, and how many training images are held out for every choice made before the final test.
+
+    `shift` (pixels) and `flip` augment the training images at random.
+    """
 
     dataset: str
     holdout: PositiveInt = 5000
     root: str | None = None
+    shift: Count = 1
+    flip: bool = True
 
 
 class SpaceConfig(_Section):
     """The search space and the grid of (width multiplier, resolution) that the space optimizer compares."""
 
-    name: str = "fashion"
+    name: str = "mobile-tiny"
     widths: Annotated[tuple[Rate, ...], Field(min_length=1)] | None = None
     resolutions: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | None = None
     samples: PositiveInt = 1000
@@ -52,9 +55,9 @@ class SupernetConfig(_Section):
     """Training of the weight-shared network, in optimizer steps so that a seed reproduces it."""
 
     steps: PositiveInt = 1500
-    batch_size: PositiveInt = 64
-    learning_rate: Rate = 0.05
-    checkpoint_seconds: Rate = 20.0
+    batch_size: PositiveInt = 128
+    learning_rate: Rate = 0.2
+    sampled_per_step: PositiveInt = 2
 
 
 class SearchConfig(_Section):
@@ -77,9 +80,9 @@ class SearchConfig(_Section):
 class FinetuneConfig(_Section):
     """Training of the winner and of the baselines that are trained like it."""
 
-    steps: Count = 1000
-    batch_size: PositiveInt = 64
-    learning_rate: Rate = 0.02
+    steps: PositiveInt = 1000
+    batch_size: PositiveInt = 128
+    learning_rate: Rate = 0.1
 
 
 class QuantizationConfig(_Section):
@@ -164,7 +167,7 @@ def load_config(path: Path, *, seed: int | None = None) -> RunConfig:
     try:
         config = RunConfig.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(error)}") from error
+        raise ConfigError(f"{path}: {explain_validation_error(RunConfig, error)}") from error
     return _with_absolute_paths(config, path.parent)
 
 
@@ -183,46 +186,3 @@ def _with_absolute_paths(config: RunConfig, base: Path) -> RunConfig:
     )
     space = config.space.model_copy(update={"name": resolve(config.space.name)})
     return config.model_copy(update={"board": resolve(config.board), "data": data, "space": space})
-
-
-def _explain(error: ValidationError) -> str:
-    """The first error as one line, in the words of the file; unknown keys name the nearest known key."""
-    errors = error.errors()
-    # A typo of a required key yields two errors (unknown, missing): the unknown one carries the suggestion.
-    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    more = "" if len(errors) == 1 or first["type"] == "extra_forbidden" else f" (and {len(errors) - 1} more)"
-    return _explain_one(first) + more
-
-
-def _explain_one(error: ErrorDetails) -> str:
-    location = [str(part) for part in error["loc"]]
-    where = f"[{'.'.join(location[:-1])}] " if len(location) > 1 else ""
-    key = location[-1] if location else ""
-    if error["type"] == "extra_forbidden":
-        return f"{where}unknown key '{key}': {_suggest(key, _keys_at(location[:-1]))}"
-    if error["type"] == "missing":
-        return f"{where}key '{key}' is missing"
-    if error["type"] == "literal_error":
-        choices = [part.strip(" '") for part in str(error["ctx"]["expected"]).replace(" or ", ",").split(",")]
-        return f"{where}{key} = {error['input']!r}: {_suggest(str(error['input']), choices)}"
-    if error["type"] == "value_error":
-        return f"[{'.'.join(location)}] {error['ctx']['error']}" if location else str(error["ctx"]["error"])
-    message = error["msg"].removeprefix("Input ")
-    return f"{where}{key} = {_shorten(error['input'])}: {message}"
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _suggest(given: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    return f"did you mean '{near[0]}'?" if near else f"known are {', '.join(sorted(known))}"
-
-
-def _keys_at(location: list[str]) -> list[str]:
-    fields: Mapping[str, Any] = RunConfig.model_fields
-    for part in location:
-        fields = fields[part].annotation.model_fields
-    return list(fields)

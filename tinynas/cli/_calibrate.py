@@ -1,0 +1,46 @@
+"""`tinynas calibrate`: fit the latency model of a board to measurements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from tinynas.cli._options import BoardOption, JsonOption, PortOption, Toolchain, ToolchainOption, VirtualOption
+from tinynas.cli._output import emit
+from tinynas.cli._progress import TerminalProgress
+
+
+def calibrate(
+    board: BoardOption,
+    virtual: VirtualOption = False,
+    port: PortOption = None,
+    out: Annotated[Path | None, typer.Option(help="Where the latency model (JSON) goes.")] = None,
+    toolchain: ToolchainOption = Toolchain.ZIG,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure calibration networks on a board, fit its latency model, and test it on networks it has not seen."""
+    from tinynas.pipeline import calibrate_board
+
+    progress = TerminalProgress()
+    try:
+        result = calibrate_board(
+            board, virtual=virtual, port=port, out=out, toolchain=toolchain.value, seed=seed, progress=progress
+        )
+    finally:
+        progress.close()
+
+    def render(console: Console) -> None:
+        holdout: dict[str, Any] = result["holdout"]
+        console.print(f"{result['measurements']} layers measured, fit error {100 * result['fit']['mape']:.1f} %")
+        console.print(
+            f"{holdout['networks']} networks not in the fit: mean error {100 * holdout['mape']:.1f} %, "
+            f"{100 * holdout['within_10pct']:.0f} % within 10 %, rank correlation {holdout['spearman']:.3f}, "
+            f"{100 * holdout['coverage_90']:.0f} % inside the 90 % interval"
+        )
+        console.print(f"latency model: {result['file']}")
+
+    emit(result, as_json=as_json, render=render)

@@ -1,0 +1,79 @@
+"""`tinynas inspect`: does a .tflite model fit a board, and why not?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tinynas.cli._options import BoardOption, JsonOption, ModelArgument, Toolchain, ToolchainOption
+from tinynas.cli._output import bytes_text, emit
+
+
+class Engine(StrEnum):
+    """Runtimes whose memory is modelled."""
+
+    NATIVE = "native"
+    TFLM = "tflm"
+
+
+class Kernels(StrEnum):
+    """Kernel libraries of TFLM."""
+
+    REFERENCE = "reference"
+    CMSIS_NN = "cmsis-nn"
+
+
+def inspect(
+    model: ModelArgument,
+    board: BoardOption,
+    engine: Annotated[Engine, typer.Option(help="Runtime whose memory is modelled.")] = Engine.NATIVE,
+    kernels: Annotated[Kernels, typer.Option(help="Kernel library, for --engine tflm.")] = Kernels.REFERENCE,
+    toolchain: ToolchainOption = Toolchain.ZIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether a model fits a board, what it needs and what takes how much. Exit code 1: it does not fit."""
+    from tinynas.pipeline import inspect_model
+
+    result = inspect_model(model, board, engine=engine.value, kernels=kernels.value, toolchain=toolchain.value)
+    emit(result, as_json=as_json, render=lambda console: _render(console, result))
+    if result["fits"] is not True:
+        raise typer.Exit(1)
+
+
+def _render(console: Console, result: Mapping[str, Any]) -> None:
+    table = Table("#", "operator", "name", "MACs", "live bytes", "scratch", box=None, pad_edge=False)
+    for column in (0, 3, 4, 5):
+        table.columns[column].justify = "right"
+    for op in result["ops"]:
+        live, scratch = bytes_text(op["live_bytes"]), bytes_text(op["scratch_bytes"])
+        table.add_row(str(op["index"]), op["kind"], op["name"], f"{op['macs']:,}", live, scratch)
+    console.print(table)
+    console.print()
+    sram, flash, latency = result["sram"], result["flash"], result["latency"]
+    console.print(f"{result['macs']:,} MACs, {result['params']:,} parameters")
+    console.print(
+        f"SRAM   {_of(sram)}: arena {bytes_text(sram['arena_bytes'])} (no plan is below "
+        f"{bytes_text(sram['arena_lower_bound_bytes'])}), persistent {bytes_text(sram['persistent_bytes'])}, "
+        f"runtime {bytes_text(sram['runtime_bytes'])}, stack {bytes_text(sram['stack_bytes'])}"
+    )
+    console.print(
+        f"flash  {_of(flash)}: weights {bytes_text(flash['weights_bytes'])}, code {bytes_text(flash['code_bytes'])}"
+    )
+    for region in result["regions"]:
+        console.print(f"  {region['name']:<6} ({region['kind']}) {_of(region, 'used_bytes')}")
+    if latency["predicted_cycles"] is not None:
+        console.print(f"latency  {latency['predicted_cycles']:,.0f} cycles, {latency['predicted_ms']:.1f} ms")
+    console.print(f"  {latency['basis']}")
+    verdict = {True: "[bold green]fits[/]", False: "[bold red]does not fit[/]", None: "[bold yellow]unknown[/]"}
+    console.print(f"{verdict[result['fits']]} {result['board']}")
+    for reason in result["reasons"]:
+        console.print(f"  {reason}")
+
+
+def _of(usage: Mapping[str, Any], key: str = "total_bytes") -> str:
+    return f"{bytes_text(usage[key])} of {bytes_text(usage['available_bytes'])} bytes"

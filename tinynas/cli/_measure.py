@@ -1,0 +1,87 @@
+"""`tinynas measure`: run a model on a board, real or virtual, and report what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tinynas.cli._options import (
+    BoardOption,
+    JsonOption,
+    ModelArgument,
+    PortOption,
+    Toolchain,
+    ToolchainOption,
+    VirtualOption,
+)
+from tinynas.cli._output import bytes_text, emit
+from tinynas.cli._progress import TerminalProgress
+
+
+def measure(
+    model: ModelArgument,
+    board: BoardOption,
+    virtual: VirtualOption = False,
+    port: PortOption = None,
+    toolchain: ToolchainOption = Toolchain.ZIG,
+    runs: Annotated[int, typer.Option(min=1, help="Random inputs to compare bit by bit.")] = 1,
+    input_file: Annotated[Path | None, typer.Option("--input", metavar="X.npy", help="int8 inputs instead.")] = None,
+    output_file: Annotated[Path | None, typer.Option("--output", metavar="Y.npy", help="Where outputs go.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build the firmware, run the model on the board and compare every output with the reference, bit by bit.
+
+    Exit code 1: an output differs, or the model does not fit.
+    """
+    from tinynas.pipeline import measure_model
+
+    progress = TerminalProgress()
+    try:
+        result = measure_model(
+            model,
+            board,
+            virtual=virtual,
+            port=port,
+            toolchain=toolchain.value,
+            runs=runs,
+            input_file=input_file,
+            output_file=output_file,
+            progress=progress,
+        )
+    finally:
+        progress.close()
+    emit(result, as_json=as_json, render=lambda console: render_measurement(console, result))
+    if not result["matches_reference"]:
+        raise typer.Exit(1)
+
+
+def render_measurement(console: Console, result: Mapping[str, Any]) -> None:
+    """Draw the per-layer table and the totals of a measurement."""
+    unit = "instructions" if result["instructions"] is not None else "cycles"
+    table = Table("#", "layer", "kind", "MACs", unit, "per MAC", "share", box=None, pad_edge=False)
+    for column in (0, 3, 4, 5, 6):
+        table.columns[column].justify = "right"
+    total = sum(layer[unit] for layer in result["layers"]) or 1
+    for layer in result["layers"]:
+        per_mac = f"{layer[unit] / layer['macs']:.1f}" if layer["macs"] else ""
+        row = (layer["name"], layer["kind"], f"{layer['macs']:,}", f"{layer[unit]:,}", per_mac)
+        table.add_row(str(layer["index"]), *row, f"{100 * layer[unit] / total:.1f} %")
+    console.print(table)
+    console.print()
+    counted = result[unit] if result[unit] is not None else total
+    console.print(f"one inference: [bold]{counted:,}[/] {unit} ({result['transport']}, {result['toolchain']})")
+    if result["latency_ms"] is not None:
+        console.print(f"latency: {result['latency_ms']:.2f} ms ({result['cycles_basis']})")
+    else:
+        console.print(f"milliseconds: unknown ({result['cycles_basis']})")
+    console.print(
+        f"SRAM high-water mark {bytes_text(result['sram_high_water_bytes'])} bytes, "
+        f"flash {bytes_text(result['flash_bytes'])} bytes as linked"
+    )
+    same = "[green]every output equals the reference, bit by bit[/]"
+    console.print(same if result["matches_reference"] else "[red]outputs differ from the reference[/]")

@@ -1,0 +1,84 @@
+"""`tinynas space`: which width multiplier and resolution give a board the best search space?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tinynas.cli._options import BoardOption, JsonOption, Toolchain, ToolchainOption
+from tinynas.cli._output import emit, message
+from tinynas.cli._progress import TerminalProgress
+
+_ROWS_SHOWN = 15
+
+
+def space(
+    board: BoardOption,
+    name: Annotated[str, typer.Option("--space", help="A search space by name, or a .toml file.")] = "mobile",
+    samples: Annotated[int, typer.Option(min=1, help="Random networks per configuration.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    input_channels: Annotated[int, typer.Option(min=1, help="Channels of the input.")] = 3,
+    classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 1000,
+    sram: Annotated[int | None, typer.Option(help="SRAM in bytes, in place of the board's.")] = None,
+    flash: Annotated[int | None, typer.Option(help="Flash in bytes, in place of the board's.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Where the plot of the FLOPs distributions goes.")] = None,
+    toolchain: ToolchainOption = Toolchain.ZIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank the (width, resolution) configurations of a search space for a board by the FLOPs that fit it."""
+    from tinynas.pipeline import rank_space
+
+    progress = TerminalProgress()
+    try:
+        result, figure = rank_space(
+            board,
+            space=name,
+            samples=samples,
+            seed=seed,
+            input_channels=input_channels,
+            classes=classes,
+            sram_bytes=sram,
+            flash_bytes=flash,
+            toolchain=toolchain.value,
+            progress=progress,
+        )
+    finally:
+        progress.close()
+    target = plot if plot is not None else Path(f"space-{result['board']}.svg")
+    target.write_text(figure, encoding="utf-8")
+    message(f"FLOPs distributions: {target}")
+    emit({**result, "plot": str(target)}, as_json=as_json, render=lambda console: _render(console, result))
+
+
+def _render(console: Console, result: Mapping[str, Any]) -> None:
+    table = Table("", "width", "resolution", "fit", "mean MACs", "p80 MACs", "score", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    chosen = (result["chosen"]["width"], result["chosen"]["resolution"])
+    for entry in result["configurations"][:_ROWS_SHOWN]:
+        is_chosen = (entry["width"], entry["resolution"]) == chosen
+        table.add_row(
+            "→" if is_chosen else "",
+            f"{entry['width']:g}",
+            str(entry["resolution"]),
+            f"{100 * entry['share_fits']:.1f} %",
+            _millions(entry["mean_macs"]),
+            _millions(entry["p80_macs"]),
+            _millions(entry["score"]),
+            style="bold" if is_chosen else None,
+        )
+    console.print(table)
+    hidden = len(result["configurations"]) - _ROWS_SHOWN
+    if hidden > 0:
+        console.print(f"and {hidden} more (--json lists all)", style="dim")
+    console.print(f"\nchosen: width {chosen[0]:g}, resolution {chosen[1]}")
+    console.print(result["criterion"], style="dim")
+
+
+def _millions(value: float | None) -> str:
+    return "" if value is None else f"{value / 1e6:.2f} M"
