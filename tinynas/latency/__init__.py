@@ -1,5 +1,6 @@
 """Latency: what a schedule takes on a board, predicted per kernel call and refined by measurements."""
 
+from tinynas.latency._design import calibration_networks
 from tinynas.latency._fit import fit_latency, refine
 from tinynas.latency._json import from_json, load_latency_model, save_latency_model, to_json
 from tinynas.latency._measurement import (
@@ -11,6 +12,8 @@ from tinynas.latency._measurement import (
 )
 from tinynas.latency._metrics import LatencyMetrics, latency_metrics, spearman
 from tinynas.latency._model import LatencyModel, LatencyPrediction, Overhead, StepPrediction, VariantModel
+from tinynas.latency._random_constants import with_random_constants
+from tinynas.latency._random_networks import NetworkLimits, random_network
 
 __all__ = [
     "InferenceMeasurement",
@@ -19,17 +22,21 @@ __all__ = [
     "LatencyModel",
     "LatencyPrediction",
     "Measurement",
+    "NetworkLimits",
     "Overhead",
     "StepPrediction",
     "Unit",
     "VariantModel",
+    "calibration_networks",
     "fit_latency",
     "from_json",
     "latency_metrics",
     "load_latency_model",
     "measurements_of",
+    "random_network",
     "refine",
     "save_latency_model",
     "spearman",
     "to_json",
+    "with_random_constants",
 ]

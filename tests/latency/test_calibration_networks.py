@@ -1,0 +1,71 @@
+"""Calibration networks: they run, cover the catalogue, respect the board, and tell coefficients apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinynas.graph import OpKind, validate
+from tinynas.latency import Measurement, NetworkLimits, calibration_networks, fit_latency, random_network
+from tinynas.lowering import CATALOGUE, Schedule, lower
+
+
+@pytest.fixture(scope="module")
+def schedules() -> list[Schedule]:
+    return [lower(graph) for graph in calibration_networks(16)]
+
+
+def test_every_variant_of_the_catalogue_is_measured(schedules: list[Schedule]) -> None:
+    assert {step.variant for schedule in schedules for step in schedule.steps} == set(CATALOGUE)
+
+
+def test_the_same_seed_gives_the_same_networks() -> None:
+    assert calibration_networks(3, seed=5) == calibration_networks(3, seed=5)
+    assert calibration_networks(3, seed=5) != calibration_networks(3, seed=6)
+
+
+def test_only_networks_that_fit_are_chosen() -> None:
+    chosen = calibration_networks(4, fits=lambda schedule: len(schedule.steps) <= 13)
+    assert len(chosen) == 4
+    assert all(len(lower(graph).steps) <= 13 for graph in chosen)
+    assert calibration_networks(2, fits=lambda schedule: False) == []
+
+
+def test_limits_bound_the_layers() -> None:
+    limits = NetworkLimits(activation_bytes=800, weight_bytes=500, layers=6)
+    for seed in range(30):
+        graph = random_network(seed, limits)
+        assert all(t.size_bytes <= 800 for t in graph.tensors if not t.constant)
+
+
+def test_constants_are_complete_and_quantized() -> None:
+    for graph in calibration_networks(4):
+        validate(graph)
+        for tensor in graph.tensors:
+            assert tensor.quantization is not None
+            assert tensor.constant == (tensor.data is not None)
+        for op in graph.ops:
+            if op.kind in (OpKind.MAX_POOL_2D, OpKind.CONCATENATION, OpKind.TRANSPOSE):
+                output = graph.tensors[op.outputs[0]].quantization
+                assert all(graph.tensors[i].quantization == output for i in op.inputs)
+
+
+def test_the_design_identifies_the_coefficients_of_the_common_kernels(schedules: list[Schedule]) -> None:
+    rng = np.random.default_rng(0)
+    truth = {
+        variant: {
+            f: float(rng.uniform(2, 20)) for s in schedules for x in s.steps if x.variant == variant for f in x.features
+        }
+        for variant in ("conv_2d", "conv_1x1", "depthwise_conv_2d")
+    }
+    model = fit_latency(
+        [
+            Measurement(x.variant, x.features, sum(truth[x.variant][f] * v for f, v in x.features.items()))
+            for s in schedules
+            for x in s.steps
+            if x.variant in truth
+        ]
+    )
+    for variant, coefficients in truth.items():
+        fitted = dict(zip(model.variants[variant].features, model.variants[variant].coefficients, strict=True))
+        assert fitted == pytest.approx(coefficients, rel=1e-3, abs=1e-2)

@@ -1,0 +1,100 @@
+"""Random weights and quantization for a skeleton graph, so that it can be generated, run and timed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from tinynas.graph import Graph, Op, OpKind, Quantization, Tensor
+
+_SHARES_QUANTIZATION = frozenset(
+    (
+        OpKind.AVERAGE_POOL_2D,
+        OpKind.MAX_POOL_2D,
+        OpKind.CONCATENATION,
+        OpKind.PAD,
+        OpKind.RESHAPE,
+        OpKind.TRANSPOSE,
+        OpKind.RESIZE_NEAREST_NEIGHBOR,
+    )
+)
+"""Operators whose int8 kernels move values without rescaling: inputs and output have one quantization."""
+
+_WEIGHTED = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED))
+
+_GAIN = 135.0
+"""Output scale over (input scale * weight scale * sqrt(fan-in)): uniform int8 inputs and weights have a standard
+deviation of 74 each, their products 74^2, and 74^2 / 135 is about 40 steps of the output: it neither saturates nor
+vanishes, which matters because requantization takes different paths for both."""
+
+
+def with_random_constants(graph: Graph, seed: int) -> Graph:
+    """Fill an int8 skeleton with seeded weights, biases and quantization parameters that keep activations in range."""
+    rng = np.random.default_rng(seed)
+    tensors = list(graph.tensors)
+    group = _quantization_groups(graph)
+    activations: dict[int, Quantization] = {}
+
+    def quantization_of(index: int, scale: float, zero_point: int) -> Quantization:
+        """The quantization of a tensor's group; set by the first of the group."""
+        return activations.setdefault(group[index], Quantization((float(np.float32(scale)),), (zero_point,)))
+
+    for index in graph.inputs:
+        quantization_of(index, 0.02, int(rng.integers(-20, 20)))
+    for op in graph.ops:
+        source = activations[group[op.inputs[0]]]
+        output = op.outputs[0]
+        if op.kind in _WEIGHTED:
+            scale = _fill_weights(graph, op, tensors, source.scale, rng)
+            quantization_of(output, scale, int(rng.integers(-20, 20)))
+        elif op.kind is OpKind.SOFTMAX:
+            quantization_of(output, 1 / 256, -128)
+        elif op.kind is OpKind.MUL:
+            quantization_of(output, source.scale * activations[group[op.inputs[1]]].scale * 40, 0)
+        else:
+            quantization_of(output, source.scale * 1.3, int(rng.integers(-20, 20)))
+    for index, tensor in enumerate(tensors):
+        if not tensor.constant:
+            tensors[index] = dataclasses.replace(tensor, quantization=activations.get(group[index]))
+    return dataclasses.replace(graph, tensors=tuple(tensors))
+
+
+def _quantization_groups(graph: Graph) -> list[int]:
+    """For each tensor, a representative of the tensors that must share its quantization."""
+    parent = list(range(len(graph.tensors)))
+
+    def find(index: int) -> int:
+        while parent[index] != index:
+            index = parent[index]
+        return index
+
+    for op in graph.ops:
+        if op.kind in _SHARES_QUANTIZATION:
+            for index in op.inputs:
+                parent[find(op.outputs[0])] = find(index)
+    return [find(index) for index in range(len(parent))]
+
+
+def _fill_weights(graph: Graph, op: Op, tensors: list[Tensor], input_scale: float, rng: np.random.Generator) -> float:
+    """Set weights and bias of `op` in `tensors`; returns a fitting scale of its output."""
+    weights = graph.tensors[op.inputs[1]]
+    axis = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}[op.kind]
+    channels = weights.shape[axis]
+    per_channel = op.kind is not OpKind.FULLY_CONNECTED  # TFLite: fully connected weights have one scale
+    scales = (0.005 * rng.uniform(0.5, 2.0, channels if per_channel else 1)).astype(np.float32).astype(float)
+    data = rng.integers(-127, 128, weights.shape).astype(np.int8)
+    tensors[op.inputs[1]] = dataclasses.replace(
+        weights, quantization=Quantization(tuple(scales), (0,) * len(scales), axis if per_channel else 0), data=data
+    )
+    fan_in = weights.elements // channels
+    if op.inputs[2] >= 0:
+        bias_scales = tuple(float(np.float32(np.float32(input_scale) * np.float32(s))) for s in scales)
+        spread = int(_GAIN * math.sqrt(fan_in) * 10)
+        tensors[op.inputs[2]] = dataclasses.replace(
+            graph.tensors[op.inputs[2]],
+            quantization=Quantization(bias_scales, (0,) * len(scales), 0),
+            data=rng.integers(-spread, spread + 1, channels).astype(np.int32),
+        )
+    return float(input_scale * scales.mean() * math.sqrt(fan_in) * _GAIN)
