@@ -3,6 +3,7 @@
 from tinynas.graph.fixed_point._arithmetic import (
     Multiplier,
     multiply_by_quantized_multiplier,
+    multiply_rounding_once,
     quantize_multiplier,
     rounding_divide_by_power_of_two,
     saturating_rounding_doubling_high_mul,
@@ -18,6 +19,7 @@ from tinynas.graph.fixed_point._parameters import (
     quantized_activation_range,
     requantization_multiplier,
 )
+from tinynas.graph.fixed_point._runtime import Runtime
 from tinynas.graph.fixed_point._softmax import (
     SOFTMAX_ACCUMULATION_INTEGER_BITS,
     SoftmaxParameters,
@@ -31,6 +33,7 @@ __all__ = [
     "SOFTMAX_ACCUMULATION_INTEGER_BITS",
     "AddParameters",
     "Multiplier",
+    "Runtime",
     "SoftmaxParameters",
     "add_parameters",
     "convolution_multipliers",
@@ -38,6 +41,7 @@ __all__ = [
     "mean_multiplier",
     "mul_multiplier",
     "multiply_by_quantized_multiplier",
+    "multiply_rounding_once",
     "quantize_multiplier",
     "quantized_activation_range",
     "requantization_multiplier",

@@ -66,6 +66,22 @@ def rounding_divide_by_power_of_two(x: Int64Array, exponent: npt.ArrayLike) -> I
     return (x + half - ((x < 0) & (shift > 0))) >> shift
 
 
+def multiply_rounding_once(x: Int64Array, multiplier: npt.ArrayLike, shift: npt.ArrayLike) -> Int64Array:
+    """round(x * multiplier * 2**(shift - 31)), halves away from zero: what LiteRT's FULLY_CONNECTED computes.
+
+    LiteRT writes round(x * scale) in double precision. A 31-bit multiplier is within 2**-32 of that scale, so an
+    int8 result can only differ if the product lies within 2**-25 of a half.
+
+    Args:
+        x: int32 values in an int64 array.
+        multiplier: One int32 or an array of them that broadcasts.
+        shift: One shift, at most 30, or an array of them.
+    """
+    bits = 31 - np.asarray(shift, np.int64)
+    product = x * np.asarray(multiplier, np.int64)
+    return (product + (np.int64(1) << (bits - 1)) - (product < 0)) >> bits
+
+
 def multiply_by_quantized_multiplier(x: Int64Array, multiplier: npt.ArrayLike, shift: npt.ArrayLike) -> Int64Array:
     """x * multiplier * 2**(shift - 31) with two roundings (TFLite: MultiplyByQuantizedMultiplier).
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tinynas.graph._ops import Activation
 from tinynas.graph._tensor import Quantization
 from tinynas.graph.fixed_point._arithmetic import Multiplier, quantize_multiplier
+from tinynas.graph.fixed_point._runtime import Runtime
 
 ADD_LEFT_SHIFT = 20
 """Both inputs of an int8 ADD are shifted left by this many bits before they are rescaled."""
@@ -57,14 +58,18 @@ def convolution_multipliers(
 
 
 def fully_connected_multipliers(
-    x: Quantization, weights: Quantization, output: Quantization, channels: int
+    x: Quantization,
+    weights: Quantization,
+    output: Quantization,
+    channels: int,
+    runtime: Runtime = Runtime.LITERT,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Multipliers and shifts of FULLY_CONNECTED, each int32 [channels].
+    """Multipliers and shifts of FULLY_CONNECTED, each int32 [channels], for `multiply_rounding_once`.
 
-    With one weight scale TFLite multiplies input and weight scale in float32 (GetQuantizedConvolutionMultipler);
-    with one per channel it uses the double precision of the convolutions.
+    For TFLM they go with `multiply_by_quantized_multiplier`, and with one weight scale it multiplies input and weight
+    scale in float32 (GetQuantizedConvolutionMultipler) where everything else uses double precision.
     """
-    if weights.per_channel:
+    if weights.per_channel or runtime is Runtime.LITERT:
         return convolution_multipliers(x, weights, output, channels)
     product = float(np.float32(x.scale) * np.float32(weights.scale))
     multiplier = quantize_multiplier(product / output.scale)
@@ -96,12 +101,12 @@ def add_parameters(a: Quantization, b: Quantization, output: Quantization) -> Ad
     )
 
 
-def mul_multiplier(a: Quantization, b: Quantization, output: Quantization) -> Multiplier:
-    """The multiplier of MUL.
-
-    LiteRT computes sa * sb / so in float32 (mul.cc), TFLM in double precision (mul_common.cc). They differ by up to
-    two parts in 2**24 and so, for about one element in 10**5, by one unit. This is LiteRT's.
-    """
+def mul_multiplier(
+    a: Quantization, b: Quantization, output: Quantization, runtime: Runtime = Runtime.LITERT
+) -> Multiplier:
+    """The multiplier of MUL: LiteRT computes sa * sb / so in float32 (mul.cc), TFLM in double precision."""
+    if runtime is Runtime.TFLM:
+        return quantize_multiplier(a.scale * b.scale / output.scale)
     return quantize_multiplier(float(np.float32(a.scale) * np.float32(b.scale) / np.float32(output.scale)))
 
 

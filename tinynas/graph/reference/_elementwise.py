@@ -42,7 +42,7 @@ def mul(node: Node, arrays: Sequence[Array | None]) -> Array:
         return clamp_float(a * b, attributes.activation)
     qa, qb, output = (node.quantization(t) for t in (node.input(0), node.input(1), node.output))
     product = _offset(a, qa) * _offset(b, qb)
-    return rescale_to_int8(product, *mul_multiplier(qa, qb, output), output, attributes.activation)
+    return rescale_to_int8(product, *mul_multiplier(qa, qb, output, node.runtime), output, attributes.activation)
 
 
 def _offset(values: Array, quantization: Quantization) -> npt.NDArray[np.int64]:

@@ -11,6 +11,7 @@ from tinynas.graph._graph import Graph, GraphError
 from tinynas.graph._ops import OpKind
 from tinynas.graph._tensor import Tensor
 from tinynas.graph._validation import validate
+from tinynas.graph.fixed_point import Runtime
 from tinynas.graph.reference._conversion import dequantize, quantize
 from tinynas.graph.reference._convolution import conv_2d, depthwise_conv_2d
 from tinynas.graph.reference._elementwise import add, mul
@@ -24,17 +25,20 @@ _CHUNK_ELEMENTS = 1 << 19
 """Elements of the largest activation that are computed at a time: temporaries of a few MB stay near the caches."""
 
 
-def execute(graph: Graph, inputs: Sequence[Array], *, keep_all: bool = False) -> dict[int, Array]:
+def execute(
+    graph: Graph, inputs: Sequence[Array], *, keep_all: bool = False, runtime: Runtime = Runtime.LITERT
+) -> dict[int, Array]:
     """Run `graph` on `inputs`.
 
-    int8 graphs are computed in integers, equal to LiteRT's reference kernels (`BUILTIN_REF`) and to TFLM to the last
-    bit; float32 graphs in float32, where only the order of summation may differ.
+    int8 graphs are computed in integers, equal to LiteRT's reference kernels (`BUILTIN_REF`) to the last bit in every
+    tensor; float32 graphs in float32, where only the order of summation may differ.
 
     Args:
         graph: A graph whose constants have data and whose int8 tensors have quantization.
         inputs: One array per graph input, of the tensor's dtype and shape, or with a first dimension that is a
             multiple of the tensor's: a batch. The multiple is the same for all inputs.
         keep_all: Return every activation, not only the outputs.
+        runtime: LITERT, or TFLM to check against that: see `Runtime` for where the two differ.
 
     Returns:
         Tensor index -> value. In a batch every first dimension is that multiple of the tensor's own (a scalar
@@ -49,7 +53,7 @@ def execute(graph: Graph, inputs: Sequence[Array], *, keep_all: bool = False) ->
     largest = max(tensor.elements for tensor in graph.tensors)
     step = max(1, _CHUNK_ELEMENTS // largest)
     chunks = [
-        _execute_chunk(graph, constants, [x[start : start + step] for x in batched], keep_all)
+        _execute_chunk(graph, constants, [x[start : start + step] for x in batched], keep_all, runtime)
         for start in range(0, batch, step)
     ]
     return {
@@ -93,12 +97,15 @@ def _constant(tensor: Tensor) -> Array:
     return tensor.data[np.newaxis]
 
 
-def _execute_chunk(graph: Graph, constants: dict[int, Array], inputs: list[Array], keep_all: bool) -> dict[int, Array]:
+def _execute_chunk(
+    graph: Graph, constants: dict[int, Array], inputs: list[Array], keep_all: bool, runtime: Runtime
+) -> dict[int, Array]:
     values = dict(zip(graph.inputs, inputs, strict=True))
     kept = set(graph.outputs)
     for position, op in enumerate(graph.ops):
         arrays = [None if i < 0 else constants[i] if i in constants else values[i] for i in op.inputs]
-        node = Node(op, tuple(graph.tensors[i] if i >= 0 else None for i in op.inputs), graph.tensors[op.outputs[0]])
+        tensors = tuple(graph.tensors[i] if i >= 0 else None for i in op.inputs)
+        node = Node(op, tensors, graph.tensors[op.outputs[0]], runtime)
         try:
             result = _KERNELS[op.kind](node, arrays)
         except ValueError as error:

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinynas.graph._ops import FullyConnectedAttributes
-from tinynas.graph.fixed_point import fully_connected_multipliers
+from tinynas.graph.fixed_point import (
+    Runtime,
+    fully_connected_multipliers,
+    multiply_by_quantized_multiplier,
+    multiply_rounding_once,
+)
 from tinynas.graph.reference._matmul import exact_matmul
 from tinynas.graph.reference._node import Array, Node, clamp_float, required
-from tinynas.graph.reference._rescale import rescale_to_int8
+from tinynas.graph.reference._rescale import clamp_to_int8
 
 
 def fully_connected(node: Node, arrays: Sequence[Array | None]) -> Array:
@@ -32,6 +37,9 @@ def fully_connected(node: Node, arrays: Sequence[Array | None]) -> Array:
     if bias is not None:
         accumulators = accumulators + bias[0].reshape(-1)
     output = node.quantization(node.output)
-    multipliers, shifts = fully_connected_multipliers(x_quantization, weights_quantization, output, weights.shape[0])
-    values = rescale_to_int8(accumulators, multipliers, shifts, output, attributes.activation)
+    multipliers, shifts = fully_connected_multipliers(
+        x_quantization, weights_quantization, output, weights.shape[0], node.runtime
+    )
+    multiply = multiply_rounding_once if node.runtime is Runtime.LITERT else multiply_by_quantized_multiplier
+    values = clamp_to_int8(multiply(accumulators, multipliers, shifts), output, attributes.activation)
     return values.reshape(x.shape[0], *node.output.shape)

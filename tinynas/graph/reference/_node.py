@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tinynas.graph._graph import GraphError
 from tinynas.graph._ops import Activation, Op
 from tinynas.graph._tensor import DType, Quantization, Tensor
+from tinynas.graph.fixed_point import Runtime
 
 Array = npt.NDArray[Any]
 
@@ -29,6 +30,7 @@ class Node:
     op: Op
     inputs: tuple[Tensor | None, ...]
     output: Tensor
+    runtime: Runtime
 
     @property
     def is_float(self) -> bool:

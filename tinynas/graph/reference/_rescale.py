@@ -19,8 +19,11 @@ def rescale_to_int8(
     activation: Activation = Activation.NONE,
 ) -> Array:
     """int8 values of `accumulators` * multiplier * 2**(shift - 31) in the output's quantization."""
-    values = multiply_by_quantized_multiplier(accumulators, multiplier, shift)
-    values += output.zero_point
+    return clamp_to_int8(multiply_by_quantized_multiplier(accumulators, multiplier, shift), output, activation)
+
+
+def clamp_to_int8(values: npt.NDArray[np.int64], output: Quantization, activation: Activation) -> Array:
+    """Rescaled values as int8: zero point added, activation applied."""
     low, high = quantized_activation_range(activation, output)
     # min(max(x, low), high) as the kernels do it, which np.clip equals even where low exceeds high.
-    return np.minimum(np.maximum(values, low), high).astype(np.int8)
+    return np.minimum(np.maximum(values + output.zero_point, low), high).astype(np.int8)

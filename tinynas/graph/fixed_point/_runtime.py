@@ -1,0 +1,20 @@
+"""Which reference runtime the arithmetic follows."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Runtime(StrEnum):
+    """The two reference runtimes. They agree in every operator but two.
+
+    - FULLY_CONNECTED: LiteRT (2.x) rounds acc * scale once, in double precision; TFLM rounds twice, as all other
+      kernels of both runtimes do. About one output in 300 differs by one unit.
+    - MUL: LiteRT multiplies and divides the three scales in float32, TFLM in double precision. About one output in
+      10**5 differs by one unit.
+
+    TinyNAS, the firmware included, follows LiteRT; TFLM's numbers are there to check against it.
+    """
+
+    LITERT = "LiteRT"
+    TFLM = "TFLM"
