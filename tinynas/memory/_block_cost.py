@@ -1,0 +1,60 @@
+"""Costs of parts of a network that combine into the costs of the whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tinynas.lowering import Schedule
+from tinynas.memory._plan import plan_arena
+
+
+@dataclass(frozen=True)
+class BlockCost:
+    """What a block costs, in figures that combine. A whole network is a block too.
+
+    The arena of a chain is the maximum over its blocks (`tinynas.memory._segments` has the proof), constants and
+    generated calls add up, and code is a union over kernel variants.
+
+    Attributes:
+        arena_bytes: Of the block lowered alone.
+        arena_lower_bound_bytes: The most bytes alive during any of its steps.
+        constant_bytes: Weights, biases, requantization tables and parameter structures.
+        macs: Multiply-accumulates.
+        steps: Kernel variant -> number of calls.
+    """
+
+    arena_bytes: int = 0
+    arena_lower_bound_bytes: int = 0
+    constant_bytes: int = 0
+    macs: int = 0
+    steps: Mapping[str, int] = field(default_factory=dict)
+
+
+def block_cost(schedule: Schedule) -> BlockCost:
+    """The cost of a block, or of a whole network, from its schedule."""
+    plan = plan_arena(schedule)
+    return BlockCost(
+        arena_bytes=plan.arena_bytes,
+        arena_lower_bound_bytes=plan.lower_bound_bytes,
+        constant_bytes=sum(step.constant_bytes for step in schedule.steps),
+        macs=schedule.macs,
+        steps=Counter(step.variant for step in schedule.steps),
+    )
+
+
+def combine(costs: Iterable[BlockCost]) -> BlockCost:
+    """The cost of the chain of blocks."""
+    arena = bound = constants = macs = 0
+    steps: dict[str, int] = {}
+    for cost in costs:
+        if cost.arena_bytes > arena:
+            arena = cost.arena_bytes
+        if cost.arena_lower_bound_bytes > bound:
+            bound = cost.arena_lower_bound_bytes
+        constants += cost.constant_bytes
+        macs += cost.macs
+        for variant, count in cost.steps.items():
+            steps[variant] = steps.get(variant, 0) + count
+    return BlockCost(arena, bound, constants, macs, steps)

@@ -1,0 +1,99 @@
+"""Where the linker puts things: firmware/linker/firmware.ld.j2 in Python, over fitted sections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tinynas.memory._image import Image
+from tinynas.memory._live_ranges import align
+from tinynas.memory._model_files import KernelMemory, RuntimeMemory
+from tinynas.targets import Board
+
+ARENA_END_ALIGNMENT = 8
+"""The linker script ends the arena at a multiple of 8."""
+
+CONSTANTS_ALIGNMENT = 4
+"""Generated constants are whole words, aligned to words."""
+
+
+@dataclass(frozen=True)
+class _Code:
+    """What depends on the set of kernel variants only."""
+
+    text_end: int
+    rodata_bytes: int
+    data_bytes: int
+    stack_bytes: int
+
+
+class FirmwareLayout:
+    """The image of any network on one board."""
+
+    def __init__(self, board: Board, runtime: RuntimeMemory, kernels: KernelMemory) -> None:
+        self._board = board
+        self._runtime = runtime
+        self._kernels = kernels
+        # Link order: runtime, HAL, kernels, generated model (tinynas.boards.build_firmware).
+        self._image = Image((*runtime.sections, *kernels.sections), runtime.entry)
+        self._code: dict[frozenset[str], _Code] = {}
+
+    def unknown_variants(self, variants: frozenset[str]) -> list[str]:
+        """Variants that the fitted model has no code for."""
+        return sorted(variants - set(self._kernels.entry_of))
+
+    def flash_bytes(self, steps: Mapping[str, int], constant_bytes: int) -> int:
+        """From the first byte of the code region to the last one used."""
+        code = self._of(frozenset(steps))
+        end = code.text_end
+        for function in self._kernels.generated:
+            calls = sum(function.call_bytes[variant] * count for variant, count in steps.items())
+            size = align(round(function.base_bytes + calls), 2)  # Thumb instructions are 2 or 4 bytes
+            end = align(end, function.alignment) + size
+        end = align(end, CONSTANTS_ALIGNMENT) + code.rodata_bytes + constant_bytes
+        return align(end, self._runtime.data_alignment) + code.data_bytes
+
+    def stack_bytes(self, variants: frozenset[str]) -> int:
+        """The deepest the stack gets."""
+        return self._of(variants).stack_bytes
+
+    @property
+    def static_runtime_bytes(self) -> int:
+        """.data, .bss and the serial buffer."""
+        r = self._runtime
+        return r.data_bytes + r.bss_bytes + r.buffers_bytes
+
+    def sram_used(self, arena_bytes: int) -> dict[str, int]:
+        """Bytes of each SRAM region from its first to the last one used, the whole stack area included."""
+        layout, r = self._board.layout, self._runtime
+        sections = (
+            (layout.stack, layout.stack_bytes, 1),
+            (layout.buffers, r.buffers_bytes, r.buffers_alignment),
+            (layout.arena, align(arena_bytes, ARENA_END_ALIGNMENT), self._kernels.arena_alignment),
+            (layout.data, r.data_bytes, r.data_alignment),
+            (layout.data, r.bss_bytes, r.bss_alignment),
+        )
+        used = {region.name: 0 for region in self._board.regions if region.kind == "sram"}
+        for region, size, alignment in sections:
+            if size:
+                used[region] = align(used[region], alignment) + size
+        return used
+
+    def _of(self, variants: frozenset[str]) -> _Code:
+        code = self._code.get(variants)
+        if code is None:
+            code = self._code[variants] = self._lay_out(variants)
+        return code
+
+    def _lay_out(self, variants: frozenset[str]) -> _Code:
+        entries = [self._kernels.entry_of[variant] for variant in sorted(variants)]
+        generated = {f.name: (*f.requires, *(entries if f.calls_kernels else ())) for f in self._kernels.generated}
+        frames = {f.name: f.frame_bytes for f in self._kernels.generated}
+        kept = self._image.kept(generated)
+        vectors = self._image.layout(kept, "vectors")
+        return _Code(
+            text_end=self._image.layout(kept, "text", vectors),
+            rodata_bytes=self._image.layout(kept, "rodata"),
+            data_bytes=self._image.layout(kept, "data"),
+            stack_bytes=align(self._image.deepest_stack(self._runtime.stack_root, generated, frames), 4),
+        )

@@ -1,0 +1,173 @@
+"""Fitted memory models as JSON: reading, writing, and noticing that the firmware has moved on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tinynas.errors import ExternalError, UsageError
+from tinynas.memory._image import InputSection
+from tinynas.targets import Board, resource_path
+
+logger = logging.getLogger(__name__)
+
+KERNELS_FORMAT = "tinynas-kernel-memory/1"
+RUNTIME_FORMAT = "tinynas-runtime-memory/1"
+
+
+class MissingMemoryModelError(ExternalError):
+    """No fitted memory model for this board and toolchain."""
+
+
+class MemoryModelFileError(UsageError):
+    """A file that is not a memory model."""
+
+
+@dataclass(frozen=True)
+class GeneratedFunction:
+    """A function of the generated model.c.
+
+    Attributes:
+        name: Its symbol.
+        base_bytes: Code that does not depend on the network.
+        call_bytes: Variant -> code per step of that variant.
+        alignment: Of its section.
+        frame_bytes: Its stack frame.
+        requires: Sections it refers to beside the kernels.
+        calls_kernels: Whether it calls the kernels of the network.
+    """
+
+    name: str
+    base_bytes: float
+    call_bytes: Mapping[str, float]
+    alignment: int
+    frame_bytes: int
+    requires: tuple[str, ...]
+    calls_kernels: bool
+
+
+@dataclass(frozen=True)
+class KernelMemory:
+    """What kernels and generated calls take: depends on core and toolchain."""
+
+    core: str
+    toolchain: str
+    sections: tuple[InputSection, ...]
+    entry_of: Mapping[str, str]
+    generated: tuple[GeneratedFunction, ...]
+    arena_alignment: int
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RuntimeMemory:
+    """What runtime and HAL take: depends on HAL, core and toolchain. Alignments are those of the output sections."""
+
+    hal: str
+    core: str
+    toolchain: str
+    sections: tuple[InputSection, ...]
+    entry: str
+    stack_root: str
+    data_bytes: int
+    data_alignment: int
+    bss_bytes: int
+    bss_alignment: int
+    buffers_bytes: int
+    buffers_alignment: int
+    provenance: Mapping[str, Any]
+
+
+def kernel_memory_path(core: str, toolchain: str, folder: Path | None = None) -> Path:
+    """Where the model of a core's kernels lies; `folder` defaults to the models that ship."""
+    return (folder or resource_path("memory_models")) / f"native-{core}-{toolchain}.json"
+
+
+def runtime_memory_path(hal: str, core: str, toolchain: str, folder: Path | None = None) -> Path:
+    """Where the model of a HAL and the runtime on it lies; `folder` defaults to the models that ship."""
+    return (folder or resource_path("memory_models")) / f"hal-{hal}-{core}-{toolchain}.json"
+
+
+def save_memory(memory: KernelMemory | RuntimeMemory, path: Path) -> None:
+    """Write a fitted model as JSON."""
+    kind = KERNELS_FORMAT if isinstance(memory, KernelMemory) else RUNTIME_FORMAT
+    path.write_text(json.dumps({"format": kind, **asdict(memory)}, indent=1) + "\n", encoding="utf-8")
+
+
+def load_kernel_memory(path: Path, board: str) -> KernelMemory:
+    """Read the model of a core's kernels.
+
+    Raises:
+        MissingMemoryModelError: There is none.
+        MemoryModelFileError: The file is something else.
+    """
+    document = _read(path, KERNELS_FORMAT, board)
+    try:
+        document["sections"] = _sections(document["sections"])
+        document["generated"] = tuple(
+            GeneratedFunction(**{**entry, "requires": tuple(entry["requires"])}) for entry in document["generated"]
+        )
+        return KernelMemory(**document)
+    except (KeyError, TypeError) as error:
+        raise MemoryModelFileError(f"{path}: not a complete memory model ({error}); regenerate it") from error
+
+
+def load_runtime_memory(path: Path, board: str) -> RuntimeMemory:
+    """Read the model of a HAL and the runtime on it. Raises as `load_kernel_memory`."""
+    document = _read(path, RUNTIME_FORMAT, board)
+    try:
+        document["sections"] = _sections(document["sections"])
+        return RuntimeMemory(**document)
+    except (KeyError, TypeError) as error:
+        raise MemoryModelFileError(f"{path}: not a complete memory model ({error}); regenerate it") from error
+
+
+def _sections(entries: list[dict[str, Any]]) -> tuple[InputSection, ...]:
+    return tuple(InputSection(**{**entry, "requires": tuple(entry["requires"])}) for entry in entries)
+
+
+def _read(path: Path, kind: str, board: str) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MissingMemoryModelError(
+            f"no memory model {path.name}: run tools/regenerate_memory_model.py --board {board} --virtual"
+        ) from error
+    except OSError as error:
+        raise MissingMemoryModelError(f"cannot read the memory model {path}: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise MemoryModelFileError(f"{path}: not JSON (line {error.lineno}); regenerate it") from error
+    if not isinstance(document, dict) or document.pop("format", None) != kind:
+        raise MemoryModelFileError(f"{path}: not a memory model of format {kind}; regenerate it")
+    return document
+
+
+def firmware_hash() -> str:
+    """SHA-256 over names and contents of the firmware's sources: what a memory model was fitted to."""
+    state = hashlib.sha256()
+    root = resource_path("firmware")
+    for path in sorted(p for p in root.rglob("*") if p.suffix in {".c", ".h", ".j2"}):
+        state.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return state.hexdigest()
+
+
+def warn_if_stale(memory: KernelMemory | RuntimeMemory, path: Path, board: Board, compiler: str | None) -> None:
+    """Warn where the firmware's sources, or the compiler if its version is given, differ from the fitted ones."""
+    fitted = memory.provenance
+    reasons = []
+    if fitted.get("firmware_sha256") != firmware_hash():
+        reasons.append("the firmware's sources have changed since it was fitted")
+    if compiler is not None and compiler != fitted.get("compiler"):
+        reasons.append(f"it was fitted with {fitted.get('compiler')}, the compiler here is {compiler}")
+    if reasons:
+        logger.warning(
+            "memory model %s is stale: %s; run tools/regenerate_memory_model.py --board %s --virtual",
+            path.name,
+            " and ".join(reasons),
+            board.name,
+        )

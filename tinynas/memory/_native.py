@@ -1,0 +1,153 @@
+"""The memory model of our engine: what the linker will say, without compiling anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tinynas.lowering import Schedule
+from tinynas.memory._block_cost import BlockCost, block_cost, combine
+from tinynas.memory._firmware_layout import ARENA_END_ALIGNMENT, FirmwareLayout
+from tinynas.memory._model_files import (
+    KernelMemory,
+    MemoryModelFileError,
+    MissingMemoryModelError,
+    RuntimeMemory,
+    kernel_memory_path,
+    load_kernel_memory,
+    load_runtime_memory,
+    runtime_memory_path,
+    warn_if_stale,
+)
+from tinynas.memory._usage import FlashUsage, RegionUsage, SramUsage, Verdict
+from tinynas.targets import Board, Reserve
+
+
+class NativeMemoryModel:
+    """SRAM and flash of our engine on one board, from sizes measured in object files.
+
+    The arena is the firmware's own plan; static data and code are laid out as the linker does, from the sections of
+    the firmware's object files; only the generated calls (about 20 bytes a step) are fitted. The stack is the
+    deepest path of calls with the frames that the compiler reports.
+    """
+
+    def __init__(self, board: Board, runtime: RuntimeMemory, kernels: KernelMemory) -> None:
+        if runtime.core != board.core.name or kernels.core != board.core.name:
+            raise MemoryModelFileError(
+                f"memory models for {runtime.core} and {kernels.core} do not describe {board.name} ({board.core.name})"
+            )
+        self.board = board
+        self.toolchain = kernels.toolchain
+        self._layout = FirmwareLayout(board, runtime, kernels)
+
+    @classmethod
+    def for_board(
+        cls, board: Board, toolchain: str = "zig", *, compiler: str | None = None, folder: Path | None = None
+    ) -> NativeMemoryModel:
+        """Load the fitted model that ships for a board's core and HAL.
+
+        Args:
+            board: The board.
+            toolchain: "zig" or "gcc".
+            compiler: Name and version of the compiler that will be used (`Toolchain.version()`), to notice a model
+                that was fitted with another one.
+            folder: Where the models lie; the ones that ship with the package by default.
+
+        Raises:
+            MissingMemoryModelError: There is none; the message says how to make it.
+        """
+        if board.hal is None:
+            raise MissingMemoryModelError(f"board {board.name} has no firmware: our engine cannot run on it")
+        kernels_path = kernel_memory_path(board.core.name, toolchain, folder)
+        runtime_path = runtime_memory_path(board.hal, board.core.name, toolchain, folder)
+        kernels = load_kernel_memory(kernels_path, board.name)
+        runtime = load_runtime_memory(runtime_path, board.name)
+        warn_if_stale(kernels, kernels_path, board, compiler)
+        warn_if_stale(runtime, runtime_path, board, compiler)
+        return cls(board, runtime, kernels)
+
+    def block_cost(self, schedule: Schedule) -> BlockCost:
+        """The cost of a block, or a network, in figures that combine: cache it by the block's signature."""
+        return block_cost(schedule)
+
+    def sram(self, schedule: Schedule, reserve: Reserve | None = None) -> SramUsage:
+        """SRAM of a network, exact to the byte but for the stack, which is an upper bound."""
+        return self.sram_of(block_cost(schedule), reserve)
+
+    def flash(self, schedule: Schedule, reserve: Reserve | None = None) -> FlashUsage:
+        """Flash of a network; all but the generated calls is exact."""
+        return self.flash_of(block_cost(schedule), reserve)
+
+    def fits(self, schedule: Schedule, reserve: Reserve | None = None) -> Verdict:
+        """Whether a network fits the board beside what the user reserves."""
+        return self.verdict((block_cost(schedule),), reserve)
+
+    def sram_of(self, cost: BlockCost, reserve: Reserve | None = None) -> SramUsage:
+        """As `sram`, for the combined cost of a network's blocks."""
+        self._require_known(cost)
+        stack = self._layout.stack_bytes(frozenset(cost.steps))
+        padding = -cost.arena_bytes % ARENA_END_ALIGNMENT
+        runtime = self._layout.static_runtime_bytes + padding
+        return SramUsage(
+            arena_bytes=cost.arena_bytes,
+            arena_lower_bound_bytes=cost.arena_lower_bound_bytes,
+            persistent_bytes=0,
+            runtime_bytes=runtime,
+            stack_bytes=stack,
+            total_bytes=cost.arena_bytes + runtime + stack,
+            regions=self._regions(self._layout.sram_used(cost.arena_bytes), reserve),
+        )
+
+    def flash_of(self, cost: BlockCost, reserve: Reserve | None = None) -> FlashUsage:
+        """As `flash`, for the combined cost of a network's blocks."""
+        self._require_known(cost)
+        total = self._layout.flash_bytes(cost.steps, cost.constant_bytes)
+        return FlashUsage(
+            weights_bytes=cost.constant_bytes,
+            code_bytes=total - cost.constant_bytes,
+            total_bytes=total,
+            regions=self._regions({self.board.layout.code: total}, reserve),
+        )
+
+    def verdict(self, costs: Iterable[BlockCost], reserve: Reserve | None = None) -> Verdict:
+        """As `fits`, for a chain of blocks whose costs are known: some microseconds per block."""
+        cost = combine(costs)
+        unknown = self._layout.unknown_variants(frozenset(cost.steps))
+        if unknown:
+            return Verdict(None, (f"the memory model has no code for {', '.join(unknown)}: regenerate it",), ())
+        used = self._layout.sram_used(cost.arena_bytes)
+        used[self.board.layout.code] = self._layout.flash_bytes(cost.steps, cost.constant_bytes)
+        regions = self._regions(used, reserve)
+        reasons = [
+            f"region {r.name!r} ({r.kind}) needs {r.used_bytes:,} bytes and has {r.available_bytes:,}: "
+            f"{r.used_bytes - r.available_bytes:,} too few"
+            for r in regions
+            if r.used_bytes > r.available_bytes
+        ]
+        stack = self._layout.stack_bytes(frozenset(cost.steps))
+        if stack > self.board.layout.stack_bytes:
+            reasons.append(
+                f"the stack needs up to {stack:,} bytes and {self.board.layout.stack_bytes:,} are set aside for it"
+            )
+        return Verdict(not reasons, tuple(reasons), regions)
+
+    def _require_known(self, cost: BlockCost) -> None:
+        unknown = self._layout.unknown_variants(frozenset(cost.steps))
+        if unknown:
+            raise MissingMemoryModelError(
+                f"the memory model of {self.board.core.name} has no code for {', '.join(unknown)}: "
+                f"run tools/regenerate_memory_model.py --board {self.board.name} --virtual"
+            )
+
+    def _regions(self, used: dict[str, int], reserve: Reserve | None) -> tuple[RegionUsage, ...]:
+        reserved = dict.fromkeys(used, 0)
+        if reserve is not None:
+            layout = self.board.layout
+            for name, size in ((layout.arena, reserve.sram_bytes), (layout.code, reserve.flash_bytes)):
+                if name in reserved:
+                    reserved[name] += size
+        return tuple(
+            RegionUsage(r.name, r.kind, used[r.name], r.size_bytes - reserved[r.name])
+            for r in self.board.regions
+            if r.name in used
+        )
