@@ -3,6 +3,7 @@
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError
 from tinynas.lowering._lower import lower
 from tinynas.lowering._schedule import Buffer, Schedule, Step
+from tinynas.lowering._unweighted_variants import reduced_view
 from tinynas.lowering._variants import KernelCall, KernelVariant
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "Step",
     "UnsupportedGraphError",
     "lower",
+    "reduced_view",
 ]

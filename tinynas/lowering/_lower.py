@@ -22,6 +22,7 @@ from tinynas.lowering._variants import KernelCall, KernelVariant
 
 _MAX_DIMENSION = 0xFFFF  # the kernels' parameter structures hold dimensions in 16 bits
 _WINDOWED = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D))
+_SINGLE_IMAGE = _WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
 _FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
 
 
@@ -131,7 +132,7 @@ def _require_supported_shapes(call: KernelCall) -> None:
     where = f"{op.kind} {op.name!r}"
     if _reads_constants_only(call):
         raise UnsupportedGraphError(f"{where}: all of its inputs are constant; fold it into a constant first")
-    if op.kind in _WINDOWED and call.input.shape[0] != 1:
+    if op.kind in _SINGLE_IMAGE and call.input.shape[0] != 1:
         raise UnsupportedGraphError(f"{where}: the engine runs one image at a time, got {list(call.input.shape)}")
     if max((*call.input.shape, *call.output.shape)) > _MAX_DIMENSION:
         raise UnsupportedGraphError(f"{where}: dimensions above {_MAX_DIMENSION}, got {list(call.input.shape)}")

@@ -1,0 +1,93 @@
+"""C constants as values: arrays and parameter structures, with the bytes they take in flash."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynas.errors import UsageError
+from tinynas.graph import Quantization, Tensor
+
+WORD = 4
+_ELEMENT_BYTES = {"int8_t": 1, "uint16_t": 2, "int32_t": 4, "const int8_t *": 4}
+_LINE = 112
+
+
+class MissingConstantsError(UsageError):
+    """The graph is a skeleton: a constant has no data or a tensor no quantization, so there is nothing to generate."""
+
+
+@dataclass(frozen=True)
+class ConstantArray:
+    """An array in flash. It is declared with its length rounded up to whole words, the rest zero."""
+
+    name: str
+    element: str
+    items: tuple[str, ...]
+
+    @property
+    def length(self) -> int:
+        per_word = max(1, WORD // _ELEMENT_BYTES[self.element])
+        return -(-len(self.items) // per_word) * per_word
+
+    @property
+    def size_bytes(self) -> int:
+        return self.length * _ELEMENT_BYTES[self.element]
+
+    @property
+    def declaration(self) -> str:
+        qualifier = "const " if self.element.endswith("*") else ""
+        kind = f"{self.element}{qualifier}" if qualifier else f"const {self.element} "
+        return f"{kind}{self.name}[{self.length}]"
+
+    @property
+    def lines(self) -> list[str]:
+        """The items, wrapped."""
+        width = max((len(item) for item in self.items), default=1) + 2
+        per_line = max(1, _LINE // width)
+        return [", ".join(self.items[i : i + per_line]) + "," for i in range(0, len(self.items), per_line)]
+
+
+@dataclass(frozen=True)
+class StepConstants:
+    """The constants of one step.
+
+    Attributes:
+        arrays: In the order of definition.
+        fields: Of the parameter structure, name -> C initializer; nested structures as mappings.
+        operands: Constant inputs of the step, input position -> name of the array.
+    """
+
+    arrays: tuple[ConstantArray, ...]
+    fields: Mapping[str, str | int | Mapping[str, str | int]]
+    operands: Mapping[int, str]
+
+
+def integers(name: str, element: str, values: npt.NDArray[np.generic] | Sequence[int]) -> ConstantArray:
+    """An array of integers, flattened in C order."""
+    return ConstantArray(name, element, tuple(map(str, np.asarray(values).reshape(-1).tolist())))
+
+
+def data_of(tensor: Tensor) -> npt.NDArray[np.generic]:
+    """The data of a constant, or `MissingConstantsError`."""
+    if tensor.data is None:
+        raise MissingConstantsError(
+            f"constant {tensor.name!r} has no data: code can be generated from trained graphs only"
+        )
+    return tensor.data
+
+
+def quantization_of(tensor: Tensor) -> Quantization:
+    """The quantization of a tensor, or `MissingConstantsError`."""
+    if tensor.quantization is None:
+        raise MissingConstantsError(f"tensor {tensor.name!r} has no quantization: quantize the graph first")
+    return tensor.quantization
+
+
+def identifier(text: str) -> str:
+    """`text` as part of a C identifier: letters, digits and single underscores."""
+    return re.sub(r"_+", "_", re.sub(r"[^0-9A-Za-z]", "_", text)).strip("_")[:48]

@@ -1,0 +1,224 @@
+"""The code generator: a schedule, its arena plan and its constants become C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import jinja2
+
+from tinynas.engine import _unweighted_parameters as unweighted
+from tinynas.engine import _weighted_parameters as weighted
+from tinynas.engine._constants import ConstantArray, StepConstants, identifier, quantization_of
+from tinynas.engine._model_info import ModelInfo
+from tinynas.graph import OpKind
+from tinynas.lowering import CATALOGUE, KernelCall, Schedule, Step
+from tinynas.memory import MemoryPlan
+from tinynas.targets import resource_path
+
+Emitter = Callable[[KernelCall, str], StepConstants]
+
+_EMITTERS: Mapping[str, Emitter] = MappingProxyType(
+    {
+        "fully_connected": weighted.fully_connected,
+        "conv_1x1": weighted.conv_1x1,
+        "depthwise_conv_2d": weighted.depthwise_conv_2d,
+        "conv_2d": weighted.conv_2d,
+        "average_pool_2d": unweighted.pool_2d,
+        "max_pool_2d": unweighted.pool_2d,
+        "add": unweighted.add,
+        "add_broadcast": unweighted.add,
+        "mul": unweighted.mul,
+        "mul_broadcast": unweighted.mul,
+        "requantize": unweighted.requantize,
+        "concatenation": unweighted.concatenation,
+        "pad": unweighted.pad,
+        "mean": unweighted.mean,
+        "softmax": unweighted.softmax,
+        "resize_nearest_neighbor": unweighted.resize_nearest_neighbor,
+        "transpose": unweighted.transpose,
+    }
+)
+_HAS_WEIGHTS = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED))
+
+
+@dataclass(frozen=True)
+class GeneratedModel:
+    """The generated files of a model, and what they take.
+
+    Attributes:
+        directory: Where they lie.
+        sources: The C files to compile: `model.c` (a second time with -DTN_PROFILE to profile) and its constants.
+        kernel_sources: The kernels the model calls, in `firmware/kernels/`.
+        constant_bytes: Flash taken by weights, tables and parameters on a 32-bit core, to the byte.
+        arena_bytes: SRAM taken by activations, input and output included.
+    """
+
+    directory: Path
+    sources: tuple[Path, ...]
+    kernel_sources: tuple[Path, ...]
+    constant_bytes: int
+    arena_bytes: int
+
+
+@dataclass(frozen=True)
+class _GeneratedStep:
+    """What the templates print of one step."""
+
+    index: int
+    name: str
+    comment: str
+    parameters: str
+    symbol: str
+    constants: StepConstants
+    arguments: tuple[str, ...]
+
+
+def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelInfo | None = None) -> GeneratedModel:
+    """Write `model.h`, `model.c`, `model_constants.h` and `model_constants.c` into `directory`.
+
+    The output depends on the arguments alone: the same model gives the same files.
+
+    Raises:
+        MissingConstantsError: The graph is a skeleton.
+        UnsupportedGraphError: A quantization that the kernels cannot represent.
+    """
+    info = info or ModelInfo()
+    offsets = _offset_names(schedule, plan)
+    steps = [_generate_step(schedule, step, offsets) for step in schedule.steps]
+    directory.mkdir(parents=True, exist_ok=True)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tinynas.engine"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters |= {"c_string": _c_string, "comment": _comment, "float32": _float32, "number": "{:.9g}".format}
+    context = {
+        "info": info,
+        "schedule": schedule,
+        "plan": plan,
+        "steps": steps,
+        "offsets": [
+            (offsets[buffer.index], plan.offsets[buffer.index], _buffer_comment(schedule, buffer.index))
+            for buffer in schedule.buffers
+        ],
+        "inputs": [_interface(schedule, t, offsets) for t in schedule.inputs],
+        "outputs": [_interface(schedule, t, offsets) for t in schedule.outputs],
+        "arena_bytes": plan.arena_bytes,
+        "constant_bytes": sum(step.constant_bytes for step in schedule.steps),
+        "kernels": sorted({CATALOGUE[name].source for name in schedule.variants}),
+    }
+    for name in _FILES:
+        (directory / name).write_text(environment.get_template(f"{name}.j2").render(context), encoding="utf-8")
+    return GeneratedModel(
+        directory=directory,
+        sources=tuple(directory / name for name in _FILES if name.endswith(".c")),
+        kernel_sources=kernel_sources(schedule),
+        constant_bytes=sum(step.constant_bytes for step in schedule.steps),
+        arena_bytes=plan.arena_bytes,
+    )
+
+
+_FILES = ("model.h", "model.c", "model_constants.h", "model_constants.c")
+
+
+def kernel_sources(schedule: Schedule) -> tuple[Path, ...]:
+    """The kernel files that a schedule needs, sorted."""
+    folder = resource_path("firmware") / "kernels"
+    return tuple(folder / source for source in sorted({CATALOGUE[name].source for name in schedule.variants}))
+
+
+def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -> _GeneratedStep:
+    graph, op = schedule.graph, schedule.graph.ops[step.ops[-1]]
+    variant = CATALOGUE[step.variant]
+    call = KernelCall(graph, op, step.padding, step.inputs[0] if len(step.ops) > 1 else op.inputs[0])
+    name = f"model_{step.index}_{identifier(step.name or op.kind.lower())}"
+    constants = _EMITTERS[step.variant](call, name)
+    read = [step.inputs[0]] if op.kind in _HAS_WEIGHTS else list(op.inputs)
+    addresses = [
+        constants.operands.get(position) or f"model_arena + {offsets[schedule.buffer_of[t]]}"
+        for position, t in enumerate(read)
+    ]
+    if op.kind is OpKind.CONCATENATION:
+        table = ConstantArray(f"{name}_inputs", "const int8_t *", tuple(addresses))
+        constants = StepConstants((*constants.arrays, table), constants.fields, constants.operands)
+        addresses = []
+    output = f"model_arena + {offsets[step.output_buffer]}"
+    shapes = " and ".join(_shape(graph.tensors[t].shape) for t in step.inputs)
+    macs = f", {step.macs:,} MACs" if step.macs else ""
+    kinds = " + ".join(str(graph.ops[i].kind) for i in step.ops)
+    return _GeneratedStep(
+        index=step.index,
+        name=name,
+        comment=f"{step.index} {_comment(step.name)}: {kinds} {shapes} -> {_shape(call.output.shape)}{macs}",
+        parameters=variant.parameters,
+        symbol=variant.symbol,
+        constants=constants,
+        arguments=(f"&{name}", *addresses, output),
+    )
+
+
+def _offset_names(schedule: Schedule, plan: MemoryPlan) -> dict[int, str]:
+    """Buffer index -> the name of its arena offset."""
+    names: dict[int, str] = {}
+    for buffer in schedule.buffers:
+        text = identifier(schedule.graph.tensors[buffer.tensors[0]].name).upper()
+        names[buffer.index] = f"ARENA_{buffer.index}_{text}" if text else f"ARENA_{buffer.index}"
+    return names
+
+
+def _buffer_comment(schedule: Schedule, index: int) -> str:
+    buffer = schedule.buffers[index]
+    shapes = ", ".join(_shape(schedule.graph.tensors[t].shape) for t in buffer.tensors)
+    return f"{shapes}: {buffer.size_bytes} bytes, steps {buffer.first_step} to {buffer.last_step}"
+
+
+@dataclass(frozen=True)
+class _Interface:
+    """An input or output of the network, for the templates."""
+
+    name: str
+    shape: tuple[int, ...]
+    size_bytes: int
+    offset: str
+    scale: float
+    zero_point: int
+
+
+def _interface(schedule: Schedule, t: int, offsets: Mapping[int, str]) -> _Interface:
+    tensor = schedule.graph.tensors[t]
+    quantization = quantization_of(tensor)
+    return _Interface(
+        name=_comment(tensor.name),
+        shape=tensor.shape,
+        size_bytes=tensor.size_bytes,
+        offset=offsets[schedule.buffer_of[t]],
+        scale=quantization.scale,
+        zero_point=quantization.zero_point,
+    )
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "[" + ",".join(map(str, shape)) + "]"
+
+
+def _comment(text: str) -> str:
+    """`text` made safe inside a C comment."""
+    return "".join(c if c.isprintable() else " " for c in text).replace("*/", "* /").replace("/*", "/ *")
+
+
+def _c_string(text: str) -> str:
+    """`text` as a C string literal."""
+    escaped = (c if " " <= c <= "~" and c not in '"\\?' else "".join(f"\\{b:03o}" for b in c.encode()) for c in text)
+    return '"' + "".join(escaped) + '"'
+
+
+def _float32(value: float) -> str:
+    """`value` as a C float literal with all digits of a float32."""
+    digits = f"{value:.9g}"
+    return f"{digits}f" if any(c in digits for c in ".e") else f"{digits}.0f"

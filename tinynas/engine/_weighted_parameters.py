@@ -1,0 +1,192 @@
+"""Parameters of the kernels with weights: zero points folded into biases, multipliers per channel."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynas.engine._constants import ConstantArray, StepConstants, data_of, integers, quantization_of
+from tinynas.graph import (
+    Activation,
+    Conv2DAttributes,
+    DepthwiseConv2DAttributes,
+    FullyConnectedAttributes,
+    OpKind,
+)
+from tinynas.graph.fixed_point import (
+    convolution_multipliers,
+    fully_connected_multipliers,
+    quantized_activation_range,
+)
+from tinynas.lowering import KernelCall, UnsupportedGraphError
+
+Int32Array = npt.NDArray[np.int32]
+
+
+def fully_connected(call: KernelCall, name: str) -> StepConstants:
+    outputs, inputs = call.weights.shape[0], call.weights.shape[-1]
+    multiplier, shift = _multipliers(call, outputs)
+    convolution = call.op.kind is OpKind.CONV_2D
+    per_channel = convolution or quantization_of(call.weights).per_channel
+    if not per_channel:
+        multiplier, shift = multiplier[:1], shift[:1]
+    return _with_tables(
+        name,
+        _weights(call),
+        _folded_bias(call, outputs),
+        multiplier,
+        shift,
+        {
+            "rows": call.input.elements // inputs,
+            "inputs": inputs,
+            "outputs": outputs,
+            **_output_fields(call),
+            "per_channel": int(per_channel),
+        },
+    )
+
+
+def conv_1x1(call: KernelCall, name: str) -> StepConstants:
+    outputs, _, _, inputs = call.weights.shape
+    return _with_tables(
+        name,
+        _weights(call),
+        _folded_bias(call, outputs),
+        *_multipliers(call, outputs),
+        {
+            "pixels": call.input.elements // inputs,
+            "input_channels": inputs,
+            "output_channels": outputs,
+            **_output_fields(call),
+        },
+    )
+
+
+def conv_2d(call: KernelCall, name: str) -> StepConstants:
+    outputs, inputs = call.output.shape[3], call.input.shape[3]
+    if call.op.kind is OpKind.DEPTHWISE_CONV_2D:
+        # One group per input channel: [1, KH, KW, C * m] becomes [C * m, KH, KW, 1].
+        weights, groups = np.moveaxis(_weights(call), 3, 0), inputs
+    else:
+        weights, groups = _weights(call), inputs // call.weights.shape[3]
+    return _with_tables(
+        name,
+        weights,
+        _bias(call, outputs),
+        *_multipliers(call, outputs),
+        {
+            "input_height": call.input.shape[1],
+            "input_width": call.input.shape[2],
+            "input_channels": inputs,
+            "output_height": call.output.shape[1],
+            "output_width": call.output.shape[2],
+            "output_channels": outputs,
+            **_window_fields(call),
+            "groups": groups,
+            "input_zero_point": quantization_of(call.input).zero_point,
+            **_output_fields(call),
+        },
+    )
+
+
+def depthwise_conv_2d(call: KernelCall, name: str) -> StepConstants:
+    channels = call.output.shape[3]
+    return _with_tables(
+        name,
+        _weights(call),
+        _bias(call, channels),
+        *_multipliers(call, channels),
+        {
+            "input_height": call.input.shape[1],
+            "input_width": call.input.shape[2],
+            "channels": channels,
+            "output_height": call.output.shape[1],
+            "output_width": call.output.shape[2],
+            **_window_fields(call),
+            "input_zero_point": quantization_of(call.input).zero_point,
+            **_output_fields(call),
+        },
+    )
+
+
+def _with_tables(
+    name: str,
+    weights: npt.NDArray[np.generic],
+    bias: Int32Array,
+    multiplier: Int32Array,
+    shift: Int32Array,
+    fields: dict[str, int],
+) -> StepConstants:
+    arrays: tuple[ConstantArray, ...] = (
+        integers(f"{name}_weights", "int8_t", weights),
+        integers(f"{name}_bias", "int32_t", bias),
+        integers(f"{name}_multiplier", "int32_t", multiplier),
+        integers(f"{name}_shift", "int8_t", shift),
+    )
+    pointers = {array.name.removeprefix(f"{name}_"): array.name for array in arrays}
+    return StepConstants(arrays, {**pointers, **fields}, {})
+
+
+def _weights(call: KernelCall) -> npt.NDArray[np.generic]:
+    weights = data_of(call.weights)
+    if any(quantization_of(call.weights).zero_points):
+        raise UnsupportedGraphError(
+            f"{call.op.kind} {call.op.name!r}: weights with a zero point other than 0; TFLite's int8 specification "
+            "wants symmetric weights"
+        )
+    return weights
+
+
+def _bias(call: KernelCall, outputs: int) -> Int32Array:
+    inputs = call.op.inputs
+    if len(inputs) < 3 or inputs[2] < 0:
+        return np.zeros(outputs, np.int32)
+    bias: Int32Array = data_of(call.graph.tensors[inputs[2]]).reshape(-1).astype(np.int32)
+    return bias
+
+
+def _folded_bias(call: KernelCall, outputs: int) -> Int32Array:
+    """The bias minus the input's zero point times the sum of the weights; sound because no tap is padding."""
+    sums = _weights(call).reshape(outputs, -1).astype(np.int64).sum(axis=1)
+    exact = _bias(call, outputs).astype(np.int64) - quantization_of(call.input).zero_point * sums
+    folded: Int32Array = exact.astype(np.int32)
+    if np.any(folded != exact):
+        raise UnsupportedGraphError(f"{call.op.kind} {call.op.name!r}: a bias overflows int32")
+    return folded
+
+
+def _multipliers(call: KernelCall, outputs: int) -> tuple[Int32Array, Int32Array]:
+    rule = fully_connected_multipliers if call.op.kind is OpKind.FULLY_CONNECTED else convolution_multipliers
+    x, weights, output = map(quantization_of, (call.input, call.weights, call.output))
+    multiplier, shift = rule(x, weights, output, outputs)
+    return multiplier, shift
+
+
+def _window_fields(call: KernelCall) -> dict[str, int]:
+    attributes = call.op.attributes
+    assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes)
+    return {
+        "kernel_height": call.weights.shape[1],
+        "kernel_width": call.weights.shape[2],
+        "stride_height": attributes.stride[0],
+        "stride_width": attributes.stride[1],
+        "dilation_height": attributes.dilation[0],
+        "dilation_width": attributes.dilation[1],
+        "padding_top": call.padding[0],
+        "padding_left": call.padding[2],
+    }
+
+
+def _output_fields(call: KernelCall) -> dict[str, int]:
+    attributes = call.op.attributes
+    assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes | FullyConnectedAttributes)
+    return {
+        "output_zero_point": quantization_of(call.output).zero_point,
+        **activation_fields(call, attributes.activation),
+    }
+
+
+def activation_fields(call: KernelCall, activation: Activation) -> dict[str, int]:
+    """The clamp of a kernel's output."""
+    low, high = quantized_activation_range(activation, quantization_of(call.output))
+    return {"activation_min": low, "activation_max": high}
