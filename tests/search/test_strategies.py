@@ -12,8 +12,8 @@ from tinynas.search import (
     SpaceExhaustedError,
     StrategyError,
 )
-from tinynas.spaces import Genotype, SearchSpace, load_space
-from tinynas.testing._strategies import BaseStrategyTestCase, active_genes, landscape
+from tinynas.spaces import Genotype, SearchSpace, parse_space
+from tinynas.testing._strategies import STRATEGY_SPACE, BaseStrategyTestCase, active_genes, landscape
 
 SMALL_SPACE = """
 name = "small"
@@ -32,10 +32,8 @@ choices = { kernel = [3, 5], expansion = [3, 4, 6] }
 
 
 @pytest.fixture
-def small(tmp_path) -> SearchSpace:
-    path = tmp_path / "small.toml"
-    path.write_text(SMALL_SPACE)
-    return load_space(path)
+def small() -> SearchSpace:
+    return parse_space(SMALL_SPACE)
 
 
 def free(_: Genotype) -> tuple[str, ...]:
@@ -73,7 +71,7 @@ def best_after(strategy: SearchStrategy, evaluations: int, score) -> float:
 def test_evolution_beats_random_search_at_equal_evaluations(limit: int, noise: float) -> None:
     """With and without constraints that bind (60 is the median of random networks, 45 what one in six meets), with
     and without noise on the scores: a supernet's accuracies are noisy."""
-    space = load_space("mobile-tiny")
+    space = parse_space(STRATEGY_SPACE)
 
     def constraint(genotype: Genotype) -> tuple[str, ...]:
         return () if active_genes(genotype) <= limit else ("too large",)
@@ -118,7 +116,7 @@ def test_an_infeasible_small_space_is_known_to_be_infeasible(small: SearchSpace)
 
 def test_proposals_that_fit_are_not_touched_by_repair() -> None:
     """With half of the space feasible, random search must stay uniform over it, not be drawn to the small end."""
-    space = load_space("mobile-tiny")
+    space = parse_space(STRATEGY_SPACE)
     rng = np.random.default_rng(0)
     limit = int(np.median([active_genes(space.sample(rng)) for _ in range(2000)]))
 
@@ -133,7 +131,7 @@ def test_proposals_that_fit_are_not_touched_by_repair() -> None:
 
 
 def test_children_come_from_the_best() -> None:
-    space = load_space("mobile-tiny")
+    space = parse_space(STRATEGY_SPACE)
     strategy = EvolutionarySearch(space, free, seed=2, population=10, parents=2, mutation_share=0.0)
     first = []
     for _ in range(10):
@@ -157,4 +155,4 @@ def test_children_come_from_the_best() -> None:
 )
 def test_wrong_settings_are_refused(wrong) -> None:
     with pytest.raises(StrategyError):
-        EvolutionarySearch(load_space("mobile-tiny"), free, seed=0, **wrong)
+        EvolutionarySearch(parse_space(STRATEGY_SPACE), free, seed=0, **wrong)

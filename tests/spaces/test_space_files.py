@@ -102,7 +102,7 @@ def test_unknown_spaces_and_files() -> None:
 def test_the_spaces_of_the_package_load(name: str) -> None:
     space = load_space(name)
     assert space.name == name
-    assert space.size() > 10**7
+    assert space.size() > 10**6
 
 
 def test_the_mobile_space_has_the_grid_of_mcunet() -> None:

@@ -7,7 +7,7 @@ from tinynas.spaces._kinds import BlockKind, SpaceError, block_kind, block_kinds
 from tinynas.spaces._mobilenet_v2 import mobilenet_v2_architecture, scale_mobilenet_v2
 from tinynas.spaces._optimizer import cached_by_signature, optimize_space
 from tinynas.spaces._ranking import ArchitectureCost, ConfigurationResult, NearestMiss, SpaceRanking
-from tinynas.spaces._space import SearchSpace, load_space, round_channels
+from tinynas.spaces._space import SearchSpace, load_space, parse_space, round_channels
 from tinynas.spaces._space_file import space_names
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "load_space",
     "mobilenet_v2_architecture",
     "optimize_space",
+    "parse_space",
     "register_block_kind",
     "round_channels",
     "scale_mobilenet_v2",

@@ -2,53 +2,74 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from itertools import product
 
+from tinynas.graph import count_macs
 from tinynas.spaces._block import Architecture, Block
+from tinynas.spaces._graphs import build_graph
 from tinynas.spaces._kinds import SpaceError, block_kind
 from tinynas.spaces._space import round_channels
 
-# Expansion, channels, repeats, stride of the first: Sandler et al. 2018, table 2.
+# Expansion factor, channels, repeats, stride of the first: Sandler et al. 2018, table 2.
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 _STEM_CHANNELS = 32
 _DIVISOR = 8
-# Below this side a 3x3 kernel sees mostly padding; who adapts the network to small images drops the strides there.
+# Below this side a 3x3 kernel sees mostly padding: who adapts the network to small images drops the strides there.
 _SMALLEST_MAP = 3
 
-WIDTHS = tuple(i / 100 for i in range(5, 145, 5))
+_WIDTHS = tuple(i / 100 for i in range(5, 145, 5))
+_DEPTHS = (1.0, 0.5, 0.25)
+_EXPANSIONS = (6, 4, 3)
 
 
 def mobilenet_v2_architecture(
-    width: float, resolution: int, input_channels: int = 3, classes: int = 1000
+    width: float,
+    resolution: int,
+    input_channels: int = 3,
+    classes: int = 1000,
+    *,
+    depth: float = 1.0,
+    expansion: int = 6,
 ) -> Architecture:
-    """MobileNetV2 (Sandler et al. 2018, table 2) at a width multiplier and input resolution.
+    """MobileNetV2 (Sandler et al. 2018, table 2), scaled uniformly.
 
     Two usual concessions to microcontrollers: the 1280-channel convolution before the classifier is left out (alone
-    it would outweigh the rest), and a stride that would shrink the map below 3x3 is dropped, the late ones first to
-    go, because the early ones are what makes the SRAM fit. Channels are multiples of 8, as in the original.
+    it would outweigh the rest), and a stride that would shrink the map below 3x3 is dropped; the early strides stay,
+    because they are what makes the SRAM fit. Channels are multiples of 8, as in the original.
+
+    Args:
+        width: width multiplier.
+        resolution: side of the square input in pixels.
+        input_channels: channels of the input image.
+        classes: number of logits.
+        depth: multiplier of each stage's repeats, rounded up.
+        expansion: expansion factor of all stages but the first, which has 1.
 
     Raises:
         SpaceError: an argument is not positive.
     """
-    if min(width, resolution, input_channels, classes) <= 0:
-        raise SpaceError("width, resolution, input channels and classes of a MobileNetV2 must be positive")
+    if min(width, resolution, input_channels, classes, depth, expansion) <= 0:
+        raise SpaceError("every argument of a MobileNetV2 must be positive")
     input_shape = (1, resolution, resolution, input_channels)
     stem_settings = {"out_channels": round_channels(_STEM_CHANNELS * width, _DIVISOR), "stride": 2, "kernel": 3}
     blocks: list[Block] = [block_kind("conv").block("stem", input_shape, stem_settings)]
     bottleneck = block_kind("inverted_bottleneck")
-    for s, (expansion, channels, repeats, stride) in enumerate(_STAGES, start=1):
-        for b in range(1, repeats + 1):
+    for s, (factor, channels, repeats, stride) in enumerate(_STAGES, start=1):
+        for b in range(1, math.ceil(repeats * depth) + 1):
             shape = blocks[-1].output_shape
             keeps_map = b > 1 or -(-shape[1] // stride) < _SMALLEST_MAP
             settings = {
                 "out_channels": round_channels(channels * width, _DIVISOR),
                 "stride": 1 if keeps_map else stride,
                 "kernel": 3,
-                "expansion": expansion,
+                "expansion": min(factor, expansion),
             }
             blocks.append(bottleneck.block(f"stage{s}.block{b}", shape, settings))
     blocks.append(block_kind("classifier").block("head", blocks[-1].output_shape, {"classes": classes}))
-    return Architecture(tuple(blocks), input_shape, f"mobilenet-v2-w{width:g}-r{resolution}")
+    name = f"mobilenet-v2-w{width:g}-d{depth:g}-t{expansion}-r{resolution}"
+    return Architecture(tuple(blocks), input_shape, name)
 
 
 def scale_mobilenet_v2(
@@ -56,12 +77,16 @@ def scale_mobilenet_v2(
     resolutions: Sequence[int],
     input_channels: int = 3,
     classes: int = 1000,
-    widths: Sequence[float] = WIDTHS,
+    *,
+    widths: Sequence[float] = _WIDTHS,
+    depths: Sequence[float] = _DEPTHS,
+    expansions: Sequence[int] = _EXPANSIONS,
 ) -> Architecture | None:
-    """MobileNetV2 as an engineer would scale it to a budget by hand.
+    """MobileNetV2 as a diligent engineer would scale it to a budget by hand.
 
-    The image keeps its size as long as any width fits: the largest width multiplier that fits at the largest
-    resolution at which one does.
+    For each resolution, depth and expansion: the largest width that fits; of these the one with the most MACs. On
+    boards of some hundred KB this is mostly a matter of width; on the smallest ones, where the original's 17 blocks
+    would leave 8 channels each, fewer blocks and less expansion are what a person would try, so the baseline may too.
 
     Args:
         fits: whether a network meets every budget.
@@ -69,13 +94,21 @@ def scale_mobilenet_v2(
         input_channels: channels of the input image.
         classes: number of logits.
         widths: candidate width multipliers.
+        depths: candidate depth multipliers; (1.0,) keeps the original's 17 blocks.
+        expansions: candidate expansion factors; (6,) keeps the original's.
 
     Returns:
         The network, or None if no candidate fits.
     """
-    for resolution in sorted(resolutions, reverse=True):
+    best: tuple[int, Architecture] | None = None
+    for resolution, depth, expansion in product(resolutions, depths, expansions):
         for width in sorted(widths, reverse=True):
-            architecture = mobilenet_v2_architecture(width, resolution, input_channels, classes)
-            if fits(architecture):
-                return architecture
-    return None
+            candidate = mobilenet_v2_architecture(
+                width, resolution, input_channels, classes, depth=depth, expansion=expansion
+            )
+            if fits(candidate):
+                macs = count_macs(build_graph(candidate))
+                if best is None or macs > best[0]:
+                    best = (macs, candidate)
+                break
+    return best[1] if best is not None else None

@@ -14,7 +14,7 @@ from tinynas.spaces._block import Architecture, Block, Shape
 from tinynas.spaces._genes import Genes, Genotype, StageGenes
 from tinynas.spaces._kinds import SpaceError, block_kind
 from tinynas.spaces._nearest import suggestion
-from tinynas.spaces._space_file import SpaceTable, StageTable, read_space_table
+from tinynas.spaces._space_file import SpaceTable, StageTable, parse_space_table, read_space_table
 
 _Slot = dict[tuple[int, ...], Block]
 
@@ -260,3 +260,12 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
         SpaceError: there is no such space, or its file is wrong; the message says where and what to do.
     """
     return SearchSpace(read_space_table(name_or_path))
+
+
+def parse_space(text: str, where: str = "text") -> SearchSpace:
+    """The search space described by the text of a space file; `where` names it in messages.
+
+    Raises:
+        SpaceError: the text is wrong.
+    """
+    return SearchSpace(parse_space_table(text, where))

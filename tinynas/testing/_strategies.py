@@ -8,7 +8,30 @@ import math
 import pytest
 
 from tinynas.search import Constraint, InfeasibleError, SearchStrategy, SpaceExhaustedError, StrategyError
-from tinynas.spaces import Genotype, SearchSpace, load_space
+from tinynas.spaces import Genotype, SearchSpace, parse_space
+
+STRATEGY_SPACE = """
+name = "strategy-contract"
+description = "three elastic stages: 10^8 networks"
+width_multipliers = [1.0]
+resolutions = [28]
+[stem]
+width = 8
+[[stages]]
+width = 16
+depth = [1, 2, 3]
+choices = { kernel = [3, 5, 7], expansion = [3, 4, 6] }
+[[stages]]
+width = 24
+stride = 2
+depth = [1, 2, 3]
+choices = { kernel = [3, 5, 7], expansion = [3, 4, 6] }
+[[stages]]
+width = 40
+stride = 2
+depth = [1, 2, 3]
+choices = { kernel = [3, 5], expansion = [3, 4, 6] }
+"""
 
 
 def active_genes(genotype: Genotype) -> int:
@@ -36,7 +59,7 @@ class BaseStrategyTestCase:
     @pytest.fixture
     def space(self) -> SearchSpace:
         """The space to search: large enough that random draws rarely repeat."""
-        return load_space("mobile-tiny")
+        return parse_space(STRATEGY_SPACE)
 
     @pytest.fixture
     def constraint(self) -> Constraint:
@@ -127,7 +150,7 @@ class BaseStrategyTestCase:
         assert caught.value.genotype == space.smallest()
 
     def test_finds_the_needle(self, space: SearchSpace) -> None:
-        """Of some 10^8 networks only the smallest is feasible: rejection alone would never find it."""
+        """Of 10^8 networks only the smallest is feasible: rejection alone would never find it."""
         smallest = space.smallest()
         strategy = self.strategy(space, lambda g: () if g == smallest else ("too large",), seed=1)
         assert strategy.ask() == smallest
