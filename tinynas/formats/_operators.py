@@ -273,7 +273,8 @@ def operator_version(graph: Graph, op: Op) -> int:
     if isinstance(a, FullyConnectedAttributes):
         weights = graph.tensors[op.inputs[1]].quantization
         per_channel = weights is not None and weights.per_channel
-        return 12 if per_channel else 5 if a.keep_num_dims else 4 if is_int8 else 1
+        has_bias = len(op.inputs) > 2 and op.inputs[2] >= 0
+        return 12 if per_channel else 6 if not has_bias else 5 if a.keep_num_dims else 4 if is_int8 else 1
     if isinstance(a, ResizeNearestNeighborAttributes) and (a.align_corners or a.half_pixel_centers):
         return 3
     if op.kind in (OpKind.RESHAPE, OpKind.QUANTIZE):

@@ -21,7 +21,7 @@ from tinynas.formats._operators import (
     write_constant,
     write_options,
 )
-from tinynas.graph import DType, Graph, GraphError, Op, Tensor, validate
+from tinynas.graph import DType, Graph, GraphError, Op, OpKind, Quantization, Tensor, validate
 
 _TYPES = {
     DType.INT8: schema.TensorType.INT8,
@@ -33,8 +33,8 @@ _TYPES = {
 def write_tflite(graph: Graph, path: str | Path | None = None, *, metadata: Mapping[str, bytes] | None = None) -> bytes:
     """Serialize `graph` as a .tflite file that LiteRT and TFLM load.
 
-    Tensor indices in the file are those of the graph; constants that describe operators (paddings, axes, ...) follow.
-    The same graph gives the same bytes.
+    Tensor indices in the file are those of the graph; constants that describe operators (paddings, axes, ...) follow,
+    and a bias of zeros where CONV_2D has none, which LiteRT insists on. The same graph gives the same bytes.
 
     Args:
         graph: A float32 graph, or an int8 graph with quantization; every constant with data.
@@ -141,21 +141,37 @@ class _ModelWriter:
             raise FormatError(f"cannot write {self._graph.name!r}: int8 tensor {source.name!r} has no quantization")
         return tensor
 
+    def _extra(self, tensor: Tensor) -> int:
+        self._tensors.append(self._tensor(tensor))
+        return len(self._tensors) - 1
+
+    def _zero_bias(self, op: Op) -> int:
+        """LiteRT refuses a CONV_2D without a bias, so the file gets one of zeros."""
+        x, weights = (self._graph.tensors[i] for i in op.inputs[:2])
+        dtype = DType.FLOAT32 if x.dtype is DType.FLOAT32 else DType.INT32
+        quantization = None
+        if x.quantization is not None and weights.quantization is not None:
+            scales = tuple(float(np.float32(x.quantization.scale * scale)) for scale in weights.quantization.scales)
+            quantization = Quantization(scales, (0,) * len(scales))
+        zeros = np.zeros(weights.shape[0], dtype.numpy)
+        return self._extra(Tensor(f"{op.name}/bias", zeros.shape, dtype, quantization, True, zeros))
+
     def _operator(self, op: Op) -> Any:
         operator = schema.OperatorT()
         code = (BUILTIN_CODES[op.kind], operator_version(self._graph, op))
         if code not in self._codes:
             self._codes.append(code)
         operator.opcodeIndex = self._codes.index(code)
-        operator.inputs, operator.outputs = list(op.inputs), list(op.outputs)
+        # LiteRT wants an absent bias left out, not listed as -1.
+        operator.inputs, operator.outputs = [i for i in op.inputs if i >= 0], list(op.outputs)
+        if op.kind is OpKind.CONV_2D and len(operator.inputs) == 2:
+            operator.inputs.append(self._zero_bias(op))
         constant = write_constant(op)
         if constant is not None:
-            tensor = schema.TensorT()
-            tensor.name, tensor.shape = f"{op.name}/{CONSTANT_INPUT[op.kind]}", list(constant.shape)
-            tensor.type, tensor.hasRank = schema.TensorType.INT32, True
-            tensor.buffer = self._buffer(constant.astype("<i4").tobytes())
-            operator.inputs.append(len(self._tensors))
-            self._tensors.append(tensor)
+            shape_tensor = Tensor(
+                f"{op.name}/{CONSTANT_INPUT[op.kind]}", constant.shape, DType.INT32, None, True, constant
+            )
+            operator.inputs.append(self._extra(shape_tensor))
         operator.builtinOptionsType = getattr(schema.BuiltinOptions, OPTIONS_NAMES[op.kind])
         operator.builtinOptions = write_options(op)
         return operator

@@ -1,0 +1,139 @@
+"""Random weights, biases, scales and zero points for an int8 skeleton."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from tinynas.graph import DType, Graph, Op, OpKind, Quantization, Tensor
+
+_SHARED = frozenset(
+    {
+        OpKind.AVERAGE_POOL_2D,
+        OpKind.MAX_POOL_2D,
+        OpKind.CONCATENATION,
+        OpKind.PAD,
+        OpKind.RESHAPE,
+        OpKind.TRANSPOSE,
+        OpKind.RESIZE_NEAREST_NEIGHBOR,
+    }
+)
+"""Kernels that move int8 values without rescaling: their inputs and output share one quantization."""
+
+_WEIGHTED = frozenset({OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED})
+_CHANNEL_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}
+
+_DEVIATION = 74.0
+"""Standard deviation of uniform int8 values: 256 / sqrt(12)."""
+
+
+class QuantizationFiller:
+    """Fills one skeleton. Scales follow the values, so that outputs use their range instead of saturating."""
+
+    def __init__(self, rng: np.random.Generator, graph: Graph, extreme: bool) -> None:
+        self._rng = rng
+        self._graph = graph
+        self._extreme = extreme
+        self._tensors = list(graph.tensors)
+        self._group = _shared_groups(graph)
+        self._of_group: dict[int, Quantization] = {}
+
+    def graph(self) -> Graph:
+        """The skeleton with all constants and all quantization."""
+        for op in self._graph.ops:
+            if op.kind is OpKind.SOFTMAX:  # fixed by the kernel, and a concatenation may share it with others
+                self._of_group[self._group[op.outputs[0]]] = Quantization((1 / 256,), (-128,))
+        for index in self._graph.inputs:
+            self._assign(index, self._log_uniform(0.01, 0.2))
+        for op in self._graph.ops:
+            self._fill(op)
+        for index, tensor in enumerate(self._tensors):
+            if tensor.dtype is DType.INT8 and not tensor.constant:
+                self._tensors[index] = dataclasses.replace(tensor, quantization=self._quantization(index))
+        return dataclasses.replace(self._graph, tensors=tuple(self._tensors))
+
+    def _quantization(self, index: int) -> Quantization:
+        return self._of_group[self._group[index]]
+
+    def _assign(self, index: int, scale: float) -> Quantization:
+        zero_point = int(self._rng.integers(-128, 128) if self._rng.random() < 0.7 else self._rng.choice([-128, 127]))
+        return self._of_group.setdefault(self._group[index], Quantization((_float32(scale),), (zero_point,)))
+
+    def _log_uniform(self, low: float, high: float) -> float:
+        return float(np.exp(self._rng.uniform(math.log(low), math.log(high))))
+
+    def _gain(self) -> float:
+        """How much the output's spread departs from about 40 steps; extremes saturate or vanish."""
+        return self._log_uniform(1 / 64, 8) if self._extreme else self._log_uniform(0.5, 2)
+
+    def _fill(self, op: Op) -> None:
+        output = op.outputs[0]
+        if op.kind is OpKind.QUANTIZE and self._graph.tensors[op.inputs[0]].dtype is DType.FLOAT32:
+            self._assign(output, self._log_uniform(0.01, 0.2))
+            return
+        x = self._quantization(op.inputs[0])
+        if op.kind in _WEIGHTED:
+            self._fill_weights(op, x, self._assign(output, self._log_uniform(0.01, 0.2)))
+        elif op.kind is OpKind.ADD:
+            largest = max(x.scale, self._quantization(op.inputs[1]).scale)
+            self._assign(output, largest * 1.5 / self._gain())
+        elif op.kind is OpKind.MUL:
+            self._assign(output, x.scale * self._quantization(op.inputs[1]).scale * _DEVIATION**2 / 40 / self._gain())
+        elif op.kind is not OpKind.DEQUANTIZE:
+            self._assign(output, x.scale / self._gain())
+
+    def _fill_weights(self, op: Op, x: Quantization, output: Quantization) -> None:
+        rng, weights = self._rng, self._tensors[op.inputs[1]]
+        axis = _CHANNEL_AXIS[op.kind]
+        channels = weights.shape[axis]
+        taps = weights.elements // channels
+        spread = _DEVIATION**2 * math.sqrt(taps)
+        # accumulator spread * multiplier = 40 steps of the output, and multiplier = s_in * s_w / s_out
+        scale = 40 * self._gain() / spread * output.scale / x.scale
+        per_channel = op.kind is not OpKind.FULLY_CONNECTED and channels > 1 and rng.random() < 0.9
+        count = channels if per_channel else 1
+        scales = tuple(_float32(scale * self._log_uniform(0.5, 2)) for _ in range(count))
+        low = -128 if self._extreme else -127
+        data = rng.integers(low, 128, weights.shape).astype(np.int8)
+        quantization = Quantization(scales, (0,) * count, axis if per_channel else 0)
+        self._tensors[op.inputs[1]] = dataclasses.replace(weights, data=data, quantization=quantization)
+        if op.inputs[2] >= 0:
+            bias = self._tensors[op.inputs[2]]
+            values = rng.normal(0, spread / 2, bias.shape).astype(np.int32)
+            bias_scales = tuple(_float32(x.scale * s) for s in scales)
+            self._tensors[op.inputs[2]] = dataclasses.replace(
+                bias, data=values, quantization=Quantization(bias_scales, (0,) * count, 0)
+            )
+
+
+def _float32(value: float) -> float:
+    """Scales are float32 in files."""
+    return float(np.float32(value))
+
+
+def _shared_groups(graph: Graph) -> list[int]:
+    """For each tensor the representative of those that share its quantization."""
+    parent = list(range(len(graph.tensors)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            i = parent[i]
+        return i
+
+    for op in graph.ops:
+        if op.kind in _SHARED:
+            for i in op.inputs:
+                parent[root(i)] = root(op.outputs[0])
+    return [root(i) for i in range(len(graph.tensors))]
+
+
+def random_values(
+    tensor: Tensor, rng: np.random.Generator, batch: int
+) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    """Uniform int8 values, or normal float32 values, for a tensor with its first dimension times `batch`."""
+    shape = (batch * tensor.shape[0], *tensor.shape[1:])
+    if tensor.dtype is DType.INT8:
+        return rng.integers(-128, 128, shape).astype(np.int8)
+    return rng.normal(0, 2, shape).astype(np.float32)
