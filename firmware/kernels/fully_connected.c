@@ -25,8 +25,8 @@ TN_KERNEL void tn_fully_connected(const tn_fully_connected_params *params, const
             }
             const int32_t scale0 = o * per_channel;
             const int32_t scale1 = second * per_channel;
-            acc0 = tn_multiply_by_quantized_multiplier(acc0, params->multiplier[scale0], params->shift[scale0]);
-            acc1 = tn_multiply_by_quantized_multiplier(acc1, params->multiplier[scale1], params->shift[scale1]);
+            acc0 = tn_multiply_rounding_once(acc0, params->multiplier[scale0], params->shift[scale0]);
+            acc1 = tn_multiply_rounding_once(acc1, params->multiplier[scale1], params->shift[scale1]);
             output[o] = tn_clamp(acc0 + params->output_zero_point, params->activation_min, params->activation_max);
             output[second] = tn_clamp(acc1 + params->output_zero_point, params->activation_min, params->activation_max);
         }

@@ -26,8 +26,7 @@ Int32Array = npt.NDArray[np.int32]
 def fully_connected(call: KernelCall, name: str) -> StepConstants:
     outputs, inputs = call.weights.shape[0], call.weights.shape[-1]
     multiplier, shift = _multipliers(call, outputs)
-    convolution = call.op.kind is OpKind.CONV_2D
-    per_channel = convolution or quantization_of(call.weights).per_channel
+    per_channel = quantization_of(call.weights).per_channel
     if not per_channel:
         multiplier, shift = multiplier[:1], shift[:1]
     return _with_tables(

@@ -6,7 +6,7 @@ import math
 
 from tinynas.graph import DepthwiseConv2DAttributes, OpKind
 from tinynas.lowering._geometry import valid_taps, window_of
-from tinynas.lowering._variants import NO_PADDING, POINTER, KernelCall, KernelVariant, words
+from tinynas.lowering._variants import NO_PADDING, POINTER, KernelCall, KernelVariant, always, words
 
 _POINTERS = 4 * POINTER  # weights, bias, multiplier, shift: the head of every structure below
 _FULLY_CONNECTED_STRUCT = _POINTERS + 20
@@ -32,34 +32,26 @@ def _channel_tables(channels: int) -> int:
 
 
 def _is_pointwise(call: KernelCall) -> bool:
+    """A 1x1 convolution of several pixels. `conv_2d` takes single ones, which the tiles here would compute twice."""
     if call.op.kind is not OpKind.CONV_2D or call.padding != NO_PADDING or groups_of(call) != 1:
         return False
     filter_size, stride, _ = window_of(call.graph, call.op)
-    return filter_size == (1, 1) and (stride == (1, 1) or call.output.shape[1:3] == (1, 1))
-
-
-def _is_dense(call: KernelCall) -> bool:
-    """A fully connected layer, or a convolution that is one because its input is a single pixel."""
-    if call.op.kind is OpKind.FULLY_CONNECTED:
-        return True
-    return _is_pointwise(call) and call.input.shape[1:3] == (1, 1)
+    return filter_size == (1, 1) and stride == (1, 1) and call.input.shape[1:3] != (1, 1)
 
 
 def _dense_rows(call: KernelCall) -> int:
     return call.input.elements // call.weights.shape[-1]
 
 
-def per_channel(call: KernelCall) -> bool:
-    """Whether a fully connected call has one multiplier per output; TFLite's converter writes one for all."""
-    if call.op.kind is OpKind.CONV_2D:
-        return True
+def _scales(call: KernelCall) -> int:
+    """Multipliers of a fully connected call: one, as TFLite's converter writes it, or one per output."""
     quantization = call.weights.quantization
-    return quantization is not None and quantization.per_channel
+    return call.weights.shape[0] if quantization is not None and quantization.per_channel else 1
 
 
 def _dense_constants(call: KernelCall) -> int:
     outputs = call.weights.shape[0]
-    scales = outputs if per_channel(call) else 1
+    scales = _scales(call)
     return (
         words(call.weights.elements) + words(4 * outputs) + words(4 * scales) + words(scales) + _FULLY_CONNECTED_STRUCT
     )
@@ -154,11 +146,11 @@ _CHANNEL_TILE = 4  # depthwise_conv_2d.c computes four channels at a time
 
 FULLY_CONNECTED = KernelVariant(
     name="fully_connected",
-    kinds=(OpKind.FULLY_CONNECTED, OpKind.CONV_2D),
+    kinds=(OpKind.FULLY_CONNECTED,),
     source="fully_connected.c",
     symbol="tn_fully_connected",
     parameters="tn_fully_connected_params",
-    applies=_is_dense,
+    applies=always,
     constant_bytes=_dense_constants,
     features=_dense_features,
     loops={
@@ -207,7 +199,7 @@ CONV_2D = KernelVariant(
     source="conv_2d.c",
     symbol="tn_conv_2d",
     parameters="tn_conv_2d_params",
-    applies=lambda call: True,
+    applies=always,
     constant_bytes=_conv_2d_constants,
     features=_conv_2d_features,
     loops={

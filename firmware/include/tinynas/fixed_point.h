@@ -33,6 +33,15 @@ static inline int32_t tn_multiply_by_quantized_multiplier(int32_t x, int32_t mul
     return tn_rounding_divide_by_power_of_two(tn_rounding_doubling_high_mul(shifted, multiplier), right);
 }
 
+/* round(x * multiplier * 2^(shift - 31)), halves away from zero. shift in [-31, 30]. */
+static inline int32_t tn_multiply_rounding_once(int32_t x, int32_t multiplier, int32_t shift)
+{
+    const int32_t bits = 31 - shift;
+    const int64_t product = (int64_t)x * multiplier;
+    const int64_t half = (int64_t)1 << (bits - 1);
+    return (int32_t)((product + half - (product < 0 ? 1 : 0)) >> bits);
+}
+
 static inline int8_t tn_clamp(int32_t x, int32_t low, int32_t high)
 {
     const int32_t raised = x < low ? low : x;

@@ -24,7 +24,7 @@ extern "C" {
 /* Constant objects are aligned to a word, and generated with sizes in whole words. */
 #define TN_CONSTANT __attribute__((aligned(4)))
 
-/* Fully connected layer, or a 1x1 convolution of a single pixel. Weights [outputs][inputs].
+/* Fully connected layer. Weights [outputs][inputs]. Like LiteRT's, and unlike all other kernels, it rounds once.
  * `bias` has the input's zero point folded in: bias[o] - zero_point * sum(weights[o]). */
 typedef struct {
     const int8_t *weights;
