@@ -21,14 +21,20 @@ class StrategyError(UsageError):
 
 
 class InfeasibleError(AnswerIsNo):
-    """No network of the space meets the constraints, as far as was looked. Carries the nearest miss."""
+    """No network of the space meets the constraints, as far as was looked.
+
+    Carries the nearest miss: its `genotype` and `violations`.
+    """
 
     def __init__(self, genotype: Genotype, violations: tuple[str, ...], tried: int, exhaustive: bool) -> None:
-        scope = f"none of the {tried} networks of the space" if exhaustive else f"no network found in {tried} tries"
-        super().__init__(
-            f"{scope} meets the constraints; the nearest misses by: {'; '.join(violations)}. "
-            "Relax the budget, or search at a smaller width or resolution"
+        misses = "; ".join(violations)
+        answer = (
+            f"none of the {tried} networks of the space meets the constraints; the nearest misses by: {misses}"
+            if exhaustive
+            else f"not even the smallest network of the space meets the constraints, nor any of {tried} random ones; "
+            f"it misses by: {misses}"
         )
+        super().__init__(f"{answer}. Relax the budget, or search at a smaller width or resolution")
         self.genotype = genotype
         self.violations = violations
 
