@@ -1,0 +1,60 @@
+"""Toolchains, firmware builds, flashers, the serial link and the virtual board."""
+
+from ._build import Firmware, build_firmware, describe_firmware, linker_script
+from ._device import Command, Device, Identity, MemoryReport, RunResult, Status
+from ._elf import Image, ImageError, Section, Segment, Symbol, read_image
+from ._errors import (
+    DeviceError,
+    DoesNotFitError,
+    FlashError,
+    LinkError,
+    MachineFault,
+    NoFirmwareError,
+    RunLimitError,
+    ToolchainError,
+)
+from ._frames import Frame, FrameError, decode_frame, encode_frame
+from ._toolchain import GccToolchain, Toolchain, ZigToolchain, load_toolchain
+from ._transport import PortInfo, SerialPort, Transport, list_ports
+from .virtual import InferenceCount, VirtualBoard
+
+__all__ = [
+    "Command",
+    "Device",
+    "DeviceError",
+    "DoesNotFitError",
+    "Firmware",
+    "FlashError",
+    "Frame",
+    "FrameError",
+    "GccToolchain",
+    "Identity",
+    "Image",
+    "ImageError",
+    "InferenceCount",
+    "LinkError",
+    "MachineFault",
+    "MemoryReport",
+    "NoFirmwareError",
+    "PortInfo",
+    "RunLimitError",
+    "RunResult",
+    "Section",
+    "Segment",
+    "SerialPort",
+    "Status",
+    "Symbol",
+    "Toolchain",
+    "ToolchainError",
+    "Transport",
+    "VirtualBoard",
+    "ZigToolchain",
+    "build_firmware",
+    "decode_frame",
+    "describe_firmware",
+    "encode_frame",
+    "linker_script",
+    "list_ports",
+    "load_toolchain",
+    "read_image",
+]

@@ -55,7 +55,7 @@ class Layout(_Frozen):
     arena: str
     stack: str
     buffers: str
-    stack_bytes: int = Field(gt=0, multiple_of=8)  # AAPCS: the stack is 8-byte aligned at public interfaces
+    stack_bytes: int = Field(gt=0, multiple_of=16)  # what follows in the region starts aligned
 
 
 class Serial(_Frozen):

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The main loop: take a request from the serial line, answer it, for ever. Nothing here depends on the model but
+ * through tn_identity and the four functions that it declares.
+ */
+#include <stdbool.h>
+#include <string.h>
+
+#include "frame.h"
+#include "hal.h"
+#include "identity.h"
+#include "layout.h"
+#include "protocol.h"
+
+int8_t *model_input(void);
+const int8_t *model_output(void);
+void model_invoke(void);
+void model_invoke_profiled(uint32_t *ticks);
+
+int main(void);
+
+/*
+ * An inference overwrites its input, so a RUN must not be executed twice when only its answer was lost on the line:
+ * a RUN with the sequence number of the RUN right before it is answered again from here.
+ */
+static struct {
+  uint64_t ticks;
+  uint32_t inferences;
+  uint8_t sequence;
+  bool repeatable;
+} last_run;
+
+static uint32_t argument(uint32_t index) {
+  uint32_t value;
+
+  memcpy(&value, tn_frame.payload + 4u * index, sizeof value);
+  return value;
+}
+
+static void answer(uint32_t index, uint32_t value) { memcpy(tn_frame.payload + 4u * index, &value, sizeof value); }
+
+static uint32_t fail(enum tn_status status) {
+  tn_frame.status = (uint8_t)status;
+  return 0u;
+}
+
+static uint32_t hello(void) {
+  answer(0u, hal_clock_hz());
+  answer(1u, TN_FRAME_PAYLOAD);
+  memcpy(tn_frame.payload + 8u, &tn_identity, sizeof tn_identity);
+  return 8u + (uint32_t)sizeof tn_identity;
+}
+
+static uint32_t write_input(uint32_t length) {
+  uint32_t offset = argument(0u);
+  uint32_t size = length - 4u;
+
+  if (length < 4u) {
+    return fail(TN_STATUS_BAD_LENGTH);
+  }
+  if (offset > tn_identity.input_bytes || size > tn_identity.input_bytes - offset) {
+    return fail(TN_STATUS_OUT_OF_RANGE);
+  }
+  memcpy(model_input() + offset, tn_frame.payload + 4u, size);
+  return 0u;
+}
+
+/* The input is overwritten by an inference: only the output of the first one means something, the ticks of all do. */
+static uint32_t run(void) {
+  if (!last_run.repeatable || last_run.sequence != tn_frame.sequence) {
+    last_run.inferences = argument(0u);
+    last_run.ticks = 0u;
+    for (uint32_t index = 0; index < last_run.inferences; index++) {
+      uint32_t start = hal_ticks();
+
+      model_invoke();
+      last_run.ticks += hal_ticks() - start;
+    }
+    last_run.sequence = tn_frame.sequence;
+    last_run.repeatable = true;
+  }
+  answer(0u, last_run.inferences);
+  answer(1u, (uint32_t)last_run.ticks);
+  answer(2u, (uint32_t)(last_run.ticks >> 32));
+  return 12u;
+}
+
+static uint32_t read_output(void) {
+  uint32_t offset = argument(0u);
+  uint32_t size = argument(1u);
+
+  if (offset > tn_identity.output_bytes || size > tn_identity.output_bytes - offset || size > TN_FRAME_PAYLOAD) {
+    return fail(TN_STATUS_OUT_OF_RANGE);
+  }
+  memcpy(tn_frame.payload, model_output() + offset, size);
+  return size;
+}
+
+static uint32_t profile(void) {
+  model_invoke_profiled((uint32_t *)(void *)tn_frame.payload);
+  return 4u * tn_identity.steps;
+}
+
+static uint32_t memory(void) {
+  const uint32_t *untouched = tn_stack_bottom;
+
+  while (untouched < tn_stack_top && *untouched == TN_STACK_PAINT) {
+    untouched++;
+  }
+  answer(0u, tn_span(tn_data_start, tn_data_end));
+  answer(1u, tn_span(tn_bss_start, tn_bss_end));
+  answer(2u, tn_span(tn_arena_start, tn_arena_end));
+  answer(3u, tn_span(tn_buffers_start, tn_buffers_end));
+  answer(4u, tn_span(tn_stack_bottom, tn_stack_top));
+  answer(5u, tn_span(untouched, tn_stack_top));
+  return 24u;
+}
+
+/* Execute the request in tn_frame; returns the payload bytes of the answer. */
+static uint32_t execute(uint32_t length) {
+  tn_frame.status = TN_STATUS_OK;
+  if (tn_frame.version != TN_PROTOCOL_VERSION) {
+    return fail(TN_STATUS_BAD_VERSION);
+  }
+  if (tn_frame.command != TN_COMMAND_RUN) {
+    last_run.repeatable = false;
+  }
+  switch (tn_frame.command) {
+    case TN_COMMAND_HELLO:
+      return hello();
+    case TN_COMMAND_WRITE_INPUT:
+      return write_input(length);
+    case TN_COMMAND_RUN:
+      return length == 4u ? run() : fail(TN_STATUS_BAD_LENGTH);
+    case TN_COMMAND_READ_OUTPUT:
+      return length == 8u ? read_output() : fail(TN_STATUS_BAD_LENGTH);
+    case TN_COMMAND_PROFILE:
+      return profile();
+    case TN_COMMAND_MEMORY:
+      return memory();
+    default:
+      return fail(TN_STATUS_BAD_COMMAND);
+  }
+}
+
+int main(void) {
+  hal_init();
+  for (;;) {
+    uint32_t length = 0u;
+    enum tn_frame_event event = tn_frame_poll(&length);
+
+    if (event == TN_FRAME_NONE) {
+      continue;
+    }
+    if (event == TN_FRAME_READY) {
+      length = execute(length);
+    } else {
+      tn_frame.command = TN_COMMAND_NONE;
+      length = fail(TN_STATUS_BAD_FRAME);
+    }
+    tn_frame.version = TN_PROTOCOL_VERSION;
+    tn_frame_send(length);
+  }
+}

@@ -1,0 +1,93 @@
+"""Counting the instructions of an inference, step by step."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+from tinynas.errors import UsageError
+
+from .._elf import Symbol
+from ._emulator import LR, Emulator, library_function
+from ._native import STEP_LIMIT, Counter
+from ._thumb import decode
+
+
+class TooManyStepsError(UsageError):
+    """A model makes more kernel calls than the counter has room for."""
+
+
+@dataclass(frozen=True)
+class InferenceCount:
+    """Instructions of `model_invoke`, from its entry to its return, over `inferences` calls of it.
+
+    `steps` has one entry per kernel call; their sum is the total. An instruction counts when it is issued, also where
+    the condition of an IT block keeps it from having an effect.
+    """
+
+    inferences: int
+    steps: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.steps)
+
+
+class InstructionCounter:
+    """Counts every instruction, and those of `model_invoke` separated at the places where its calls return to.
+
+    A step reaches from where the call before it returned to where its own call returns, so that the glue between
+    calls belongs to the step it prepares. What comes after the last call belongs to the last step. Where the last
+    call is a jump (a tail call), that span is a step of its own.
+    """
+
+    def __init__(self, emulator: Emulator, code: bytes, code_address: int, invoke: Symbol | None) -> None:
+        self._counter = counter = Counter()
+        self._calls = 0
+        self._ends_in_tail_call = False
+        counter.reg_read, counter.stop = library_function("uc_reg_read"), library_function("uc_emu_stop")
+        counter.code, counter.code_address, counter.code_bytes = code, code_address, len(code)
+        counter.lr = LR
+        if invoke is not None:
+            body = code[invoke.address - code_address :][: invoke.size_bytes]
+            boundaries = bytearray(len(body) // 2 + 1)
+            for instruction in decode(body, invoke.address):
+                if instruction.is_call:
+                    boundaries[(instruction.address + instruction.size_bytes - invoke.address) // 2] = 1
+                    self._calls += 1
+                    self._ends_in_tail_call = False
+                self._ends_in_tail_call |= instruction.is_jump
+            if self._calls >= STEP_LIMIT:
+                raise TooManyStepsError(
+                    f"model_invoke makes {self._calls} calls; fewer than {STEP_LIMIT} can be counted"
+                )
+            counter.invoke_address, counter.invoke_end = invoke.address, invoke.address + len(body)
+            counter.boundaries = bytes(boundaries)
+        emulator.hook_blocks("tn_count_block", counter)
+
+    @property
+    def instructions(self) -> int:
+        """All instructions since reset."""
+        return int(self._counter.instructions)
+
+    def allow(self, instructions: int) -> None:
+        """Stop the emulator when so many more have been executed."""
+        self._counter.limit_reached = 0
+        self._counter.limit = self._counter.instructions + instructions
+
+    @property
+    def limit_reached(self) -> bool:
+        return bool(self._counter.limit_reached)
+
+    def clear(self) -> None:
+        """Forget the inferences counted so far."""
+        self._counter.inferences = 0
+        ctypes.memset(ctypes.addressof(self._counter) + Counter.steps.offset, 0, Counter.steps.size)
+
+    def read(self) -> InferenceCount:
+        """Return the inferences completed since `clear` and their instructions, added up."""
+        spans = [int(self._counter.steps[index]) for index in range(self._calls + 1)]
+        if self._calls and not self._ends_in_tail_call:
+            epilogue = spans.pop()
+            spans[-1] += epilogue
+        return InferenceCount(int(self._counter.inferences), tuple(spans))

@@ -1,0 +1,78 @@
+"""The hooks written in C: built once for this host with zig, loaded with ctypes. Mirrors the structures of hooks.c."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import tempfile
+from pathlib import Path
+
+from .._cache import private_cache
+from .._toolchain import run_tool, zig_executable
+
+STEP_LIMIT = 4096
+_CACHE_ENTRIES = 1 << 14
+
+
+class _CachedBlock(ctypes.Structure):
+    _fields_ = (("address", ctypes.c_uint32), ("size", ctypes.c_uint32), ("instructions", ctypes.c_uint32))
+
+
+class Counter(ctypes.Structure):
+    """`struct counter`: instructions since reset, and per call of model_invoke."""
+
+    _fields_ = (
+        ("reg_read", ctypes.c_void_p),
+        ("stop", ctypes.c_void_p),
+        ("code", ctypes.c_char_p),
+        ("code_address", ctypes.c_uint32),
+        ("code_bytes", ctypes.c_uint32),
+        ("lr", ctypes.c_int32),
+        ("invoke_address", ctypes.c_uint32),
+        ("invoke_end", ctypes.c_uint32),
+        ("boundaries", ctypes.c_char_p),
+        ("instructions", ctypes.c_uint64),
+        ("limit", ctypes.c_uint64),
+        ("limit_reached", ctypes.c_uint32),
+        ("active", ctypes.c_uint32),
+        ("return_address", ctypes.c_uint32),
+        ("step", ctypes.c_uint32),
+        ("inferences", ctypes.c_uint32),
+        ("steps", ctypes.c_uint64 * STEP_LIMIT),
+        ("cache", _CachedBlock * _CACHE_ENTRIES),
+    )
+
+
+class Check(ctypes.Structure):
+    """`struct alignment_check`: what one instruction needs."""
+
+    _fields_ = (
+        ("reg_read", ctypes.c_void_p),
+        ("stop", ctypes.c_void_p),
+        ("base", ctypes.c_int32),
+        ("flags", ctypes.c_int32),
+        ("condition", ctypes.c_uint32),
+        ("needs_fpu", ctypes.c_uint32),
+        ("fpu_enabled", ctypes.POINTER(ctypes.c_uint32)),
+        ("failed_at", ctypes.POINTER(ctypes.c_uint32)),
+        ("failed_address", ctypes.POINTER(ctypes.c_uint32)),
+    )
+
+
+@functools.cache
+def load_hooks() -> ctypes.CDLL:
+    """Build `hooks.c` for this host if that has not happened yet, and load it. Raises `ToolchainError`."""
+    source = Path(__file__).with_name("hooks.c")
+    executable = zig_executable()
+    version = run_tool([executable, "version"]).strip()
+    digest = hashlib.sha256(source.read_bytes() + version.encode()).hexdigest()[:24]
+    cache = private_cache()
+    library = cache / f"hooks-{digest}.so"
+    if not library.is_file():
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            output = Path(scratch) / library.name
+            flags = ["-shared", "-O2", "-nostdlib", "-fno-sanitize=undefined"]
+            run_tool([executable, "cc", *flags, str(source), "-o", str(output)])
+            output.replace(library)
+    return ctypes.CDLL(str(library))

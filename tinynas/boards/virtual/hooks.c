@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The hooks of the virtual board that run too often for Python: counting instructions per block, and checking the
+ * alignment of loads and stores that fault on silicon. Built for the host when first needed; called by the emulator,
+ * whose functions are handed in as pointers, so that nothing has to be linked.
+ *
+ * _native.py mirrors the structures.
+ */
+#include <stdint.h>
+
+#define CACHE_BITS 14
+#define STEP_LIMIT 4096
+
+typedef int (*reg_read_function)(void *engine, int reg, void *value);
+typedef int (*stop_function)(void *engine);
+
+struct cached_block {
+  uint32_t address;
+  uint32_t size;
+  uint32_t instructions;
+};
+
+struct counter {
+  reg_read_function reg_read;
+  stop_function stop;
+  const uint8_t *code; /* copy of the code region: it cannot change, writes to it stop the machine */
+  uint32_t code_address;
+  uint32_t code_bytes;
+  int32_t lr;                 /* the emulator's number of the link register */
+  uint32_t invoke_address;    /* model_invoke: [address, end) */
+  uint32_t invoke_end;
+  const uint8_t *boundaries;  /* one byte per halfword of model_invoke: is it where a call returns to? */
+  uint64_t instructions;      /* all, since reset */
+  uint64_t limit;             /* stop when `instructions` reaches this */
+  uint32_t limit_reached;
+  uint32_t active;            /* inside model_invoke or what it calls */
+  uint32_t return_address;
+  uint32_t step;              /* calls that have returned in this inference */
+  uint32_t inferences;        /* completed since the counts were cleared */
+  uint64_t steps[STEP_LIMIT];
+  struct cached_block cache[1u << CACHE_BITS];
+};
+
+struct alignment_check {
+  reg_read_function reg_read;
+  stop_function stop;
+  int32_t base;      /* the emulator's number of the base register, or -1: only the FPU has to be on */
+  int32_t flags;     /* the emulator's number of the flags register */
+  uint32_t condition;
+  uint32_t needs_fpu;
+  const uint32_t *fpu_enabled;
+  uint32_t *failed_at;      /* set to the address of the first failing instruction */
+  uint32_t *failed_address; /* the value of the base register then */
+};
+
+static uint32_t count_block(struct counter *counter, uint32_t address, uint32_t size) {
+  struct cached_block *cached = &counter->cache[(address >> 1) & ((1u << CACHE_BITS) - 1u)];
+
+  if (cached->address != address || cached->size != size) {
+    uint32_t offset = address - counter->code_address;
+    uint32_t end = offset + size;
+    uint32_t instructions = 0;
+
+    if (end > counter->code_bytes || offset > end) {
+      return 0; /* not in flash: the machine stops at the fetch */
+    }
+    while (offset < end) {
+      uint32_t top = counter->code[offset + 1] >> 3; /* bits 15 to 11 of the first halfword */
+
+      offset += top >= 0x1D ? 4 : 2;
+      instructions++;
+    }
+    cached->address = address;
+    cached->size = size;
+    cached->instructions = instructions;
+  }
+  return cached->instructions;
+}
+
+/* UC_HOOK_BLOCK */
+void tn_count_block(void *engine, uint64_t where, uint32_t size, void *user) {
+  struct counter *counter = user;
+  uint32_t address = (uint32_t)where;
+  uint32_t instructions = count_block(counter, address, size);
+
+  counter->instructions += instructions;
+  if (counter->instructions >= counter->limit) {
+    counter->limit_reached = 1;
+    counter->stop(engine);
+  }
+  if (address == counter->invoke_address && !counter->active) {
+    counter->reg_read(engine, counter->lr, &counter->return_address);
+    counter->return_address &= ~1u;
+    counter->active = 1;
+    counter->step = 0;
+  } else if (counter->active && address == counter->return_address) {
+    counter->active = 0;
+    counter->inferences++;
+  }
+  if (!counter->active) {
+    return;
+  }
+  if (address >= counter->invoke_address && address < counter->invoke_end &&
+      counter->boundaries[(address - counter->invoke_address) >> 1] && counter->step + 1 < STEP_LIMIT) {
+    counter->step++;
+  }
+  counter->steps[counter->step] += instructions;
+}
+
+/* Condition codes: DDI 0403, table A7-1. N, Z, C and V are bits 31 to 28 of the flags. */
+static int condition_holds(uint32_t condition, uint32_t flags) {
+  uint32_t n = flags >> 31, z = flags >> 30 & 1u, c = flags >> 29 & 1u, v = flags >> 28 & 1u;
+  uint32_t holds;
+
+  switch (condition >> 1) {
+    case 0: holds = z; break;
+    case 1: holds = c; break;
+    case 2: holds = n; break;
+    case 3: holds = v; break;
+    case 4: holds = c && !z; break;
+    case 5: holds = n == v; break;
+    case 6: holds = n == v && !z; break;
+    default: return 1;
+  }
+  return (condition & 1u) ? !holds : (int)holds;
+}
+
+/* UC_HOOK_CODE, at the one instruction that `user` belongs to */
+void tn_check_instruction(void *engine, uint64_t where, uint32_t size, void *user) {
+  const struct alignment_check *check = user;
+  uint32_t flags = 0;
+  uint32_t base = 0;
+
+  (void)size;
+  if (check->condition < 14) {
+    check->reg_read(engine, check->flags, &flags);
+    if (!condition_holds(check->condition, flags)) {
+      return;
+    }
+  }
+  if (check->needs_fpu && !*check->fpu_enabled) {
+    *check->failed_at = (uint32_t)where;
+    check->stop(engine);
+    return;
+  }
+  if (check->base >= 0) {
+    check->reg_read(engine, check->base, &base);
+    if ((base & 3u) != 0) {
+      *check->failed_at = (uint32_t)where;
+      *check->failed_address = base;
+      check->stop(engine);
+    }
+  }
+}
