@@ -12,6 +12,9 @@ import typer
 from rich.console import Console
 
 
+_WIDTH_OF_FILES = 140  # tables in a file or a pipe are not squeezed into the 80 columns rich assumes there
+
+
 class _Stdout(Console):
     """Rich ends the process with code 1 when the reader leaves, which would say that the answer is no."""
 
@@ -25,7 +28,7 @@ def emit(result: Mapping[str, Any], *, as_json: bool, render: Callable[[Console]
         if as_json:
             sys.stdout.write(json.dumps(result, allow_nan=False) + "\n")
         else:
-            render(_Stdout(highlight=False))
+            render(_Stdout(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES))
         sys.stdout.flush()
     except BrokenPipeError:
         # `tinynas boards | head -1`: nobody reads on, which is no error. Python flushes once more at exit.

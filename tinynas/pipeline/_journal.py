@@ -28,7 +28,10 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._records = _read(path)
+        lines = _whole_lines(path)
+        self._records = _records(path, lines)
+        if path.exists() and path.stat().st_size != len(lines):
+            os.truncate(path, len(lines))
 
     def append(self, kind: str, **fields: Any) -> None:
         """Write one record and wait until it is on the disk.
@@ -76,15 +79,23 @@ def _write_all(descriptor: int, content: bytes) -> None:
         content = content[os.write(descriptor, content) :]
 
 
-def _read(path: Path) -> list[Record]:
-    if not path.exists():
-        return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) != len(content):
-        os.truncate(path, len(whole))
+def read_journal(path: Path) -> list[Record]:
+    """The whole records of a journal; reads only, so that a run that is under way may be looked at.
+
+    Raises:
+        JournalError: a line that no interrupted write can have damaged is no record.
+    """
+    return _records(path, _whole_lines(path))
+
+
+def _whole_lines(path: Path) -> bytes:
+    content = path.read_bytes() if path.exists() else b""
+    return content[: content.rfind(b"\n") + 1]
+
+
+def _records(path: Path, lines: bytes) -> list[Record]:
     records: list[Record] = []
-    for number, line in enumerate(whole.splitlines(), start=1):
+    for number, line in enumerate(lines.splitlines(), start=1):
         try:
             record = json.loads(line)
         except ValueError as error:

@@ -1,0 +1,199 @@
+"""What a network costs on a board, from the costs of its blocks: computed once per signature, then combined.
+
+Blocks meet in single tensors, so the arena of a chain is the maximum over its blocks, constants and latencies add up,
+and code is a union over kernel variants (`tinynas.memory`). A network is then a few dozen dictionary lookups, which is
+what lets the space optimizer look at a hundred thousand of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tinynas.graph import DType
+from tinynas.latency import LatencyModel
+from tinynas.lowering import Schedule, lower
+from tinynas.memory import BlockCost, NativeMemoryModel, RegionUsage, combine
+from tinynas.pipeline._config import ConfigError, LimitsConfig
+from tinynas.spaces import Architecture, ArchitectureCost, Block, build_block_graph, cached_by_signature
+from tinynas.targets import Board, Reserve
+
+
+@dataclass(frozen=True)
+class LatencyLimit:
+    """The most that one inference may take, in ticks of the latency model."""
+
+    ticks: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """Predicted costs of one network on the board.
+
+    Attributes:
+        macs: multiply-accumulates of one inference.
+        sram_bytes: what the linker places in SRAM: arena, .data, .bss and buffers, without the stack.
+        stack_bytes: upper bound on the stack.
+        flash_bytes: as linked.
+        latency: ticks of the latency model (instructions or cycles); None where it is not known.
+        regions: what each memory region holds and may hold.
+        violations: the hard constraints it violates, one line each.
+        excess: the largest overshoot of a budget relative to the budget; 0 if it fits.
+    """
+
+    macs: int
+    sram_bytes: int
+    stack_bytes: int
+    flash_bytes: int
+    latency: float | None
+    regions: tuple[RegionUsage, ...]
+    violations: tuple[str, ...]
+    excess: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures that an artefact keeps."""
+        return {
+            "macs": self.macs,
+            "sram_bytes": self.sram_bytes,
+            "stack_bytes": self.stack_bytes,
+            "flash_bytes": self.flash_bytes,
+            "latency": self.latency,
+        }
+
+
+@dataclass(frozen=True)
+class _BlockLatency:
+    """Ticks of the steps of a block (None: a kernel was never measured), and their number."""
+
+    ticks: float | None
+    steps: int
+
+
+class BlockSchedules:
+    """Schedules and memory costs of blocks, by signature; shared by the cost models of a run."""
+
+    def __init__(self) -> None:
+        self.schedule = cached_by_signature(lambda block: lower(build_block_graph(block, DType.INT8)))
+
+    def memory(self, model: NativeMemoryModel) -> Any:
+        """The memory cost of a block under `model`, cached."""
+        return cached_by_signature(lambda block: model.block_cost(self.schedule(block)))
+
+
+class CostModel:
+    """Costs of architectures under a board's memory model, a reserve, and a latency model with its limit.
+
+    Args:
+        board: the board.
+        memory: what our engine takes of it.
+        reserve: what the user keeps for herself.
+        latency: predicts ticks; None before anything was measured.
+        limit: of one inference, in ticks of `latency`; it cannot be checked before there is a latency model.
+        schedules: shared cache of lowered blocks.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        memory: NativeMemoryModel,
+        reserve: Reserve,
+        latency: LatencyModel | None = None,
+        limit: LatencyLimit | None = None,
+        schedules: BlockSchedules | None = None,
+    ) -> None:
+        self.board = board
+        self.memory = memory
+        self.reserve = reserve
+        self.latency = latency
+        self.limit = limit
+        self.schedules = schedules if schedules is not None else BlockSchedules()
+        self._block_memory = self.schedules.memory(memory)
+        self._block_latency = cached_by_signature(self._predict_block)
+
+    def with_latency(self, latency: LatencyModel) -> CostModel:
+        """The same costs under another latency model, without lowering anything again."""
+        return CostModel(self.board, self.memory, self.reserve, latency, self.limit, self.schedules)
+
+    def of(self, architecture: Architecture) -> NetworkCost:
+        """All costs of a network."""
+        blocks: list[BlockCost] = [self._block_memory(block) for block in architecture.blocks]
+        combined = combine(blocks)
+        verdict = self.memory.verdict((combined,), self.reserve)
+        violations, latency = list(verdict.reasons), self._predict(architecture)
+        excess = _excess(verdict.regions)
+        if self.limit is not None and self.latency is not None:
+            if latency is None:
+                violations.append("its latency is unknown: a kernel of it was never measured on this board")
+            elif latency > self.limit.ticks:
+                violations.append(
+                    f"one inference takes about {latency:,.0f} {self.limit.unit}, the limit is {self.limit.ticks:,.0f}"
+                )
+                excess = max(excess, latency / self.limit.ticks - 1)
+        return NetworkCost(
+            macs=combined.macs,
+            sram_bytes=self.memory.sram_of(combined, self.reserve).static_bytes,
+            stack_bytes=self.memory.sram_of(combined, self.reserve).stack_bytes,
+            flash_bytes=self.memory.flash_of(combined, self.reserve).total_bytes,
+            latency=latency,
+            regions=verdict.regions,
+            violations=tuple(violations),
+            excess=excess,
+        )
+
+    def fits(self, architecture: Architecture) -> ArchitectureCost:
+        """What the space optimizer asks: MACs and memory only, as fast as possible."""
+        combined = combine(self._block_memory(block) for block in architecture.blocks)
+        verdict = self.memory.verdict((combined,), self.reserve)
+        return ArchitectureCost(combined.macs, verdict.fits is True, _excess(verdict.regions))
+
+    def _predict(self, architecture: Architecture) -> float | None:
+        if self.latency is None:
+            return None
+        total, steps = 0.0, 0
+        for block in architecture.blocks:
+            predicted: _BlockLatency = self._block_latency(block)
+            if predicted.ticks is None:
+                return None
+            total += predicted.ticks
+            steps += predicted.steps
+        overhead = self.latency.overhead
+        return total + overhead.per_inference + overhead.per_step * steps
+
+    def _predict_block(self, block: Block) -> _BlockLatency:
+        assert self.latency is not None
+        schedule: Schedule = self.schedules.schedule(block)
+        values = [step.value for step in self.latency.predict(schedule).steps]
+        known = [value for value in values if value is not None]
+        return _BlockLatency(sum(known) if len(known) == len(values) else None, len(values))
+
+
+def latency_limit(limits: LimitsConfig, board: Board, unit: str) -> LatencyLimit | None:
+    """The configured limit in ticks of `unit`.
+
+    Milliseconds become cycles by the board's clock; on the virtual board, where ticks are instructions, also by the
+    cycles per instruction that the board file declares.
+
+    Raises:
+        ConfigError: milliseconds are asked of a board whose cycles per instruction are unknown, or instructions of a
+            board that counts cycles.
+    """
+    if limits.instructions is not None:
+        if unit != "instructions":
+            raise ConfigError(f"limits.instructions: {board.name} measures {unit}; give limits.latency_ms instead")
+        return LatencyLimit(float(limits.instructions), unit)
+    if limits.latency_ms is None:
+        return None
+    cycles = limits.latency_ms * 1e-3 * board.clock_hz
+    if unit == "cycles":
+        return LatencyLimit(cycles, unit)
+    if board.cycles_per_instruction is None:
+        raise ConfigError(
+            f"limits.latency_ms: the virtual {board.name} counts instructions and its board file declares no cycles "
+            "per instruction; give limits.instructions instead"
+        )
+    return LatencyLimit(cycles / board.cycles_per_instruction.value, unit)
+
+
+def _excess(regions: tuple[RegionUsage, ...]) -> float:
+    return max((max(0.0, r.used_bytes / max(1, r.available_bytes) - 1.0) for r in regions), default=0.0)

@@ -1,0 +1,70 @@
+"""From an int8 graph to firmware for a board: lower, plan, generate, build."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinynas.boards import Firmware, build_firmware, load_toolchain
+from tinynas.engine import GeneratedModel, ModelInfo, generate
+from tinynas.graph import DType, Graph
+from tinynas.lowering import Schedule, UnsupportedGraphError, lower
+from tinynas.memory import MemoryPlan, plan_arena
+from tinynas.targets import Board, Reserve
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A network as firmware, with every step on the way."""
+
+    graph: Graph
+    schedule: Schedule
+    plan: MemoryPlan
+    generated: GeneratedModel
+    firmware: Firmware
+
+
+def deploy(
+    graph: Graph,
+    board: Board,
+    directory: Path,
+    *,
+    info: ModelInfo | None = None,
+    toolchain: str = "zig",
+    reserve: Reserve | None = None,
+) -> Deployment:
+    """Build the firmware that runs `graph` on `board`.
+
+    Args:
+        graph: an int8 network with weights, of one input and one output.
+        board: the target.
+        directory: gets `c/` (the generated code) and `firmware/` (the image and its linker script).
+        info: what the generated header says beside the graph.
+        toolchain: "zig" or "gcc".
+        reserve: memory to leave free for the user's application; the linker enforces it.
+
+    Raises:
+        UnsupportedGraphError: the engine cannot execute the graph.
+        DoesNotFitError: the linker says so.
+        ToolchainError: the compiler is missing or failed.
+        NoFirmwareError: the board has no firmware.
+    """
+    schedule = lower(graph)
+    if len(schedule.inputs) != 1 or len(schedule.outputs) != 1:
+        raise UnsupportedGraphError(
+            f"model {graph.name!r} has {len(schedule.inputs)} inputs and {len(schedule.outputs)} outputs; "
+            "the firmware runs networks of one input and one output"
+        )
+    if schedule.graph.tensor(schedule.inputs[0]).dtype is not DType.INT8:
+        raise UnsupportedGraphError(f"model {graph.name!r} takes no int8 input: quantize it first")
+    plan = plan_arena(schedule)
+    generated = generate(schedule, plan, directory / "c", info)
+    firmware = build_firmware(
+        board,
+        generated.directory,
+        generated.kernel_sources,
+        load_toolchain(toolchain),
+        directory / "firmware",
+        reserve=reserve,
+    )
+    return Deployment(graph, schedule, plan, generated, firmware)

@@ -1,0 +1,50 @@
+"""A run from configuration to result: opens the run directory and hands it to the stages."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tinynas.errors import MissingExtraError
+from tinynas.pipeline._config import RunConfig
+from tinynas.pipeline._progress import Progress, SilentProgress
+from tinynas.pipeline._run_directory import RunDirectory
+from tinynas.targets import load_board
+
+
+def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | None = None) -> dict[str, Any]:
+    """Search, train, quantize, build and measure; continue where an earlier process stopped.
+
+    Args:
+        config: what to search; the same for every process that works on `directory`.
+        directory: the run directory, new or of an unfinished run of the same configuration.
+        progress: who watches.
+
+    Returns:
+        The content of `result.json`: winner, baselines, and where the artefacts are.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+        AnswerIsNo: no network of the space fits; the message has the nearest miss.
+        TinyNASError: anything else that a user can cause or meet.
+    """
+    if find_spec("torch") is None:
+        raise MissingExtraError("torch", "training")
+    from tinynas.pipeline.stages import execute, load_data
+
+    board = load_board(config.board)
+    data = load_data(config)
+    identity = {
+        "config": config.model_dump(mode="json"),
+        "board": board.model_dump(mode="json"),
+        "data": {"train": data.train.digest(), "test": data.test.digest()},
+    }
+    with RunDirectory(directory, identity) as run:
+        return execute(config, board, data, run, progress or SilentProgress(), processes=available_processors())
+
+
+def available_processors() -> int:
+    """Processors this process may use: the affinity mask counts, not the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
