@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -142,6 +144,25 @@ class BaseStrategyTestCase:
         state = self.strategy(space, constraint, seed=1).state()
         with pytest.raises(StrategyError, match="cannot resume"):
             self.strategy(space, constraint, seed=2).restore(state)
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda state: state.pop("told"),
+            lambda state: state.update(rng={"bit_generator": "PCG64"}),
+            lambda state: state["told"].append([[1, 2, 3], 0.5]),
+            lambda state: state["pending"].append(7),
+        ],
+    )
+    def test_refuses_a_damaged_state(
+        self, space: SearchSpace, constraint: Constraint, damage: Callable[[dict[str, Any]], Any]
+    ) -> None:
+        strategy = self.strategy(space, constraint, seed=1)
+        self._run(strategy, 3)
+        state = json.loads(json.dumps(strategy.state()))
+        damage(state)
+        with pytest.raises(StrategyError, match="damaged"):
+            self.strategy(space, constraint, seed=1).restore(state)
 
     def test_says_by_how_much_nothing_fits(self, space: SearchSpace) -> None:
         strategy = self.strategy(space, lambda g: (f"size {active_genes(g)} of 3",), seed=1)
