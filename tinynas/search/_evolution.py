@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynas.search._candidates import Candidates
-from tinynas.search._ledger import Ledger
+from tinynas.search._ledger import Ledger, reading_state
 from tinynas.search._strategy import Constraint, StrategyError
 from tinynas.spaces import Genotype, SearchSpace
 
@@ -57,9 +57,8 @@ class EvolutionarySearch:
         self._candidates = Candidates(space, constraint)
         self._ledger = Ledger(
             "evolution",
+            space,
             {
-                "space": space.name,
-                "genes": len(space.largest()),
                 "seed": seed,
                 "population": population,
                 "parents": parents,
@@ -109,8 +108,9 @@ class EvolutionarySearch:
         """See `SearchStrategy.restore`."""
         self._ledger.restore(state, self._rng)
         self._candidates.seen = self._ledger.asked
-        self._born = int(state["generation"]["born"])
-        self._parents = [tuple(genotype) for genotype in state["generation"]["parents"]]
+        with reading_state():
+            self._born = int(state["generation"]["born"])
+            self._parents = [tuple(genotype) for genotype in state["generation"]["parents"]]
 
     def _propose(self) -> Genotype:
         if not self._parents:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from tinynas.search._strategy import StrategyError
-from tinynas.spaces import Genotype
+from tinynas.spaces import Genotype, SearchSpace
+
+
+@contextmanager
+def reading_state() -> Iterator[None]:
+    """Turns what a damaged state raises into one clear error."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise StrategyError(f"cannot resume the search: its state is damaged: {error!r}") from error
 
 
 class Ledger:
@@ -18,11 +28,13 @@ class Ledger:
 
     Args:
         strategy: name of the strategy that keeps the ledger.
+        space: the search space; a state restores only into one of that name that has all its genotypes.
         settings: its arguments, as JSON values; a state restores only under equal ones.
     """
 
-    def __init__(self, strategy: str, settings: Mapping[str, Any]) -> None:
-        self._identity = {"strategy": strategy, **settings}
+    def __init__(self, strategy: str, space: SearchSpace, settings: Mapping[str, Any]) -> None:
+        self._identity = {"strategy": strategy, "space": space.name, **settings}
+        self._check = space.check
         self.told: list[tuple[Genotype, float]] = []
         self._pending: dict[Genotype, None] = {}
         self._again: deque[Genotype] = deque()
@@ -66,7 +78,12 @@ class Ledger:
                 raise StrategyError(
                     f"cannot resume the search: its state has {key} = {state.get(key)!r}, this search has {value!r}"
                 )
-        rng.bit_generator.state = state["rng"]
-        self.told = [(tuple(genotype), float(score)) for genotype, score in state["told"]]
-        self._pending = {tuple(genotype): None for genotype in state["pending"]}
-        self._again = deque(self._pending)
+        with reading_state():
+            told = [(self._member(genotype), float(score)) for genotype, score in state["told"]]
+            pending = {self._member(genotype): None for genotype in state["pending"]}
+            rng.bit_generator.state = state["rng"]
+        self.told, self._pending, self._again = told, pending, deque(pending)
+
+    def _member(self, genotype: Sequence[int]) -> Genotype:
+        self._check(genotype)
+        return tuple(genotype)

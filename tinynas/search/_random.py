@@ -26,7 +26,7 @@ class RandomSearch:
         self._space = space
         self._rng = np.random.default_rng(seed)
         self._candidates = Candidates(space, constraint)
-        self._ledger = Ledger("random", {"space": space.name, "genes": len(space.largest()), "seed": seed})
+        self._ledger = Ledger("random", space, {"seed": seed})
 
     @property
     def scored(self) -> Sequence[tuple[Genotype, float]]:

@@ -56,10 +56,10 @@ class Genes:
             genes.append(Gene(stage.depths, position, -1))
             for block in range(stage.depths[-1]):
                 genes.extend(Gene(values, position, block) for _, values in stage.choices)
-        self._genes = tuple(genes)
+        self.positions = tuple(genes)
 
     def __len__(self) -> int:
-        return len(self._genes)
+        return len(self.positions)
 
     def size(self) -> int:
         """The exact number of distinct networks: the product over stages of the sum over depths d of choices^d."""
@@ -71,17 +71,17 @@ class Genes:
 
     def largest(self) -> Genotype:
         """Every gene at its largest value."""
-        return tuple(gene.values[-1] for gene in self._genes)
+        return tuple(gene.values[-1] for gene in self.positions)
 
     def smallest(self) -> Genotype:
         """The smallest depth everywhere, every active gene at its smallest value."""
-        return self.canonical([gene.values[0] for gene in self._genes])
+        return self.canonical([gene.values[0] for gene in self.positions])
 
     def canonical(self, values: Sequence[int]) -> Genotype:
         """`values` with the genes of inactive blocks set to 0."""
         return tuple(
             value if gene.block < values[gene.depth_position] else 0
-            for gene, value in zip(self._genes, values, strict=True)
+            for gene, value in zip(self.positions, values, strict=True)
         )
 
     def check(self, genotype: Sequence[int]) -> None:
@@ -90,9 +90,9 @@ class Genes:
         Raises:
             SpaceError: it is not; the message names the gene.
         """
-        if len(genotype) != len(self._genes):
-            raise SpaceError(f"a genotype of this space has {len(self._genes)} genes, got {len(genotype)}")
-        for position, (gene, value) in enumerate(zip(self._genes, genotype, strict=True)):
+        if len(genotype) != len(self.positions):
+            raise SpaceError(f"a genotype of this space has {len(self.positions)} genes, got {len(genotype)}")
+        for position, (gene, value) in enumerate(zip(self.positions, genotype, strict=True)):
             if gene.block >= genotype[gene.depth_position]:
                 if value != 0:
                     raise SpaceError(f"gene {position} belongs to an inactive block and must be 0, got {value}")
@@ -101,9 +101,9 @@ class Genes:
 
     def sample(self, rng: np.random.Generator) -> Genotype:
         """Each gene drawn uniformly and independently (uniform over choices, not over distinct networks)."""
-        draws = rng.random(len(self._genes)).tolist()
+        draws = rng.random(len(self.positions)).tolist()
         return self.canonical(
-            [gene.values[int(draw * len(gene.values))] for gene, draw in zip(self._genes, draws, strict=True)]
+            [gene.values[int(draw * len(gene.values))] for gene, draw in zip(self.positions, draws, strict=True)]
         )
 
     def mutate(self, genotype: Genotype, rng: np.random.Generator, rate: float) -> Genotype:
@@ -111,13 +111,13 @@ class Genes:
 
         Blocks that a larger depth wakes get random genes. A space of one network returns `genotype` itself.
         """
-        draws = rng.random((2, len(self._genes))).tolist()
-        mutable = [p for p, gene in enumerate(self._genes) if genotype[p] != 0 and len(gene.values) > 1]
+        draws = rng.random((2, len(self.positions))).tolist()
+        mutable = [p for p, gene in enumerate(self.positions) if genotype[p] != 0 and len(gene.values) > 1]
         if not mutable:
             return genotype
         forced = mutable[int(rng.integers(len(mutable)))]
         values: list[int] = []
-        for position, (gene, old) in enumerate(zip(self._genes, genotype, strict=True)):
+        for position, (gene, old) in enumerate(zip(self.positions, genotype, strict=True)):
             # A redraw excludes the old value; for an inactive gene (0, not among the values) it excludes nothing.
             others = [value for value in gene.values if value != old]
             if others and (old == 0 or position == forced or draws[0][position] < rate):
@@ -132,18 +132,18 @@ class Genes:
         A block that is active in the child is active in the parent whose depth the child has, so a gene that is
         inactive in the parent drawn is taken from the other.
         """
-        from_a = (rng.random(len(self._genes)) < 0.5).tolist()
+        from_a = (rng.random(len(self.positions)) < 0.5).tolist()
         return self.canonical([(x or y) if first else (y or x) for x, y, first in zip(a, b, from_a, strict=True)])
 
     def shrink(self, genotype: Genotype, rng: np.random.Generator) -> Genotype | None:
         """`genotype` with one randomly chosen gene one step smaller; None if it is the smallest already."""
         reducible = [
-            p for p, (gene, value) in enumerate(zip(self._genes, genotype, strict=True)) if value > gene.values[0]
+            p for p, (gene, value) in enumerate(zip(self.positions, genotype, strict=True)) if value > gene.values[0]
         ]
         if not reducible:
             return None
         position = reducible[int(rng.integers(len(reducible)))]
-        values = self._genes[position].values
+        values = self.positions[position].values
         smaller = list(genotype)
         smaller[position] = values[values.index(genotype[position]) - 1]
         return self.canonical(smaller)
