@@ -4,10 +4,11 @@ from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError
 from tinynas.lowering._lower import lower
 from tinynas.lowering._schedule import Buffer, Schedule, Step
 from tinynas.lowering._unweighted_variants import reduced_view
-from tinynas.lowering._variants import KernelCall, KernelVariant
+from tinynas.lowering._variants import KERNEL_FLAGS, KernelCall, KernelVariant
 
 __all__ = [
     "CATALOGUE",
+    "KERNEL_FLAGS",
     "Buffer",
     "KernelCall",
     "KernelVariant",

@@ -29,6 +29,7 @@ def _pool_features(call: KernelCall) -> dict[str, float]:
     _, height, width, channels = call.output.shape
     return {
         "calls": 1,
+        "rows": height,
         "pixels": height * width,
         "elements": call.output.elements,
         "tap_rows": tap_rows * width * channels,
@@ -37,6 +38,7 @@ def _pool_features(call: KernelCall) -> dict[str, float]:
 
 
 _POOL_LOOPS = {
+    "rows": "output rows",
     "pixels": "output pixels",
     "elements": "output elements",
     "tap_rows": "rows of the window inside the input, over all output elements",

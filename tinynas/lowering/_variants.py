@@ -13,6 +13,10 @@ WORD = 4
 POINTER = 4
 """Bytes of a pointer on the cores we generate code for (all 32-bit)."""
 
+KERNEL_FLAGS = ("-O2", "-fno-unroll-loops")
+"""How kernels must be compiled, with every toolchain: unrolled, a loop's instructions would no longer be a multiple of
+its trips, and `KernelVariant.features` no longer explain them. What unrolling pays is written out in the sources."""
+
 NO_PADDING = (0, 0, 0, 0)
 
 

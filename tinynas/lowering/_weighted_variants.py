@@ -108,6 +108,7 @@ def _conv_2d_features(call: KernelCall) -> dict[str, float]:
     runs = tap_rows * (positions if dense else tap_columns) * tiles
     return {
         "calls": 1,
+        "rows": height,
         "pixels": pixels,
         "tiles": pixels * tiles,
         "tap_rows": tap_rows * width * tiles,
@@ -135,6 +136,7 @@ def _depthwise_features(call: KernelCall) -> dict[str, float]:
     tiles = math.ceil(channels / _CHANNEL_TILE)
     return {
         "calls": 1,
+        "rows": height,
         "pixels": height * width,
         "tiles": height * width * tiles,
         "tap_rows": tap_rows * width * tiles,
@@ -186,6 +188,7 @@ DEPTHWISE_CONV_2D = KernelVariant(
     constant_bytes=_depthwise_constants,
     features=_depthwise_features,
     loops={
+        "rows": "output rows",
         "pixels": "output pixels",
         "tiles": "groups of four channels, over all pixels",
         "tap_rows": "rows of the window inside the input, over all tiles",
@@ -203,6 +206,7 @@ CONV_2D = KernelVariant(
     constant_bytes=_conv_2d_constants,
     features=_conv_2d_features,
     loops={
+        "rows": "output rows",
         "pixels": "output pixels",
         "tiles": "pairs of output channels, over all pixels",
         "tap_rows": "rows of the window inside the input, over all tiles",
