@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinynas.graph._graph import Graph, GraphError
 from tinynas.graph._ops import Op, OpKind
+from tinynas.graph._quantization_rules import check_quantization
 from tinynas.graph._shapes import infer_shape
 from tinynas.graph._tensor import DType, Tensor
 
@@ -33,6 +34,7 @@ def validate(graph: Graph) -> None:
         _check_wiring(graph, op, where, written)
         _check_shape(graph, op, position)
         _check_dtypes(graph, op, where)
+        check_quantization(graph, op, where)
         written.update(op.outputs)
     for i in graph.outputs:
         if i not in written:

@@ -13,7 +13,7 @@ from tinynas.graph._ops import (
     ResizeNearestNeighborAttributes,
     TransposeAttributes,
 )
-from tinynas.graph.reference._node import Array, Node, clamp_float, required
+from tinynas.graph.reference._node import Array, Node, required
 
 
 def reshape(node: Node, arrays: Sequence[Array | None]) -> Array:
@@ -45,8 +45,7 @@ def concatenation(node: Node, arrays: Sequence[Array | None]) -> Array:
     parts = [required(arrays, i) for i in range(len(arrays))]
     batch = max(part.shape[0] for part in parts)
     parts = [np.broadcast_to(part, (batch, *part.shape[1:])) for part in parts]
-    values = np.concatenate(parts, axis=attributes.axis + 1)
-    return clamp_float(values, attributes.activation) if node.is_float else values
+    return np.concatenate(parts, axis=attributes.axis + 1)
 
 
 def resize_nearest_neighbor(node: Node, arrays: Sequence[Array | None]) -> Array:

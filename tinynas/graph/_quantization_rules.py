@@ -1,0 +1,83 @@
+"""What the int8 kernels demand of scales and zero points: the rules that LiteRT's `Prepare` functions enforce."""
+
+from __future__ import annotations
+
+import math
+
+from tinynas.graph._graph import Graph, GraphError
+from tinynas.graph._ops import Activation, ConcatenationAttributes, Op, OpKind
+from tinynas.graph._tensor import DType, Quantization, Tensor
+
+_CHANNEL_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}
+_COPYING = (OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D, OpKind.CONCATENATION, OpKind.PAD)
+_SOFTMAX_SCALE = 1 / 256
+
+
+def check_quantization(graph: Graph, op: Op, where: str) -> None:
+    """Check the rules for one operator, as far as its tensors have quantization.
+
+    Raises:
+        GraphError: A rule is broken; the message starts with `where`.
+    """
+    if isinstance(op.attributes, ConcatenationAttributes) and op.attributes.activation is not Activation.NONE:
+        raise GraphError(f"{where}: no runtime fuses an activation into CONCATENATION")
+    output = graph.tensors[op.outputs[0]]
+    for position, index in enumerate(op.inputs):
+        if index >= 0 and (op.kind not in _CHANNEL_AXIS or position == 0):
+            _check_activation(graph.tensors[index], where)
+    _check_activation(output, where)
+    if op.kind in _CHANNEL_AXIS:
+        _check_weights(graph.tensors[op.inputs[1]], _CHANNEL_AXIS[op.kind], op.kind, where)
+    elif op.kind in _COPYING:
+        _check_copy(graph, op, output, where)
+    elif op.kind is OpKind.SOFTMAX and output.dtype is DType.INT8 and output.quantization is not None:
+        q = output.quantization
+        # LiteRT allows a thousandth of the scale: activations.cc, SoftmaxPrepare.
+        if q.zero_point != -128 or not math.isclose(q.scale, _SOFTMAX_SCALE, rel_tol=1e-3):
+            raise GraphError(f"{where}: an int8 SOFTMAX gives scale 1/256 and zero point -128, not {_described(q)}")
+
+
+def _check_activation(tensor: Tensor, where: str) -> None:
+    q = tensor.quantization
+    if q is None or tensor.dtype is not DType.INT8:
+        return
+    if q.per_channel:
+        raise GraphError(f"{where}: activation {tensor.name!r} has {len(q.scales)} scales; only weights have several")
+    if not -128 <= q.zero_point <= 127 or not 0 < q.scale < math.inf:
+        raise GraphError(f"{where}: {tensor.name!r} has {_described(q)}, which no int8 tensor can have")
+
+
+def _check_weights(weights: Tensor, axis: int, kind: OpKind, where: str) -> None:
+    q = weights.quantization
+    if q is None or weights.dtype is not DType.INT8:
+        return
+    if q.per_channel and q.axis != axis:
+        raise GraphError(
+            f"{where}: weights {weights.name!r} are quantized along axis {q.axis}, the kernel wants {axis}"
+        )
+    if any(q.zero_points) and (q.per_channel or kind is not OpKind.FULLY_CONNECTED):
+        raise GraphError(f"{where}: weights {weights.name!r} have a zero point, the kernel assumes symmetric weights")
+    if not all(0 < scale < math.inf for scale in q.scales):
+        raise GraphError(f"{where}: weights {weights.name!r} have a scale that is not positive")
+
+
+def _check_copy(graph: Graph, op: Op, output: Tensor, where: str) -> None:
+    """These kernels copy or average int8 values without rescaling."""
+    if output.quantization is None or output.dtype is not DType.INT8:
+        return
+    for index in op.inputs:
+        x = graph.tensors[index]
+        if x.quantization is not None and not _same(x.quantization, output.quantization):
+            raise GraphError(
+                f"{where} does not rescale: its input {x.name!r} has {_described(x.quantization)}, "
+                f"its output {_described(output.quantization)}"
+            )
+
+
+def _same(a: Quantization, b: Quantization) -> bool:
+    # The tolerance is that of LiteRT's pooling.cc.
+    return a.zero_point == b.zero_point and abs(a.scale - b.scale) <= 1e-6
+
+
+def _described(q: Quantization) -> str:
+    return f"scale {q.scale:g} and zero point {q.zero_point}"
