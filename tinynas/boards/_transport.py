@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import serial
 from serial.tools import list_ports as serial_ports
@@ -102,6 +102,12 @@ class SerialPort:
 
     def close(self) -> None:
         self._serial.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _reason(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from tinynas.targets import Board
 
@@ -95,6 +95,12 @@ class VirtualBoard:
 
     def close(self) -> None:
         """Do nothing: the emulator holds nothing outside this object."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def instructions(self) -> int:
