@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, OpKind, count_macs, count_params
+from tinynas.lowering import lower
+from tinynas.memory import block_cost, combine
 from tinynas.spaces import (
     Architecture,
     Block,
@@ -131,8 +134,6 @@ def test_a_taken_name_is_refused(pooling_kind: BlockKind) -> None:
 
 def architectures(draw: st.DrawFn) -> tuple[Architecture, Architecture]:
     """A random network of a random space, and the largest of the same width and resolution."""
-    import numpy as np
-
     space = load_space(draw(st.sampled_from(space_names())))
     width, resolution = draw(st.sampled_from(space.configurations()))
     channels, classes = draw(st.sampled_from([1, 3])), draw(st.integers(2, 100))
@@ -173,6 +174,15 @@ def test_costs_of_blocks_add_up_to_those_of_the_network(pair: tuple[Architecture
     assert [op.name for part in parts for op in part.ops] == op_names(graph)
     for block_, part in zip(architecture.blocks, parts, strict=True):
         assert part.tensor(part.outputs[0]).shape == block_.output_shape
+
+
+@settings(max_examples=20, deadline=None)
+@given(networks)
+def test_memory_of_blocks_composes_exactly(pair: tuple[Architecture, Architecture]) -> None:
+    """Blocks meet in single tensors, so the arena of the network is the largest of its blocks', to the byte."""
+    architecture, _ = pair
+    parts = [block_cost(lower(build_block_graph(block))) for block in architecture.blocks]
+    assert combine(parts) == block_cost(lower(build_graph(architecture)))
 
 
 @settings(max_examples=15, deadline=None)

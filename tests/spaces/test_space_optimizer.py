@@ -17,6 +17,7 @@ from tinynas.spaces import (
     SearchSpace,
     SpaceError,
     build_block_graph,
+    build_graph,
     cached_by_signature,
     load_space,
     optimize_space,
@@ -72,8 +73,6 @@ def test_figures_are_those_of_the_samples_that_fit() -> None:
 def test_macs_of_blocks_are_macs_of_the_graph() -> None:
     space = load_space("mobile")
     architecture = space.architecture(space.sample(np.random.default_rng(0)), 0.5, 144, 3, 100)
-    from tinynas.spaces import build_graph
-
     assert sum(native_cost(block)[0] for block in architecture.blocks) == count_macs(build_graph(architecture))
 
 
