@@ -11,10 +11,10 @@ typedef struct {
 /* Two output channels over the taps inside the input. `w` and `w + next` are their weights. Where neither dilation
  * nor groups interrupt them, the taps of a row are one contiguous run of input and of weights. */
 static inline sums accumulate(const tn_conv_2d_params *params, const int8_t *input, const int8_t *w, int32_t next,
-                              tn_taps rows, tn_taps columns, int32_t row_origin, int32_t column_origin, sums acc)
+                              int32_t depth, tn_taps rows, tn_taps columns, int32_t row_origin, int32_t column_origin,
+                              sums acc)
 {
     const int32_t channels = params->input_channels;
-    const int32_t depth = channels / params->groups;
     const int32_t zero_point = params->input_zero_point;
     const int32_t inside = columns.end - columns.first;
     const int32_t contiguous = params->groups == 1 && params->dilation_width == 1;
@@ -71,7 +71,7 @@ TN_KERNEL void tn_conv_2d(const tn_conv_2d_params *params, const int8_t *restric
                     const int32_t second = o < last ? o + 1 : o;
                     sums acc = {params->bias[o], params->bias[second]};
                     acc = accumulate(params, input + group * depth, params->weights + o * filter,
-                                     (second - o) * filter, rows, columns, row_origin, column_origin, acc);
+                                     (second - o) * filter, depth, rows, columns, row_origin, column_origin, acc);
                     output[o] = requantize(params, acc.first, o);
                     output[second] = requantize(params, acc.second, second);
                 }

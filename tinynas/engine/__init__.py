@@ -1,7 +1,8 @@
 """The engine: from a schedule, its memory plan and its constants to C for the microcontroller."""
 
 from tinynas.engine._constants import MissingConstantsError
+from tinynas.engine._export import export
 from tinynas.engine._generate import GeneratedModel, generate, kernel_sources
 from tinynas.engine._model_info import ModelInfo
 
-__all__ = ["GeneratedModel", "MissingConstantsError", "ModelInfo", "generate", "kernel_sources"]
+__all__ = ["GeneratedModel", "MissingConstantsError", "ModelInfo", "export", "generate", "kernel_sources"]

@@ -15,6 +15,7 @@ from tinynas.graph import Quantization, Tensor
 WORD = 4
 _ELEMENT_BYTES = {"int8_t": 1, "uint16_t": 2, "int32_t": 4, "const int8_t *": 4}
 _LINE = 112
+_IDENTIFIER = 48
 
 
 class MissingConstantsError(UsageError):
@@ -89,5 +90,10 @@ def quantization_of(tensor: Tensor) -> Quantization:
 
 
 def identifier(text: str) -> str:
-    """`text` as part of a C identifier: letters, digits and single underscores."""
-    return re.sub(r"_+", "_", re.sub(r"[^0-9A-Za-z]", "_", text)).strip("_")[:48]
+    """`text` as part of a C identifier: letters, digits and single underscores.
+
+    TFLite's converter joins the names of everything that it fused, as in `net/conv/Relu;net/bn/FusedBatchNorm`; the
+    last two parts of the first of them are enough to recognise a layer.
+    """
+    parts = text.split(";")[0].split("/")[-2:]
+    return re.sub(r"[^0-9A-Za-z]+", "_", "_".join(parts)).strip("_")[:_IDENTIFIER]

@@ -184,7 +184,12 @@ CONCATENATION = KernelVariant(
 
 def _output_rows_features(call: KernelCall) -> dict[str, float]:
     shape = _rank_4(call.output)
-    return {"calls": 1, "rows": math.prod(shape[:3]), "elements": call.output.elements}
+    return {
+        "calls": 1,
+        "planes": math.prod(shape[:2]),
+        "rows": math.prod(shape[:3]),
+        "elements": call.output.elements,
+    }
 
 
 def _pad_features(call: KernelCall) -> dict[str, float]:
@@ -192,6 +197,7 @@ def _pad_features(call: KernelCall) -> dict[str, float]:
     copied = call.input.elements
     return {
         "calls": 1,
+        "planes": math.prod(_rank_4(call.output)[:2]),
         "rows": rows,
         "input_rows": input_rows,
         "copied": copied,
@@ -209,6 +215,7 @@ PAD = KernelVariant(
     constant_bytes=lambda call: 28,
     features=_pad_features,
     loops={
+        "planes": "output elements without the last two dimensions",
         "rows": "output elements without the last dimension",
         "input_rows": "input elements without the last dimension",
         "copied": "input elements",
@@ -274,7 +281,7 @@ RESIZE_NEAREST_NEIGHBOR = KernelVariant(
     applies=always,
     constant_bytes=lambda call: 2 * POINTER + 8 + words(2 * call.output.shape[1]) + words(2 * call.output.shape[2]),
     features=_output_rows_features,
-    loops={"rows": "output pixels", "elements": "output elements"},
+    loops={"planes": "output rows", "rows": "output pixels", "elements": "output elements"},
 )
 
 TRANSPOSE = KernelVariant(
@@ -286,5 +293,5 @@ TRANSPOSE = KernelVariant(
     applies=_low_rank,
     constant_bytes=lambda call: 32,
     features=_output_rows_features,
-    loops={"rows": "output elements without the last dimension", "elements": "output elements"},
+    loops=_BROADCAST_LOOPS,
 )

@@ -110,6 +110,7 @@ def _conv_2d_features(call: KernelCall) -> dict[str, float]:
         "calls": 1,
         "rows": height,
         "pixels": pixels,
+        "groups": pixels * groups,
         "tiles": pixels * tiles,
         "tap_rows": tap_rows * width * tiles,
         "runs": runs,
@@ -208,6 +209,7 @@ CONV_2D = KernelVariant(
     loops={
         "rows": "output rows",
         "pixels": "output pixels",
+        "groups": "groups of channels, over all pixels",
         "tiles": "pairs of output channels, over all pixels",
         "tap_rows": "rows of the window inside the input, over all tiles",
         "runs": "contiguous runs of input within those rows",
