@@ -1,0 +1,101 @@
+"""Training: data sets, the weight-shared supernet, and the accuracy of its subnets.
+
+Reading data sets needs no torch; the names that do are loaded when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tinynas.errors import MissingExtraError
+from tinynas.training._batches import Augmentation
+from tinynas.training._fetch import DATASET_NAMES, fetch_dataset
+from tinynas.training._load import data_directory, load_dataset
+from tinynas.training._splits import PIXEL_SCALE, Dataset, DatasetError, Split
+
+if TYPE_CHECKING:
+    from tinynas.training._accuracy import SubnetScorer, accuracy, score_subnet
+    from tinynas.training._batch_norm import float_graph, recalibrate_batch_norm
+    from tinynas.training._checkpoint import CheckpointError
+    from tinynas.training._descent import (
+        ProgressCallback,
+        Recipe,
+        Trainable,
+        TrainingDiverged,
+        TrainingSettings,
+        descend,
+    )
+    from tinynas.training._flat_parameters import FlatParameters
+    from tinynas.training._float_execution import graph_logits, graph_values, graph_weights
+    from tinynas.training._operators import WEIGHTED
+    from tinynas.training._processes import WorkerError
+    from tinynas.training._supernet import BatchNormStatistics, Statistics, Supernet, SupernetError, logits_tensor
+    from tinynas.training._tensors import images_to_tensor
+    from tinynas.training._training import train_subnet, train_supernet, training_device
+
+_NEEDS_TORCH = {
+    "_accuracy": ("SubnetScorer", "accuracy", "score_subnet"),
+    "_batch_norm": ("float_graph", "recalibrate_batch_norm"),
+    "_checkpoint": ("CheckpointError",),
+    "_descent": ("ProgressCallback", "Recipe", "Trainable", "TrainingDiverged", "TrainingSettings", "descend"),
+    "_flat_parameters": ("FlatParameters",),
+    "_float_execution": ("graph_logits", "graph_values", "graph_weights"),
+    "_operators": ("WEIGHTED",),
+    "_processes": ("WorkerError",),
+    "_supernet": ("BatchNormStatistics", "Statistics", "Supernet", "SupernetError", "logits_tensor"),
+    "_tensors": ("images_to_tensor",),
+    "_training": ("train_subnet", "train_supernet", "training_device"),
+}
+_MODULE_OF = {name: module for module, names in _NEEDS_TORCH.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name == "torch":
+            raise MissingExtraError("torch", "training") from error
+        raise
+
+
+__all__ = [
+    "DATASET_NAMES",
+    "PIXEL_SCALE",
+    "WEIGHTED",
+    "Augmentation",
+    "BatchNormStatistics",
+    "CheckpointError",
+    "Dataset",
+    "DatasetError",
+    "FlatParameters",
+    "ProgressCallback",
+    "Recipe",
+    "Split",
+    "Statistics",
+    "SubnetScorer",
+    "Supernet",
+    "SupernetError",
+    "Trainable",
+    "TrainingDiverged",
+    "TrainingSettings",
+    "WorkerError",
+    "accuracy",
+    "data_directory",
+    "descend",
+    "fetch_dataset",
+    "float_graph",
+    "graph_logits",
+    "graph_values",
+    "graph_weights",
+    "images_to_tensor",
+    "load_dataset",
+    "logits_tensor",
+    "recalibrate_batch_norm",
+    "score_subnet",
+    "train_subnet",
+    "train_supernet",
+    "training_device",
+]

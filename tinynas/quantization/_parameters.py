@@ -1,0 +1,93 @@
+"""Which tensors share a scale, and the affine parameters of a range: the rules of TFLite's int8 specification."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynas.graph import Graph, Op, OpKind, Quantization
+
+# Results that are copies (or averages) of their input and by TFLite's rules keep its scale and zero point.
+KEEPS_SCALE = frozenset(
+    {
+        OpKind.AVERAGE_POOL_2D,
+        OpKind.MAX_POOL_2D,
+        OpKind.PAD,
+        OpKind.RESHAPE,
+        OpKind.RESIZE_NEAREST_NEIGHBOR,
+        OpKind.TRANSPOSE,
+    }
+)
+
+INPUT_QUANTIZATION = Quantization((float(np.float32(1.0 / 255.0)),), (-128,))
+"""Of the network's input: the int8 value is the pixel minus 128, the real value pixel / 255."""
+
+SOFTMAX_QUANTIZATION = Quantization((1.0 / 256.0,), (-128,))
+"""Fixed by TFLite for int8 SOFTMAX outputs."""
+
+
+def scale_groups(graph: Graph) -> dict[int, int]:
+    """Return for each activation the tensor whose scale it shares (its representative, possibly itself).
+
+    Pooling and data movement keep their input's scale, and all inputs of a CONCATENATION have that of its output.
+    """
+    group = {i: i for i, tensor in enumerate(graph.tensors) if not tensor.constant}
+
+    def find(i: int) -> int:
+        while group[i] != i:
+            i = group[i]
+        return i
+
+    for op in graph.ops:
+        if op.kind in KEEPS_SCALE or op.kind is OpKind.CONCATENATION:
+            for i in graph.activation_inputs(op):
+                # The earlier tensor represents: a network input keeps its own scale whatever reads it.
+                first, second = sorted((find(i), find(op.outputs[0])))
+                group[second] = first
+    return {i: find(i) for i in group}
+
+
+def affine(low: float, high: float) -> Quantization:
+    """Asymmetric int8 parameters of the range [low, high], widened to hold zero exactly.
+
+    scale = (high - low) / 255, as the float32 that a file stores; zero_point is the integer that stands for 0.0.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    # A tensor that is always zero may have any scale; 1/255 keeps its neighbours' multipliers in range.
+    scale = np.float32((high - low) / 255.0) if high > low else np.float32(1.0 / 255.0)
+    zero_point = int(np.clip(np.rint(-128.0 - low / float(scale)), -128, 127))
+    return Quantization((float(scale),), (zero_point,))
+
+
+def weight_axis(op: Op) -> int | None:
+    """Axis of per-channel weight scales; None for FULLY_CONNECTED, whose weights have one scale."""
+    return {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3}.get(op.kind)
+
+
+def weight_scales(
+    op: Op, weights: npt.NDArray[np.float32], bias: npt.NDArray[np.float32] | None, input_scale: float
+) -> npt.NDArray[np.float32]:
+    """Symmetric scales of the weights, float32: max |w| / 127 per output channel, or one for all.
+
+    A channel whose weights are all but zero gets a scale large enough for its bias, which is stored in int32 units of
+    input_scale * weight_scale.
+
+    Args:
+        op: the operator.
+        weights: float32, in the graph's layout.
+        bias: float32 [O] or None.
+        input_scale: of the operator's input.
+
+    Returns:
+        [O] or [1].
+    """
+    axis = weight_axis(op)
+    magnitude = np.abs(weights)
+    other_axes = tuple(a for a in range(weights.ndim) if a != axis)
+    largest = magnitude.max(axis=other_axes) if axis is not None else magnitude.max(keepdims=True).reshape(1)
+    scales = np.maximum(largest / 127.0, np.finfo(np.float32).tiny * 2.0**24)
+    if bias is not None:
+        needed = np.abs(bias) / (input_scale * 2.0**30)
+        scales = np.maximum(scales, needed if axis is not None else needed.max())
+    result: npt.NDArray[np.float32] = scales.astype(np.float32)
+    return result

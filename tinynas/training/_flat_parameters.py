@@ -1,0 +1,70 @@
+"""Named parameters in one flat vector: what optimizer, checkpoints and processes exchange."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+
+from tinynas.errors import UsageError
+
+Shape = tuple[int, ...]
+
+
+class FlatParameters:
+    """Named float32 parameters that are views of one vector `flat`.
+
+    The optimizer, a checkpoint and the exchange of gradients between processes each handle a single array.
+
+    Args:
+        shapes: shape of each parameter, in the order of the vector.
+        device: of the vector.
+    """
+
+    def __init__(self, shapes: Mapping[str, Shape], device: str | torch.device = "cpu") -> None:
+        self.shapes = dict(shapes)
+        self.attach(torch.zeros(sum(math.prod(s) for s in self.shapes.values()), device=device))
+
+    def attach(self, flat: torch.Tensor) -> None:
+        """Use `flat` (for example a vector in shared memory) with the values it holds.
+
+        Raises:
+            UsageError: the length differs from the parameters'.
+        """
+        size = sum(math.prod(s) for s in self.shapes.values())
+        if flat.numel() != size:
+            raise UsageError(f"{size} parameters cannot be views of a vector of {flat.numel()}")
+        self.flat = flat
+        self._named = {name: torch.nn.Parameter(view) for name, view in self._views(flat).items()}
+
+    def _views(self, flat: torch.Tensor) -> dict[str, torch.Tensor]:
+        views: dict[str, torch.Tensor] = {}
+        offset = 0
+        for name, shape in self.shapes.items():
+            size = math.prod(shape)
+            views[name] = flat[offset : offset + size].view(shape)
+            offset += size
+        return views
+
+    def use_gradient(self, gradient: torch.Tensor) -> None:
+        """Let backward passes accumulate into `gradient`, a vector like `flat`."""
+        for name, view in self._views(gradient).items():
+            self._named[name].grad = view
+
+    def weight_mask(self) -> torch.Tensor:
+        """Vector like `flat`: 1 for the elements of weights (`<op>/weights`), 0 for batch norm and biases."""
+        mask = torch.zeros_like(self.flat)
+        for name, view in self._views(mask).items():
+            view.fill_(float(name.endswith("/weights")))
+        return mask
+
+    def __getitem__(self, name: str) -> torch.nn.Parameter:
+        return self._named[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._named
+
+    def items(self) -> list[tuple[str, torch.nn.Parameter]]:
+        """Names and parameters in the order of the vector."""
+        return list(self._named.items())

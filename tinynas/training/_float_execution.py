@@ -1,0 +1,74 @@
+"""Executing a float32 graph that holds its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+
+from tinynas.graph import Graph, GraphError, Op, OpKind
+from tinynas.training._operators import WEIGHTED, activate, apply_weightless, convolve, fully_connected
+from tinynas.training._supernet import logits_tensor
+
+
+def graph_weights(graph: Graph) -> dict[int, torch.Tensor]:
+    """Tensors of the weights and biases of a float32 graph, by index.
+
+    Raises:
+        GraphError: a constant has no data.
+    """
+    weights: dict[int, torch.Tensor] = {}
+    for op in graph.ops:
+        if op.kind in WEIGHTED:
+            for i in op.inputs[1:]:
+                if i >= 0:
+                    data = graph.tensor(i).data
+                    if data is None:
+                        raise GraphError(f"operator {op.name!r}: {graph.tensor(i).name!r} has no data")
+                    weights[i] = torch.from_numpy(np.array(data, np.float32))
+    return weights
+
+
+def graph_values(
+    graph: Graph,
+    weights: Mapping[int, torch.Tensor],
+    images: torch.Tensor,
+    *,
+    after: Callable[[Op, torch.Tensor], torch.Tensor] | None = None,
+) -> dict[int, torch.Tensor]:
+    """Execute a float32 graph up to its class scores.
+
+    Args:
+        graph: the network.
+        weights: constants by tensor index (`graph_weights`).
+        images: [N, H, W, C] float32.
+        after: applied to every operator's result; the value the next operators see.
+
+    Returns:
+        Every activation by tensor index, batch first.
+    """
+    wanted = logits_tensor(graph)
+    values = {graph.inputs[0]: images}
+    for op in graph.ops:
+        if op.kind in WEIGHTED:
+            y = _weighted(op, values[op.inputs[0]], weights)
+        else:
+            y = apply_weightless(op, [values[i] for i in graph.activation_inputs(op)])
+        values[op.outputs[0]] = y if after is None else after(op, y)
+        if op.outputs[0] == wanted:
+            break
+    return values
+
+
+def _weighted(op: Op, x: torch.Tensor, weights: Mapping[int, torch.Tensor]) -> torch.Tensor:
+    kernel = weights[op.inputs[1]]
+    bias = weights[op.inputs[2]] if len(op.inputs) > 2 and op.inputs[2] >= 0 else None
+    if op.kind is OpKind.FULLY_CONNECTED:
+        return activate(op, fully_connected(op, x, kernel, bias))
+    return activate(op, convolve(op, x, kernel, bias)).permute(0, 2, 3, 1)
+
+
+def graph_logits(graph: Graph, weights: Mapping[int, torch.Tensor], images: torch.Tensor) -> torch.Tensor:
+    """Class scores before any final softmax, [N, classes], of a float32 graph on float32 images."""
+    return graph_values(graph, weights, images)[logits_tensor(graph)]
