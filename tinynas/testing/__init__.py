@@ -1,5 +1,10 @@
-"""For tests here and in other projects: random networks, and contract test classes."""
+"""For tests here and in other projects: random networks, the reference runtimes, and contract test classes.
 
+Contract classes live in private modules of their own (`_strategies`), because they import pytest.
+"""
+
+from tinynas.testing._float_graphs import random_float_graph
 from tinynas.testing._random_graphs import random_input, random_int8_graph
+from tinynas.testing._runtimes import run_litert, run_tflm
 
-__all__ = ["random_input", "random_int8_graph"]
+__all__ = ["random_float_graph", "random_input", "random_int8_graph", "run_litert", "run_tflm"]
