@@ -1,0 +1,20 @@
+"""TensorFlow Lite Micro's memory: its arena to the byte, and offline plans that make it smaller."""
+
+from tinynas.memory.tflm._arena import TailItem
+from tinynas.memory.tflm._kernels import KernelNeeds, TflmUnsupportedError
+from tinynas.memory.tflm._model import Kernels, TflmFlash, TflmMemoryModel, TflmPlan, TflmSram
+from tinynas.memory.tflm._tensors import FileTensors, WrittenTensors, as_written
+
+__all__ = [
+    "FileTensors",
+    "KernelNeeds",
+    "Kernels",
+    "TailItem",
+    "TflmFlash",
+    "TflmMemoryModel",
+    "TflmPlan",
+    "TflmSram",
+    "TflmUnsupportedError",
+    "WrittenTensors",
+    "as_written",
+]
