@@ -2,6 +2,7 @@
 
 from tinynas.memory._block_cost import BlockCost, block_cost, combine
 from tinynas.memory._greedy import TFLM_ALIGNMENT, extent, plan_greedy
+from tinynas.memory._image import InputSection
 from tinynas.memory._live_ranges import (
     NATIVE_ALIGNMENT,
     LiveRange,
@@ -10,7 +11,18 @@ from tinynas.memory._live_ranges import (
     live_ranges,
     lower_bound,
 )
-from tinynas.memory._model_files import MemoryModelFileError, MissingMemoryModelError
+from tinynas.memory._model_files import (
+    GeneratedFunction,
+    KernelMemory,
+    MemoryModelFileError,
+    MissingMemoryModelError,
+    RuntimeMemory,
+    firmware_hash,
+    kernel_memory_path,
+    load_kernel_memory,
+    runtime_memory_path,
+    save_memory,
+)
 from tinynas.memory._native import NativeMemoryModel
 from tinynas.memory._plan import MemoryPlan, plan_arena
 from tinynas.memory._search_planner import plan_search
@@ -22,6 +34,9 @@ __all__ = [
     "TFLM_ALIGNMENT",
     "BlockCost",
     "FlashUsage",
+    "GeneratedFunction",
+    "InputSection",
+    "KernelMemory",
     "LiveRange",
     "MemoryModel",
     "MemoryModelFileError",
@@ -29,6 +44,7 @@ __all__ = [
     "MissingMemoryModelError",
     "NativeMemoryModel",
     "RegionUsage",
+    "RuntimeMemory",
     "ScheduleRanges",
     "Segment",
     "SramUsage",
@@ -37,10 +53,15 @@ __all__ = [
     "bytes_per_step",
     "combine",
     "extent",
+    "firmware_hash",
+    "kernel_memory_path",
     "live_ranges",
+    "load_kernel_memory",
     "lower_bound",
     "plan_arena",
     "plan_greedy",
     "plan_search",
+    "runtime_memory_path",
+    "save_memory",
     "segments",
 ]

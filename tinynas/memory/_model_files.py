@@ -35,7 +35,10 @@ class GeneratedFunction:
     Attributes:
         name: Its symbol.
         base_bytes: Code that does not depend on the network.
-        call_bytes: Variant -> code per step of that variant.
+        call_bytes: Variant -> code per step of that variant; it depends on the number of arguments only.
+        far_bytes: Arena size -> code that every step takes more once the arena is at least that large, because
+            offsets no longer fit the immediate of an instruction.
+        error_bytes: The largest difference from a compiled function among the fitted networks.
         alignment: Of its section.
         frame_bytes: Its stack frame.
         requires: Sections it refers to beside the kernels.
@@ -45,6 +48,8 @@ class GeneratedFunction:
     name: str
     base_bytes: float
     call_bytes: Mapping[str, float]
+    far_bytes: Mapping[str, float]
+    error_bytes: int
     alignment: int
     frame_bytes: int
     requires: tuple[str, ...]

@@ -101,7 +101,7 @@ class NativeMemoryModel:
     def flash_of(self, cost: BlockCost, reserve: Reserve | None = None) -> FlashUsage:
         """As `flash`, for the combined cost of a network's blocks."""
         self._require_known(cost)
-        total = self._layout.flash_bytes(cost.steps, cost.constant_bytes)
+        total = self._layout.flash_bytes(cost.steps, cost.arena_bytes, cost.constant_bytes)
         return FlashUsage(
             weights_bytes=cost.constant_bytes,
             code_bytes=total - cost.constant_bytes,
@@ -110,26 +110,35 @@ class NativeMemoryModel:
         )
 
     def verdict(self, costs: Iterable[BlockCost], reserve: Reserve | None = None) -> Verdict:
-        """As `fits`, for a chain of blocks whose costs are known: some microseconds per block."""
+        """As `fits`, for a chain of blocks whose costs are known: some microseconds per block.
+
+        What is said to fit links: flash is counted with the largest error of its fit, some tens of bytes.
+        """
         cost = combine(costs)
         unknown = self._layout.unknown_variants(frozenset(cost.steps))
         if unknown:
             return Verdict(None, (f"the memory model has no code for {', '.join(unknown)}: regenerate it",), ())
         used = self._layout.sram_used(cost.arena_bytes)
-        used[self.board.layout.code] = self._layout.flash_bytes(cost.steps, cost.constant_bytes)
+        used[self.board.layout.code] = self._layout.flash_bytes(cost.steps, cost.arena_bytes, cost.constant_bytes)
         regions = self._regions(used, reserve)
-        reasons = [
-            f"region {r.name!r} ({r.kind}) needs {r.used_bytes:,} bytes and has {r.available_bytes:,}: "
-            f"{r.used_bytes - r.available_bytes:,} too few"
-            for r in regions
-            if r.used_bytes > r.available_bytes
-        ]
+        reasons = [reason for r in regions if (reason := self._shortage(r))]
         stack = self._layout.stack_bytes(frozenset(cost.steps))
         if stack > self.board.layout.stack_bytes:
             reasons.append(
                 f"the stack needs up to {stack:,} bytes and {self.board.layout.stack_bytes:,} are set aside for it"
             )
         return Verdict(not reasons, tuple(reasons), regions)
+
+    def _shortage(self, region: RegionUsage) -> str | None:
+        """Why a region is too small, or None."""
+        missing = region.used_bytes - region.available_bytes
+        needs = f"region {region.name!r} ({region.kind}) has {region.available_bytes:,} bytes and needs"
+        if missing > 0:
+            return f"{needs} {region.used_bytes:,}: {missing:,} too few"
+        margin = self._layout.flash_margin_bytes
+        if region.name == self.board.layout.code and missing + margin > 0:
+            return f"{needs} {region.used_bytes:,} give or take {margin}: too close to tell without linking"
+        return None
 
     def _require_known(self, cost: BlockCost) -> None:
         unknown = self._layout.unknown_variants(frozenset(cost.steps))

@@ -1,0 +1,271 @@
+"""Fit the memory model of our engine for one board, and write it to memory_models/.
+
+Builds probe networks with the real toolchain, reads the sections and stack frames of every object file, fits the
+code of the generated calls, and checks the result on networks that the fit has not seen: SRAM and flash against the
+linker, and with --virtual the stack against what the virtual board painted over.
+
+    tools/regenerate_memory_model.py --board nucleo-f303k8 --virtual
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from firmware_probe import Probe, RecordingToolchain, build_probe
+from object_sections import resolve
+from scipy.optimize import nnls
+
+import tinynas
+from tinynas.boards import load_toolchain
+from tinynas.graph import Graph
+from tinynas.latency import NetworkLimits, calibration_networks
+from tinynas.lowering import CATALOGUE
+from tinynas.memory import (
+    GeneratedFunction,
+    KernelMemory,
+    NativeMemoryModel,
+    RuntimeMemory,
+    firmware_hash,
+    kernel_memory_path,
+    load_kernel_memory,
+    runtime_memory_path,
+    save_memory,
+)
+from tinynas.targets import Board, load_board, resource_path
+
+GENERATED = ("model_input", "model_output", "model_invoke", "model_invoke_profiled")
+# ADDW takes an immediate of 12 bits, MOVW one of 16 (Armv7-M ARM, A7.7.3 and A7.7.76).
+FAR_ARENAS = (4096, 65536)
+STACK_ROOT = "startup.c:.text.tn_reset_handler"
+ENTRY = "startup.c:.vectors"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fit, check, write. Returns 1 where a check fails: then nothing is written."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--board", required=True)
+    parser.add_argument("--toolchain", default="zig")
+    parser.add_argument("--virtual", action="store_true", help="check the stack on the virtual board")
+    parser.add_argument("--fit", type=int, default=36, help="probe networks to fit")
+    parser.add_argument("--check", type=int, default=12, help="probe networks to check with")
+    parser.add_argument("--out", type=Path, help="folder (default: the models that ship)")
+    options = parser.parse_args(arguments)
+    board = load_board(options.board)
+    toolchain = RecordingToolchain(load_toolchain(options.toolchain))
+    shared = kernel_memory_path(board.core.name, options.toolchain, options.out)
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = [
+            build_probe(board, graph, toolchain, Path(folder), run=False)
+            for graph in probe_networks(board, options.fit, seed=1, macs=10**9)
+        ]
+        unseen = [
+            build_probe(board, graph, toolchain, Path(folder), run=options.virtual)
+            for graph in probe_networks(board, options.check, seed=11, macs=300_000)
+        ]
+    missing = set(CATALOGUE) - {variant for probe in fitted for variant in probe.schedule.variants}
+    if missing:
+        print(f"no probe network holds {', '.join(sorted(missing))}: raise --fit", file=sys.stderr)
+        return 1
+    runtime, kernels = fit(board, options.toolchain, fitted, toolchain.version())
+    if not board.is_virtual:
+        # The reference board of the same core has room for arenas of all sizes: its kernels are the better fit.
+        kernels = load_kernel_memory(shared, f"virt-{board.core.name}")
+    residuals = check(NativeMemoryModel(board, runtime, kernels), unseen)
+    for line in residuals.lines():
+        print(line)
+    if not residuals.acceptable():
+        print("the checks fail: nothing is written", file=sys.stderr)
+        return 1
+    runtime.provenance["check"] = residuals.as_json()
+    folder_out = options.out or resource_path("memory_models")
+    folder_out.mkdir(parents=True, exist_ok=True)
+    path = runtime_memory_path(board.hal or "", board.core.name, options.toolchain, folder_out)
+    save_memory(runtime, path)
+    print(f"wrote {path}")
+    if board.is_virtual:
+        kernels.provenance["check"] = residuals.as_json()
+        path = kernel_memory_path(board.core.name, options.toolchain, folder_out)
+        save_memory(kernels, path)
+        print(f"wrote {path}")
+    return 0
+
+
+def probe_networks(board: Board, count: int, seed: int, macs: int) -> list[Graph]:
+    """Networks with every variant, in arenas of the sizes that this board has room for."""
+    room = board.arena_region.size_bytes
+    sizes = [size for size in (1_500, 12_000, 60_000) if size * 5 <= room] or [room // 5]
+    return [
+        graph
+        for index, size in enumerate(sizes)
+        for graph in calibration_networks(
+            -(-count // len(sizes)),
+            limits=NetworkLimits(activation_bytes=size, weight_bytes=3000, layers=12, macs=macs),
+            seed=seed + index,
+        )
+    ]
+
+
+def fit(board: Board, toolchain: str, probes: Sequence[Probe], compiler: str) -> tuple[RuntimeMemory, KernelMemory]:
+    """The memory of runtime and kernels from the objects of all probes, and the generated calls fitted."""
+    first = probes[0]
+    objects = {o.source: o for probe in probes for o in (*probe.runtime_objects, *probe.kernel_objects)}
+    runtime_names = [o.source for o in first.runtime_objects]
+    kernel_names = sorted(set(objects) - set(runtime_names))
+    ordered = [objects[name] for name in (*runtime_names, *kernel_names)]
+    sections = resolve(ordered, GENERATED)
+    symbols = {symbol: section for o in ordered for symbol, section in o.defines.items()}
+    provenance = {
+        "board": board.name,
+        "compiler": compiler,
+        "firmware_sha256": firmware_hash(),
+        "tinynas": tinynas.__version__,
+        "probes": len(probes),
+    }
+    linked = first.sections
+    runtime = RuntimeMemory(
+        hal=board.hal or "",
+        core=board.core.name,
+        toolchain=toolchain,
+        sections=tuple(s for s in sections if s.name.split(":")[0] in runtime_names),
+        entry=ENTRY,
+        stack_root=STACK_ROOT,
+        data_bytes=linked[".data"].size_bytes if ".data" in linked else 0,
+        data_alignment=linked[".data"].alignment if ".data" in linked else 4,
+        bss_bytes=linked[".bss"].size_bytes,
+        bss_alignment=linked[".bss"].alignment,
+        buffers_bytes=linked[".buffers"].size_bytes,
+        buffers_alignment=linked[".buffers"].alignment,
+        provenance=dict(provenance),
+    )
+    kernels = KernelMemory(
+        core=board.core.name,
+        toolchain=toolchain,
+        sections=tuple(s for s in sections if s.name.split(":")[0] not in runtime_names),
+        entry_of={name: symbols[variant.symbol] for name, variant in sorted(CATALOGUE.items())},
+        generated=tuple(fit_function(name, probes, symbols, provenance) for name in GENERATED),
+        arena_alignment=linked[".arena"].alignment,
+        provenance=dict(provenance),
+    )
+    return runtime, kernels
+
+
+def fit_function(
+    name: str, probes: Sequence[Probe], symbols: dict[str, str], provenance: dict[str, Any]
+) -> GeneratedFunction:
+    """Nonnegative least squares of a generated function's size over its calls, by their number of arguments."""
+    functions = [probe.generated[name] for probe in probes]
+    kernels = {symbols[variant.symbol] for variant in CATALOGUE.values()}
+    required = {symbols.get(r, r) for f in functions for r in f.requires}
+    calls_kernels = bool(required & kernels)
+    base, call_bytes, far_bytes = float(max(f.size_bytes for f in functions)), dict.fromkeys(CATALOGUE, 0.0), {}
+    largest = max(f.size_bytes for f in functions) - min(f.size_bytes for f in functions)
+    if calls_kernels:
+        arguments = kernel_arguments()
+        kinds = sorted(set(arguments.values()))
+        rows = np.array([_call_features(probe, arguments, kinds) for probe in probes])
+        sizes = np.array([float(f.size_bytes) for f in functions])
+        coefficients, _ = nnls(rows, sizes)
+        base = round(float(coefficients[0]), 2)
+        by_kind = dict(zip(kinds, coefficients[1:], strict=False))
+        call_bytes = {variant: round(float(by_kind[arguments[variant]]), 2) for variant in sorted(CATALOGUE)}
+        far = coefficients[1 + len(kinds) :]
+        far_bytes = {str(least): round(float(more), 2) for least, more in zip(FAR_ARENAS, far, strict=True)}
+        error = rows @ coefficients - sizes
+        largest = math.ceil(np.abs(error).max())
+        provenance[f"{name}_mean_absolute_error_bytes"] = round(float(np.abs(error).mean()), 2)
+    return GeneratedFunction(
+        name=name,
+        base_bytes=base,
+        call_bytes=call_bytes,
+        far_bytes=far_bytes,
+        error_bytes=largest,
+        alignment=max(f.alignment for f in functions),
+        frame_bytes=max(f.frame_bytes for f in functions),
+        requires=tuple(sorted((required - kernels) & set(symbols.values()))),
+        calls_kernels=calls_kernels,
+    )
+
+
+def kernel_arguments() -> dict[str, int]:
+    """Variant -> number of arguments of its kernel, from the prototypes in the header."""
+    header = (resource_path("firmware") / "include" / "tinynas" / "kernels.h").read_text(encoding="utf-8")
+    found = {}
+    for name, variant in CATALOGUE.items():
+        prototype = re.search(rf"\bvoid {variant.symbol}\(([^)]*)\);", header)
+        if prototype is None:
+            raise ValueError(f"kernels.h declares no {variant.symbol}")
+        found[name] = prototype.group(1).count(",") + 1
+    return found
+
+
+def _call_features(probe: Probe, arguments: dict[str, int], kinds: list[int]) -> list[float]:
+    calls = dict.fromkeys(kinds, 0.0)
+    for step in probe.schedule.steps:
+        calls[arguments[step.variant]] += 1
+    arena = probe.arena_bytes
+    return [1.0, *calls.values(), *(len(probe.schedule.steps) * float(arena >= least) for least in FAR_ARENAS)]
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Predicted less actual on networks that were not fitted, in bytes; flash as a fraction as well."""
+
+    sram: list[int]
+    flash: list[int]
+    flash_fraction: list[float]
+    stack: list[int]
+
+    def acceptable(self) -> bool:
+        """SRAM exact, flash within 0.5 %, stack never too low and at most 128 bytes too high."""
+        return (
+            not any(self.sram)
+            and max(map(abs, self.flash_fraction)) <= 0.005
+            and all(0 <= s <= 128 for s in self.stack)
+        )
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "networks": len(self.sram),
+            "sram_error_bytes": self.sram,
+            "flash_error_bytes": self.flash,
+            "stack_excess_bytes": self.stack,
+        }
+
+    def lines(self) -> list[str]:
+        worst = max(map(abs, self.flash_fraction))
+        stack = f"stack {min(self.stack)} to {max(self.stack)} bytes over" if self.stack else "stack not measured"
+        return [
+            f"{len(self.sram)} networks not fitted: SRAM off by at most {max(map(abs, self.sram))} bytes, flash by at "
+            f"most {max(map(abs, self.flash))} bytes ({100 * worst:.2f} %), {stack}"
+        ]
+
+
+def check(model: NativeMemoryModel, probes: Sequence[Probe]) -> Residuals:
+    """Compare predictions with the linker, and with the device where it ran."""
+    sram, flash, fractions, stack = [], [], [], []
+    for probe in probes:
+        predicted = model.sram(probe.schedule)
+        sram.append(predicted.static_bytes - probe.firmware.static_sram_bytes)
+        for region in predicted.regions:
+            difference = region.used_bytes - probe.firmware.region_usage[region.name]
+            if difference:
+                sram[-1] = difference
+        error = model.flash(probe.schedule).total_bytes - probe.firmware.flash_bytes
+        flash.append(error)
+        fractions.append(error / probe.firmware.flash_bytes)
+        if probe.stack_used_bytes is not None:
+            stack.append(predicted.stack_bytes - probe.stack_used_bytes)
+    return Residuals(sram, flash, fractions, stack)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
