@@ -143,6 +143,29 @@ def test_children_come_from_the_best() -> None:
     assert all(gene in (x, y) or gene == 0 for gene, x, y in zip(child, a, b, strict=True))
 
 
+def test_parents_meet_constraints_that_tightened_since() -> None:
+    """As when a measurement shows that networks are slower than predicted: what no longer fits must not breed."""
+    limit = 60
+
+    def constraint(genotype: Genotype) -> tuple[str, ...]:
+        return () if active_genes(genotype) <= limit else ("too large",)
+
+    strategy = EvolutionarySearch(
+        parse_space(STRATEGY_SPACE), constraint, seed=3, population=20, parents=2, mutation_share=0.0
+    )
+    first = []
+    for _ in range(20):
+        first.append(strategy.ask())
+        strategy.tell(first[-1], active_genes(first[-1]))
+    limit = 50
+    a, b = sorted((g for g in first if not constraint(g)), key=active_genes)[-2:]
+    assert max(map(active_genes, first)) > limit
+    children = [strategy.ask() for _ in range(10)]
+    assert all(not constraint(child) for child in children)
+    # Repair may shrink a gene of a child, nothing makes it larger than in both parents.
+    assert all(gene <= max(x, y) for child in children for gene, x, y in zip(child, a, b, strict=True))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

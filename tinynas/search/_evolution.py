@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ class EvolutionarySearch:
 
     The first generation is random. In each later one a share `mutation_share` are mutations of random parents, the
     rest uniform crossovers of two. MCUNet (Lin et al. 2020, section 4.1) takes a population of 100 over 30
-    generations, parents the best 20, half and half, mutation rate 0.1: the defaults. Children meet the constraints and
-    are never repeated. A generation does not wait for scores: its parents are the best of those told when it begins.
+    generations, parents the best 20, half and half, mutation rate 0.1: the defaults. Children meet the constraints
+    and are never repeated. A generation does not wait for scores: its parents are the best of those that were told
+    when it begins and meet the constraints then.
 
     Args:
         space: the search space.
@@ -53,6 +55,7 @@ class EvolutionarySearch:
         if not (0 <= mutation_share <= 1 and 0 <= mutation_rate <= 1):
             raise StrategyError("mutation_share and mutation_rate must lie between 0 and 1")
         self._space = space
+        self._constraint = constraint
         self._rng = np.random.default_rng(seed)
         self._candidates = Candidates(space, constraint)
         self._ledger = Ledger(
@@ -84,9 +87,7 @@ class EvolutionarySearch:
         if again is not None:
             return again
         if self._born == self._population:
-            # sorted() is stable: among equal scores the one told first stays a parent.
-            best = sorted(self._ledger.told, key=lambda entry: -entry[1])
-            self._parents = [genotype for genotype, _ in best[: self._parent_count]]
+            self._parents = list(islice(self._best_that_fit(), self._parent_count))
             self._born = 0
         genotype = self._candidates.fresh(self._propose, self._rng, repair_at_once=bool(self._parents))
         self._born += 1
@@ -118,6 +119,15 @@ class EvolutionarySearch:
         if self._born < self._mutations:
             return self._space.mutate(self._draw_parent(), self._rng, self._mutation_rate)
         return self._space.crossover(self._draw_parent(), self._draw_parent(), self._rng)
+
+    def _best_that_fit(self) -> Iterator[Genotype]:
+        """Told genotypes, best first; of equal scores the one told first (sorted() is stable).
+
+        Constraints are checked again, because they may have tightened since: measurements refine the latency model.
+        """
+        for genotype, _ in sorted(self._ledger.told, key=lambda entry: -entry[1]):
+            if not self._constraint(genotype):
+                yield genotype
 
     def _draw_parent(self) -> Genotype:
         return self._parents[int(self._rng.integers(len(self._parents)))]
