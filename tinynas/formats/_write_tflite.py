@@ -151,7 +151,7 @@ class _ModelWriter:
         dtype = DType.FLOAT32 if x.dtype is DType.FLOAT32 else DType.INT32
         quantization = None
         if x.quantization is not None and weights.quantization is not None:
-            scales = tuple(float(np.float32(x.quantization.scale * scale)) for scale in weights.quantization.scales)
+            scales = tuple(x.quantization.scale * scale for scale in weights.quantization.scales)
             quantization = Quantization(scales, (0,) * len(scales))
         zeros = np.zeros(weights.shape[0], dtype.numpy)
         return self._extra(Tensor(f"{op.name}/bias", zeros.shape, dtype, quantization, True, zeros))

@@ -31,7 +31,8 @@ class Quantization:
     """Affine quantization, real = scale * (q - zero_point).
 
     One scale (per tensor) or one per slice along `axis` (per channel; TFLite: axis 0 for CONV_2D weights, 3 for
-    DEPTHWISE_CONV_2D weights). Scales are kept as the float32 values of the file, widened to Python floats.
+    DEPTHWISE_CONV_2D weights). Scales are rounded to float32, as files store them, and kept as Python floats: a graph
+    and its file then compute with the same numbers.
     """
 
     scales: tuple[float, ...]
@@ -43,6 +44,9 @@ class Quantization:
             raise ValueError(
                 f"quantization needs one zero point per scale, got {len(self.scales)} and {len(self.zero_points)}"
             )
+        with np.errstate(over="ignore"):  # validate() refuses what is infinite
+            rounded = tuple(np.asarray(self.scales, np.float64).astype(np.float32).astype(np.float64).tolist())
+        object.__setattr__(self, "scales", rounded)
 
     @property
     def per_channel(self) -> bool:

@@ -59,7 +59,7 @@ class QuantizationFiller:
 
     def _assign(self, index: int, scale: float) -> Quantization:
         zero_point = int(self._rng.integers(-128, 128) if self._rng.random() < 0.7 else self._rng.choice([-128, 127]))
-        return self._of_group.setdefault(self._group[index], Quantization((_float32(scale),), (zero_point,)))
+        return self._of_group.setdefault(self._group[index], Quantization((scale,), (zero_point,)))
 
     def _log_uniform(self, low: float, high: float) -> float:
         return float(np.exp(self._rng.uniform(math.log(low), math.log(high))))
@@ -94,7 +94,7 @@ class QuantizationFiller:
         scale = 40 * self._gain() / spread * output.scale / x.scale
         per_channel = op.kind is not OpKind.FULLY_CONNECTED and channels > 1 and rng.random() < 0.9
         count = channels if per_channel else 1
-        scales = tuple(_float32(scale * self._log_uniform(0.5, 2)) for _ in range(count))
+        scales = tuple(scale * self._log_uniform(0.5, 2) for _ in range(count))
         low = -128 if self._extreme else -127
         data = rng.integers(low, 128, weights.shape).astype(np.int8)
         quantization = Quantization(scales, (0,) * count, axis if per_channel else 0)
@@ -102,15 +102,10 @@ class QuantizationFiller:
         if op.inputs[2] >= 0:
             bias = self._tensors[op.inputs[2]]
             values = rng.normal(0, spread / 2, bias.shape).astype(np.int32)
-            bias_scales = tuple(_float32(x.scale * s) for s in scales)
+            bias_scales = tuple(x.scale * s for s in quantization.scales)
             self._tensors[op.inputs[2]] = dataclasses.replace(
                 bias, data=values, quantization=Quantization(bias_scales, (0,) * count, 0)
             )
-
-
-def _float32(value: float) -> float:
-    """Scales are float32 in files."""
-    return float(np.float32(value))
 
 
 def _shared_groups(graph: Graph) -> list[int]:

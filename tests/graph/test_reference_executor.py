@@ -1,0 +1,246 @@
+"""The executor against LiteRT's and TFLM's reference kernels: every tensor, zero difference."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import flatbuffers
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from tinynas.formats import read_tflite, write_tflite
+from tinynas.graph import DType, Graph, GraphBuilder, GraphError, OpKind, Padding, Quantization, Tensor, execute
+from tinynas.graph.fixed_point import Runtime
+from tinynas.testing import random_float_graph, random_input, random_int8_graph, run_litert, run_tflm
+
+SHARED_MODELS = Path(__file__).parents[3] / "shared" / "models"
+
+
+def assert_equal_to_litert(graph: Graph, content: bytes, inputs: list[np.ndarray], index_in_file=lambda i: i) -> None:
+    values = execute(graph, inputs, keep_all=True)
+    expected = run_litert(content, inputs)
+    assert values.keys() == {i for i, t in enumerate(graph.tensors) if not t.constant}
+    for i, value in values.items():
+        np.testing.assert_array_equal(value, expected[index_in_file(i)], err_msg=graph.tensors[i].name)
+
+
+def assert_equal_to_tflm(graph: Graph, content: bytes, inputs: list[np.ndarray]) -> None:
+    values = execute(graph, inputs, runtime=Runtime.TFLM)
+    for i, expected in zip(graph.outputs, run_tflm(content, inputs), strict=True):
+        np.testing.assert_array_equal(values[i].reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_graphs_equal_both_runtimes(seed: int):
+    rng = np.random.default_rng(seed)
+    graph = random_int8_graph(rng, operators=2 + seed % 10, extreme=seed % 4 == 3)
+    content, inputs = write_tflite(graph), random_input(graph, rng)
+    assert_equal_to_litert(graph, content, inputs)
+    assert_equal_to_tflm(graph, content, inputs)
+
+
+def test_random_graphs_contain_every_operator():
+    kinds = {op.kind for seed in range(60) for op in _random(seed).ops}
+    assert kinds == set(OpKind)
+
+
+def _random(seed: int) -> Graph:
+    return random_int8_graph(np.random.default_rng(seed), operators=2 + seed % 10, extreme=seed % 4 == 3)
+
+
+@pytest.mark.parametrize("kind", list(OpKind))
+def test_each_operator_in_odd_settings(kind: OpKind):
+    """Graphs that contain little else than the operator, so that its inputs are not yet saturated."""
+    hits = 0
+    for seed in range(200):
+        rng = np.random.default_rng([seed, *kind.value.encode()])
+        graph = random_int8_graph(rng, operators=2, kinds={kind, OpKind.CONV_2D}, extreme=seed % 2 == 1)
+        if all(op.kind is not kind for op in graph.ops):
+            continue
+        content, inputs = write_tflite(graph), random_input(graph, rng)
+        assert_equal_to_litert(graph, content, inputs)
+        assert_equal_to_tflm(graph, content, inputs)
+        hits += 1
+        if hits == 8:
+            return
+    pytest.fail(f"only {hits} graphs with {kind}")
+
+
+def _without_the_bias_axis(content: bytes) -> bytes:
+    """LiteRT wants quantized_dimension 0 on 1-D tensors; TFLM's person_detect has 3."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    for tensor in model.subgraphs[0].tensors:
+        if len(tensor.shape) == 1 and tensor.quantization is not None:
+            tensor.quantization.quantizedDimension = 0
+    builder = flatbuffers.Builder(1 << 16)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+@pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet_quant", "person_detect"])
+def test_models_that_nobody_here_made(name: str):
+    path = SHARED_MODELS / f"{name}.tflite"
+    if not path.exists():
+        pytest.skip(f"{path} is not on this machine (REFERENCES: MLPerf Tiny and TFLM models)")
+    original = path.read_bytes()
+    graph = read_tflite(path)
+    written = write_tflite(graph)
+    assert read_tflite(written) == graph
+    table = schema.Model.GetRootAs(original, 0).Subgraphs(0)
+    index = {table.Tensors(i).Name().decode(): i for i in range(table.TensorsLength())}
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        inputs = random_input(graph, rng)
+        assert_equal_to_litert(graph, _without_the_bias_axis(original), inputs, lambda i: index[graph.tensors[i].name])
+        assert_equal_to_litert(graph, _without_the_bias_axis(written), inputs)
+        assert_equal_to_tflm(graph, original, inputs)
+        assert_equal_to_tflm(graph, written, inputs)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_batch_equals_its_images(seed: int):
+    rng = np.random.default_rng(seed)
+    graph = random_int8_graph(rng, operators=8)
+    # More images than are computed at a time, so that chunks are joined.
+    count = 40
+    (batch,) = random_input(graph, rng, batch=count)
+    together = execute(graph, [batch], keep_all=True)
+    for image in (0, 17, count - 1):
+        alone = execute(graph, [batch[image : image + 1]], keep_all=True)
+        for i, value in alone.items():
+            first = graph.tensors[i].shape[0]
+            np.testing.assert_array_equal(together[i][image * first : (image + 1) * first], value)
+
+
+def test_chunks_of_a_large_batch_are_joined(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(5)
+    graph = random_int8_graph(rng, operators=6)
+    (batch,) = random_input(graph, rng, batch=7)
+    whole = execute(graph, [batch])
+    monkeypatch.setattr("tinynas.graph.reference._executor._CHUNK_ELEMENTS", 1)
+    for i, value in execute(graph, [batch]).items():
+        np.testing.assert_array_equal(value, whole[i])
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_float_graphs_agree_within_rounding(seed: int):
+    rng = np.random.default_rng(seed)
+    graph = random_float_graph(rng, operators=6)
+    inputs = random_input(graph, rng)
+    expected = run_litert(write_tflite(graph), inputs)
+    for i, value in execute(graph, inputs, keep_all=True).items():
+        assert value.dtype == np.float32
+        np.testing.assert_allclose(value, expected[i], rtol=1e-4, atol=1e-4 * max(1e-3, float(np.abs(value).max())))
+
+
+def _quantized(name: str, shape: tuple[int, ...], q: Quantization, data: np.ndarray | None = None) -> Tensor:
+    return Tensor(name, shape, DType.INT8, q, data is not None, data)
+
+
+@pytest.mark.parametrize("kind", ["add", "mul"])
+def test_a_constant_operand_of_lower_rank(kind: str):
+    builder = GraphBuilder("constant", DType.INT8)
+    x = builder.input((1, 5, 6, 4))
+    skeleton = builder.build([getattr(builder, kind)(x, builder.mean(x, (0, 1, 2)), name="y")])
+    rng = np.random.default_rng(1)
+    data = rng.integers(-128, 128, 4).astype(np.int8)
+    graph = dataclasses.replace(
+        skeleton,
+        tensors=(
+            _quantized("input", (1, 5, 6, 4), Quantization((0.05,), (3,))),
+            _quantized("scale", (4,), Quantization((0.02,), (-7,)), data),
+            _quantized("y", (1, 5, 6, 4), Quantization((0.06,), (11,))),
+        ),
+        ops=(dataclasses.replace(skeleton.ops[1], inputs=(0, 1), outputs=(2,)),),
+        outputs=(2,),
+    )
+    content, inputs = write_tflite(graph), random_input(graph, rng)
+    assert_equal_to_litert(graph, content, inputs)
+    assert_equal_to_tflm(graph, content, inputs)
+    assert read_tflite(content) == graph
+
+
+def test_fully_connected_rounds_once_in_litert_and_twice_in_tflm():
+    """acc * scale = 0.498...: doubled and rounded to a half, then up, by TFLM; straight down by LiteRT."""
+    rng = np.random.default_rng(2)
+    differences = 0
+    for seed in range(30):
+        graph = random_int8_graph(
+            np.random.default_rng(seed), operators=1, kinds={OpKind.CONV_2D, OpKind.FULLY_CONNECTED}
+        )
+        (batch,) = random_input(graph, rng, batch=50)
+        litert, tflm = (execute(graph, [batch], runtime=runtime)[graph.outputs[0]] for runtime in Runtime)
+        assert np.abs(litert.astype(int) - tflm).max() <= 1
+        differences += int((litert != tflm).sum())
+    assert differences > 0
+
+
+def test_per_channel_fully_connected_and_kept_dimensions():
+    rng = np.random.default_rng(3)
+    builder = GraphBuilder("dense", DType.INT8)
+    x = builder.input((1, 3, 2, 5))
+    graph = builder.build([builder.fully_connected(x, 6, name="dense")])
+    (op,) = graph.ops
+    weights = rng.integers(-127, 128, (6, 5)).astype(np.int8)
+    scales = tuple(float(np.float32(s)) for s in rng.uniform(0.001, 0.004, 6))
+    tensors = (
+        _quantized("input", (1, 3, 2, 5), Quantization((0.04,), (-5,))),
+        _quantized("dense/weights", (6, 5), Quantization(scales, (0,) * 6), weights),
+        Tensor("dense/bias", (6,), DType.INT32, None, True, rng.integers(-500, 500, 6).astype(np.int32)),
+        _quantized("dense", (1, 3, 2, 6), Quantization((0.03,), (9,))),
+    )
+    kept = dataclasses.replace(op, attributes=dataclasses.replace(op.attributes, keep_num_dims=True))
+    graph = dataclasses.replace(graph, tensors=tensors, ops=(kept,))
+    content, inputs = write_tflite(graph), random_input(graph, rng)
+    assert_equal_to_litert(graph, content, inputs)
+    assert_equal_to_tflm(graph, content, inputs)
+
+
+def test_wide_sums_stay_exact():
+    """A convolution whose sums exceed what float32 can hold exactly (2**24)."""
+    rng = np.random.default_rng(4)
+    builder = GraphBuilder("wide", DType.INT8)
+    x = builder.input((1, 7, 7, 64))
+    skeleton = builder.build([builder.conv_2d(x, 3, 7, padding=Padding.VALID, name="wide")])
+    weights = np.full((3, 7, 7, 64), 127, np.int8)
+    weights[2] = rng.integers(-128, 128, weights[2].shape)
+    tensors = (
+        _quantized("input", (1, 7, 7, 64), Quantization((1.0,), (-128,))),
+        _quantized("wide/weights", weights.shape, Quantization((1.0,), (0,)), weights),
+        Tensor("wide/bias", (3,), DType.INT32, None, True, np.array([1, -1, 0], np.int32)),
+        _quantized("wide", (1, 1, 1, 3), Quantization((1e6,), (-128,))),
+    )
+    graph = dataclasses.replace(skeleton, tensors=tensors)
+    inputs = [np.full((1, 7, 7, 64), 127, np.int8) - rng.integers(0, 2, (1, 7, 7, 64)).astype(np.int8)]
+    assert_equal_to_litert(graph, write_tflite(graph), inputs)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "fact"),
+    [
+        ([], "takes 1 inputs, got 0"),
+        ([np.zeros((1, 4, 4, 2), np.float32)], r"int8\[1, 4, 4, 2\].*got float32"),
+        ([np.zeros((1, 4, 4, 3), np.int8)], "batch of it along the first dimension"),
+        ([np.zeros((4, 4, 2), np.int8)], "batch"),
+        ([np.zeros((0, 4, 4, 2), np.int8)], "batch"),
+    ],
+)
+def test_wrong_inputs_are_refused(inputs: list[np.ndarray], fact: str):
+    with pytest.raises(GraphError, match=fact):
+        execute(_skeleton(), inputs)
+
+
+def test_skeletons_cannot_be_executed():
+    with pytest.raises(GraphError, match="constant 'a/weights' has no data"):
+        execute(_skeleton(), [np.zeros((1, 4, 4, 2), np.int8)])
+    builder = GraphBuilder("net", DType.INT8)
+    graph = builder.build([builder.softmax(builder.input((1, 3)))])
+    with pytest.raises(GraphError, match=r"SOFTMAX 'softmax': tensor 'input' has no quantization"):
+        execute(graph, [np.zeros((1, 3), np.int8)])
+
+
+def _skeleton() -> Graph:
+    builder = GraphBuilder("net", DType.INT8)
+    return builder.build([builder.conv_2d(builder.input((1, 4, 4, 2)), 3, 1, name="a")])
