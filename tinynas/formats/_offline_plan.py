@@ -20,7 +20,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tinynas.formats._errors import FormatError
 from tinynas.formats._flatbuffer import FileModel, FileTensor, corruption_reported, decode
 from tinynas.formats._operators import CONSTANT_INPUT, KIND_OF_CODE
-from tinynas.formats._read_tflite import read_tflite
+from tinynas.formats._read_tflite import _load, read_tflite
 
 METADATA_NAME = "OfflineMemoryAllocation"
 
@@ -65,7 +65,7 @@ def tensor_table(source: str | Path | bytes) -> TensorTable:
         FormatError: As `read_tflite` does.
     """
     read_tflite(source)  # refuses what it cannot hold, with the better message
-    label, content = _content(source)
+    label, content = _load(source)
     model = decode(content, label)
     kept = _kept(model)
     new_index = {file_tensor: i for i, file_tensor in enumerate(sorted(kept))}
@@ -79,8 +79,8 @@ def tensor_table(source: str | Path | bytes) -> TensorTable:
 def add_offline_plan(source: str | Path | bytes, offsets: Sequence[int]) -> bytes:
     """Put an offline memory plan into a .tflite file; every byte of the file stays as it is.
 
-    The offsets of a flatbuffer are relative and point forward, so the new file is a new root table with the new metadata,
-    followed by the old file. A plan that the file already has is replaced by the new one.
+    The offsets of a flatbuffer are relative and point forward, so the new file is a new root table with the new
+    metadata, followed by the old file. A plan that the file already has is no longer referred to.
 
     Args:
         source: A path, or the content of a file.
@@ -92,7 +92,7 @@ def add_offline_plan(source: str | Path | bytes, offsets: Sequence[int]) -> byte
     Raises:
         FormatError: The file is missing or damaged, or the offsets do not fit it.
     """
-    label, content = _content(source)
+    label, content = _load(source)
     tensors = len(decode(content, label).tensors)
     if len(offsets) != tensors:
         raise FormatError(f"{label}: the plan has {len(offsets)} offsets, the file {tensors} tensors: plan this file")
@@ -114,15 +114,6 @@ def read_offline_plan(metadata: bytes) -> tuple[int, ...]:
     if len(values) < 3 or len(values) < 3 + int(values[2]) or values[2] < 0:
         raise FormatError(f"{METADATA_NAME} has {len(metadata)} bytes: the entry is damaged, plan the file again")
     return tuple(int(offset) for offset in values[3 : 3 + int(values[2])])
-
-
-def _content(source: str | Path | bytes) -> tuple[str, bytes]:
-    if isinstance(source, bytes):
-        return "the given bytes", source
-    try:
-        return str(source), Path(source).read_bytes()
-    except OSError as error:
-        raise FormatError(f"{source}: cannot be read: {error.strerror or error}") from error
 
 
 def _kept(model: FileModel) -> set[int]:
@@ -152,6 +143,9 @@ def _with_new_root(content: bytes, label: str, plan: bytes) -> bytes:
         table.Offset(slot) for slot in range(4 + 2 * _MODEL_FIELDS, vtable_bytes, 2)
     ):
         raise FormatError(f"{label}: the model has fields of a newer schema; a plan would lose them")
+    for field in (1, 2, 3, 5, 7):
+        if table.Offset(4 + 2 * field):
+            _inside(_target(table, field), len(content), label)
     buffers = _tables(table, 4, len(content), label)
     others = [
         position
@@ -201,9 +195,14 @@ def _tables(table: Any, field: int, size: int, label: str) -> list[int]:
     if not offset:
         return []
     start, count = table.Vector(offset), table.VectorLen(offset)
-    if start + 4 * count > size:
-        raise FormatError(f"{label}: the file is damaged (its vectors are longer than the file)")
-    return [int(table.Indirect(start + 4 * i)) for i in range(count)]
+    _inside(start + 4 * count - 1, size, label)
+    return [_inside(int(table.Indirect(start + 4 * i)), size, label) for i in range(count)]
+
+
+def _inside(position: int, size: int, label: str) -> int:
+    if not 0 < position < size:
+        raise FormatError(f"{label}: the file is damaged (it refers to what lies outside of it)")
+    return position
 
 
 def _metadata_name(content: bytes, position: int) -> str:

@@ -3,12 +3,14 @@
 from tinynas.memory.tflm._arena import TailItem
 from tinynas.memory.tflm._kernels import KernelNeeds, TflmUnsupportedError
 from tinynas.memory.tflm._model import Kernels, TflmFlash, TflmMemoryModel, TflmPlan, TflmSram
+from tinynas.memory.tflm._offline_plan import OfflinePlan, offline_plan
 from tinynas.memory.tflm._tensors import FileTensors, WrittenTensors, as_written
 
 __all__ = [
     "FileTensors",
     "KernelNeeds",
     "Kernels",
+    "OfflinePlan",
     "TailItem",
     "TflmFlash",
     "TflmMemoryModel",
@@ -17,4 +19,5 @@ __all__ = [
     "TflmUnsupportedError",
     "WrittenTensors",
     "as_written",
+    "offline_plan",
 ]
