@@ -1,0 +1,103 @@
+"""Compiles generated models for this machine and runs them through ctypes, with undefined behaviour trapped."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynas.engine import GeneratedModel, ModelInfo, generate
+from tinynas.graph import Graph
+from tinynas.lowering import Schedule, lower
+from tinynas.memory import plan_arena
+from tinynas.targets import resource_path
+
+INCLUDE = resource_path("firmware") / "include"
+WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wpedantic")
+GUARD = 64  # bytes on either side of everything that the plan uses
+
+
+@dataclass(frozen=True)
+class HostModel:
+    """A model compiled for this machine."""
+
+    library: ctypes.CDLL
+    prefix: str
+    schedule: Schedule
+    generated: GeneratedModel
+
+    def run(self, *inputs: npt.NDArray[np.int8]) -> list[npt.NDArray[np.int8]]:
+        """One inference on dirty memory; fails if a byte outside the plan changed."""
+        tensors = self.schedule.graph.tensors
+        size = self.generated.arena_bytes
+        arena = (ctypes.c_uint8 * size).in_dll(self.library, f"{self.prefix}model_arena")
+        dirt = np.random.default_rng(1).integers(0, 256, size, np.uint8)
+        ctypes.memmove(arena, dirt.tobytes(), size)
+        for i, (t, values) in enumerate(zip(self.schedule.inputs, inputs, strict=True)):
+            assert values.dtype == np.int8
+            assert values.size == tensors[t].size_bytes
+            ctypes.memmove(self._address("input", i), values.tobytes(), values.size)
+        getattr(self.library, f"{self.prefix}model_invoke")()
+        after = np.frombuffer(bytes(arena), np.uint8)
+        assert np.array_equal(after[:GUARD], dirt[:GUARD]), "a kernel wrote below the arena"
+        assert np.array_equal(after[-GUARD:], dirt[-GUARD:]), "a kernel wrote above the arena"
+        return [
+            np.frombuffer(ctypes.string_at(self._address("output", i), tensors[t].size_bytes), np.int8).reshape(
+                tensors[t].shape
+            )
+            for i, t in enumerate(self.schedule.outputs)
+        ]
+
+    def _address(self, side: str, index: int) -> int:
+        suffix = f"_{index}" if index else ""
+        function = getattr(self.library, f"{self.prefix}model_{side}{suffix}")
+        function.restype = ctypes.c_void_p
+        address = function()
+        assert isinstance(address, int)
+        return address
+
+
+def generate_guarded(graph: Graph, folder: Path, info: ModelInfo | None = None) -> tuple[Schedule, GeneratedModel]:
+    """Generate a model whose arena has guard bytes below and above everything that the plan uses."""
+    schedule = lower(graph)
+    plan = plan_arena(schedule)
+    guarded = replace(
+        plan,
+        offsets={k: v + GUARD for k, v in plan.offsets.items()},
+        scratch_offsets={k: v + GUARD for k, v in plan.scratch_offsets.items()},
+        arena_bytes=plan.arena_bytes + 2 * GUARD,
+    )
+    return schedule, generate(schedule, guarded, folder, info)
+
+
+def build_models(graphs: Sequence[Graph], directory: Path) -> list[HostModel]:
+    """Generate and compile several graphs into one shared library, their external names told apart by a prefix."""
+    built = [generate_guarded(graph, directory / f"m{i}") for i, graph in enumerate(graphs)]
+    units = []
+    for i, (_, generated) in enumerate(built):
+        files = sorted(generated.directory.glob("model*"))
+        names = sorted(set(re.findall(r"\bmodel_\w+\b(?!\.)", "".join(path.read_text() for path in files))))
+        unit = directory / f"m{i}.c"
+        renames = "".join(f"#define {name} m{i}_{name}\n" for name in names)
+        unit.write_text(f'{renames}#include "m{i}/model_constants.c"\n#include "m{i}/model.c"\n')
+        units.append(unit)
+    kernels = sorted({path for _, generated in built for path in generated.kernel_sources})
+    library = directory / "models.so"
+    sanitizers = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
+    zig("-shared", "-fPIC", "-O1", *sanitizers, *WARNINGS, f"-I{INCLUDE}", "-o", library, *units, *kernels)
+    loaded = ctypes.CDLL(str(library))
+    return [HostModel(loaded, f"m{i}_", schedule, generated) for i, (schedule, generated) in enumerate(built)]
+
+
+def zig(*arguments: str | Path) -> None:
+    """Run `zig cc`; the compiler's complaint becomes the failure."""
+    command = [sys.executable, "-m", "ziglang", "cc", *map(str, arguments)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,146 @@
+"""What the generator writes: constants to the byte, a header that says everything, the same files every time."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from arm_targets import compile_for, section_bytes, undefined_symbols
+from host_models import INCLUDE, WARNINGS, zig
+from network_cases import filled, random_graphs
+
+from tinynas.engine import MissingConstantsError, ModelInfo, generate
+from tinynas.graph import DType, Graph, GraphBuilder, Quantization
+from tinynas.lowering import CATALOGUE, UnsupportedGraphError, lower
+from tinynas.memory import plan_arena
+
+
+def classifier() -> Graph:
+    b = GraphBuilder("classifier", DType.INT8)
+    x = b.conv_2d(b.input((1, 8, 8, 3)), 8, 3, stride=2, name="stem")
+    x = b.add(x, b.conv_2d(x, 8, 1, name="branch"), name="sum")
+    x = b.fully_connected(b.mean(x, name="pool"), 3, name="head")
+    return filled(b.build([b.softmax(x, name="probabilities")]))
+
+
+def write(graph: Graph, folder: Path, info: ModelInfo | None = None) -> str:
+    schedule = lower(graph)
+    generate(schedule, plan_arena(schedule), folder, info)
+    return (folder / "model.h").read_text(encoding="utf-8")
+
+
+def test_constant_bytes_are_what_the_object_file_holds(tmp_path: Path) -> None:
+    seen: set[str] = set()
+    for i, graph in enumerate(random_graphs(range(40))):
+        schedule = lower(graph)
+        if schedule.variants <= seen:
+            continue
+        seen |= schedule.variants
+        model = generate(schedule, plan_arena(schedule), tmp_path / str(i))
+        output = tmp_path / "constants.o"
+        compile_for("cortex-m4", [model.directory / "model_constants.c"], output)
+        expected = sum(step.constant_bytes for step in schedule.steps)
+        assert section_bytes(output, ".rodata") == model.constant_bytes == expected
+        assert section_bytes(output, ".data") == 0
+    assert seen == set(CATALOGUE)
+
+
+def test_the_code_of_a_model_holds_no_constants_and_calls_only_its_kernels(tmp_path: Path) -> None:
+    schedule = lower(classifier())
+    model = generate(schedule, plan_arena(schedule), tmp_path)
+    for flags, extra in (((), set()), (("-DTN_PROFILE",), {"hal_ticks", "model_arena"})):
+        output = tmp_path / "model.o"
+        compile_for("cortex-m0plus", [tmp_path / "model.c"], output, *flags)
+        kernels = {CATALOGUE[name].symbol for name in schedule.variants}
+        needed = {name for name in undefined_symbols(output) if not re.match(r"model_\d|__aeabi_unwind", name)}
+        assert needed == kernels | extra
+        assert section_bytes(output, ".rodata") == 0
+        assert section_bytes(output, ".bss") == (0 if flags else model.arena_bytes)
+
+
+def test_profiled_inference_counts_every_step(tmp_path: Path) -> None:
+    schedule = lower(classifier())
+    model = generate(schedule, plan_arena(schedule), tmp_path)
+    clock = tmp_path / "clock.c"
+    clock.write_text("#include <stdint.h>\nuint32_t now; uint32_t hal_ticks(void) { return now += 7; }\n")
+    profiled = tmp_path / "profiled.o"
+    zig("-DTN_PROFILE", "-fPIC", *WARNINGS, f"-I{INCLUDE}", "-c", tmp_path / "model.c", "-o", profiled)
+    library = tmp_path / "profiled.so"
+    zig("-shared", "-fPIC", f"-I{INCLUDE}", "-o", library, clock, profiled, *model.sources, *model.kernel_sources)
+    loaded = ctypes.CDLL(str(library))
+    steps = len(schedule.steps)
+    ticks = (ctypes.c_uint32 * (steps + 1))(*[99] * (steps + 1))
+    loaded.model_invoke_profiled(ticks)
+    assert list(ticks) == [7] * steps + [99]
+
+
+def test_the_header_tells_the_application_engineer_everything(tmp_path: Path) -> None:
+    graph = classifier()
+    info = ModelInfo("fashion", "Fashion-MNIST */ 91 %", ("T-shirt/top", 'say "hi"?', "été"), 1 / 255, (0.5,), (0.25,))
+    header = write(graph, tmp_path, info)
+    schedule = lower(graph)
+    x, y = graph.tensors[schedule.inputs[0]], graph.tensors[schedule.outputs[0]]
+    assert x.quantization is not None
+    assert '#define TN_MODEL_NAME "fashion"' in header
+    assert "#define TN_MODEL_INPUT_BYTES 192" in header
+    assert "#define TN_MODEL_OUTPUT_BYTES 3" in header
+    assert f"#define TN_MODEL_INPUT_ZERO_POINT ({x.quantization.zero_point})" in header
+    assert f"#define TN_MODEL_ARENA_BYTES {plan_arena(schedule).arena_bytes}" in header
+    assert f"#define TN_MODEL_STEPS {len(schedule.steps)}" in header
+    assert "NHWC" in header
+    assert "Fashion-MNIST * / 91 %" in header
+    assert y.quantization is not None
+    assert "#define TN_MODEL_OUTPUT_SCALE 0.00390625f" in header
+
+
+def test_labels_and_input_normalisation_as_an_application_would_use_them(tmp_path: Path) -> None:
+    graph = classifier()
+    labels = ("T-shirt/top", 'say "hi"? \\ ??/', "été")
+    write(graph, tmp_path, ModelInfo("m", "", labels, 1 / 255, (0.5, 0.4, 0.3), (0.25, 0.2, 0.1)))
+    source = tmp_path / "application.c"
+    source.write_text(
+        '#include "model.h"\n'
+        "const char *const labels[TN_MODEL_CLASSES] = TN_MODEL_LABELS;\n"
+        "const char *label(int i) { return labels[i]; }\n"
+        "int quantize(int raw, int channel) { return model_quantize_input((float)raw, channel); }\n"
+    )
+    library = tmp_path / "application.so"
+    zig("-shared", "-fPIC", *WARNINGS, f"-I{tmp_path}", "-o", library, source)
+    loaded = ctypes.CDLL(str(library))
+    loaded.label.restype = ctypes.c_char_p
+    assert tuple(loaded.label(i).decode() for i in range(3)) == labels
+    quantization = graph.tensors[graph.inputs[0]].quantization
+    assert quantization is not None
+    raw = np.arange(256, dtype=np.float32)
+    for channel, (mean, std) in enumerate(((0.5, 0.25), (0.4, 0.2), (0.3, 0.1))):
+        ratio = (raw / 255 - mean) / std / quantization.scale
+        exact = np.clip(np.trunc(ratio + np.copysign(0.5, ratio)) + quantization.zero_point, -128, 127)
+        assert np.abs([loaded.quantize(int(v), channel) for v in raw] - exact).max() <= 1
+        assert np.mean([loaded.quantize(int(v), channel) for v in raw] == exact) > 0.98
+
+
+def test_generation_is_reproducible(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write(classifier(), tmp_path / name)
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_a_skeleton_cannot_be_generated(tmp_path: Path) -> None:
+    b = GraphBuilder("skeleton", DType.INT8)
+    graph = b.build([b.conv_2d(b.input((1, 4, 4, 2)), 4, 3, name="stem")])
+    with pytest.raises(MissingConstantsError, match="stem/weights"):
+        write(graph, tmp_path)
+
+
+def test_asymmetric_weights_are_refused(tmp_path: Path) -> None:
+    graph = classifier()
+    tensors = list(graph.tensors)
+    index = graph.ops[0].inputs[1]
+    tensors[index] = replace(tensors[index], quantization=Quantization((0.01,), (3,)))
+    with pytest.raises(UnsupportedGraphError, match=r"'stem'.*zero point"):
+        write(replace(graph, tensors=tuple(tensors)), tmp_path)

@@ -1,0 +1,42 @@
+"""The kernels as C: warnings, symbols, and what they need from elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from arm_targets import ARM_TARGETS, compile_for, section_bytes, undefined_symbols
+from host_models import INCLUDE, WARNINGS
+
+from tinynas.lowering import CATALOGUE
+from tinynas.targets import resource_path
+
+KERNELS = resource_path("firmware") / "kernels"
+# The EABI's run-time functions (64-bit multiplication and shifts, division), which a Cortex-M0+ has no instructions
+# for, and a marker of the exception ABI that the linker discards.
+_RUN_TIME = {"__aeabi_lmul", "__aeabi_idiv", "__aeabi_uidiv", "__aeabi_lasr", "__aeabi_llsl", "__aeabi_unwind_cpp_pr0"}
+
+
+def test_one_kernel_per_file_and_all_are_in_the_catalogue() -> None:
+    assert sorted(variant.source for variant in CATALOGUE.values()) == sorted(p.name for p in KERNELS.glob("*.c"))
+    for variant in CATALOGUE.values():
+        assert f"TN_KERNEL void {variant.symbol}(" in (KERNELS / variant.source).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("core", ARM_TARGETS)
+def test_kernels_compile_cleanly_without_a_library(core: str, tmp_path: Path) -> None:
+    output = tmp_path / "kernels.o"
+    compile_for(core, sorted(KERNELS.glob("*.c")), output)
+    assert undefined_symbols(output) <= (_RUN_TIME if core == "cortex-m0plus" else {"__aeabi_unwind_cpp_pr0"})
+    assert section_bytes(output, ".text") > 1000
+    assert section_bytes(output, ".data") == section_bytes(output, ".bss") == 0, "a kernel has state"
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_kernels_compile_cleanly_with_gcc(tmp_path: Path) -> None:
+    sources = [str(path) for path in sorted(KERNELS.glob("*.c"))]
+    command = ["gcc", *WARNINGS, "-O2", "-c", f"-I{INCLUDE}", *sources]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert result.returncode == 0, result.stderr
