@@ -20,6 +20,10 @@ from ai_edge_litert import schema_py_generated as schema
 from tinynas.formats._errors import FormatError
 
 
+_MAX_RECORDS = 1 << 16
+"""Networks for microcontrollers have some hundred tensors and operators."""
+
+
 @dataclass(frozen=True)
 class FileTensor:
     """A tensor record; `data` is None unless its buffer holds bytes."""
@@ -98,14 +102,16 @@ class _Decoder:
 
     def model(self) -> FileModel:
         count = self._root.SubgraphsLength()
+        if not count:
+            raise FormatError(f"{self._label}: the file is damaged (it holds no network); convert or copy it again")
         if count != 1:
             raise FormatError(f"{self._label}: has {count} subgraphs, one is supported (no control flow)")
         graph = self._root.Subgraphs(0)
-        codes = [self._builtin_code(i) for i in range(self._pay(self._root.OperatorCodesLength(), 4))]
+        codes = [self._builtin_code(i) for i in range(self._records(self._root.OperatorCodesLength()))]
         return FileModel(
             self._text(graph.Name()),
-            tuple(self._tensor(graph.Tensors(i), i) for i in range(self._pay(graph.TensorsLength(), 4))),
-            tuple(self._operator(graph.Operators(i), codes) for i in range(self._pay(graph.OperatorsLength(), 4))),
+            tuple(self._tensor(graph.Tensors(i), i) for i in range(self._records(graph.TensorsLength()))),
+            tuple(self._operator(graph.Operators(i), codes) for i in range(self._records(graph.OperatorsLength()))),
             self._integers(graph.InputsAsNumpy),
             self._integers(graph.OutputsAsNumpy),
             self._metadata(),
@@ -116,6 +122,11 @@ class _Decoder:
         if self._budget < 0:
             raise FormatError(f"{self._label}: the file is damaged (its vectors are longer than the file)")
         return count
+
+    def _records(self, count: int) -> int:
+        if count > _MAX_RECORDS:
+            raise FormatError(f"{self._label}: claims {count} tensors or operators: the file is damaged")
+        return self._pay(count, 4)
 
     def _text(self, value: bytes | None) -> str:
         self._pay(len(value or b""), 1)
@@ -186,7 +197,7 @@ class _Decoder:
 
     def _metadata(self) -> dict[str, bytes]:
         blobs = {}
-        for i in range(self._pay(self._root.MetadataLength(), 4)):
+        for i in range(self._records(self._root.MetadataLength())):
             entry = self._root.Metadata(i)
             name = self._text(entry.Name())
             data = self._buffer(entry.Buffer(), f"metadata {name!r}")

@@ -1,0 +1,280 @@
+"""Files that are damaged, hostile or unsupported: one clear line each, quickly, without large allocations."""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinynas.formats import FormatError, read_metadata, read_tflite, write_tflite
+from tinynas.graph import OpKind
+from tinynas.testing import random_int8_graph
+
+_FILES = [write_tflite(random_int8_graph(np.random.default_rng(seed), operators=8)) for seed in range(6)]
+
+
+def _refusal(content: bytes) -> str:
+    with pytest.raises(FormatError) as caught:
+        read_tflite(content)
+    line = str(caught.value)
+    assert line.isprintable()
+    assert 10 < len(line) <= 410
+    return line
+
+
+def _read_or_refuse(content: bytes) -> None:
+    """Either a graph that can be written again, or one line."""
+    try:
+        graph = read_tflite(content)
+    except FormatError:
+        return
+    write_tflite(graph)
+
+
+@settings(max_examples=400, deadline=2000)
+@given(
+    st.sampled_from(_FILES),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=12),
+)
+def test_flipped_bytes(content: bytes, flips: list[tuple[float, int]]):
+    damaged = bytearray(content)
+    for position, value in flips:
+        damaged[int(position * len(damaged))] = value
+    _read_or_refuse(bytes(damaged))
+
+
+@settings(max_examples=200, deadline=2000)
+@given(st.sampled_from(_FILES), st.floats(0, 1, exclude_max=True), st.sampled_from([0, 1, 0x7FFFFFFF, 0xFFFFFFFF]))
+def test_words_overwritten(content: bytes, position: float, word: int):
+    """Offsets and lengths are words: the extremes of all of them."""
+    damaged = bytearray(content)
+    struct.pack_into("<I", damaged, int(position * (len(damaged) // 4)) * 4, word)
+    _read_or_refuse(bytes(damaged))
+
+
+@settings(max_examples=150, deadline=2000)
+@given(st.sampled_from(_FILES), st.floats(0, 1, exclude_max=True))
+def test_truncated(content: bytes, share: float):
+    _read_or_refuse(content[: int(share * len(content))])
+
+
+@settings(max_examples=100, deadline=2000)
+@given(st.binary(max_size=300))
+def test_noise(noise: bytes):
+    _refusal(noise)
+    _read_or_refuse(noise[:4] + b"TFL3" + noise[4:])
+
+
+def test_half_a_file_is_called_damaged():
+    assert "damaged or cut off" in _refusal(_FILES[0][: len(_FILES[0]) // 2])
+
+
+def test_reading_damaged_files_does_not_allocate_much():
+    rng = np.random.default_rng(0)
+    tracemalloc.start()
+    try:
+        for content in _FILES * 20:
+            damaged = bytearray(content)
+            struct.pack_into("<I", damaged, 4 * int(rng.integers(len(damaged) // 4)), 0x7FFFFFF0)
+            _read_or_refuse(bytes(damaged))
+        assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("content", "fact"),
+    [
+        (b"", "not a .tflite file"),
+        (b"GIF89a" * 20, "not a .tflite file"),
+        (b"\x00\x00\x00\x00TFL3", "damaged"),
+        (b"\xff\xff\xff\x7fTFL3", "damaged"),
+    ],
+)
+def test_other_files(content: bytes, fact: str):
+    assert fact in _refusal(content)
+
+
+def test_messages_name_the_file(tmp_path: Path):
+    path = tmp_path / "net.tflite"
+    for prepare, fact in (
+        (lambda: None, "cannot be read: No such file"),
+        (lambda: path.write_bytes(b"nothing"), "not a .tflite file"),
+    ):
+        prepare()
+        for read in (read_tflite, read_metadata):
+            with pytest.raises(FormatError, match=fact) as caught:
+                read(path)
+            assert str(path) in str(caught.value)
+    with pytest.raises(FormatError, match="cannot be read"):
+        read_tflite(tmp_path)
+
+
+def _altered(change: Callable[[Any], None], kinds: set[OpKind] | None = None, seed: int = 0) -> bytes:
+    """A small valid file after `change` of its object tree."""
+    rng = np.random.default_rng(seed)
+    graph = random_int8_graph(rng, operators=2, kinds=kinds or {OpKind.CONV_2D})
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(write_tflite(graph), 0))
+    change(model)
+    builder = flatbuffers.Builder(1 << 12)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _operator_code(code: int) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        model.operatorCodes[0].builtinCode = code
+        model.operatorCodes[0].deprecatedBuiltinCode = min(code, 127)
+
+    return change
+
+
+def _tensor(position: int, **fields: Any) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        for name, value in fields.items():
+            setattr(model.subgraphs[0].tensors[position], name, value)
+
+    return change
+
+
+def _first_op(**fields: Any) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        for name, value in fields.items():
+            setattr(model.subgraphs[0].operators[0], name, value)
+
+    return change
+
+
+def _option(**fields: Any) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        for name, value in fields.items():
+            setattr(model.subgraphs[0].operators[0].builtinOptions, name, value)
+
+    return change
+
+
+def _two_subgraphs(model: Any) -> None:
+    model.subgraphs.append(model.subgraphs[0])
+
+
+def _cycle(model: Any) -> None:
+    """The first operator reads what the last one writes."""
+    operators = model.subgraphs[0].operators
+    operators[0].inputs = [operators[-1].outputs[0], *operators[0].inputs[1:]]
+
+
+def _custom_quantization(model: Any) -> None:
+    quantization = model.subgraphs[0].tensors[0].quantization
+    quantization.detailsType, quantization.details = 1, schema.CustomQuantizationT()
+
+
+def _scale(value: float) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        model.subgraphs[0].tensors[0].quantization.scale = [value]
+
+    return change
+
+
+def _sparse(model: Any) -> None:
+    model.subgraphs[0].tensors[1].sparsity = schema.SparsityParametersT()
+
+
+@pytest.mark.parametrize(
+    ("change", "facts"),
+    [
+        (_operator_code(schema.BuiltinOperator.LOGISTIC), ["op 0 LOGISTIC is not supported", "CONV_2D, "]),
+        (_operator_code(schema.BuiltinOperator.CUSTOM), ["op 0 CUSTOM is not supported"]),
+        (_operator_code(9999), ["op 0 with builtin code 9999"]),
+        (_two_subgraphs, ["has 2 subgraphs"]),
+        (_cycle, ["op 0 CONV_2D", "before it is written"]),
+        (_first_op(opcodeIndex=7), ["damaged"]),
+        (_first_op(inputs=[0, 1, 250]), ["op 0 CONV_2D refers to tensor 250"]),
+        (_first_op(inputs=[0, 1, -5]), ["op 0 CONV_2D refers to tensor -5"]),
+        (_first_op(inputs=[-1, 1, 2]), ["op 0 CONV_2D has no first input"]),
+        (_first_op(inputs=[]), ["op 0 CONV_2D has 0 inputs"]),
+        (_first_op(outputs=[]), ["op 0 CONV_2D", "0 outputs"]),
+        (_first_op(builtinOptionsType=5), ["op 0 CONV_2D has options of type 5"]),
+        (_option(fusedActivationFunction=4), ["op 0 CONV_2D", "TANH is not supported; use RELU"]),
+        (_option(padding=3), ["padding code 3"]),
+        (_option(strideW=0), ["op 0 CONV_2D", "must be positive"]),
+        (_tensor(0, type=schema.TensorType.INT16), ["op 0 CONV_2D", "is int16", "full-integer int8"]),
+        (_tensor(0, type=schema.TensorType.UINT8), ["is uint8"]),
+        (_tensor(0, type=schema.TensorType.FLOAT32), ["float32 activations and int8 weights (dynamic-range"]),
+        (_tensor(0, type=99), ["of type 99"]),
+        (_tensor(0, quantization=None), ["int8 without a scale"]),
+        (_tensor(0, shape=[1, 1 << 20, 1 << 20, 4]), ["would take 4398046511104 bytes"]),
+        (_tensor(0, shape=[1, -1, 4, 4]), ["every dimension must be known and positive"]),
+        (_tensor(0, shape=[1] * 4000), ["every dimension"]),
+        (_tensor(0, isVariable=True), ["is a variable"]),
+        (_tensor(0, buffer=77), ["tensor 0 has buffer 77"]),
+        (_tensor(0, name="a\nb\x00" * 5000, type=schema.TensorType.BOOL), ["is bool"]),
+        (_tensor(1, buffer=0), ["op 0 CONV_2D computes its weights"]),
+        (_tensor(1, shape=[1, 1, 1, 1]), ["bytes of data, the file has"]),
+        (_sparse, ["is stored sparse"]),
+        (_custom_quantization, ["custom or blockwise quantization"]),
+        (_scale(0.0), ["not a quantization"]),
+        (_scale(float("nan")), ["not a quantization"]),
+        (_scale(-0.5), ["not a quantization"]),
+    ],
+)
+def test_unsupported_and_inconsistent_models(change: Callable[[Any], None], facts: list[str]):
+    line = _refusal(_altered(change))
+    for fact in facts:
+        assert fact in line
+
+
+def _constant_becomes_computed(model: Any) -> None:
+    operator = model.subgraphs[0].operators[0]
+    model.subgraphs[0].tensors[operator.inputs[1]].buffer = 0
+
+
+def _constant_is_dropped(model: Any) -> None:
+    model.subgraphs[0].operators[0].inputs = model.subgraphs[0].operators[0].inputs[:1]
+
+
+@pytest.mark.parametrize("kind", [OpKind.PAD, OpKind.TRANSPOSE, OpKind.RESIZE_NEAREST_NEIGHBOR])
+@pytest.mark.parametrize(
+    ("change", "fact"), [(_constant_becomes_computed, "must be a constant"), (_constant_is_dropped, "has no")]
+)
+def test_operators_whose_constant_input_is_missing(kind: OpKind, change: Callable[[Any], None], fact: str):
+    assert f"op 0 {kind}" in (line := _refusal(_altered(change, {kind})))
+    assert fact in line
+
+
+def test_many_offsets_to_one_table_do_not_hang():
+    """A vector of tensors that all point at one with a long name costs little in the file and much when read."""
+    name = b"n" * 60_000
+    builder = flatbuffers.Builder(1 << 20)
+    text = builder.CreateString(name)
+    schema.TensorStart(builder)
+    schema.TensorAddName(builder, text)
+    tensor = schema.TensorEnd(builder)
+    schema.SubGraphStartTensorsVector(builder, 20_000)
+    for _ in range(20_000):
+        builder.PrependUOffsetTRelative(tensor)
+    tensors = builder.EndVector()
+    schema.SubGraphStart(builder)
+    schema.SubGraphAddTensors(builder, tensors)
+    subgraph = schema.SubGraphEnd(builder)
+    schema.ModelStartSubgraphsVector(builder, 1)
+    builder.PrependUOffsetTRelative(subgraph)
+    subgraphs = builder.EndVector()
+    schema.BufferStart(builder)
+    buffer = schema.BufferEnd(builder)
+    schema.ModelStartBuffersVector(builder, 1)
+    builder.PrependUOffsetTRelative(buffer)
+    buffers = builder.EndVector()
+    schema.ModelStart(builder)
+    schema.ModelAddSubgraphs(builder, subgraphs)
+    schema.ModelAddBuffers(builder, buffers)
+    builder.Finish(schema.ModelEnd(builder), b"TFL3")
+    assert "damaged" in _refusal(bytes(builder.Output()))
