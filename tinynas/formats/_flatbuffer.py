@@ -19,7 +19,6 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tinynas.formats._errors import FormatError
 
-
 _MAX_RECORDS = 1 << 16
 """Networks for microcontrollers have some hundred tensors and operators."""
 
