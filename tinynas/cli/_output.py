@@ -11,7 +11,6 @@ from typing import Any
 import typer
 from rich.console import Console
 
-
 _WIDTH_OF_FILES = 140  # tables in a file or a pipe are not squeezed into the 80 columns rich assumes there
 
 

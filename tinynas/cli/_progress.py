@@ -14,7 +14,7 @@ class TerminalProgress:
     """Implements `tinynas.pipeline.Progress` on a terminal, or as sparse log lines in a file."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._title = ""

@@ -37,7 +37,7 @@ class DataConfig(_Section):
 
     dataset: str
     holdout: PositiveInt = 5000
-    root: str | None = None
+    directory: str | None = None
     shift: Count = 1
     flip: bool = True
 
@@ -85,6 +85,12 @@ class FinetuneConfig(_Section):
     learning_rate: Rate = 0.1
 
 
+class BaselinesConfig(_Section):
+    """Which baselines are trained, quantized and measured like the winner, to be reported beside it."""
+
+    train: tuple[Literal["random", "macs", "mobilenet-v2"], ...] = ("random", "macs", "mobilenet-v2")
+
+
 class QuantizationConfig(_Section):
     """From float to int8: `qat` fine-tunes with quantization in the loop, `ptq` only calibrates."""
 
@@ -120,6 +126,7 @@ class MeasureConfig(_Section):
     transport: Literal["virtual", "serial"] = "virtual"
     port: str | None = None
     toolchain: Literal["zig", "gcc"] = "zig"
+    calibration_networks: PositiveInt = 8
     images: PositiveInt = 100
 
     @model_validator(mode="after")
@@ -139,6 +146,7 @@ class RunConfig(_Section):
     supernet: SupernetConfig = SupernetConfig()
     search: SearchConfig = SearchConfig()
     finetune: FinetuneConfig = FinetuneConfig()
+    baselines: BaselinesConfig = BaselinesConfig()
     quantization: QuantizationConfig = QuantizationConfig()
     limits: LimitsConfig = LimitsConfig()
     reserve: ReserveConfig = ReserveConfig()
@@ -181,7 +189,7 @@ def _with_absolute_paths(config: RunConfig, base: Path) -> RunConfig:
     data = config.data.model_copy(
         update={
             "dataset": resolve(config.data.dataset),
-            "root": None if config.data.root is None else str((base / config.data.root).resolve()),
+            "directory": None if config.data.directory is None else str((base / config.data.directory).resolve()),
         }
     )
     space = config.space.model_copy(update={"name": resolve(config.space.name)})

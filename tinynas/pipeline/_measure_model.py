@@ -13,6 +13,7 @@ from tinynas.formats import read_tflite
 from tinynas.lowering import Schedule
 from tinynas.pipeline._atomic import storage_error
 from tinynas.pipeline._deployment import Deployment, deploy
+from tinynas.pipeline._flashing import flash
 from tinynas.pipeline._measurement import Int8Array, NetworkMeasurement, measure, random_inputs
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.targets import Board, load_board
@@ -62,7 +63,7 @@ def measure_model(
         watch.begin("firmware", 0)
         deployment = deploy(read_tflite(model), board, Path(scratch), toolchain=toolchain)
         if port is not None:
-            flash(board, deployment)
+            flash(board, deployment.firmware.elf)
         watch.end(deployment.firmware.toolchain)
         inputs = (
             random_inputs(deployment.schedule, runs, seed=0)
@@ -79,13 +80,6 @@ def measure_model(
         except OSError as error:
             raise storage_error(output_file, error) from error
     return measurement_json(deployment, measured, board)
-
-
-def flash(board: Board, deployment: Deployment) -> None:
-    """Write the firmware of a deployment to the board that is connected."""
-    from tinynas.boards import flash_firmware
-
-    flash_firmware(board, deployment.firmware.elf)
 
 
 def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board: Board) -> dict[str, Any]:

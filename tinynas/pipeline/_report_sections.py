@@ -113,7 +113,11 @@ def memory_section(run_directory: Path, result: Mapping[str, Any] | None) -> dic
 
 def latency_section(records: Sequence[Record], winner: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Predicted against measured, per round and for the winner."""
-    rounds = [record for record in records if record["kind"] == "refined"]
+    rounds = [
+        record["result"]
+        for record in records
+        if record["kind"] == "finished" and record["work"].startswith("refinement ")
+    ]
     if not rounds:
         return None
     unit = rounds[0]["unit"]
@@ -144,7 +148,7 @@ def latency_section(records: Sequence[Record], winner: Mapping[str, Any] | None)
         "figure": _figures.predicted_against_measured(panels, unit),
         "rounds": rounds,
         "layers": layers,
-        "source": "the records of kind refined in journal.jsonl, latency/model-*.json, winner/measurement.json",
+        "source": "the finished refinements in journal.jsonl, latency/model-*.json, winner/measurement.json",
     }
 
 

@@ -7,10 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tinynas import __version__
 from tinynas.errors import MissingExtraError
 from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline._run_directory import RunDirectory
+from tinynas.spaces import load_space
 from tinynas.targets import load_board
 
 
@@ -35,14 +37,17 @@ def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | Non
     from tinynas.pipeline.stages import execute, load_data
 
     board = load_board(config.board)
+    space = load_space(config.space.name)
     data = load_data(config)
     identity = {
+        "tinynas": __version__,
         "config": config.model_dump(mode="json"),
         "board": board.model_dump(mode="json"),
+        "space": space.table.model_dump(mode="json"),
         "data": {"train": data.train.digest(), "test": data.test.digest()},
     }
     with RunDirectory(directory, identity) as run:
-        return execute(config, board, data, run, progress or SilentProgress(), processes=available_processors())
+        return execute(config, board, space, data, run, progress or SilentProgress(), processes=available_processors())
 
 
 def available_processors() -> int:

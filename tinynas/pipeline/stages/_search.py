@@ -78,8 +78,7 @@ class Search:
 
     def run_round(self, number: int, costs: CostModel) -> list[Scored]:
         """Search under `costs`; returns what this round scored. Everything scored before is re-costed."""
-        self.costs = costs
-        self.scored = [replace(entry, cost=self.cost(entry.genotype)) for entry in self.scored]
+        self.recost(costs)
         settings = self._context.config.search
         evaluations = _share(settings.evaluations, settings.rounds, number)
         self._context.progress.begin(f"search, round {number}", 2 * evaluations)
@@ -101,6 +100,11 @@ class Search:
             + " held-out, shared weights"
         )
         return found
+
+    def recost(self, costs: CostModel) -> None:
+        """Predict the costs of everything scored so far anew, under a refined latency model."""
+        self.costs = costs
+        self.scored = [replace(entry, cost=self.cost(entry.genotype)) for entry in self.scored]
 
     def _score(self, number: int, asked: dict[str, list[Genotype]], done: int) -> list[Scored]:
         found: list[Scored] = []

@@ -1,0 +1,68 @@
+"""Stage: a first latency model, from networks made to tell the kernels apart, before anything is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinynas.graph import Graph
+from tinynas.latency import LatencyModel, calibration_networks, fit_latency, from_json, to_json
+from tinynas.lowering import Schedule, lower
+from tinynas.memory import NativeMemoryModel
+from tinynas.pipeline._measurement import random_inputs
+from tinynas.pipeline.stages._board_work import build_and_measure, inference_of, latency_json, layers_of
+from tinynas.pipeline.stages._context import RunContext
+from tinynas.targets import Reserve
+
+
+def latency_model_file(round_number: int) -> str:
+    """The artefact with the latency model after `round_number` rounds (0: the calibration)."""
+    return f"latency/model-{round_number}.json"
+
+
+def load_round_model(context: RunContext, round_number: int) -> LatencyModel:
+    """The latency model that round `round_number` of the search was refined to."""
+    name = latency_model_file(round_number)
+    return from_json(context.run.read_json(name), name)
+
+
+def calibrate(context: RunContext, memory: NativeMemoryModel) -> LatencyModel:
+    """Measure calibration networks on the board and fit the first latency model."""
+    context.run.once("calibration", lambda: _calibrate(context, memory), [latency_model_file(0)])
+    return load_round_model(context, 0)
+
+
+def _calibrate(context: RunContext, memory: NativeMemoryModel) -> dict[str, Any]:
+    count = context.config.measure.calibration_networks
+    context.progress.begin("calibration", count)
+    reserve = Reserve(sram_bytes=context.config.reserve.sram_bytes, flash_bytes=context.config.reserve.flash_bytes)
+
+    def fits(schedule: Schedule) -> bool:
+        return memory.fits(schedule, reserve).fits is True
+
+    documents: list[dict[str, Any]] = []
+    networks = calibration_networks(count, fits=fits, seed=context.config.seed)
+    for index, graph in enumerate(networks):
+        name = f"calibration-{index}"
+
+        def measure_one(name: str = name, graph: Graph = graph) -> dict[str, Any]:
+            inputs = random_inputs(lower(graph), 1, context.config.seed)
+            return latency_json(build_and_measure(context, memory, name, graph, inputs, folder=f"candidates/{name}"))
+
+        documents.append(context.run.once(name, measure_one))
+        context.progress.advance(index + 1)
+    model = fit_latency(
+        [layer for document in documents for layer in layers_of(document)],
+        unit=documents[0]["unit"],
+        inferences=[inference_of(document) for document in documents],
+        provenance={
+            "board": context.board.name,
+            "toolchain": context.config.measure.toolchain,
+            "transport": context.config.measure.transport,
+            "networks": len(documents),
+            "seed": context.config.seed,
+        },
+    )
+    context.run.write_json(latency_model_file(0), to_json(model))
+    layers = sum(len(document["layers"]) for document in documents)
+    context.progress.end(f"{layers} layers of {len(documents)} networks, every output equal to the reference")
+    return {"networks": len(documents), "layers": layers}

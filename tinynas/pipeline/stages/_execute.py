@@ -1,0 +1,86 @@
+"""All stages in their order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tinynas.memory import NativeMemoryModel
+from tinynas.pipeline._config import RunConfig
+from tinynas.pipeline._costs import CostModel, LatencyLimit, latency_limit
+from tinynas.pipeline._progress import Progress
+from tinynas.pipeline._run_directory import RunDirectory
+from tinynas.pipeline.stages._calibration import calibrate
+from tinynas.pipeline.stages._candidates import measure_and_refine
+from tinynas.pipeline.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.stages._feasibility import check_feasibility
+from tinynas.pipeline.stages._networks import Contender, train_and_quantize
+from tinynas.pipeline.stages._result import summarize
+from tinynas.pipeline.stages._scores import JournalledScores
+from tinynas.pipeline.stages._search import Search
+from tinynas.pipeline.stages._selection import measured_ticks, pick_contenders, unmeasured_best
+from tinynas.pipeline.stages._space import choose_space
+from tinynas.pipeline.stages._supernet import train
+from tinynas.pipeline.stages._verification import test_accuracy, verify_on_board
+from tinynas.spaces import SearchSpace
+from tinynas.targets import Board, Reserve
+from tinynas.training import Dataset, Supernet, load_dataset
+
+
+def load_data(config: RunConfig) -> Dataset:
+    """The data set of a run, with its held-out part.
+
+    Raises:
+        DatasetError: it is not there, or damaged.
+    """
+    return load_dataset(
+        config.data.dataset,
+        directory=None if config.data.directory is None else Path(config.data.directory),
+        held_out=config.data.holdout,
+        seed=config.seed,
+    )
+
+
+def execute(
+    config: RunConfig,
+    board: Board,
+    space: SearchSpace,
+    data: Dataset,
+    run: RunDirectory,
+    progress: Progress,
+    processes: int,
+) -> dict[str, Any]:
+    """Run every stage that is not finished, in order, and return the content of `result.json`."""
+    context = RunContext(config, board, space, data, run, progress, processes)
+    memory = NativeMemoryModel.for_board(board, config.measure.toolchain)
+    reserve = Reserve(sram_bytes=config.reserve.sram_bytes, flash_bytes=config.reserve.flash_bytes)
+    unit = "instructions" if config.measure.transport == "virtual" else "cycles"
+    limit = latency_limit(config.limits, board, unit)
+    costs = CostModel(board, memory, reserve, limit=limit)
+    chosen = choose_space(context, costs, check_feasibility(context, costs))
+    model = calibrate(context, memory)
+    supernet = train(context, chosen)
+    contenders = _search(context, chosen, supernet, memory, costs.with_latency(model), limit)
+    networks = [train_and_quantize(context, chosen, supernet, contender) for contender in contenders]
+    verified = {network.contender.key: verify_on_board(context, memory, network, limit) for network in networks}
+    return summarize(context, chosen, contenders, verified, test_accuracy(context, networks))
+
+
+def _search(
+    context: RunContext,
+    chosen: ChosenSpace,
+    supernet: Supernet,
+    memory: NativeMemoryModel,
+    costs: CostModel,
+    limit: LatencyLimit | None,
+) -> list[Contender]:
+    """Rounds of searching and measuring; returns the winner first, then the baselines."""
+    settings = context.config.search
+    with JournalledScores(context, chosen, supernet) as scores:
+        search = Search(context, chosen, costs, scores)
+        for number in range(1, settings.rounds + 1):
+            search.run_round(number, costs)
+            candidates = unmeasured_best(context, search, number, settings.top_candidates)
+            costs = costs.with_latency(measure_and_refine(context, chosen, supernet, memory, number, candidates))
+        search.recost(costs)
+        return pick_contenders(context, chosen, search, scores, measured_ticks(context), limit)

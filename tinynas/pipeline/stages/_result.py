@@ -1,0 +1,110 @@
+"""Stage: the result of a run as one document, and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tinynas.pipeline._report import render_report
+from tinynas.pipeline.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.stages._networks import Contender
+
+RESULT = "result.json"
+REPORT = "report.html"
+
+
+def summarize(
+    context: RunContext,
+    chosen: ChosenSpace,
+    contenders: Sequence[Contender],
+    verified: Mapping[str, Mapping[str, Any]],
+    tested: Mapping[str, Mapping[str, float]],
+) -> dict[str, Any]:
+    """Write `result.json` and the report, and return the result."""
+    context.run.once("result", lambda: _write(context, chosen, contenders, verified, tested), [RESULT])
+    result: dict[str, Any] = context.run.read_json(RESULT)
+    context.run.write(REPORT, render_report(context.run.path))
+    return result
+
+
+def _write(
+    context: RunContext,
+    chosen: ChosenSpace,
+    contenders: Sequence[Contender],
+    verified: Mapping[str, Mapping[str, Any]],
+    tested: Mapping[str, Mapping[str, float]],
+) -> dict[str, Any]:
+    entries = [_entry(contender, verified[contender.key], tested[contender.key]) for contender in contenders]
+    winner = {
+        **entries[0],
+        **_winner_facts(context, chosen, contenders[0], verified["winner"]),
+    }
+    verdicts = list(context.run.journal.records("verdict"))
+    document = {
+        "board": context.board.name,
+        "dataset": context.data.name,
+        "seed": context.config.seed,
+        "transport": context.config.measure.transport,
+        "unit": verified["winner"]["unit"],
+        "test_images": len(context.data.test),
+        "width": chosen.width,
+        "resolution": chosen.resolution,
+        "winner": winner,
+        "baselines": entries[1:],
+        "verdicts": {"networks": len(verdicts), "agree": sum(bool(v["agree"]) for v in verdicts)},
+        "artefacts": {
+            "model": str(context.run.file("winner.tflite")),
+            "C code": str(context.run.file("winner/c")),
+            "firmware": str(context.run.file("winner/firmware/firmware.elf")),
+            "report": str(context.run.file(REPORT)),
+        },
+    }
+    context.run.write_json(RESULT, document)
+    return {"int8_accuracy": winner["int8_accuracy"]}
+
+
+def _entry(contender: Contender, verified: Mapping[str, Any], tested: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "key": contender.key,
+        "label": contender.label,
+        "genotype": None if contender.genotype is None else list(contender.genotype),
+        "shared_accuracy": contender.shared_accuracy,
+        "int8_accuracy": tested["int8"],
+        "float_accuracy": tested["float"],
+        "macs": verified["macs"],
+        "params": verified["params"],
+        "sram_bytes": verified["sram_bytes"],
+        "flash_bytes": verified["flash_bytes"],
+        "latency": verified["ticks"],
+    }
+
+
+def _winner_facts(
+    context: RunContext, chosen: ChosenSpace, contender: Contender, verified: Mapping[str, Any]
+) -> dict[str, Any]:
+    layout = context.board.layout
+    regions = {region["name"]: region for region in verified["regions"]}
+    arena_region = regions[layout.arena]
+    # What the arena could grow to: its region, less what else lies there.
+    beside = arena_region["used_bytes"] - verified["arena_bytes"]
+    assert contender.genotype is not None
+    return {
+        "regions": verified["regions"],
+        "latency_unit": verified["unit"],
+        "latency_ms": verified["latency_ms"],
+        "latency_basis": verified["latency_basis"],
+        "images_compared": verified["images_compared"],
+        "sram_high_water_bytes": verified["sram_high_water_bytes"],
+        "arena_available_bytes": arena_region["available_bytes"] - beside,
+        "readable": chosen.space.decode(contender.genotype),
+        "blocks": [
+            {
+                "name": block.name,
+                "kind": block.kind,
+                "input_shape": list(block.input_shape),
+                "output_shape": list(block.output_shape),
+                "parameters": dict(block.parameters),
+            }
+            for block in contender.architecture.blocks
+        ],
+    }
