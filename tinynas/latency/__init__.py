@@ -2,7 +2,7 @@
 
 from tinynas.latency._design import calibration_networks
 from tinynas.latency._fit import fit_latency, refine
-from tinynas.latency._json import from_json, load_latency_model, save_latency_model, to_json
+from tinynas.latency._json import from_json, latency_model_path, load_latency_model, save_latency_model, to_json
 from tinynas.latency._measurement import (
     InferenceMeasurement,
     LatencyError,
@@ -31,6 +31,7 @@ __all__ = [
     "fit_latency",
     "from_json",
     "latency_metrics",
+    "latency_model_path",
     "load_latency_model",
     "measurements_of",
     "random_network",

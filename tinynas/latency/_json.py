@@ -10,6 +10,7 @@ import numpy as np
 
 from tinynas.latency._measurement import LatencyError
 from tinynas.latency._model import LatencyModel, Overhead, VariantModel
+from tinynas.targets import resource_path
 
 FORMAT = "tinynas-latency-model/1"
 
@@ -65,6 +66,11 @@ def _variant(entry: dict[str, Any]) -> VariantModel:
         observations=float(entry["observations"]),
         residual_sum=float(entry["residual_sum"]),
     )
+
+
+def latency_model_path(core: str, toolchain: str, folder: Path | None = None) -> Path:
+    """Where the model of a core's kernels lies; `folder` defaults to the models that ship."""
+    return (folder or resource_path("memory_models")) / f"latency-{core}-{toolchain}.json"
 
 
 def save_latency_model(model: LatencyModel, path: Path) -> None:

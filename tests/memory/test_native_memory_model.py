@@ -1,0 +1,213 @@
+"""The native memory model: the contract, block costs, the linker's arithmetic, stale and missing files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from memory_model_contract import MemoryModelContract
+
+from tinynas.graph import Activation, DType, GraphBuilder
+from tinynas.lowering import Schedule, lower
+from tinynas.memory import (
+    MemoryModelFileError,
+    MissingMemoryModelError,
+    NativeMemoryModel,
+    firmware_hash,
+    kernel_memory_path,
+)
+from tinynas.targets import Reserve, load_board, resource_path
+
+BOARDS = ("nucleo-f303k8", "stm32f746g-disco", "virt-m0plus", "virt-m4", "virt-m7", "virt-m33")
+
+
+def mobile(resolution: int, channels: int, classes: int = 10) -> Schedule:
+    """A stem, an inverted bottleneck with a residual, and a classifier."""
+    b = GraphBuilder("net", DType.INT8)
+    x = b.input((1, resolution, resolution, 3))
+    x = b.conv_2d(x, channels, 3, stride=2, activation=Activation.RELU6, name="stem")
+    y = b.conv_2d(x, 3 * channels, 1, activation=Activation.RELU6, name="expand")
+    y = b.depthwise_conv_2d(y, 3, activation=Activation.RELU6, name="depthwise")
+    y = b.conv_2d(y, channels, 1, name="project")
+    x = b.add(x, y, name="add")
+    x = b.mean(x, name="mean")
+    return lower(b.build([b.fully_connected(x, classes, name="classifier")]))
+
+
+class TestNativeOnNucleo(MemoryModelContract):
+    @pytest.fixture
+    def model(self) -> NativeMemoryModel:
+        return NativeMemoryModel.for_board(load_board("nucleo-f303k8"))
+
+    @pytest.fixture
+    def small(self) -> Schedule:
+        return mobile(20, 8)
+
+    @pytest.fixture
+    def huge(self) -> Schedule:
+        return mobile(64, 96)
+
+    def test_region_of_the_arena_holds_arena_and_data_only(self, model: NativeMemoryModel, small: Schedule) -> None:
+        sram, ccm = (next(r for r in model.sram(small).regions if r.name == name) for name in ("sram", "ccm"))
+        assert sram.used_bytes >= model.sram(small).arena_bytes
+        assert ccm.used_bytes >= model.board.layout.stack_bytes
+
+
+class TestNativeOnVirtualM7(MemoryModelContract):
+    @pytest.fixture
+    def model(self) -> NativeMemoryModel:
+        return NativeMemoryModel.for_board(load_board("virt-m7"))
+
+    @pytest.fixture
+    def small(self) -> Schedule:
+        return mobile(64, 32)
+
+    @pytest.fixture
+    def huge(self) -> Schedule:
+        return mobile(512, 2500)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_board_with_firmware_has_a_model(name: str) -> None:
+    model = NativeMemoryModel.for_board(load_board(name))
+    usage = model.sram(mobile(20, 8))
+    assert 0 < usage.stack_bytes <= model.board.layout.stack_bytes
+    assert model.fits(mobile(20, 8)).fits is True
+
+
+def test_code_is_a_union_over_variants_and_constants_a_sum() -> None:
+    model = NativeMemoryModel.for_board(load_board("virt-m4"))
+
+    def chain(layers: int) -> Schedule:
+        b = GraphBuilder("chain", DType.INT8)
+        x = b.input((1, 6, 6, 4))
+        for i in range(layers):
+            x = b.conv_2d(x, 4, 3, name=f"conv{i}")
+        return lower(b.build([x]))
+
+    one, two, three = (model.flash(chain(n)) for n in (1, 2, 3))
+    assert two.weights_bytes == 2 * one.weights_bytes
+    assert 20 < two.code_bytes - one.code_bytes < 100  # two calls, not two kernels
+    assert abs((three.code_bytes - two.code_bytes) - (two.code_bytes - one.code_bytes)) <= 4
+
+
+def test_block_costs_combine_to_the_network() -> None:
+    model = NativeMemoryModel.for_board(load_board("nucleo-f303k8"))
+
+    def block(shape: tuple[int, int, int, int], out: int, stride: int) -> tuple[Schedule, tuple[int, int, int, int]]:
+        b = GraphBuilder("block", DType.INT8)
+        y = bottleneck(b, b.input(shape), out, stride, "b")
+        return lower(b.build([y])), (1, *b.shape(y)[1:3], b.shape(y)[3])
+
+    def bottleneck(b: GraphBuilder, x: int, out: int, stride: int, name: str) -> int:
+        y = b.conv_2d(x, 4 * b.shape(x)[3], 1, name=f"{name}.expand")
+        y = b.depthwise_conv_2d(y, 3, stride=stride, name=f"{name}.depthwise")
+        y = b.conv_2d(y, out, 1, name=f"{name}.project")
+        return b.add(x, y, name=f"{name}.add") if b.shape(x) == b.shape(y) else y
+
+    settings = [(8, 2), (8, 1), (12, 1), (12, 1), (16, 2)]
+    whole = GraphBuilder("whole", DType.INT8)
+    x = whole.input((1, 16, 16, 6))
+    for i, (out, stride) in enumerate(settings):
+        x = bottleneck(whole, x, out, stride, f"b{i}")
+    network = lower(whole.build([x]))
+    costs, shape = [], (1, 16, 16, 6)
+    for out, stride in settings:
+        schedule, shape = block(shape, out, stride)
+        costs.append(model.block_cost(schedule))
+    assert model.verdict(costs) == model.fits(network)
+    assert model.verdict(costs, Reserve(sram_bytes=9000)) == model.fits(network, Reserve(sram_bytes=9000))
+
+
+def test_close_to_the_flash_limit_it_does_not_promise() -> None:
+    model = NativeMemoryModel.for_board(load_board("nucleo-f303k8"))
+    schedule = mobile(20, 8)
+    room = model.flash(schedule).regions[0]
+    spare = room.available_bytes - room.used_bytes
+    verdict = model.fits(schedule, Reserve(flash_bytes=spare))
+    assert verdict.fits is False
+    assert "too close to tell" in verdict.reasons[0]
+    assert model.fits(schedule, Reserve(flash_bytes=spare - 200)).fits is True
+
+
+def test_a_stack_that_is_too_small_is_a_reason() -> None:
+    board = load_board("nucleo-f303k8")
+    tight = board.model_copy(update={"layout": board.layout.model_copy(update={"stack_bytes": 64})})
+    verdict = NativeMemoryModel.for_board(tight).fits(mobile(20, 8))
+    assert verdict.fits is False
+    assert any("stack needs up to" in reason for reason in verdict.reasons)
+
+
+def test_an_unknown_variant_is_unknown_not_free() -> None:
+    model = NativeMemoryModel.for_board(load_board("virt-m4"))
+    schedule = mobile(20, 8)
+    steps = (dataclasses.replace(schedule.steps[0], variant="winograd"), *schedule.steps[1:])
+    odd = dataclasses.replace(schedule, steps=steps)
+    verdict = model.fits(odd)
+    assert verdict.fits is None
+    assert "winograd" in verdict.reasons[0]
+    with pytest.raises(MissingMemoryModelError, match="winograd"):
+        model.flash(odd)
+
+
+def test_a_board_without_firmware_and_a_missing_file_say_so(tmp_path: Path) -> None:
+    with pytest.raises(MissingMemoryModelError, match="has no firmware"):
+        NativeMemoryModel.for_board(load_board("host64"))
+    with pytest.raises(MissingMemoryModelError, match=r"regenerate_memory_model.py --board virt-m4"):
+        NativeMemoryModel.for_board(load_board("virt-m4"), folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not JSON"),
+        ('{"format": "other"}', "not a memory model"),
+        ('{"format": "tinynas-kernel-memory/1", "sections": []}', "not a complete memory model"),
+    ],
+)
+def test_what_is_no_model_says_so(tmp_path: Path, text: str, message: str) -> None:
+    kernel_memory_path("cortex-m4f", "zig", tmp_path).write_text(text)
+    with pytest.raises(MemoryModelFileError, match=message):
+        NativeMemoryModel.for_board(load_board("virt-m4"), folder=tmp_path)
+
+
+def copy_models(to: Path, **provenance: str) -> None:
+    for name in ("native-cortex-m4f-zig.json", "hal-virt-cortex-m4f-zig.json"):
+        document = json.loads((resource_path("memory_models") / name).read_text())
+        document["provenance"] |= {"firmware_sha256": firmware_hash(), "compiler": "zig 1"} | provenance
+        (to / name).write_text(json.dumps(document))
+
+
+def test_a_current_model_raises_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    copy_models(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        NativeMemoryModel.for_board(load_board("virt-m4"), folder=tmp_path, compiler="zig 1")
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("provenance", "compiler", "message"),
+    [
+        ({"firmware_sha256": "0"}, None, "the firmware's sources have changed"),
+        ({}, "zig 2", "fitted with zig 1, the compiler here is zig 2"),
+    ],
+)
+def test_a_stale_model_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, provenance: dict[str, str], compiler: str | None, message: str
+) -> None:
+    copy_models(tmp_path, **provenance)
+    with caplog.at_level(logging.WARNING):
+        NativeMemoryModel.for_board(load_board("virt-m4"), folder=tmp_path, compiler=compiler)
+    assert message in caplog.text
+    assert "native-cortex-m4f-zig.json is stale" in caplog.text
+    assert "regenerate_memory_model.py --board virt-m4" in caplog.text
+
+
+def test_the_shipped_models_are_current(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        for name in BOARDS:
+            NativeMemoryModel.for_board(load_board(name))
+    assert caplog.text == ""
