@@ -77,8 +77,12 @@ def generate_guarded(graph: Graph, folder: Path, info: ModelInfo | None = None) 
     return schedule, generate(schedule, guarded, folder, info)
 
 
-def build_models(graphs: Sequence[Graph], directory: Path) -> list[HostModel]:
-    """Generate and compile several graphs into one shared library, their external names told apart by a prefix."""
+def write_units(graphs: Sequence[Graph], directory: Path) -> tuple[list[tuple[Schedule, GeneratedModel]], list[Path]]:
+    """Generate several graphs for one image: model `i` has the prefix `m<i>_` before its external names.
+
+    Returns:
+        What was generated, and the C files to compile, kernels included.
+    """
     built = [generate_guarded(graph, directory / f"m{i}") for i, graph in enumerate(graphs)]
     units = []
     for i, (_, generated) in enumerate(built):
@@ -88,10 +92,15 @@ def build_models(graphs: Sequence[Graph], directory: Path) -> list[HostModel]:
         renames = "".join(f"#define {name} m{i}_{name}\n" for name in names)
         unit.write_text(f'{renames}#include "m{i}/model_constants.c"\n#include "m{i}/model.c"\n')
         units.append(unit)
-    kernels = sorted({path for _, generated in built for path in generated.kernel_sources})
+    return built, [*units, *sorted({path for _, generated in built for path in generated.kernel_sources})]
+
+
+def build_models(graphs: Sequence[Graph], directory: Path) -> list[HostModel]:
+    """Generate and compile several graphs into one shared library."""
+    built, sources = write_units(graphs, directory)
     library = directory / "models.so"
     sanitizers = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
-    zig("-shared", "-fPIC", "-O1", *sanitizers, *WARNINGS, f"-I{INCLUDE}", "-o", library, *units, *kernels)
+    zig("-shared", "-fPIC", "-O1", *sanitizers, *WARNINGS, f"-I{INCLUDE}", "-o", library, *sources)
     loaded = ctypes.CDLL(str(library))
     return [HostModel(loaded, f"m{i}_", schedule, generated) for i, (schedule, generated) in enumerate(built)]
 

@@ -163,7 +163,7 @@ def _concatenation_features(call: KernelCall) -> dict[str, float]:
     outer = math.prod(call.output.shape[: call.op.attributes.axis])
     return {
         "calls": 1,
-        "inputs": len(call.operands),
+        "outer": outer,
         "runs": outer * len(call.operands),
         "elements": call.output.elements,
     }
@@ -178,7 +178,7 @@ CONCATENATION = KernelVariant(
     applies=always,
     constant_bytes=lambda call: 2 * POINTER + 8 + (POINTER + 4) * len(call.operands) + call.constant_operand_bytes,
     features=_concatenation_features,
-    loops={"inputs": "inputs", "runs": "contiguous runs copied", "elements": "output elements"},
+    loops={"outer": "output slices before the axis", "runs": "contiguous runs copied", "elements": "output elements"},
 )
 
 
@@ -193,15 +193,13 @@ def _output_rows_features(call: KernelCall) -> dict[str, float]:
 
 
 def _pad_features(call: KernelCall) -> dict[str, float]:
-    rows, input_rows = (math.prod(_rank_4(t)[:3]) for t in (call.output, call.input))
-    copied = call.input.elements
+    shape = _rank_4(call.input)
     return {
         "calls": 1,
-        "planes": math.prod(_rank_4(call.output)[:2]),
-        "rows": rows,
-        "input_rows": input_rows,
-        "copied": copied,
-        "filled": call.output.elements - copied,
+        "planes": math.prod(shape[:2]),
+        "rows": math.prod(shape[:3]),
+        "copied": call.input.elements,
+        "filled": call.output.elements,
     }
 
 
@@ -215,11 +213,10 @@ PAD = KernelVariant(
     constant_bytes=lambda call: 28,
     features=_pad_features,
     loops={
-        "planes": "output elements without the last two dimensions",
-        "rows": "output elements without the last dimension",
-        "input_rows": "input elements without the last dimension",
+        "planes": "input elements without the last two dimensions",
+        "rows": "input elements without the last dimension",
         "copied": "input elements",
-        "filled": "output elements that are padding",
+        "filled": "output elements",
     },
 )
 

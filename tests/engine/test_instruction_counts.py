@@ -1,0 +1,95 @@
+"""The features of a kernel variant explain its instructions: fitted on some layers, they give those of others."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from emulated_counts import EmulatedModels
+from network_cases import filled
+
+from tinynas.graph import DType, Graph, GraphBuilder, Padding
+
+_NETWORKS = 14
+# Softmax normalizes its sum bit by bit; everything else runs the same loops whatever the data.
+_TOLERANCE = {"softmax": 5e-3}
+_EXACT = 1e-9
+
+
+def _network(seed: int) -> Graph:
+    """Layers of all kinds in sizes that exercise borders, tails, strides, dilations and groups."""
+    rng = np.random.default_rng(seed)
+    b = GraphBuilder("layers", DType.INT8)
+
+    def number(low: int, high: int) -> int:
+        return int(rng.integers(low, high + 1))
+
+    x = b.input((1, number(5, 12), number(5, 12), number(1, 4)))
+    x = b.conv_2d(x, number(4, 16), 2 * number(0, 2) + 1, stride=number(1, 2), name="stem")
+    for i in range(3):
+        channels = 2 * number(2, 8)
+        y = b.conv_2d(x, channels, 1, name=f"expand{i}")
+        y = b.depthwise_conv_2d(y, 2 * number(0, 3) + 1, name=f"depthwise{i}")
+        y = b.conv_2d(y, b.shape(x)[3], 1, name=f"project{i}")
+        x = b.add(x, y, name=f"add{i}")
+        x = b.conv_2d(x, channels, number(2, 3), groups=1 if b.shape(x)[3] % 2 else 2, name=f"grouped{i}")
+        x = b.conv_2d(x, channels // 2, 3, stride=number(1, 2), name=f"strided{i}")
+        x = b.depthwise_conv_2d(x, 3, depth_multiplier=2, name=f"multiplied{i}")
+    x = b.max_pool_2d(x, number(1, 3), padding=Padding.SAME, stride=1, name="max")
+    x = b.mul(x, b.average_pool_2d(x, number(2, 4), padding=Padding.SAME, stride=1, name="average"), name="mul")
+    x = b.mul(x, b.mean(x, keep_dims=True, name="squeeze"), name="excite")
+    x = b.add(b.mean(x, axes=(1,), keep_dims=True, name="columns"), x, name="shift")
+    x = b.concatenation([x, b.quantize(x, name="requantize")][: 1 + number(0, 1)], name="join")
+    x = b.resize_nearest_neighbor(x, (number(2, 9), number(2, 9)), name="resize")
+    x = b.transpose(x, (0, *(1 + rng.permutation(3)).tolist()), name="transpose")
+    x = b.pad(x, [(0, 0), *((number(0, 2), number(0, 2)) for _ in range(3))], name="pad")
+    x = b.max_pool_2d(x, 2, name="shrink")
+    x = b.fully_connected(b.mean(x, name="pool"), number(2, 30), name="head")
+    return filled(b.build([b.softmax(x, name="softmax")]), seed)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> EmulatedModels:
+    return EmulatedModels([_network(seed) for seed in range(_NETWORKS)], tmp_path_factory.mktemp("emulated"))
+
+
+Samples = dict[str, list[tuple[dict[str, float], int]]]
+
+
+@pytest.fixture(scope="module")
+def samples(models: EmulatedModels) -> Samples:
+    """Features and instructions of every step, by variant."""
+    found: Samples = {}
+    for index, schedule in enumerate(models.schedules):
+        for step, count in zip(schedule.steps, models.count(index, seed=index), strict=True):
+            found.setdefault(step.variant, []).append((dict(step.features), count))
+    return found
+
+
+def test_counts_do_not_depend_on_data(models: EmulatedModels) -> None:
+    first, second = (models.count(0, seed) for seed in (1, 2))
+    differing = {step.variant for step, a, b in zip(models.schedules[0].steps, first, second, strict=True) if a != b}
+    assert differing <= set(_TOLERANCE)
+
+
+def test_features_explain_instructions(samples: Samples) -> None:
+    errors = {variant: _worst_error(rows) for variant, rows in samples.items()}
+    assert {v: e for v, e in errors.items() if e > _TOLERANCE.get(v, _EXACT)} == {}
+
+
+def _worst_error(rows: list[tuple[dict[str, float], int]]) -> float:
+    """Largest relative error on every other row of a fit to the rest, where the fit determines them."""
+    names = list(rows[0][0])
+    features: npt.NDArray[np.float64] = np.array([[row[name] for name in names] for row, _ in rows])
+    counts = np.array([count for _, count in rows], np.float64)
+    fit, held_out = slice(0, None, 2), slice(1, None, 2)
+    weights = 1 / counts[fit, np.newaxis]
+    coefficients, *_ = np.linalg.lstsq(features[fit] * weights, counts[fit] * weights[:, 0], rcond=None)
+    # A held-out row outside the span of the fitted ones (a feature that never varied) cannot be predicted.
+    _, _, basis = np.linalg.svd(features[fit] * weights)
+    rank = np.linalg.matrix_rank(features[fit] * weights)
+    outside = features[held_out] @ basis[rank:].T
+    determined = np.all(np.abs(outside) <= 1e-6 * np.abs(features[held_out]).max(axis=1, keepdims=True), axis=1)
+    assert determined.any()
+    predicted = features[held_out] @ coefficients
+    return float(np.max(np.abs(predicted - counts[held_out])[determined] / counts[held_out][determined]))

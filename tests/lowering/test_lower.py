@@ -1,0 +1,274 @@
+"""Lowering: what is fused, aliased, removed, shared and refused; and that a chain lowers block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinynas.graph import DType, Graph, GraphBuilder, OpKind, Padding, count_macs
+from tinynas.lowering import CATALOGUE, Schedule, UnsupportedGraphError, lower
+from tinynas.memory import plan_arena
+from tinynas.testing import random_int8_graph
+
+
+def builder() -> GraphBuilder:
+    return GraphBuilder("network", DType.INT8)
+
+
+def sharing(schedule: Schedule) -> list[set[str]]:
+    """Names of the tensors of each buffer that holds more than one."""
+    tensors = schedule.graph.tensors
+    return [{tensors[t].name for t in buffer.tensors} for buffer in schedule.buffers if len(buffer.tensors) > 1]
+
+
+def variants(schedule: Schedule) -> list[str]:
+    return [step.variant for step in schedule.steps]
+
+
+@pytest.mark.parametrize(
+    ("kind", "padding", "expected"),
+    [
+        ("conv_2d", Padding.VALID, (1, 2, 3, 4)),
+        ("conv_2d", Padding.SAME, (2, 3, 4, 5)),
+        ("depthwise_conv_2d", Padding.VALID, (1, 2, 3, 4)),
+    ],
+)
+def test_pad_is_fused_into_convolutions(kind: str, padding: Padding, expected: tuple[int, int, int, int]) -> None:
+    b = builder()
+    x = b.input((1, 8, 8, 4))
+    padded = b.pad(x, [(0, 0), (1, 2), (3, 4), (0, 0)], name="pad")
+    arguments = (4, 3) if kind == "conv_2d" else (3,)
+    schedule = lower(b.build([getattr(b, kind)(padded, *arguments, padding=padding, name="conv")]))
+    (step,) = schedule.steps
+    assert step.padding == expected
+    assert step.inputs == (x,)
+    assert [schedule.graph.ops[i].kind for i in step.ops] == [
+        OpKind.PAD,
+        OpKind.CONV_2D if arguments == (4, 3) else OpKind.DEPTHWISE_CONV_2D,
+    ]
+    assert padded not in schedule.buffer_of
+
+
+@pytest.mark.parametrize("case", ["max_pool", "average_pool", "channels", "output", "two readers"])
+def test_pad_stays_where_it_is_not_a_convolutions_padding(case: str) -> None:
+    b = builder()
+    x = b.input((1, 8, 8, 4))
+    padded = b.pad(x, [(0, 0), (1, 1), (1, 1), (0, 1 if case == "channels" else 0)], name="pad")
+    outputs = {
+        "max_pool": lambda: [b.max_pool_2d(padded, 2, name="pool")],
+        "average_pool": lambda: [b.average_pool_2d(padded, 2, name="pool")],
+        "channels": lambda: [b.conv_2d(padded, 4, 3, name="conv")],
+        "output": lambda: [b.conv_2d(padded, 4, 3, name="conv"), padded],
+        "two readers": lambda: [b.conv_2d(padded, 4, 3, name="conv"), b.max_pool_2d(padded, 2, name="pool")],
+    }[case]()
+    assert variants(lower(b.build(outputs)))[0] == "pad"
+
+
+def test_edges_are_removed_and_the_interface_is_int8() -> None:
+    b = builder()
+    x = b.input((1, 4, 4, 2), dtype=DType.FLOAT32)
+    q = b.quantize(x, name="in")
+    y = b.conv_2d(q, 3, 3, name="conv")
+    schedule = lower(b.build([b.dequantize(y, name="out")]))
+    assert variants(schedule) == ["conv_2d"]
+    assert schedule.inputs == (q,)
+    assert schedule.outputs == (y,)
+    assert x not in schedule.buffer_of
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda b: b.quantize(b.dequantize(b.input((1, 4, 4, 2)), name="inner"), name="again"), "inner"),
+        (lambda b: b.mean(b.input((1, 4, 4, 2)), axes=(1, 3), name="holes"), "holes"),
+        (lambda b: b.softmax(b.input((1, 5000)), name="long"), "long"),
+        (lambda b: b.conv_2d(b.input((2, 4, 4, 2)), 2, 1, name="two images"), "two images"),
+        (lambda b: b.conv_2d(b.input((1, 1, 70000, 1)), 2, 1, name="long line"), "long line"),
+    ],
+)
+def test_what_no_kernel_covers_is_refused_by_name(make: Callable[[GraphBuilder], int], named: str) -> None:
+    b = builder()
+    graph = b.build([make(b)])
+    with pytest.raises(UnsupportedGraphError, match=repr(named)) as error:
+        lower(graph)
+    assert "\n" not in str(error.value)
+
+
+def test_a_float_graph_is_refused_by_name() -> None:
+    b = GraphBuilder("float")
+    with pytest.raises(UnsupportedGraphError, match=r"'image'.*quantize the model first"):
+        lower(b.build([b.conv_2d(b.input((1, 4, 4, 2), name="image"), 2, 1, name="c")]))
+
+
+def test_variants_follow_shapes() -> None:
+    b = builder()
+    x = b.input((1, 8, 8, 6))
+    x = b.conv_2d(x, 8, 1, name="pointwise")
+    x = b.conv_2d(x, 8, 1, stride=2, name="strided")
+    x = b.conv_2d(x, 8, 3, groups=2, name="grouped")
+    x = b.depthwise_conv_2d(x, 5, name="depthwise")
+    x = b.depthwise_conv_2d(x, 3, depth_multiplier=2, name="multiplied")
+    s = b.mean(x, keep_dims=True, name="squeeze")
+    s = b.conv_2d(s, 16, 1, name="one pixel")
+    x = b.mul(x, s, name="excite")
+    x = b.add(x, x, name="twice")
+    x = b.reshape(b.mean(x, name="pool"), (1, 16))
+    x = b.fully_connected(x, 3, name="head")
+    schedule = lower(b.build([x]))
+    assert variants(schedule) == [
+        *("conv_1x1", "conv_2d", "conv_2d", "depthwise_conv_2d", "conv_2d", "mean", "conv_2d", "mul_broadcast"),
+        *("add", "mean", "fully_connected"),
+    ]
+
+
+def test_the_sum_of_a_residual_block_overwrites_its_branch() -> None:
+    b = builder()
+    x = b.conv_2d(b.input((1, 8, 8, 4)), 8, 3, name="stem")
+    y = b.conv_2d(b.conv_2d(x, 16, 1, name="expand"), 8, 1, name="project")
+    for operands in ((x, y), (y, x)):
+        schedule = lower(b.build([b.add(*operands, name=f"sum{operands[0]}")]))
+        assert sharing(schedule) == [{"project", f"sum{operands[0]}"}]
+
+
+def test_nothing_overwrites_inputs_outputs_cuts_or_what_is_read_again() -> None:
+    b = builder()
+    x = b.input((1, 4, 4, 8))
+    y = b.conv_2d(x, 8, 3, name="branch")
+    cases = {
+        "network input": lambda: [b.add(x, x, name="a1")],
+        "network output": lambda: [b.add(x, y, name="a2"), y],
+        "read again": lambda: [b.mul(b.add(x, y, name="a3"), b.conv_2d(y, 8, 1, name="c3"), name="m3")],
+        "cut": lambda: [b.quantize(b.conv_2d(x, 8, 1, name="c4"), name="q4")],
+    }
+    for name, outputs in cases.items():
+        schedule = lower(b.build(outputs()))
+        shared = set().union(*sharing(schedule))
+        assert not shared & {"input", "branch", "c4"}, name
+
+
+def test_reshape_is_an_alias_wherever_it_stands() -> None:
+    b = builder()
+    x = b.reshape(b.input((1, 4, 4, 2)), (1, 2, 8, 2), name="first")
+    y = b.reshape(b.conv_2d(x, 3, 3, name="conv"), (1, 48), name="last")
+    schedule = lower(b.build([y]))
+    assert variants(schedule) == ["conv_2d"]
+    assert sharing(schedule) == [{"input", "first"}, {"conv", "last"}]
+    only = lower((lambda c: c.build([c.reshape(c.input((2, 3)), (6,), name="r")]))(builder()))
+    assert only.steps == ()
+    assert only.buffer_of[only.inputs[0]] == only.buffer_of[only.outputs[0]]
+
+
+# A block takes and returns [1, 8, 8, 8]. Each entry grows one; names tell them apart.
+def _plain(b: GraphBuilder, x: int, name: str) -> int:
+    return b.conv_2d(x, 8, 3, name=f"{name}.conv")
+
+
+def _residual(b: GraphBuilder, x: int, name: str) -> int:
+    y = b.conv_2d(x, 24, 1, name=f"{name}.expand")
+    y = b.depthwise_conv_2d(y, 3, name=f"{name}.depthwise")
+    return b.add(x, b.conv_2d(y, 8, 1, name=f"{name}.project"), name=f"{name}.add")
+
+
+def _squeeze(b: GraphBuilder, x: int, name: str) -> int:
+    y = b.conv_2d(x, 8, 3, name=f"{name}.conv")
+    s = b.conv_2d(b.mean(y, keep_dims=True, name=f"{name}.mean"), 8, 1, name=f"{name}.gate")
+    return b.add(b.mul(y, s, name=f"{name}.mul"), x, name=f"{name}.add")
+
+
+def _requantizing(b: GraphBuilder, x: int, name: str) -> int:
+    y = b.quantize(x, name=f"{name}.q1")
+    return b.quantize(b.add(y, y, name=f"{name}.twice"), name=f"{name}.q2")
+
+
+def _branches(b: GraphBuilder, x: int, name: str) -> int:
+    left = b.quantize(b.conv_2d(x, 4, 1, name=f"{name}.left"), name=f"{name}.requantize")
+    right = b.depthwise_conv_2d(b.conv_2d(x, 4, 1, name=f"{name}.right"), 3, name=f"{name}.depthwise")
+    return b.concatenation([left, b.mul(right, right, name=f"{name}.square")], name=f"{name}.join")
+
+
+def _reshaping(b: GraphBuilder, x: int, name: str) -> int:
+    y = b.reshape(x, (1, 4, 16, 8), name=f"{name}.r1")
+    return b.reshape(b.conv_2d(y, 8, 3, name=f"{name}.conv"), (1, 8, 8, 8), name=f"{name}.r2")
+
+
+def _padding(b: GraphBuilder, x: int, name: str) -> int:
+    y = b.pad(x, [(0, 0), (0, 1), (1, 0), (0, 0)], name=f"{name}.pad")
+    return b.conv_2d(y, 8, 2, padding=Padding.VALID, name=f"{name}.conv")
+
+
+_BLOCKS = (_plain, _residual, _squeeze, _requantizing, _branches, _reshaping, _padding)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(_BLOCKS), min_size=1, max_size=6))
+def test_a_chain_lowers_to_the_concatenation_of_its_blocks(
+    blocks: list[Callable[[GraphBuilder, int, str], int]],
+) -> None:
+    b = builder()
+    x = b.input((1, 8, 8, 8))
+    alone = []
+    for i, block in enumerate(blocks):
+        x = block(b, x, f"b{i}")
+        c = builder()
+        alone.append(lower(c.build([block(c, c.input((1, 8, 8, 8), name="input"), f"b{i}")])))
+    whole = lower(b.build([x]))
+
+    def facts(schedule: Schedule) -> list[object]:
+        return [
+            (s.variant, s.name, s.macs, s.padding, s.scratch_bytes, s.constant_bytes, dict(s.features))
+            for s in schedule.steps
+        ]
+
+    assert facts(whole) == [fact for schedule in alone for fact in facts(schedule)]
+    # Storage is shared inside blocks only: the same pairs of step outputs live together.
+    assert _in_place_steps(whole) == [name for schedule in alone for name in _in_place_steps(schedule)]
+    assert plan_arena(whole).arena_bytes == max(plan_arena(schedule).arena_bytes for schedule in alone)
+
+
+def _in_place_steps(schedule: Schedule) -> list[str]:
+    return [step.name for step in schedule.steps if step.output_buffer in step.input_buffers]
+
+
+def _check_storage(schedule: Schedule) -> None:
+    """Every step finds in its input buffers what was written there last, and buffers are alive when they are used."""
+    holds = {schedule.buffer_of[t]: t for t in schedule.inputs}
+    for step in schedule.steps:
+        for t, buffer in zip(step.inputs, step.input_buffers, strict=True):
+            assert _same_storage(schedule, holds[buffer], t)
+            assert schedule.buffers[buffer].first_step <= step.index <= schedule.buffers[buffer].last_step
+        holds[step.output_buffer] = step.output
+        assert schedule.buffers[step.output_buffer].last_step >= step.index
+    for t in schedule.outputs:
+        assert _same_storage(schedule, holds[schedule.buffer_of[t]], t)
+        assert schedule.buffers[schedule.buffer_of[t]].last_step == max(0, len(schedule.steps) - 1)
+
+
+def _same_storage(schedule: Schedule, held: int, wanted: int) -> bool:
+    """Whether `wanted` is `held` seen through reshapes."""
+    graph = schedule.graph
+    while wanted != held:
+        producer = graph.producers.get(wanted)
+        if producer is None or graph.ops[producer].kind is not OpKind.RESHAPE:
+            return False
+        wanted = graph.ops[producer].inputs[0]
+    return True
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_random_networks_lower_to_consistent_schedules(seed: int) -> None:
+    graph: Graph = random_int8_graph(np.random.default_rng(seed), operators=12)
+    schedule = lower(graph)
+    _check_storage(schedule)
+    assert schedule.macs == count_macs(graph)
+    assert schedule.variants <= set(CATALOGUE)
+    for step in schedule.steps:
+        variant = CATALOGUE[step.variant]
+        assert step.features["calls"] == 1
+        assert set(step.features) == {"calls", *variant.loops}
+        assert all(value >= 0 for value in step.features.values())
+        assert step.constant_bytes % 4 == 0
