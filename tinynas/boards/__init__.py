@@ -13,6 +13,7 @@ from ._errors import (
     RunLimitError,
     ToolchainError,
 )
+from ._flasher import Flasher, PyOcdFlasher, load_flasher
 from ._frames import Frame, FrameError, decode_frame, encode_frame
 from ._toolchain import GccToolchain, Toolchain, ZigToolchain, load_toolchain
 from ._transport import PortInfo, SerialPort, Transport, list_ports
@@ -25,6 +26,7 @@ __all__ = [
     "DoesNotFitError",
     "Firmware",
     "FlashError",
+    "Flasher",
     "Frame",
     "FrameError",
     "GccToolchain",
@@ -37,6 +39,7 @@ __all__ = [
     "MemoryReport",
     "NoFirmwareError",
     "PortInfo",
+    "PyOcdFlasher",
     "RunLimitError",
     "RunResult",
     "Section",
@@ -55,6 +58,7 @@ __all__ = [
     "encode_frame",
     "linker_script",
     "list_ports",
+    "load_flasher",
     "load_toolchain",
     "read_image",
 ]

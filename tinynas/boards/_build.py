@@ -72,9 +72,11 @@ class _Unit:
         for part in (toolchain, core, *COMMON_FLAGS, *self.flags, self.source.name):
             state.update(part.encode() + b"\0")
         state.update(self.source.read_bytes())
-        for folder in (self.source.parent, *self.includes):
-            for header in sorted(folder.rglob("*.h")):
-                state.update(header.relative_to(folder).as_posix().encode() + b"\0" + header.read_bytes())
+        headers = sorted(self.source.parent.glob("*.h"))
+        for folder in self.includes:
+            headers += sorted(folder.rglob("*.h"))
+        for header in headers:
+            state.update(header.name.encode() + b"\0" + header.read_bytes())
         return state.hexdigest()
 
 

