@@ -9,17 +9,15 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tinynas.formats import FormatError, read_metadata, read_tflite, write_tflite
-from tinynas.graph import DType, GraphBuilder, OpKind, Quantization, execute
-from tinynas.testing import random_float_graph, random_input, random_int8_graph, run_litert, run_tflm
+from tinynas.graph import DType, Graph, GraphBuilder, OpKind, Quantization, execute
+from tinynas.testing import int8_graphs, random_float_graph, random_input, random_int8_graph, run_litert, run_tflm
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.integers(0, 1 << 32), st.booleans())
-def test_int8_graphs_survive(seed: int, extreme: bool):
-    graph = random_int8_graph(np.random.default_rng(seed), extreme=extreme)
+@given(int8_graphs())
+def test_int8_graphs_survive(graph: Graph):
     content = write_tflite(graph)
     again = read_tflite(content)
     assert again == graph

@@ -28,6 +28,7 @@ from tinynas.graph._ops import (
 from tinynas.graph._shapes import infer_shape, window_output_size, window_padding
 from tinynas.graph._tensor import DType, Quantization, Tensor
 from tinynas.graph._validation import validate
+from tinynas.graph.fixed_point import Runtime
 from tinynas.graph.reference import execute
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "QuantizeAttributes",
     "ReshapeAttributes",
     "ResizeNearestNeighborAttributes",
+    "Runtime",
     "SoftmaxAttributes",
     "Tensor",
     "TransposeAttributes",

@@ -4,7 +4,16 @@ Contract classes live in private modules of their own (`_strategies`), because t
 """
 
 from tinynas.testing._float_graphs import random_float_graph
+from tinynas.testing._hypothesis import int8_graphs
 from tinynas.testing._random_graphs import random_input, random_int8_graph
-from tinynas.testing._runtimes import run_litert, run_tflm
+from tinynas.testing._runtimes import run_litert, run_tflm, run_tflm_tensors
 
-__all__ = ["random_float_graph", "random_input", "random_int8_graph", "run_litert", "run_tflm"]
+__all__ = [
+    "int8_graphs",
+    "random_float_graph",
+    "random_input",
+    "random_int8_graph",
+    "run_litert",
+    "run_tflm",
+    "run_tflm_tensors",
+]

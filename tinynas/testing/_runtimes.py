@@ -1,4 +1,8 @@
-"""The two reference runtimes behind one call each, to compare with."""
+"""The two reference runtimes behind one call each, to compare with.
+
+Tensor indices are those of the file. A graph has the same ones if the file was written from it; `read_tflite` leaves
+out what became attributes, so compare a foreign file by tensor names, or write the graph again first.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ Array = npt.NDArray[Any]
 
 
 def run_litert(content: bytes, inputs: Sequence[Array]) -> dict[int, Array]:
-    """Every activation of a .tflite file by tensor index, from LiteRT's reference kernels (`BUILTIN_REF`).
+    """Every tensor of a .tflite file by index, from LiteRT's reference kernels (`BUILTIN_REF`).
 
     Raises:
         RuntimeError, ValueError: LiteRT refuses the file; the message is its own.
@@ -39,19 +43,38 @@ def run_litert(content: bytes, inputs: Sequence[Array]) -> dict[int, Array]:
 
 
 def run_tflm(content: bytes, inputs: Sequence[Array], *, arena_bytes: int = 1 << 22) -> list[Array]:
-    """The outputs of a .tflite file from TFLM's reference kernels.
+    """The outputs of a .tflite file from TFLM's reference kernels, in order.
 
     Raises:
         MissingExtraError: The wheel `tflite-micro` is not installed.
         RuntimeError: TFLM refuses the file.
     """
+    runtime = _tflm()
+    interpreter = _invoked(runtime.Interpreter.from_bytes(content, arena_size=arena_bytes), inputs)
+    count = schema.Model.GetRootAs(content, 0).Subgraphs(0).OutputsLength()
+    return [np.array(interpreter.get_output(i)) for i in range(count)]
+
+
+def run_tflm_tensors(content: bytes, inputs: Sequence[Array], *, arena_bytes: int = 1 << 22) -> dict[int, Array]:
+    """Every tensor of a .tflite file by index, from TFLM's reference kernels; raises what `run_tflm` raises."""
+    runtime = _tflm()
+    interpreter = runtime.Interpreter.from_bytes(
+        content, arena_size=arena_bytes, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors
+    )
+    _invoked(interpreter, inputs)
+    count = schema.Model.GetRootAs(content, 0).Subgraphs(0).TensorsLength()
+    return {i: np.array(interpreter.GetTensor(i, 0)["tensor_data"]) for i in range(count)}
+
+
+def _tflm() -> Any:
     try:
-        runtime = importlib.import_module("tflite_micro.python.tflite_micro.runtime")
+        return importlib.import_module("tflite_micro.python.tflite_micro.runtime")
     except ImportError as error:
         raise MissingExtraError("tflite-micro", "test") from error
-    interpreter = runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
+
+
+def _invoked(interpreter: Any, inputs: Sequence[Array]) -> Any:
     for position, values in enumerate(inputs):
         interpreter.set_input(values, position)
     interpreter.invoke()
-    count = schema.Model.GetRootAs(content, 0).Subgraphs(0).OutputsLength()
-    return [np.array(interpreter.get_output(i)) for i in range(count)]
+    return interpreter
