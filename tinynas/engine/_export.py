@@ -24,7 +24,7 @@ def export(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelInf
     Returns:
         The generated model with `kernel_sources` inside `directory`.
     """
-    info = info or ModelInfo()
+    info = info or ModelInfo(schedule.graph.name)
     model = generate(schedule, plan, directory, info)
     firmware = resource_path("firmware")
     for folder, sources in (

@@ -85,7 +85,7 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
         MissingConstantsError: The graph is a skeleton.
         UnsupportedGraphError: A quantization that the kernels cannot represent.
     """
-    info = info or ModelInfo()
+    info = info or ModelInfo(schedule.graph.name)
     offsets = _offset_names(schedule, plan)
     steps = [_generate_step(schedule, step, offsets) for step in schedule.steps]
     directory.mkdir(parents=True, exist_ok=True)
