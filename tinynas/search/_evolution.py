@@ -18,7 +18,7 @@ class EvolutionarySearch:
     """Generations of `population` networks; the best of all scored so far are the parents of the next.
 
     The first generation is random. In each later one a share `mutation_share` are mutations of random parents, the
-    rest uniform crossovers of two. MCUNet (Lin et al. 2020, section 4.1) takes a population of 100 over 30
+    rest uniform crossovers of two. MCUNet (Lin et al. 2020) takes a population of 100 over 30
     generations, parents the best 20, half and half, mutation rate 0.1: the defaults. Children meet the constraints
     and are never repeated. A generation does not wait for scores: its parents are the best of those that were told
     when it begins and meet the constraints then.
