@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from tinynas.memory._live_ranges import align
 
@@ -64,9 +65,9 @@ class Array:
     count: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Struct:
-    """A structure of TFLM's sources.
+    """A structure of TFLM's sources. Equal only to itself.
 
     Attributes:
         name: As in the source.
@@ -82,15 +83,20 @@ class Struct:
 
     def layout(self, abi: Abi, compression: bool = False) -> tuple[int, int]:
         """Return (size, alignment) in bytes: each member at the next multiple of its alignment, the whole padded."""
-        end, alignment = 0, 1
-        for member in (*self.members.values(), *(self.with_compression.values() if compression else ())):
-            size, needed = _layout_of(member, abi, compression)
-            end = align(end, needed) + size
-            alignment = max(alignment, needed)
-        return align(end, alignment), alignment
+        return _struct_layout(self, abi, compression)
 
 
 Member = Scalar | Array | Struct
+
+
+@lru_cache(maxsize=256)
+def _struct_layout(struct: Struct, abi: Abi, compression: bool) -> tuple[int, int]:
+    end, alignment = 0, 1
+    for member in (*struct.members.values(), *(struct.with_compression.values() if compression else ())):
+        size, needed = _layout_of(member, abi, compression)
+        end = align(end, needed) + size
+        alignment = max(alignment, needed)
+    return align(end, alignment), alignment
 
 
 def _layout_of(member: Member, abi: Abi, compression: bool) -> tuple[int, int]:
