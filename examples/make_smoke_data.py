@@ -1,4 +1,4 @@
-"""Write smoke.npz beside this file: a synthetic data set, so that `tinynas run examples/smoke.toml` needs no download.
+"""Write data/smoke.npz, a synthetic data set, so that `tinynas run examples/smoke.toml` needs no download.
 
 Each class is a smooth random pattern; an image is its pattern at a random shift and contrast, with noise.
 """
@@ -41,7 +41,8 @@ def main() -> None:
     shapes = patterns(rng)
     x_train, y_train = images(TRAIN, shapes, rng)
     x_test, y_test = images(TEST, shapes, rng)
-    target = Path(__file__).with_name("smoke.npz")
+    target = Path(__file__).resolve().parents[1] / "data" / "smoke.npz"
+    target.parent.mkdir(exist_ok=True)
     np.savez_compressed(target, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
 
 

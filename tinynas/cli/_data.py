@@ -17,8 +17,8 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Fetch the d
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="The data set: fashion-mnist.")] = "fashion-mnist",
-    root: Annotated[Path | None, typer.Option(help="Folder that keeps data sets.")] = None,
+    name: Annotated[str, typer.Argument(help="fashion-mnist or cifar10.")] = "fashion-mnist",
+    directory: Annotated[Path | None, typer.Option(help="Data directory; default: $TINYNAS_DATA, else ./data.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Download a data set, check it, and put it where `tinynas run` finds it. Does nothing if it is there."""
@@ -26,7 +26,7 @@ def fetch(
 
     progress = TerminalProgress()
     try:
-        result = fetch_data(name, root=root, progress=progress)
+        result = fetch_data(name, directory=directory, progress=progress)
     finally:
         progress.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -34,18 +35,28 @@ def inspect(
     engine: Annotated[Engine, typer.Option(help="Runtime whose memory is modelled.")] = Engine.NATIVE,
     kernels: Annotated[Kernels, typer.Option(help="Kernel library, for --engine tflm.")] = Kernels.REFERENCE,
     toolchain: ToolchainOption = Toolchain.ZIG,
+    latency: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A latency model written by `tinynas calibrate`.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say whether a model fits a board, what it needs and what takes how much. Exit code 1: it does not fit."""
     from tinynas.pipeline import inspect_model
 
-    result = inspect_model(model, board, engine=engine.value, kernels=kernels.value, toolchain=toolchain.value)
-    emit(result, as_json=as_json, render=lambda console: _render(console, result))
+    result = inspect_model(
+        model,
+        board,
+        engine=engine.value,
+        kernels=kernels.value,
+        toolchain=toolchain.value,
+        latency_file=latency,
+    )
+    emit(result, as_json=as_json, render=lambda console: _render(console, result, board))
     if result["fits"] is not True:
         raise typer.Exit(1)
 
 
-def _render(console: Console, result: Mapping[str, Any]) -> None:
+def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
     table = Table("#", "operator", "name", "MACs", "live bytes", "scratch", box=None, pad_edge=False)
     for column in (0, 3, 4, 5):
         table.columns[column].justify = "right"
@@ -70,7 +81,7 @@ def _render(console: Console, result: Mapping[str, Any]) -> None:
         console.print(f"latency  {latency['predicted_cycles']:,.0f} cycles, {latency['predicted_ms']:.1f} ms")
     console.print(f"  {latency['basis']}")
     verdict = {True: "[bold green]fits[/]", False: "[bold red]does not fit[/]", None: "[bold yellow]unknown[/]"}
-    console.print(f"{verdict[result['fits']]} {result['board']}")
+    console.print(f"{verdict[result['fits']]} {board}")
     for reason in result["reasons"]:
         console.print(f"  {reason}")
 

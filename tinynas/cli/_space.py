@@ -31,7 +31,7 @@ def space(
     as_json: JsonOption = False,
 ) -> None:
     """Rank the (width, resolution) configurations of a search space for a board by the FLOPs that fit it."""
-    from tinynas.pipeline import rank_space
+    from tinynas.pipeline import rank_space, write_atomically
 
     progress = TerminalProgress()
     try:
@@ -49,10 +49,10 @@ def space(
         )
     finally:
         progress.close()
-    target = plot if plot is not None else Path(f"space-{result['board']}.svg")
-    target.write_text(figure, encoding="utf-8")
+    target = plot if plot is not None else Path(f"space-{Path(board).stem}.svg")
+    write_atomically(target, figure.encode())
     message(f"FLOPs distributions: {target}")
-    emit({**result, "plot": str(target)}, as_json=as_json, render=lambda console: _render(console, result))
+    emit(result, as_json=as_json, render=lambda console: _render(console, result))
 
 
 def _render(console: Console, result: Mapping[str, Any]) -> None:

@@ -1,7 +1,12 @@
 """The pipeline: stages, run directory, resume and report; it wires everybody else's parts together."""
 
+from tinynas.pipeline._atomic import StorageError, write_atomically
+from tinynas.pipeline._calibrate_board import calibrate_board
 from tinynas.pipeline._config import ConfigError, RunConfig, load_config
-from tinynas.pipeline._measure_model import measure_model
+from tinynas.pipeline._export_winner import ExportError, export_winner
+from tinynas.pipeline._fetch_data import fetch_data
+from tinynas.pipeline._inspect_model import inspect_model
+from tinynas.pipeline._measure_model import MeasurementInputError, measure_model
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline._report import ReportError, write_report
 from tinynas.pipeline._run import run_pipeline
@@ -10,6 +15,8 @@ from tinynas.pipeline._space import NothingFits, rank_space
 
 __all__ = [
     "ConfigError",
+    "ExportError",
+    "MeasurementInputError",
     "NothingFits",
     "Progress",
     "ReportError",
@@ -17,9 +24,15 @@ __all__ = [
     "RunDirectory",
     "RunDirectoryError",
     "SilentProgress",
+    "StorageError",
+    "calibrate_board",
+    "export_winner",
+    "fetch_data",
+    "inspect_model",
     "load_config",
     "measure_model",
     "rank_space",
     "run_pipeline",
+    "write_atomically",
     "write_report",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tinynas.boards import load_flasher
 from tinynas.targets import Board
 
 
@@ -11,8 +12,7 @@ def flash(board: Board, elf: Path) -> None:
     """Write the firmware to the board that is connected, and reset it.
 
     Raises:
-        FlashError: the flasher is missing, or it failed.
+        FlashError: the board file names no flasher, or the flasher failed.
+        MissingExtraError: the flasher is not installed.
     """
-    from tinynas.boards import flash_firmware
-
-    flash_firmware(board, elf)
+    load_flasher(board).flash(elf)

@@ -47,6 +47,9 @@ def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | Non
         "data": {"train": data.train.digest(), "test": data.test.digest()},
     }
     with RunDirectory(directory, identity) as run:
+        if run.finished("result") is not None:
+            result: dict[str, Any] = run.read_json("result.json")
+            return result
         return execute(config, board, space, data, run, progress or SilentProgress(), processes=available_processors())
 
 

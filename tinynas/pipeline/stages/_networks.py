@@ -51,6 +51,11 @@ class Contender:
         """The int8 model; the winner's lies where it is found first."""
         return "winner.tflite" if self.key == "winner" else f"{self.folder}/model.tflite"
 
+    @property
+    def float_file(self) -> str:
+        """The float network before quantization."""
+        return f"{self.folder}/float.tflite"
+
 
 @dataclass(frozen=True)
 class TrainedNetwork:
@@ -69,46 +74,33 @@ def train_and_quantize(
     A network of the space starts from the supernet's weights and is fine-tuned. One from outside starts from scratch
     and gets the supernet's steps as well, so that nobody has seen more batches.
     """
-    graph = build_graph(contender.architecture, DType.FLOAT32)
+    run = context.run
     data = context.data.resized(contender.architecture.input_shape[1])
-    weights_file = f"{contender.folder}/float.pt"
-    if contender.genotype is None:
-        subnet, steps = Supernet([graph], seed=context.config.seed), context.config.supernet.steps
-        learning_rate = context.config.supernet.learning_rate
-    else:
-        subnet, steps, learning_rate = supernet.extract(graph), 0, context.config.finetune.learning_rate
-    steps += context.config.finetune.steps
-    trained = context.run.finished(f"train {contender.key}")
-    if trained is None:
-        context.run.once(
-            f"train {contender.key}",
-            lambda: _train(context, contender, subnet, graph, data.train, steps, learning_rate),
-            [weights_file],
-        )
-        context.run.file(_checkpoint(contender, "train")).unlink(missing_ok=True)
-    else:
-        subnet.load(context.run.file(weights_file))
-    recalibration = data.train.images[: context.config.search.recalibration_images]
-    folded = float_graph(subnet, graph, recalibrate_batch_norm(subnet, graph, recalibration))
-    context.run.once(
+    run.once(
+        f"train {contender.key}",
+        lambda: _train(context, contender, supernet, data.train),
+        [contender.float_file],
+    )
+    run.file(_checkpoint(contender, "train")).unlink(missing_ok=True)
+    float_network = read_tflite(run.file(contender.float_file))
+    run.once(
         f"quantize {contender.key}",
-        lambda: _quantize(context, contender, folded, data.train, data.validation),
+        lambda: _quantize(context, contender, float_network, data.train, data.validation),
         [contender.model_file],
     )
-    context.run.file(_checkpoint(contender, "quantize")).unlink(missing_ok=True)
-    return TrainedNetwork(contender, folded, read_tflite(context.run.file(contender.model_file)))
+    run.file(_checkpoint(contender, "quantize")).unlink(missing_ok=True)
+    return TrainedNetwork(contender, float_network, read_tflite(run.file(contender.model_file)))
 
 
-def _train(
-    context: RunContext,
-    contender: Contender,
-    subnet: Supernet,
-    graph: Graph,
-    data: Split,
-    steps: int,
-    learning_rate: float,
-) -> dict[str, Any]:
-    settings = context.config.finetune
+def _train(context: RunContext, contender: Contender, supernet: Supernet, data: Split) -> dict[str, Any]:
+    settings, seed = context.config.finetune, context.config.seed
+    graph = build_graph(contender.architecture, DType.FLOAT32)
+    if contender.genotype is None:
+        subnet = Supernet([graph], seed=seed)
+        steps = context.config.supernet.steps + settings.steps
+        learning_rate = context.config.supernet.learning_rate
+    else:
+        subnet, steps, learning_rate = supernet.extract(graph), settings.steps, settings.learning_rate
     context.progress.begin(f"train {contender.label}", steps)
     train_subnet(
         subnet,
@@ -120,12 +112,14 @@ def _train(
             learning_rate=learning_rate,
             augmentation=augmentation(context.config.data),
         ),
-        seed=context.config.seed + 1,  # other batches than those the supernet began with
+        seed=seed + 1,  # other batches than those the supernet began with
         processes=context.processes,
         checkpoint=context.run.file(_checkpoint(contender, "train")),
         progress=_report_steps(context),
     )
-    subnet.save(context.run.file(f"{contender.folder}/float.pt"))
+    recalibration = data.images[: context.config.search.recalibration_images]
+    folded = float_graph(subnet, graph, recalibrate_batch_norm(subnet, graph, recalibration))
+    write_atomically(context.run.file(contender.float_file), write_tflite(folded))
     context.progress.end(f"{steps} steps")
     return {"steps": steps}
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from tinynas.pipeline._report import render_report
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.stages._networks import Contender
+from tinynas.pipeline.stages._verification import model_info
 
 RESULT = "result.json"
 REPORT = "report.html"
@@ -21,9 +23,11 @@ def summarize(
     tested: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Any]:
     """Write `result.json` and the report, and return the result."""
+    context.progress.begin("report", 0)
     context.run.once("result", lambda: _write(context, chosen, contenders, verified, tested), [RESULT])
     result: dict[str, Any] = context.run.read_json(RESULT)
     context.run.write(REPORT, render_report(context.run.path))
+    context.progress.end(str(context.run.file(REPORT)))
     return result
 
 
@@ -50,6 +54,7 @@ def _write(
         "width": chosen.width,
         "resolution": chosen.resolution,
         "winner": winner,
+        "model_info": asdict(model_info("winner", context.data)),
         "baselines": entries[1:],
         "verdicts": {"networks": len(verdicts), "agree": sum(bool(v["agree"]) for v in verdicts)},
         "artefacts": {

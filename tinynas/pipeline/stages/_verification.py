@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tinynas.engine import ModelInfo
@@ -68,12 +69,12 @@ def _tested(context: RunContext, network: TrainedNetwork) -> dict[str, float]:
     return context.run.once(f"test {network.contender.key}", compute)
 
 
-def model_info(name: str, data: Dataset, classes: Sequence[str]) -> ModelInfo:
+def model_info(name: str, data: Dataset) -> ModelInfo:
     """What the application engineer must know of a network trained on `data`."""
     return ModelInfo(
         name=name,
-        description=f"classifier of {data.name}",
-        labels=tuple(classes),
+        description=f"classifier of {Path(data.name).stem}",
+        labels=tuple(data.classes),
         scale=PIXEL_SCALE,
         raw_values="pixels of 0 to 255",
     )
@@ -95,7 +96,7 @@ def _verify(
         graph,
         inputs,
         folder=contender.folder,
-        info=model_info(contender.key, context.data, context.data.classes),
+        info=model_info(contender.key, context.data),
     )
     document = {
         **measurement_json(built.deployment, built.measured, context.board),

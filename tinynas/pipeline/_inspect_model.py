@@ -1,0 +1,195 @@
+"""What `tinynas inspect` answers: does a model fit a board, under our engine or under TFLM, and why not?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tinynas.formats import read_metadata, read_tflite
+from tinynas.graph import Graph, count_macs, count_params, op_macs
+from tinynas.latency import LatencyModel, load_latency_model
+from tinynas.lowering import Schedule, lower
+from tinynas.memory import NativeMemoryModel, RegionUsage, bytes_per_step, live_ranges
+from tinynas.memory.tflm import TflmMemoryModel
+from tinynas.targets import Board, load_board
+
+_NO_LATENCY = {"predicted_cycles": None, "predicted_ms": None, "low_ms": None, "high_ms": None}
+
+
+def inspect_model(
+    model: Path,
+    board_name: str,
+    *,
+    engine: str = "native",
+    kernels: str = "reference",
+    toolchain: str = "zig",
+    latency_file: Path | None = None,
+) -> dict[str, Any]:
+    """Say what a model file takes of a board, without compiling or running anything.
+
+    Args:
+        model: an int8 `.tflite` file.
+        board_name: a board's name or file.
+        engine: "native" or "tflm".
+        kernels: "reference" or "cmsis-nn"; for "tflm".
+        toolchain: whose code sizes count; for "native".
+        latency_file: a latency model that `tinynas calibrate` wrote; for "native".
+
+    Returns:
+        The object that `--json` prints. `fits` is None where something that decides is unknown.
+
+    Raises:
+        TinyNASError: the model cannot be read or lowered, the board or its memory model is unknown.
+    """
+    board = load_board(board_name)
+    graph = read_tflite(model)
+    if engine == "tflm":
+        return _inspect_tflm(model, graph, board, kernels)
+    return _inspect_native(graph, board, toolchain, None if latency_file is None else load_latency_model(latency_file))
+
+
+def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: LatencyModel | None) -> dict[str, Any]:
+    schedule = lower(graph)
+    memory = NativeMemoryModel.for_board(board, toolchain)
+    sram, flash, verdict = memory.sram(schedule), memory.flash(schedule), memory.fits(schedule)
+    return {
+        "macs": schedule.macs,
+        "params": count_params(graph),
+        "sram": {
+            "arena_bytes": sram.arena_bytes,
+            "arena_lower_bound_bytes": sram.arena_lower_bound_bytes,
+            "persistent_bytes": sram.persistent_bytes,
+            "runtime_bytes": sram.runtime_bytes,
+            "stack_bytes": sram.stack_bytes,
+            "total_bytes": sram.total_bytes,
+            "available_bytes": _available(verdict.regions, "sram"),
+        },
+        "flash": {
+            "weights_bytes": flash.weights_bytes,
+            "code_bytes": flash.code_bytes,
+            "total_bytes": flash.total_bytes,
+            "available_bytes": _available(verdict.regions, "flash"),
+        },
+        "regions": [_region(region) for region in verdict.regions],
+        "latency": _latency(schedule, board, latency),
+        "fits": verdict.fits,
+        "reasons": list(verdict.reasons),
+        "ops": _native_ops(schedule),
+    }
+
+
+def _native_ops(schedule: Schedule) -> list[dict[str, Any]]:
+    """One entry per step: a fused PAD counts with its convolution."""
+    alive = bytes_per_step(live_ranges(schedule).all)
+    return [
+        {
+            "index": step.index,
+            "kind": str(schedule.graph.ops[step.ops[-1]].kind),
+            "name": step.name,
+            "macs": step.macs,
+            "live_bytes": alive[step.index],
+            "scratch_bytes": step.scratch_bytes,
+        }
+        for step in schedule.steps
+    ]
+
+
+def _latency(schedule: Schedule, board: Board, model: LatencyModel | None) -> dict[str, Any]:
+    if model is None:
+        return {**_NO_LATENCY, "basis": "no latency model: `tinynas calibrate` makes one, --latency FILE uses it"}
+    predicted = model.predict(schedule)
+    if predicted.total is None or predicted.low is None or predicted.high is None:
+        return {**_NO_LATENCY, "basis": f"the latency model never saw {', '.join(predicted.unknown)}"}
+    if predicted.unit == "cycles":
+        factor, basis = 1.0, "predicted cycles"
+    elif board.cycles_per_instruction is not None:
+        factor = board.cycles_per_instruction.value
+        basis = f"predicted instructions times {factor:g} cycles: {board.cycles_per_instruction.basis}"
+    else:
+        basis = (
+            f"{predicted.total:,.0f} instructions predicted ({predicted.low:,.0f} to {predicted.high:,.0f}); "
+            "the board file declares no cycles per instruction"
+        )
+        return {**_NO_LATENCY, "basis": basis}
+    per_ms = 1e3 * factor / board.clock_hz
+    return {
+        "predicted_cycles": predicted.total * factor,
+        "predicted_ms": predicted.total * per_ms,
+        "low_ms": predicted.low * per_ms,
+        "high_ms": predicted.high * per_ms,
+        "basis": basis,
+    }
+
+
+def _inspect_tflm(model: Path, graph: Graph, board: Board, kernels: str) -> dict[str, Any]:
+    from tinynas.formats import read_offline_plan, tensor_table
+
+    tensors = tensor_table(model)
+    tflm = TflmMemoryModel(
+        8 if board.core.pointer_bytes == 8 else 4, "cmsis-nn" if kernels == "cmsis-nn" else "reference"
+    )
+    plan = read_metadata(model).get("OfflineMemoryAllocation")
+    usage = tflm.sram(graph, tensors, None if plan is None else read_offline_plan(plan))
+    flash = tflm.flash(graph, model.stat().st_size)
+    arena, available = usage.minimum_arena_bytes, board.arena_region.size_bytes
+    reasons = []
+    if arena > available:
+        reasons.append(
+            f"the arena needs {arena:,} bytes and region {board.arena_region.name!r} has {available:,}: "
+            f"{arena - available:,} too few"
+        )
+    model_bytes, code_available = flash.file_bytes or flash.weights_bytes, board.code_region.size_bytes
+    if model_bytes > code_available:
+        reasons.append(
+            f"the model file has {model_bytes:,} bytes and region {board.code_region.name!r} {code_available:,}: "
+            f"{model_bytes - code_available:,} too few"
+        )
+    return {
+        "macs": count_macs(graph),
+        "params": count_params(graph),
+        "sram": {
+            "arena_bytes": usage.head_bytes,
+            "arena_lower_bound_bytes": usage.head_lower_bound_bytes,
+            "persistent_bytes": usage.tail_bytes,
+            "runtime_bytes": None,
+            "stack_bytes": None,
+            "total_bytes": None,
+            "available_bytes": available,
+        },
+        "flash": {
+            "weights_bytes": flash.weights_bytes,
+            "code_bytes": flash.code_bytes,
+            "total_bytes": None,
+            "available_bytes": code_available,
+        },
+        "regions": [],
+        "latency": {**_NO_LATENCY, "basis": "the latency of TFLM's kernels is not modelled"},
+        # What is known to be too much decides; what is left out could only add to it.
+        "fits": False if reasons else None,
+        "reasons": reasons or [f"unknown: {flash.reason}; what was counted leaves room"],
+        "ops": [
+            {
+                "index": index,
+                "kind": str(op.kind),
+                "name": op.name or graph.tensor(op.outputs[0]).name,
+                "macs": op_macs(graph, op),
+                "live_bytes": usage.live_bytes[index],
+                "scratch_bytes": usage.scratch_bytes[index],
+            }
+            for index, op in enumerate(graph.ops)
+        ],
+    }
+
+
+def _available(regions: tuple[RegionUsage, ...], kind: str) -> int:
+    return sum(region.available_bytes for region in regions if region.kind == kind)
+
+
+def _region(region: RegionUsage) -> Mapping[str, Any]:
+    return {
+        "name": region.name,
+        "kind": region.kind,
+        "used_bytes": region.used_bytes,
+        "available_bytes": region.available_bytes,
+    }
