@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinynas.boards import Frame, FrameError, decode_frame, encode_frame
+from tinynas.boards import Command, Frame, FrameError, Status, decode_frame, encode_frame
+from tinynas.boards._frames import PROTOCOL_VERSION
+from tinynas.targets import resource_path
 
 FRAMES = st.builds(
     Frame,
@@ -30,11 +33,19 @@ def test_round_trip(frame: Frame) -> None:
     assert data.endswith(b"\x00")
 
 
-def test_the_example_of_the_documentation() -> None:
-    """docs/protocol.md shows this frame byte by byte."""
-    body = bytes([1, 3, 5, 0, 1, 0, 0, 0])
-    assert zlib.crc32(body) == 0x9E2F4F36 or True
-    assert decode_frame(encode_frame(Frame(3, 5, payload=b"\x01\x00\x00\x00"))).payload == b"\x01\x00\x00\x00"
+@pytest.mark.parametrize("frame", [Frame(Command.HELLO, 1), Frame(Command.RUN, 2, payload=b"\x01\x00\x00\x00")])
+def test_the_examples_of_the_documentation(frame: Frame) -> None:
+    documentation = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    assert f"\n    {encode_frame(frame).hex(' ')}\n" in documentation
+
+
+def test_commands_and_status_codes_are_those_of_the_firmware() -> None:
+    header = (resource_path("firmware") / "runtime" / "protocol.h").read_text(encoding="utf-8")
+    found = {name: int(value, 16) for name, value in re.findall(r"TN_(\w+) = (0x\w+),", header)}
+    commands = {f"COMMAND_{command.name}": command.value for command in Command}
+    statuses = {f"STATUS_{status.name}": status.value for status in Status}
+    assert found == commands | statuses
+    assert f"#define TN_PROTOCOL_VERSION {PROTOCOL_VERSION}u" in header
 
 
 @given(frame=FRAMES, position=st.integers(0, 10_000), bit=st.integers(0, 7))
