@@ -131,6 +131,14 @@ def test_more_inputs_than_tflm_concatenates_are_refused() -> None:
         HOST.sram(graph)
 
 
+@pytest.mark.parametrize(("offline", "message"), [([0], "1 offsets and the file 4"), ([0, -1, -1, -16], "offset -16")])
+def test_offline_plans_that_tflm_could_not_follow_are_refused(offline: list[int], message: str) -> None:
+    graph = skeleton(ONE_OPERATOR["conv"])
+    for ask in (HOST.sram, HOST.plan):
+        with pytest.raises(TflmUnsupportedError, match=message):
+            ask(graph, offline=offline)
+
+
 def test_flash_counts_the_weights_and_says_why_code_is_unknown() -> None:
     flash = HOST.flash(skeleton(ONE_OPERATOR["conv"]), file_bytes=1000)
     assert (flash.weights_bytes, flash.file_bytes, flash.code_bytes) == (6 * 3 * 3 * 4 + 6 * 4, 1000, None)

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from tflite_micro import runtime
 
 _LINE = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes|'(.*)' used (\d+) bytes")
@@ -69,21 +67,3 @@ def runs_in(model: bytes, arena_bytes: int) -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def outputs(model: bytes, inputs: list[npt.NDArray[Any]], arena_bytes: int = 1 << 22) -> list[npt.NDArray[Any]]:
-    """Run the model once."""
-    loaded = interpreter(model, arena_bytes)
-    for i, value in enumerate(inputs):
-        loaded.set_input(value, i)
-    with _captured():
-        loaded.invoke()
-    count = 0
-    found = []
-    while True:
-        try:
-            loaded.get_output_details(count)
-        except (ValueError, RuntimeError, IndexError):
-            return found
-        found.append(np.array(loaded.get_output(count)))
-        count += 1

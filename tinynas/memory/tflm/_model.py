@@ -13,6 +13,7 @@ from tinynas.memory.tflm import _structs as runtime
 from tinynas.memory.tflm._arena import Arena, TailItem
 from tinynas.memory.tflm._cmsis_nn import CMSIS_NN
 from tinynas.memory.tflm._head import (
+    ONLINE,
     HeadBuffer,
     head_buffers,
     head_bytes,
@@ -21,7 +22,7 @@ from tinynas.memory.tflm._head import (
     time_of,
 )
 from tinynas.memory.tflm._kernel_structs import PARAMETERS
-from tinynas.memory.tflm._kernels import OPERATOR_CONSTANT, REFERENCE, KernelNeeds
+from tinynas.memory.tflm._kernels import OPERATOR_CONSTANT, REFERENCE, KernelNeeds, TflmUnsupportedError
 from tinynas.memory.tflm._layout import ARM32, HOST64, Abi, Struct
 from tinynas.memory.tflm._tensors import FileTensors, as_written
 
@@ -125,10 +126,11 @@ class TflmMemoryModel:
             offline: The offline plan in the file, one offset or -1 per tensor of the file; None for none.
 
         Raises:
-            TflmUnsupportedError: TFLM refuses the network.
+            TflmUnsupportedError: TFLM refuses the network or the offline plan.
         """
         if tensors is None:
             graph, tensors = as_written(graph)
+        _check_offline(offline, tensors)
         needs = self.kernel_needs(graph)
         buffers = head_buffers(graph, needs, tensors)
         head = head_bytes(buffers, plan_head(buffers, offline))
@@ -148,6 +150,7 @@ class TflmMemoryModel:
         """Where TFLM puts activations and scratch. Arguments and errors are those of `sram`."""
         if tensors is None:
             graph, tensors = as_written(graph)
+        _check_offline(offline, tensors)
         buffers = head_buffers(graph, self.kernel_needs(graph), tensors)
         offsets = plan_head(buffers, offline)
         scratch: dict[int, tuple[int, ...]] = {}
@@ -248,6 +251,19 @@ class TflmMemoryModel:
 
     def _request_bytes(self, requests: int) -> int:
         return self._layout(runtime.SCRATCH_REQUEST)[0] * (requests + runtime.SCRATCH_REQUESTS_PER_OP)
+
+
+def _check_offline(offline: Sequence[int] | None, tensors: FileTensors) -> None:
+    """TFLM refuses a plan for another number of tensors; a negative offset would lie in front of the arena."""
+    if offline is None:
+        return
+    if len(offline) != len(tensors.graph_tensors):
+        raise TflmUnsupportedError(
+            f"the offline plan has {len(offline)} offsets and the file {len(tensors.graph_tensors)} tensors: "
+            "plan the file again"
+        )
+    if min(offline, default=ONLINE) < ONLINE:
+        raise TflmUnsupportedError(f"the offline plan has the offset {min(offline)}: plan the file again")
 
 
 def _int_array(count: int) -> tuple[int, int]:
