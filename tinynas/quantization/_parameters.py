@@ -26,6 +26,11 @@ SOFTMAX_QUANTIZATION = Quantization((1.0 / 256.0,), (-128,))
 """Fixed by TFLite for int8 SOFTMAX outputs."""
 
 
+# A tensor whose values all lie closer together is taken for constant zero and may have any scale; that of [0, 1] keeps
+# the multipliers of its neighbours in range.
+_NARROWEST_RANGE = 1e-6
+
+
 def scale_groups(graph: Graph) -> dict[int, int]:
     """Return for each activation the tensor whose scale it shares (its representative, possibly itself).
 
@@ -53,8 +58,7 @@ def affine(low: float, high: float) -> Quantization:
     scale = (high - low) / 255, as the float32 that a file stores; zero_point is the integer that stands for 0.0.
     """
     low, high = min(low, 0.0), max(high, 0.0)
-    # A tensor that is always zero may have any scale; 1/255 keeps its neighbours' multipliers in range.
-    scale = np.float32((high - low) / 255.0) if high > low else np.float32(1.0 / 255.0)
+    scale = np.float32((high - low if high - low >= _NARROWEST_RANGE else 1.0) / 255.0)
     zero_point = int(np.clip(np.rint(-128.0 - low / float(scale)), -128, 127))
     return Quantization((float(scale),), (zero_point,))
 

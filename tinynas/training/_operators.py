@@ -87,7 +87,10 @@ def convolve(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor 
     else:
         kernel = weights.permute(3, 0, 1, 2)
         groups = x.shape[3]
-    image = x.permute(0, 3, 1, 2)
+    # The strides of one channel fit both memory formats, and torch 2.13 (oneDNN) then computes wrong results for some
+    # shapes, such as a 4x7 kernel of stride (1, 2) on a 5x7 image. Strides that say NCHW avoid that.
+    one_channel = x.shape[3] == 1
+    image = x.reshape(x.shape[0], 1, *x.shape[1:3]) if one_channel else x.permute(0, 3, 1, 2)
     padding = (0, 0)
     if attributes.padding is Padding.SAME:
         (top, bottom), (left, right) = (
@@ -98,7 +101,10 @@ def convolve(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor 
             padding = (top, left)
         else:
             image = F.pad(image, (left, right, top, bottom))
-    return F.conv2d(image, kernel, bias, attributes.stride, padding, attributes.dilation, groups)
+    if one_channel:
+        kernel = kernel.reshape(-1, 1, *weights.shape[1:3])
+    y = F.conv2d(image, kernel, bias, attributes.stride, padding, attributes.dilation, groups)
+    return y.contiguous(memory_format=torch.channels_last) if one_channel else y
 
 
 def fully_connected(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
