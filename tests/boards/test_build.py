@@ -14,6 +14,7 @@ from tinynas.boards import (
     GccToolchain,
     ImageError,
     NoFirmwareError,
+    ReserveError,
     ToolchainError,
     VirtualBoard,
     ZigToolchain,
@@ -119,6 +120,14 @@ def test_what_the_user_reserves_is_not_there(tmp_path: Path) -> None:
         _build(board, tmp_path, 8000, reserve=Reserve(flash_bytes=free_flash + 1))
 
 
+@pytest.mark.parametrize(
+    ("reserve", "region"), [(Reserve(sram_bytes=12288), "sram"), (Reserve(flash_bytes=100_000), "flash")]
+)
+def test_nobody_can_reserve_more_than_there_is(reserve: Reserve, region: str, tmp_path: Path) -> None:
+    with pytest.raises(ReserveError, match=f"bytes are reserved in region '{region}' of nucleo-f303k8, which holds"):
+        _build(load_board("nucleo-f303k8"), tmp_path, 16, reserve=reserve)
+
+
 class CountingToolchain(ZigToolchain):
     """Counts compilations."""
 
@@ -151,6 +160,8 @@ def test_only_what_changed_is_compiled_again(tmp_path: Path) -> None:
     assert first > 8
     assert same.build_id == firmware.build_id != different.build_id
     assert build(16, load_board("virt-m7"))[0] == first
+    assert len(list((tmp_path / "out" / "objects").iterdir())) == 3  # nothing stale is left behind
+    assert not any(path.name.startswith(("model", "identity")) for path in cache.iterdir())
 
 
 def test_a_compile_error_is_one_clear_line(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from ._errors import (
     LinkError,
     MachineFault,
     NoFirmwareError,
+    ReserveError,
     RunLimitError,
     ToolchainError,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "NoFirmwareError",
     "PortInfo",
     "PyOcdFlasher",
+    "ReserveError",
     "RunLimitError",
     "RunResult",
     "Section",

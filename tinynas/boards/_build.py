@@ -16,7 +16,7 @@ from tinynas.targets import Board, Region, Reserve, resource_path
 
 from ._cache import private_cache
 from ._elf import Image, read_image
-from ._errors import DoesNotFitError, NoFirmwareError, ToolchainError
+from ._errors import DoesNotFitError, NoFirmwareError, ReserveError, ToolchainError
 from ._toolchain import COMMON_FLAGS, Toolchain, ToolFailedError
 
 # Kernels are where the time goes, the runtime is where flash can be saved.
@@ -60,11 +60,12 @@ class Firmware:
 
 @dataclass(frozen=True)
 class _Unit:
-    """One compilation: a source, its flags, where it looks for headers."""
+    """One compilation: a source, its flags, where it looks for headers, and whether other models use its object too."""
 
     source: Path
     flags: tuple[str, ...]
     includes: tuple[Path, ...]
+    is_shared: bool = True
 
     def digest(self, toolchain: str, core: str) -> str:
         """Hash of everything the object depends on: tool, flags, source, and every header that could be included."""
@@ -95,14 +96,16 @@ def build_firmware(
     Args:
         model_directory: holds `model.h` and the generated C files.
         kernel_sources: the kernels that the model calls.
-        out: folder that receives `firmware.elf` and `firmware.ld`.
+        out: folder that receives `firmware.elf`, `firmware.ld` and, in `objects`, the model's object files.
         reserve: memory to be left free for the user's application; the linker enforces it.
-        cache: folder of object files, by content. A private one in the temporary directory by default.
+        cache: folder for the objects of runtime and kernels, by content, shared by all models. A private one in the
+            temporary directory by default.
 
     Raises:
         NoFirmwareError: the board has no HAL.
         ToolchainError: the compiler is missing or refuses a source.
         DoesNotFitError: a memory region is too small.
+        ReserveError: more is reserved than the board has.
     """
     if board.hal is None:
         raise NoFirmwareError(f"board {board.name} has no firmware: it exists to count memory only")
@@ -113,7 +116,7 @@ def build_firmware(
     hashes = "".join(unit.digest(version, board.core.name) for unit in anonymous)
     build_id = int(hashlib.sha256((hashes + board.name).encode()).hexdigest()[:8], 16)
     units = _units(board, board.hal, model_directory, kernel_sources, build_id=build_id)
-    objects = _compile_all(units, board, toolchain, version, cache)
+    objects = _compile_all(units, board, toolchain, version, cache, out / "objects")
     script = out / "firmware.ld"
     script.write_text(linker_script(board, reserve or Reserve()), encoding="utf-8")
     elf = out / "firmware.elf"
@@ -155,6 +158,12 @@ def _reserved(board: Board, reserve: Reserve) -> dict[str, int]:
     reserved = dict.fromkeys((region.name for region in board.regions), 0)
     reserved[board.layout.arena] += reserve.sram_bytes
     reserved[board.layout.code] += reserve.flash_bytes
+    for region in board.regions:
+        if reserved[region.name] >= region.size_bytes:
+            raise ReserveError(
+                f"{reserved[region.name]} bytes are reserved in region {region.name!r} of {board.name}, which holds "
+                f"{region.size_bytes}: reserve less"
+            )
     return reserved
 
 
@@ -181,11 +190,11 @@ def _units(board: Board, hal: str, model: Path, kernels: Sequence[Path], *, buil
         for source in sorted(runtime.glob("*.c"))
         if source.name != "identity.c"
     ]
-    units.append(_Unit(runtime / "identity.c", (*RUNTIME_FLAGS, *identity), (*runtime_includes, model)))
+    units.append(_Unit(runtime / "identity.c", (*RUNTIME_FLAGS, *identity), (*runtime_includes, model), False))
     units.append(_Unit(hals / hal / "hal.c", (*RUNTIME_FLAGS, *hardware), runtime_includes))
     units += [_Unit(source, KERNEL_FLAGS, kernel_includes) for source in kernels]
-    units += [_Unit(source, KERNEL_FLAGS, model_includes) for source in sorted(model.glob("*.c"))]
-    units.append(_Unit(model / "model.c", (*KERNEL_FLAGS, "-DTN_PROFILE"), model_includes))
+    units += [_Unit(source, KERNEL_FLAGS, model_includes, False) for source in sorted(model.glob("*.c"))]
+    units.append(_Unit(model / "model.c", (*KERNEL_FLAGS, "-DTN_PROFILE"), model_includes, False))
     return units
 
 
@@ -198,13 +207,18 @@ def _model_name(model: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:_NAME_BYTES]
 
 
-def _compile_all(units: Sequence[_Unit], board: Board, toolchain: Toolchain, version: str, cache: Path) -> list[Path]:
-    cache.mkdir(parents=True, exist_ok=True)
+def _compile_all(
+    units: Sequence[_Unit], board: Board, toolchain: Toolchain, version: str, shared: Path, own: Path
+) -> list[Path]:
+    """Compile what has no object yet: into `shared` what other models use too, into `own` the rest."""
+    shared.mkdir(parents=True, exist_ok=True)
+    own.mkdir(exist_ok=True)
 
     def compile_one(unit: _Unit) -> Path:
-        target = cache / f"{unit.source.stem}-{unit.digest(version, board.core.name)[:24]}.o"
+        folder = shared if unit.is_shared else own
+        target = folder / f"{unit.source.stem}-{unit.digest(version, board.core.name)[:24]}.o"
         if not target.is_file():
-            with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
                 output = Path(scratch) / target.name
                 includes = [f"-I{folder}" for folder in unit.includes]
                 toolchain.compile(board.core, unit.source, output, [*unit.flags, *includes])
@@ -212,7 +226,10 @@ def _compile_all(units: Sequence[_Unit], board: Board, toolchain: Toolchain, ver
         return target
 
     with ThreadPoolExecutor(_COMPILE_JOBS) as pool:
-        return list(pool.map(compile_one, units))
+        objects = list(pool.map(compile_one, units))
+    for stale in set(own.glob("*.o")).difference(objects):
+        stale.unlink()
+    return objects
 
 
 def _explain_link_failure(error: ToolFailedError, board: Board, reserve: Reserve) -> Exception:

@@ -13,6 +13,10 @@ class NoFirmwareError(UsageError):
     """Firmware was asked for a board that has none."""
 
 
+class ReserveError(UsageError):
+    """More memory is reserved for the application than the board has."""
+
+
 class DoesNotFitError(AnswerIsNo):
     """The linker found that a memory region is too small. Carries region name and missing bytes."""
 

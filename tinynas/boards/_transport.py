@@ -14,7 +14,7 @@ from ._errors import LinkError
 class Transport(Protocol):
     """The part of pyserial's interface that `Device` uses, and what the ticks at the other end are.
 
-    Implementations pass `tinynas.testing.TransportContract`.
+    Implementations pass `tinynas.testing._transports.BaseTransportTestCase`.
     """
 
     timeout: float | None

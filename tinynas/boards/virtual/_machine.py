@@ -16,7 +16,7 @@ from ._peripherals import CycleCounter, NoRegisterError, Peripheral, SerialLine,
 from ._stm32 import stm32f3, stm32f7
 
 # Far more than an inference and its transfers take; a firmware that hangs reaches it within a minute or two.
-DEFAULT_INSTRUCTION_LIMIT = 20_000_000_000
+DEFAULT_INSTRUCTION_LIMIT = 10_000_000_000
 
 
 class VirtualBoard:
