@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from firmware_probe import Probe, RecordingToolchain, build_probe
+from firmware_probe import LinkedSection, Probe, RecordingToolchain, build_probe
 from object_sections import resolve
 from scipy.optimize import nnls
 
@@ -55,30 +55,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--board", required=True)
     parser.add_argument("--toolchain", default="zig")
     parser.add_argument("--virtual", action="store_true", help="check the stack on the virtual board")
-    parser.add_argument("--fit", type=int, default=36, help="probe networks to fit")
+    parser.add_argument("--fit", type=int, default=30, help="probe networks to fit")
     parser.add_argument("--check", type=int, default=12, help="probe networks to check with")
     parser.add_argument("--out", type=Path, help="folder (default: the models that ship)")
     options = parser.parse_args(arguments)
     board = load_board(options.board)
     toolchain = RecordingToolchain(load_toolchain(options.toolchain))
-    shared = kernel_memory_path(board.core.name, options.toolchain, options.out)
+    # A real board shares the kernels' model with the reference board of its core, which has room for any arena.
+    fits_kernels = board.is_virtual
+    sources = firmware_hash()
     with tempfile.TemporaryDirectory() as folder:
         fitted = [
             build_probe(board, graph, toolchain, Path(folder), run=False)
-            for graph in probe_networks(board, options.fit, seed=1, macs=10**9)
+            for graph in probe_networks(board, options.fit if fits_kernels else 1, seed=1, macs=10**9)
         ]
         unseen = [
             build_probe(board, graph, toolchain, Path(folder), run=options.virtual)
             for graph in probe_networks(board, options.check, seed=11, macs=300_000)
         ]
-    missing = set(CATALOGUE) - {variant for probe in fitted for variant in probe.schedule.variants}
-    if missing:
-        print(f"no probe network holds {', '.join(sorted(missing))}: raise --fit", file=sys.stderr)
+    if firmware_hash() != sources:
+        print("the firmware's sources changed while the probes were built: run again", file=sys.stderr)
         return 1
-    runtime, kernels = fit(board, options.toolchain, fitted, toolchain.version())
-    if not board.is_virtual:
-        # The reference board of the same core has room for arenas of all sizes: its kernels are the better fit.
-        kernels = load_kernel_memory(shared, f"virt-{board.core.name}")
+    provenance = {
+        "board": board.name,
+        "compiler": toolchain.version(),
+        "firmware_sha256": sources,
+        "tinynas": tinynas.__version__,
+        "probes": len(fitted),
+    }
+    runtime = fit_runtime(board, options.toolchain, fitted[0], dict(provenance))
+    if fits_kernels:
+        missing = set(CATALOGUE) - {variant for probe in fitted for variant in probe.schedule.variants}
+        if missing:
+            print(f"no probe network holds {', '.join(sorted(missing))}: raise --fit", file=sys.stderr)
+            return 1
+        kernels = fit_kernels(board, options.toolchain, fitted, dict(provenance))
+    else:
+        path = kernel_memory_path(board.core.name, options.toolchain, options.out)
+        kernels = load_kernel_memory(path, board.name)
     residuals = check(NativeMemoryModel(board, runtime, kernels), unseen)
     for line in residuals.lines():
         print(line)
@@ -91,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = runtime_memory_path(board.hal or "", board.core.name, options.toolchain, folder_out)
     save_memory(runtime, path)
     print(f"wrote {path}")
-    if board.is_virtual:
+    if fits_kernels:
         kernels.provenance["check"] = residuals.as_json()
         path = kernel_memory_path(board.core.name, options.toolchain, folder_out)
         save_memory(kernels, path)
@@ -114,48 +128,42 @@ def probe_networks(board: Board, count: int, seed: int, macs: int) -> list[Graph
     ]
 
 
-def fit(board: Board, toolchain: str, probes: Sequence[Probe], compiler: str) -> tuple[RuntimeMemory, KernelMemory]:
-    """The memory of runtime and kernels from the objects of all probes, and the generated calls fitted."""
-    first = probes[0]
-    objects = {o.source: o for probe in probes for o in (*probe.runtime_objects, *probe.kernel_objects)}
-    runtime_names = [o.source for o in first.runtime_objects]
-    kernel_names = sorted(set(objects) - set(runtime_names))
-    ordered = [objects[name] for name in (*runtime_names, *kernel_names)]
-    sections = resolve(ordered, GENERATED)
-    symbols = {symbol: section for o in ordered for symbol, section in o.defines.items()}
-    provenance = {
-        "board": board.name,
-        "compiler": compiler,
-        "firmware_sha256": firmware_hash(),
-        "tinynas": tinynas.__version__,
-        "probes": len(probes),
-    }
-    linked = first.sections
-    runtime = RuntimeMemory(
+def fit_runtime(board: Board, toolchain: str, probe: Probe, provenance: dict[str, Any]) -> RuntimeMemory:
+    """The memory of runtime and HAL: it depends on no network."""
+    linked = probe.sections
+    data = linked.get(".data", LinkedSection(0, 4))
+    return RuntimeMemory(
         hal=board.hal or "",
         core=board.core.name,
         toolchain=toolchain,
-        sections=tuple(s for s in sections if s.name.split(":")[0] in runtime_names),
+        sections=tuple(resolve(probe.runtime_objects, GENERATED)),
         entry=ENTRY,
         stack_root=STACK_ROOT,
-        data_bytes=linked[".data"].size_bytes if ".data" in linked else 0,
-        data_alignment=linked[".data"].alignment if ".data" in linked else 4,
+        data_bytes=data.size_bytes,
+        data_alignment=data.alignment,
         bss_bytes=linked[".bss"].size_bytes,
         bss_alignment=linked[".bss"].alignment,
         buffers_bytes=linked[".buffers"].size_bytes,
         buffers_alignment=linked[".buffers"].alignment,
-        provenance=dict(provenance),
+        provenance=provenance,
     )
-    kernels = KernelMemory(
+
+
+def fit_kernels(board: Board, toolchain: str, probes: Sequence[Probe], provenance: dict[str, Any]) -> KernelMemory:
+    """The memory of the kernels from the objects of all probes, and the generated calls fitted."""
+    runtime = probes[0].runtime_objects
+    kernels = {o.source: o for probe in probes for o in probe.kernel_objects}
+    ordered = [*runtime, *(kernels[name] for name in sorted(kernels))]
+    symbols = {symbol: section for o in ordered for symbol, section in o.defines.items()}
+    return KernelMemory(
         core=board.core.name,
         toolchain=toolchain,
-        sections=tuple(s for s in sections if s.name.split(":")[0] not in runtime_names),
+        sections=tuple(s for s in resolve(ordered, GENERATED) if s.name.split(":")[0] in kernels),
         entry_of={name: symbols[variant.symbol] for name, variant in sorted(CATALOGUE.items())},
         generated=tuple(fit_function(name, probes, symbols, provenance) for name in GENERATED),
-        arena_alignment=linked[".arena"].alignment,
-        provenance=dict(provenance),
+        arena_alignment=probes[0].sections[".arena"].alignment,
+        provenance=provenance,
     )
-    return runtime, kernels
 
 
 def fit_function(

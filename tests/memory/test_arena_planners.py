@@ -128,3 +128,10 @@ def test_out_of_nodes_it_climbs_and_still_returns_a_plan() -> None:
     assert_no_collision(ranges, offsets)
     assert size == extent(ranges, offsets)
     assert (offsets, size) == plan_search(ranges, node_limit=0, swap_limit=50)
+
+
+def test_hundreds_of_ranges_in_one_segment_are_planned() -> None:
+    ranges = [LiveRange(i % 31, i % 31 + i % 9, 4 * (1 + (i * 37) % 211)) for i in range(400)]
+    offsets, size = plan_search(ranges, swap_limit=2)
+    assert_no_collision(ranges, offsets)
+    assert size == extent(ranges, offsets)

@@ -211,3 +211,14 @@ def test_the_shipped_models_are_current(caplog: pytest.LogCaptureFixture) -> Non
         for name in BOARDS:
             NativeMemoryModel.for_board(load_board(name))
     assert caplog.text == ""
+
+
+def test_comments_do_not_make_a_model_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hash_of(text: str) -> str:
+        (tmp_path / "kernel.c").write_text(text)
+        return firmware_hash()
+
+    monkeypatch.setattr("tinynas.memory._model_files.resource_path", lambda name: tmp_path)
+    code = hash_of("int f(void) { return 1; }")
+    assert hash_of("/* What it does. */\nint f(void) {\n    return 1;\n}\n") == code
+    assert hash_of("int f(void) { return 2; }") != code

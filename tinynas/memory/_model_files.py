@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 KERNELS_FORMAT = "tinynas-kernel-memory/1"
 RUNTIME_FORMAT = "tinynas-runtime-memory/1"
+
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
 class MissingMemoryModelError(ExternalError):
@@ -140,9 +143,7 @@ def _read(path: Path, kind: str, board: str) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise MissingMemoryModelError(
-            f"no memory model {path.name}: run tools/regenerate_memory_model.py --board {board} --virtual"
-        ) from error
+        raise MissingMemoryModelError(f"no memory model {path.name}: run {_command(board, path)}") from error
     except OSError as error:
         raise MissingMemoryModelError(f"cannot read the memory model {path}: {error.strerror}") from error
     except json.JSONDecodeError as error:
@@ -152,12 +153,22 @@ def _read(path: Path, kind: str, board: str) -> dict[str, Any]:
     return document
 
 
+def _command(board: str, path: Path) -> str:
+    """What makes the model at `path` anew: file names end in the toolchain."""
+    toolchain = path.stem.rsplit("-", 1)[-1]
+    return f"tools/regenerate_memory_model.py --board {board} --toolchain {toolchain} --virtual"
+
+
 def firmware_hash() -> str:
-    """SHA-256 over names and contents of the firmware's sources: what a memory model was fitted to."""
+    """SHA-256 over names and contents of the firmware's sources: what a memory model was fitted to.
+
+    Comments and white space do not count: they change no code.
+    """
     state = hashlib.sha256()
     root = resource_path("firmware")
     for path in sorted(p for p in root.rglob("*") if p.suffix in {".c", ".h", ".j2"}):
-        state.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+        text = " ".join(_COMMENT.sub(" ", path.read_text(encoding="utf-8")).split())
+        state.update(f"{path.relative_to(root).as_posix()}\0{text}\0".encode())
     return state.hexdigest()
 
 
@@ -171,8 +182,5 @@ def warn_if_stale(memory: KernelMemory | RuntimeMemory, path: Path, board: Board
         reasons.append(f"it was fitted with {fitted.get('compiler')}, the compiler here is {compiler}")
     if reasons:
         logger.warning(
-            "memory model %s is stale: %s; run tools/regenerate_memory_model.py --board %s --virtual",
-            path.name,
-            " and ".join(reasons),
-            board.name,
+            "memory model %s is stale: %s; run %s", path.name, " and ".join(reasons), _command(board.name, path)
         )

@@ -25,6 +25,9 @@ from tinynas.memory._live_ranges import LiveRange, lower_bound
 NODE_LIMIT = 20_000
 """Nodes of the branch and bound before it gives up: about 0.3 s. Segments of real networks need a few dozen."""
 
+DEPTH_LIMIT = 300
+"""Ranges above which the branch and bound, which recurses once per range, is left out."""
+
 SWAP_LIMIT = 400
 """Swaps tried by the hill climb, which only runs where the nodes ran out."""
 
@@ -54,7 +57,7 @@ def plan_search(
     search = _Search(ranges, bottom, top)
     search.try_fixed_orders()
     if search.best_bytes > search.bound:
-        exhausted = search.branch_and_bound(node_limit)
+        exhausted = len(search.free) <= DEPTH_LIMIT and search.branch_and_bound(node_limit)
         if not exhausted and search.best_bytes > search.bound:
             search.climb(swap_limit)
     return search.best_offsets, search.best_bytes
