@@ -7,7 +7,16 @@ import math
 from tinynas.graph import ConcatenationAttributes, MeanAttributes, OpKind, Tensor
 from tinynas.graph.fixed_point import SOFTMAX_ACCUMULATION_INTEGER_BITS
 from tinynas.lowering._geometry import valid_taps, window_of
-from tinynas.lowering._variants import POINTER, KernelCall, KernelVariant, always, words
+from tinynas.lowering._variants import (
+    POINTER,
+    STRUCTURE_BYTES,
+    KernelCall,
+    KernelVariant,
+    always,
+    structure_and_operands,
+    structure_only,
+    words,
+)
 
 _MAX_RANK = 4
 
@@ -52,7 +61,7 @@ AVERAGE_POOL_2D = KernelVariant(
     symbol="tn_average_pool_2d",
     parameters="tn_pool_2d_params",
     applies=always,
-    constant_bytes=lambda call: 24,
+    constant_bytes=structure_only("tn_pool_2d_params"),
     features=_pool_features,
     loops=_POOL_LOOPS,
 )
@@ -64,7 +73,7 @@ MAX_POOL_2D = KernelVariant(
     symbol="tn_max_pool_2d",
     parameters="tn_pool_2d_params",
     applies=always,
-    constant_bytes=lambda call: 24,
+    constant_bytes=structure_only("tn_pool_2d_params"),
     features=_pool_features,
     loops=_POOL_LOOPS,
 )
@@ -99,7 +108,7 @@ ADD = KernelVariant(
     symbol="tn_add",
     parameters="tn_add_params",
     applies=_same_shape,
-    constant_bytes=lambda call: 28 + call.constant_operand_bytes,
+    constant_bytes=structure_and_operands("tn_add_params"),
     features=_element_features,
     loops=_ELEMENT_LOOPS,
     in_place=True,
@@ -112,7 +121,7 @@ ADD_BROADCAST = KernelVariant(
     symbol="tn_add_broadcast",
     parameters="tn_add_broadcast_params",
     applies=_low_rank,
-    constant_bytes=lambda call: 72 + call.constant_operand_bytes,
+    constant_bytes=structure_and_operands("tn_add_broadcast_params"),
     features=_broadcast_features,
     loops=_BROADCAST_LOOPS,
     in_place=True,
@@ -125,7 +134,7 @@ MUL = KernelVariant(
     symbol="tn_mul",
     parameters="tn_mul_params",
     applies=_same_shape,
-    constant_bytes=lambda call: 20 + call.constant_operand_bytes,
+    constant_bytes=structure_and_operands("tn_mul_params"),
     features=_element_features,
     loops=_ELEMENT_LOOPS,
     in_place=True,
@@ -138,7 +147,7 @@ MUL_BROADCAST = KernelVariant(
     symbol="tn_mul_broadcast",
     parameters="tn_mul_broadcast_params",
     applies=_low_rank,
-    constant_bytes=lambda call: 64 + call.constant_operand_bytes,
+    constant_bytes=structure_and_operands("tn_mul_broadcast_params"),
     features=_broadcast_features,
     loops=_BROADCAST_LOOPS,
     in_place=True,
@@ -151,11 +160,17 @@ REQUANTIZE = KernelVariant(
     symbol="tn_requantize",
     parameters="tn_requantize_params",
     applies=always,
-    constant_bytes=lambda call: 16,
+    constant_bytes=structure_only("tn_requantize_params"),
     features=_element_features,
     loops=_ELEMENT_LOOPS,
     in_place=True,
 )
+
+
+def _concatenation_constants(call: KernelCall) -> int:
+    per_input = POINTER + 4  # its address and its int32 size
+    tables = per_input * len(call.operands)
+    return STRUCTURE_BYTES["tn_concatenation_params"] + tables + call.constant_operand_bytes
 
 
 def _concatenation_features(call: KernelCall) -> dict[str, float]:
@@ -176,7 +191,7 @@ CONCATENATION = KernelVariant(
     symbol="tn_concatenation",
     parameters="tn_concatenation_params",
     applies=always,
-    constant_bytes=lambda call: 2 * POINTER + 8 + (POINTER + 4) * len(call.operands) + call.constant_operand_bytes,
+    constant_bytes=_concatenation_constants,
     features=_concatenation_features,
     loops={"outer": "output slices before the axis", "runs": "contiguous runs copied", "elements": "output elements"},
 )
@@ -210,7 +225,7 @@ PAD = KernelVariant(
     symbol="tn_pad",
     parameters="tn_pad_params",
     applies=_low_rank,
-    constant_bytes=lambda call: 28,
+    constant_bytes=structure_only("tn_pad_params"),
     features=_pad_features,
     loops={
         "planes": "input elements without the last two dimensions",
@@ -245,7 +260,7 @@ MEAN = KernelVariant(
     symbol="tn_mean",
     parameters="tn_mean_params",
     applies=lambda call: reduced_view(call) is not None,
-    constant_bytes=lambda call: 24,
+    constant_bytes=structure_only("tn_mean_params"),
     features=_mean_features,
     loops={"outer": "outer slices", "elements": "output elements", "taps": "input elements"},
 )
@@ -264,10 +279,16 @@ SOFTMAX = KernelVariant(
     symbol="tn_softmax",
     parameters="tn_softmax_params",
     applies=lambda call: call.input.shape[-1] < _SOFTMAX_DEPTH_LIMIT,
-    constant_bytes=lambda call: 20,
+    constant_bytes=structure_only("tn_softmax_params"),
     features=_softmax_features,
     loops={"rows": "rows", "elements": "output elements"},
 )
+
+
+def _resize_constants(call: KernelCall) -> int:
+    _, height, width, _ = call.output.shape
+    return STRUCTURE_BYTES["tn_resize_nearest_neighbor_params"] + words(2 * height) + words(2 * width)
+
 
 RESIZE_NEAREST_NEIGHBOR = KernelVariant(
     name="resize_nearest_neighbor",
@@ -276,7 +297,7 @@ RESIZE_NEAREST_NEIGHBOR = KernelVariant(
     symbol="tn_resize_nearest_neighbor",
     parameters="tn_resize_nearest_neighbor_params",
     applies=always,
-    constant_bytes=lambda call: 2 * POINTER + 8 + words(2 * call.output.shape[1]) + words(2 * call.output.shape[2]),
+    constant_bytes=_resize_constants,
     features=_output_rows_features,
     loops={"planes": "output rows", "rows": "output pixels", "elements": "output elements"},
 )
@@ -288,7 +309,7 @@ TRANSPOSE = KernelVariant(
     symbol="tn_transpose",
     parameters="tn_transpose_params",
     applies=_low_rank,
-    constant_bytes=lambda call: 32,
+    constant_bytes=structure_only("tn_transpose_params"),
     features=_output_rows_features,
     loops=_BROADCAST_LOOPS,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tinynas.graph import DType, Graph, Op, OpKind, Tensor
 
@@ -16,6 +17,28 @@ POINTER = 4
 KERNEL_FLAGS = ("-O2", "-fno-unroll-loops")
 """How kernels must be compiled, with every toolchain: unrolled, a loop's instructions would no longer be a multiple of
 its trips, and `KernelVariant.features` no longer explain them. What unrolling pays is written out in the sources."""
+
+STRUCTURE_BYTES: Mapping[str, int] = MappingProxyType(
+    {
+        "tn_fully_connected_params": 36,
+        "tn_conv_1x1_params": 28,
+        "tn_conv_2d_params": 52,
+        "tn_depthwise_conv_2d_params": 48,
+        "tn_pool_2d_params": 24,
+        "tn_add_params": 28,
+        "tn_add_broadcast_params": 72,
+        "tn_mul_params": 20,
+        "tn_mul_broadcast_params": 64,
+        "tn_requantize_params": 16,
+        "tn_concatenation_params": 16,
+        "tn_pad_params": 28,
+        "tn_mean_params": 24,
+        "tn_softmax_params": 20,
+        "tn_resize_nearest_neighbor_params": 16,
+        "tn_transpose_params": 32,
+    }
+)
+"""sizeof of the parameter structures of `firmware/include/tinynas/kernels.h` on a 32-bit core; whole words all."""
 
 NO_PADDING = (0, 0, 0, 0)
 
@@ -96,3 +119,13 @@ class KernelVariant:
 def always(call: KernelCall) -> bool:
     """The `applies` of a variant that executes every call of its kinds."""
     return True
+
+
+def structure_only(parameters: str) -> Callable[[KernelCall], int]:
+    """The `constant_bytes` of a kernel whose only constants are its parameters."""
+    return lambda call: STRUCTURE_BYTES[parameters]
+
+
+def structure_and_operands(parameters: str) -> Callable[[KernelCall], int]:
+    """The `constant_bytes` of a kernel whose operands may be constants."""
+    return lambda call: STRUCTURE_BYTES[parameters] + call.constant_operand_bytes

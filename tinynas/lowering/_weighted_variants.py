@@ -6,13 +6,7 @@ import math
 
 from tinynas.graph import DepthwiseConv2DAttributes, OpKind
 from tinynas.lowering._geometry import valid_taps, window_of
-from tinynas.lowering._variants import NO_PADDING, POINTER, KernelCall, KernelVariant, always, words
-
-_POINTERS = 4 * POINTER  # weights, bias, multiplier, shift: the head of every structure below
-_FULLY_CONNECTED_STRUCT = _POINTERS + 20
-_CONV_1X1_STRUCT = _POINTERS + 12
-_CONV_2D_STRUCT = _POINTERS + 36
-_DEPTHWISE_STRUCT = _POINTERS + 32
+from tinynas.lowering._variants import NO_PADDING, STRUCTURE_BYTES, KernelCall, KernelVariant, always, words
 
 
 def _pairs(count: int) -> int:
@@ -53,7 +47,11 @@ def _dense_constants(call: KernelCall) -> int:
     outputs = call.weights.shape[0]
     scales = _scales(call)
     return (
-        words(call.weights.elements) + words(4 * outputs) + words(4 * scales) + words(scales) + _FULLY_CONNECTED_STRUCT
+        words(call.weights.elements)
+        + words(4 * outputs)
+        + words(4 * scales)
+        + words(scales)
+        + STRUCTURE_BYTES["tn_fully_connected_params"]
     )
 
 
@@ -65,7 +63,7 @@ def _dense_features(call: KernelCall) -> dict[str, float]:
 
 def _conv_1x1_constants(call: KernelCall) -> int:
     outputs = call.weights.shape[0]
-    return words(call.weights.elements) + _channel_tables(outputs) + _CONV_1X1_STRUCT
+    return words(call.weights.elements) + _channel_tables(outputs) + STRUCTURE_BYTES["tn_conv_1x1_params"]
 
 
 def _conv_1x1_features(call: KernelCall) -> dict[str, float]:
@@ -76,7 +74,7 @@ def _conv_1x1_features(call: KernelCall) -> dict[str, float]:
 
 
 def _conv_2d_constants(call: KernelCall) -> int:
-    return words(call.weights.elements) + _channel_tables(call.output.shape[3]) + _CONV_2D_STRUCT
+    return words(call.weights.elements) + _channel_tables(call.output.shape[3]) + STRUCTURE_BYTES["tn_conv_2d_params"]
 
 
 def _window_counts(call: KernelCall) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -128,7 +126,11 @@ def _is_depthwise(call: KernelCall) -> bool:
 
 
 def _depthwise_constants(call: KernelCall) -> int:
-    return words(call.weights.elements) + _channel_tables(call.output.shape[3]) + _DEPTHWISE_STRUCT
+    return (
+        words(call.weights.elements)
+        + _channel_tables(call.output.shape[3])
+        + STRUCTURE_BYTES["tn_depthwise_conv_2d_params"]
+    )
 
 
 def _depthwise_features(call: KernelCall) -> dict[str, float]:
