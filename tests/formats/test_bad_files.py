@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import tracemalloc
 from collections.abc import Callable
@@ -16,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynas.formats import FormatError, read_metadata, read_tflite, write_tflite
-from tinynas.graph import OpKind
-from tinynas.testing import random_int8_graph
+from tinynas.graph import GraphError, OpKind, execute
+from tinynas.testing import random_input, random_int8_graph
 
 _FILES = [write_tflite(random_int8_graph(np.random.default_rng(seed), operators=8)) for seed in range(6)]
 
@@ -50,6 +51,25 @@ def test_flipped_bytes(content: bytes, flips: list[tuple[float, int]]):
     for position, value in flips:
         damaged[int(position * len(damaged))] = value
     _read_or_refuse(bytes(damaged))
+
+
+@settings(max_examples=150, deadline=5000)
+@given(
+    st.sampled_from(_FILES),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=3),
+)
+def test_what_is_read_is_executed_or_refused(content: bytes, flips: list[tuple[float, int]]):
+    damaged = bytearray(content)
+    for position, value in flips:
+        damaged[int(position * len(damaged))] = value
+    try:
+        graph = read_tflite(bytes(damaged))
+    except FormatError:
+        return
+    if max(tensor.elements for tensor in graph.tensors) > 1 << 20:
+        return
+    with contextlib.suppress(GraphError):
+        execute(graph, random_input(graph, np.random.default_rng(0)))
 
 
 @settings(max_examples=200, deadline=2000)

@@ -105,6 +105,8 @@ def test_parameters_that_two_operators_share_count_once():
         (lambda b, x: b.conv_2d(x, 8, 3, groups=4, name="stem"), "stem"),
         (lambda b, x: b.conv_2d(x, 8, 11, padding=Padding.VALID, name="stem"), r"CONV_2D 'stem': filter \(11, 11\)"),
         (lambda b, x: b.conv_2d(x, 8, 3, stride=0, name="stem"), "positive"),
+        (lambda b, x: b.max_pool_2d(x, (257, 256), stride=1, padding=Padding.SAME), "larger than any image"),
+        (lambda b, x: b.conv_2d(x, 1, 3, dilation=1 << 20, name="wide"), "CONV_2D 'wide'.*larger than any image"),
         (lambda b, x: b.add(x, b.max_pool_2d(x, 2), name="skip"), "ADD 'skip'.*broadcast"),
         (lambda b, x: b.concatenation([x, b.max_pool_2d(x, 2)]), "along axis 3 only"),
         (lambda b, x: b.concatenation([x], axis=4), "axis 4"),

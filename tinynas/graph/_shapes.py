@@ -24,6 +24,11 @@ from tinynas.graph._ops import (
 
 Shape = tuple[int, ...]
 
+_MAX_REACH = 1 << 12
+_MAX_TAPS = 1 << 16
+"""Bounds on filters: with SAME padding any size has a valid shape, but 256 x 256 pools whatever fits a microcontroller,
+and a damaged file that claims 2**24 would be executed for days."""
+
 
 def window_output_size(size: int, filter_size: int, stride: int, dilation: int, padding: Padding) -> int:
     """Positions of a sliding window along one dimension; zero or less when the window does not fit.
@@ -76,6 +81,9 @@ def _window(
     dilation = (1, 1) if isinstance(attributes, Pool2DAttributes) else attributes.dilation
     if min(*attributes.stride, *dilation, *filter_size) < 1:
         raise _error(op, f"filter {filter_size}, stride {attributes.stride} and dilation {dilation} must be positive")
+    reach = max((size - 1) * d + 1 for size, d in zip(filter_size, dilation, strict=True))
+    if reach > _MAX_REACH or filter_size[0] * filter_size[1] > _MAX_TAPS:
+        raise _error(op, f"filter {filter_size} with dilation {dilation} is larger than any image here")
     height, width = (
         window_output_size(shape[1 + i], filter_size[i], attributes.stride[i], dilation[i], attributes.padding)
         for i in range(2)
