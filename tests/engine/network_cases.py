@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from tinynas.graph import Graph
+from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.testing import random_int8_graph
 from tinynas.testing._random_quantization import QuantizationFiller
 
@@ -21,3 +22,18 @@ def random_graphs(seeds: range) -> list[Graph]:
 def filled(skeleton: Graph, seed: int = 0) -> Graph:
     """`skeleton` with random weights and quantization."""
     return QuantizationFiller(np.random.default_rng(seed), skeleton, extreme=False).graph()
+
+
+def constant_operands() -> Graph:
+    """Operators with constant operands, and two outputs."""
+    b = GraphBuilder("constants", DType.INT8)
+    x, table, row = (b.input(shape, name) for shape, name in (((1, 3, 3, 5), "x"), ((1, 3, 3, 5), "t"), ((5,), "r")))
+    summed = b.add(table, x, name="sum")
+    scaled = b.mul(summed, row, name="scaled")
+    graph = filled(b.build([b.concatenation([scaled, table, x], name="joined"), summed]))
+    rng = np.random.default_rng(3)
+    tensors = list(graph.tensors)
+    for t in (table, row):
+        data = rng.integers(-128, 128, tensors[t].shape).astype(np.int8)
+        tensors[t] = replace(tensors[t], constant=True, data=data)
+    return replace(graph, tensors=tuple(tensors), inputs=(x,))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from host_models import HostModel, build_models
-from network_cases import SHARED_MODELS, filled, random_graphs
+from network_cases import SHARED_MODELS, constant_operands, filled, random_graphs
 
 from tinynas.formats import read_tflite
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, Padding
@@ -54,7 +54,7 @@ def test_real_models(tmp_path: Path) -> None:
 
 def test_special_shapes(tmp_path: Path) -> None:
     """Shapes that random networks meet rarely; one library for all of them."""
-    models = build_models([filled(skeleton) for skeleton in _special_skeletons()], tmp_path)
+    models = build_models([constant_operands(), *map(filled, _special_skeletons())], tmp_path)
     for seed, model in enumerate(models):
         assert_bit_exact(model, seed, runs=4)
 
