@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -86,14 +88,10 @@ def read_npz(path: Path) -> tuple[Split, Split, tuple[str, ...]]:
     Raises:
         DatasetError: the file is damaged, an array is missing, or has another type or shape.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in ("x_train", "y_train", "x_test", "y_test") if name not in file]
-            if missing:
-                raise DatasetError(f"{path} lacks {', '.join(missing)}; it has {', '.join(file.files)}")
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"cannot read {path}: {error}") from error
+    arrays = _load_arrays(path)
+    missing = [name for name in ("x_train", "y_train", "x_test", "y_test") if name not in arrays]
+    if missing:
+        raise DatasetError(f"{path} lacks {', '.join(missing)}; it has {', '.join(arrays) or 'no arrays'}")
     splits = []
     for part in ("train", "test"):
         images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
@@ -117,3 +115,16 @@ def read_npz(path: Path) -> tuple[Split, Split, tuple[str, ...]]:
     if len(classes) < count:
         raise DatasetError(f"{path}: labels go up to {count - 1}, but `classes` names only {len(classes)}")
     return train, test, classes
+
+
+def _load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    try:
+        # NumPy leaves a file that it opened itself open when the archive is damaged.
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise DatasetError(f"{path} is a single array, not an .npz file")
+            with file:
+                return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DatasetError(f"cannot read {path}: {error}") from error
