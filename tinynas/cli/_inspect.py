@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tinynas.cli._options import BoardOption, JsonOption, ModelArgument, Toolchain, ToolchainOption
-from tinynas.cli._output import bytes_text, emit
+from tinynas.cli._output import bytes_text, emit, short_name
 
 
 class Engine(StrEnum):
@@ -62,7 +62,7 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
         table.columns[column].justify = "right"
     for op in result["ops"]:
         live, scratch = bytes_text(op["live_bytes"]), bytes_text(op["scratch_bytes"])
-        table.add_row(str(op["index"]), op["kind"], op["name"], f"{op['macs']:,}", live, scratch)
+        table.add_row(str(op["index"]), op["kind"], short_name(op["name"]), f"{op['macs']:,}", live, scratch)
     console.print(table)
     console.print()
     sram, flash, latency = result["sram"], result["flash"], result["latency"]

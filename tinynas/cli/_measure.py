@@ -19,7 +19,7 @@ from tinynas.cli._options import (
     ToolchainOption,
     VirtualOption,
 )
-from tinynas.cli._output import bytes_text, emit
+from tinynas.cli._output import bytes_text, emit, short_name
 from tinynas.cli._progress import TerminalProgress
 
 
@@ -69,7 +69,7 @@ def render_measurement(console: Console, result: Mapping[str, Any]) -> None:
     total = sum(layer[unit] for layer in result["layers"]) or 1
     for layer in result["layers"]:
         per_mac = f"{layer[unit] / layer['macs']:.1f}" if layer["macs"] else ""
-        row = (layer["name"], layer["kind"], f"{layer['macs']:,}", f"{layer[unit]:,}", per_mac)
+        row = (short_name(layer["name"]), layer["kind"], f"{layer['macs']:,}", f"{layer[unit]:,}", per_mac)
         table.add_row(str(layer["index"]), *row, f"{100 * layer[unit] / total:.1f} %")
     console.print(table)
     console.print()

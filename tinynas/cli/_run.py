@@ -75,7 +75,7 @@ def _render(console: Console, result: Mapping[str, Any]) -> None:
     paths.add_column()
     for name, path in result["artefacts"].items():
         paths.add_row(name, path)
-    title = f"{result['dataset']} on {result['board']}, seed {result['seed']}"
+    title = f"{Path(result['dataset']).stem} on {result['board']}, seed {result['seed']}"
     console.print(Panel(Group(head, table, paths), title=title, border_style="green", padding=(1, 2), expand=False))
 
 

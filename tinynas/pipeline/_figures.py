@@ -156,11 +156,13 @@ def memory_timeline(blocks: Sequence[Block], arena_bytes: int, available_bytes: 
 
 def predicted_against_measured(panels: Sequence[tuple[str, Sequence[float], Sequence[float]]], unit: str) -> str:
     """One log-log panel per (title, predicted, measured): dots on the diagonal are right."""
-    with _figure(3.7 * len(panels), 3.5) as figure:
+    columns = min(3, max(1, len(panels)))
+    rows = -(-len(panels) // columns)
+    with _figure(3.2 * columns, 3.0 * rows) as figure:
         values = [v for _, predicted, measured in panels for v in (*predicted, *measured) if v > 0]
         low, high = (min(values) / 1.5, max(values) * 1.5) if values else (1.0, 10.0)
         for index, (title, predicted, measured) in enumerate(panels):
-            axes = figure.add_subplot(1, len(panels), index + 1)
+            axes = figure.add_subplot(rows, columns, index + 1)
             axes.plot([low, high], [low, high], color="#7a828c", linewidth=1)
             axes.plot(measured, predicted, "o", markersize=3.5, color=_BLUE, alpha=0.6)
             axes.set_xscale("log")
@@ -168,8 +170,9 @@ def predicted_against_measured(panels: Sequence[tuple[str, Sequence[float], Sequ
             axes.set_xlim(low, high)
             axes.set_ylim(low, high)
             axes.set_title(title, fontsize=9)
-            axes.set_xlabel(f"measured {unit} of a layer")
-            if index == 0:
+            if index + columns >= len(panels):
+                axes.set_xlabel(f"measured {unit} of a layer")
+            if index % columns == 0:
                 axes.set_ylabel(f"predicted {unit}")
         return _svg(figure)
 

@@ -52,7 +52,7 @@ def render_report(run_directory: Path) -> str:
     identity = next(record["identity"] for record in records if record["kind"] == "started")
     config = identity["config"]
     result = _read(run_directory, "result.json")
-    title = f"{Path(config['data']['dataset']).name} on {identity['board']['name']}"
+    title = f"{Path(config['data']['dataset']).stem} on {identity['board']['name']}"
     template = resources.files("tinynas.pipeline").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     return environment.from_string(template).render(

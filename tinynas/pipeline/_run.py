@@ -9,6 +9,7 @@ from typing import Any
 
 from tinynas import __version__
 from tinynas.errors import MissingExtraError
+from tinynas.memory import firmware_hash
 from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline._run_directory import RunDirectory
@@ -41,6 +42,7 @@ def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | Non
     data = load_data(config)
     identity = {
         "tinynas": __version__,
+        "firmware": firmware_hash(),
         "config": config.model_dump(mode="json"),
         "board": board.model_dump(mode="json"),
         "space": space.table.model_dump(mode="json"),

@@ -1,0 +1,266 @@
+"""The JSON of each command has exactly the documented keys, and errors of the outside world are one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinynas.cli import main
+from tinynas.formats import write_tflite
+from tinynas.graph import DType, Graph, GraphBuilder, execute
+from tinynas.latency import with_random_constants
+
+
+def skeleton(side: int, channels: int) -> Graph:
+    builder = GraphBuilder("small", DType.INT8)
+    x = builder.input((1, side, side, 2))
+    x = builder.conv_2d(x, channels, (3, 3), stride=2, name="stem")
+    x = builder.depthwise_conv_2d(x, (3, 3), name="depthwise")
+    x = builder.mean(x)
+    x = builder.fully_connected(x, 5, name="classifier")
+    return builder.build([x])
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    return with_random_constants(skeleton(12, 8), seed=1)
+
+
+@pytest.fixture(scope="module")
+def model(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "small.tflite"
+    write_tflite(graph, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def large_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "large.tflite"
+    write_tflite(with_random_constants(skeleton(96, 64), seed=1), path)
+    return path
+
+
+def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any], str]:
+    """Exit code, the JSON object on stdout, and stderr."""
+    with pytest.raises(SystemExit) as done:
+        main([*words, "--json"])
+    captured = capsys.readouterr()
+    return int(done.value.code or 0), json.loads(captured.out), captured.err
+
+
+INSPECT_KEYS = {
+    "": {"macs", "params", "sram", "flash", "regions", "latency", "fits", "reasons", "ops"},
+    "sram": {
+        "arena_bytes",
+        "arena_lower_bound_bytes",
+        "persistent_bytes",
+        "runtime_bytes",
+        "stack_bytes",
+        "total_bytes",
+        "available_bytes",
+    },
+    "flash": {"weights_bytes", "code_bytes", "total_bytes", "available_bytes"},
+    "latency": {"predicted_cycles", "predicted_ms", "low_ms", "high_ms", "basis"},
+}
+
+
+@pytest.mark.parametrize("engine", ["native", "tflm"])
+def test_inspect(engine: str, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, document, _ = call(capsys, "inspect", str(model), "--board", "nucleo-f303k8", "--engine", engine)
+    assert set(document) == INSPECT_KEYS[""]
+    for part in ("sram", "flash", "latency"):
+        assert set(document[part]) == INSPECT_KEYS[part]
+    assert {frozenset(op) for op in document["ops"]} == {
+        frozenset({"index", "kind", "name", "macs", "live_bytes", "scratch_bytes"})
+    }
+    assert all(set(region) == {"name", "kind", "used_bytes", "available_bytes"} for region in document["regions"])
+    assert document["macs"] == sum(op["macs"] for op in document["ops"])
+    # TFLM's code size is not modelled: it cannot be said that the model fits, and the exit code may not say so.
+    assert (code, document["fits"]) == ((0, True) if engine == "native" else (1, None))
+
+
+@pytest.mark.parametrize("engine", ["native", "tflm"])
+def test_inspect_of_what_does_not_fit_is_exit_1_with_the_reason(
+    engine: str, large_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, document, _ = call(capsys, "inspect", str(large_model), "--board", "nucleo-f303k8", "--engine", engine)
+    assert (code, document["fits"]) == (1, False)
+    assert any("too few" in reason for reason in document["reasons"])
+
+
+MEASURE_KEYS = {
+    "transport",
+    "instructions",
+    "cycles",
+    "cycles_basis",
+    "latency_ms",
+    "layers",
+    "sram_high_water_bytes",
+    "flash_bytes",
+    "matches_reference",
+    "toolchain",
+}
+
+
+def test_measure_counts_layers_and_writes_what_the_reference_says(
+    model: Path, graph: Graph, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = np.random.default_rng(3).integers(-128, 128, (3, 12, 12, 2), dtype=np.int8)
+    np.save(tmp_path / "x.npy", inputs)
+    code, document, _ = call(
+        capsys,
+        *("measure", str(model), "--board", "nucleo-f303k8", "--virtual"),
+        *("--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "y.npy")),
+    )
+    assert code == 0
+    assert set(document) == MEASURE_KEYS
+    assert {frozenset(layer) for layer in document["layers"]} == {
+        frozenset({"index", "kind", "name", "macs", "instructions"})
+    }
+    assert document["transport"] == "virtual"
+    assert document["cycles"] is None
+    assert document["latency_ms"] is None
+    assert document["matches_reference"] is True
+    assert sum(layer["instructions"] for layer in document["layers"]) == document["instructions"] > 10_000
+    expected = execute(graph, [inputs])[graph.outputs[0]]
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected)
+
+
+def test_inspect_predicts_what_measure_finds(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, predicted, _ = call(capsys, "inspect", str(model), "--board", "virt-m4")
+    _, measured, _ = call(capsys, "measure", str(model), "--board", "virt-m4", "--virtual")
+    assert predicted["flash"]["total_bytes"] == pytest.approx(measured["flash_bytes"], rel=0.01)
+    static = predicted["sram"]["total_bytes"] - predicted["sram"]["stack_bytes"]
+    assert static <= measured["sram_high_water_bytes"] <= predicted["sram"]["total_bytes"]
+
+
+def test_space_ranks_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plot = tmp_path / "space.svg"
+    code, document, _ = call(
+        capsys,
+        *("space", "--board", "nucleo-f303k8", "--space", "mobile-tiny", "--samples", "20"),
+        *("--input-channels", "1", "--classes", "10", "--plot", str(plot)),
+    )
+    assert code == 0
+    assert set(document) == {"configurations", "chosen", "criterion"}
+    assert {frozenset(entry) for entry in document["configurations"]} == {
+        frozenset({"width", "resolution", "samples", "share_fits", "mean_macs", "p80_macs", "score"})
+    }
+    best = document["configurations"][0]
+    assert document["chosen"] == {"width": best["width"], "resolution": best["resolution"]}
+    assert plot.read_text().startswith("<svg")
+
+
+def test_space_in_which_nothing_fits_is_exit_1_with_the_nearest_miss(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, document, error = call(
+        capsys,
+        *("space", "--board", "nucleo-f303k8", "--space", "mobile-tiny", "--samples", "5", "--sram", "512"),
+        *("--plot", str(tmp_path / "space.svg")),
+    )
+    assert code == 1
+    assert "the nearest, at width" in document["error"]
+    assert "too few" in document["error"]
+    assert document["error"] in error
+
+
+def test_boards_and_models_that_do_not_exist(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
+    code, document, error = call(capsys, "inspect", str(model), "--board", "nucleo-f303")
+    assert (code, error.count("\n")) == (2, 1)
+    assert "nucleo-f303k8" in document["error"]
+    code, document, _ = call(capsys, "inspect", str(tmp_path / "absent.tflite"), "--board", "virt-m4")
+    assert code == 2
+    assert "absent.tflite" in document["error"]
+
+
+def test_truncated_model(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(model.read_bytes()[:700])
+    code, document, error = call(capsys, "inspect", str(broken), "--board", "virt-m4")
+    assert (code, error.count("\n")) == (2, 1)
+    assert "broken.tflite" in document["error"]
+
+
+def test_float_model_is_refused_by_the_engine(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    builder = GraphBuilder("float")
+    x = builder.input((1, 4, 4, 1))
+    path = tmp_path / "float.tflite"
+    write_tflite(builder.build([builder.max_pool_2d(x, (2, 2), name="pool")]), path)
+    code, document, _ = call(capsys, "measure", str(path), "--board", "virt-m4", "--virtual")
+    assert code == 2
+    assert "quantize the model first" in document["error"]
+
+
+def test_measure_needs_to_know_where(capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    for words in ((), ("--virtual", "--port", "loop://")):
+        code, document, _ = call(capsys, "measure", str(model), "--board", "virt-m4", *words)
+        assert code == 2
+        assert "either --virtual or --port" in document["error"]
+
+
+def test_wrong_inputs(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((2, 12, 12, 2), np.float32))
+    code, document, _ = call(
+        capsys, "measure", str(model), "--board", "virt-m4", "--virtual", "--input", str(tmp_path / "x.npy")
+    )
+    assert code == 2
+    assert "int8" in document["error"]
+    np.save(tmp_path / "x.npy", np.zeros((2, 12, 3), np.int8))
+    code, document, _ = call(
+        capsys, "measure", str(model), "--board", "virt-m4", "--virtual", "--input", str(tmp_path / "x.npy")
+    )
+    assert code == 2
+    assert "[12, 12, 2]" in document["error"]
+
+
+def test_missing_compiler(
+    capsys: pytest.CaptureFixture[str], model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, document, error = call(capsys, "measure", str(model), "--board", "virt-m4", "--virtual", "--toolchain", "gcc")
+    assert code == 3
+    assert "arm-none-eabi-gcc" in document["error"]
+    assert "tinynas: " in error
+
+
+def test_missing_data_set(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setenv("TINYNAS_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.toml").write_text('board = "nucleo-f303k8"\n[data]\ndataset = "cifar10"\n')
+    code, document, _ = call(capsys, "run", "run.toml")
+    assert code == 3
+    assert "tinynas data fetch cifar10" in document["error"]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_infeasible_run_is_answered_before_anything_is_trained(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    x, y = np.zeros((40, 16, 16), np.uint8), np.arange(40) % 2
+    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    (tmp_path / "run.toml").write_text(
+        'board = "nucleo-f303k8"\n[data]\ndataset = "d.npz"\nholdout = 10\n[reserve]\nsram_bytes = 12000\n'
+    )
+    out = tmp_path / "run"
+    for _ in range(2):  # the answer is remembered
+        code, document, error = call(capsys, "run", str(tmp_path / "run.toml"), "--out", str(out))
+        assert code == 1
+        assert "no network of space" in document["error"]
+        assert "'sram'" in document["error"]
+        assert "too few" in document["error"]
+        assert "supernet" not in error
+    assert not (out / "supernet.pt").exists()
+
+
+def test_report_and_export_without_a_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, document, _ = call(capsys, "report", str(tmp_path))
+    assert (code, "holds no run" in document["error"]) == (2, True)
+    code, document, _ = call(capsys, "export", str(tmp_path), str(tmp_path / "out"))
+    assert (code, "holds no finished run" in document["error"]) == (2, True)

@@ -1,0 +1,209 @@
+"""A run killed anywhere continues, repeats nothing that was finished, and ends in the same winner."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+CONFIG = """
+board = "nucleo-f303k8"
+[data]
+dataset = "tiny.npz"
+holdout = 40
+[space]
+name = "mobile-tiny"
+widths = [0.5]
+resolutions = [16]
+samples = 5
+[supernet]
+steps = 12
+batch_size = 16
+[search]
+evaluations = 6
+population = 3
+rounds = 2
+top_candidates = 1
+validation_images = 40
+recalibration_images = 32
+[finetune]
+steps = 4
+batch_size = 16
+[baselines]
+train = []
+[quantization]
+steps = 3
+calibration_images = 32
+[measure]
+calibration_networks = 2
+images = 3
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("config")
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 200)
+    images = (rng.integers(0, 60, (200, 16, 16)) + 80 * labels[:, None, None]).astype(np.uint8)
+    np.savez(folder / "tiny.npz", x_train=images[:160], y_train=labels[:160], x_test=images[160:], y_test=labels[160:])
+    path = folder / "tiny.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+def command(config: Path, out: Path) -> list[str]:
+    return [
+        sys.executable,
+        "-c",
+        "from tinynas.cli import main; main()",
+        "run",
+        str(config),
+        "--out",
+        str(out),
+        "--json",
+    ]
+
+
+def finish(config: Path, out: Path, processors: int = 2) -> dict[str, Any]:
+    done = subprocess.run(
+        command(config, out), capture_output=True, text=True, check=False, preexec_fn=use_processors(processors)
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def use_processors(count: int) -> Callable[[], None]:
+    """Confine a child to some processors: a run takes as many processes as it may use."""
+    allowed = sorted(os.sched_getaffinity(0))[:count]
+    return lambda: os.sched_setaffinity(0, allowed)
+
+
+def kill_when(config: Path, out: Path, journal_holds: str) -> None:
+    """Start the run, and kill it with SIGKILL as soon as its journal holds a text."""
+    journal = out / "journal.jsonl"
+    with subprocess.Popen(
+        command(config, out),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=use_processors(1),
+    ) as process:
+        deadline = time.monotonic() + 300
+        while not (journal.is_file() and journal_holds in journal.read_text()):
+            assert process.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def journal(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+
+
+def comparable(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key != "artefacts"}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(config: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    out = tmp_path_factory.mktemp("undisturbed") / "run"
+    return out, finish(config, out)
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [
+        pytest.param(('"kind":"score"', '"work":"refinement 1"'), id="search"),
+        pytest.param(
+            ('"work":"space"', '"work":"calibration-0"', '"work":"supernet"', '"work":"round-1-candidate-0"'),
+            id="early",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ('"work":"selection"', '"work":"train winner"', '"work":"verify winner"', '"work":"test winner"'),
+            id="late",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_killed_again_and_again_the_winner_is_the_same(
+    moments: tuple[str, ...], config: Path, undisturbed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """The killed run has one processor and the undisturbed one two: the result does not depend on that either."""
+    out = tmp_path / "run"
+    for moment in moments:
+        kill_when(config, out, moment)
+    result = finish(config, out, processors=1)
+    reference_out, reference = undisturbed
+    assert comparable(result) == comparable(reference)
+    for name in ("winner.tflite", "winner/c/model.c", "supernet.pt", "latency/model-2.json"):
+        assert (out / name).read_bytes() == (reference_out / name).read_bytes(), name
+    finished = [record["work"] for record in journal(out) if record["kind"] == "finished"]
+    assert len(finished) == len(set(finished)), "finished work was repeated"
+    assert sorted(finished) == sorted(r["work"] for r in journal(reference_out) if r["kind"] == "finished")
+    scored = [tuple(record["genotype"]) for record in journal(out) if record["kind"] == "score"]
+    assert len(scored) == len(set(scored)), "a network was scored twice"
+
+
+def test_what_was_built_fits_as_predicted(undisturbed: tuple[Path, dict[str, Any]]) -> None:
+    verdicts = [record for record in journal(undisturbed[0]) if record["kind"] == "verdict"]
+    assert len(verdicts) == 2 + 2 + 1  # calibration, candidates, winner
+    for verdict in verdicts:
+        assert verdict["agree"]
+        assert verdict["predicted_sram_bytes"] == verdict["linked_sram_bytes"]
+        assert verdict["predicted_flash_bytes"] == pytest.approx(verdict["linked_flash_bytes"], rel=0.01)
+        assert verdict["measured_stack_bytes"] <= verdict["predicted_stack_bytes"]
+
+
+def test_refinement_changes_the_predictions_and_does_not_make_them_worse(
+    undisturbed: tuple[Path, dict[str, Any]],
+) -> None:
+    refinements = [r["result"] for r in journal(undisturbed[0]) if str(r.get("work", "")).startswith("refinement")]
+    assert [entry["round"] for entry in refinements] == [1, 2]
+    for entry in refinements:
+        assert entry["layer_error_after"] <= entry["layer_error_before"]
+        assert entry["predicted_after"] != entry["predicted_before"]
+
+
+def test_a_finished_run_answers_at_once(config: Path, undisturbed: tuple[Path, dict[str, Any]]) -> None:
+    out, reference = undisturbed
+    before = (out / "journal.jsonl").read_text()
+    assert finish(config, out) == reference
+    after = journal(out)
+    assert after[-1]["kind"] == "continued"
+    assert len(after) == len(before.splitlines()) + 1
+
+
+def test_changed_space_or_seed_is_refused(config: Path, undisturbed: tuple[Path, dict[str, Any]]) -> None:
+    out, _ = undisturbed
+    changed = subprocess.run([*command(config, out), "--seed", "5"], capture_output=True, text=True, check=False)
+    assert changed.returncode == 2
+    assert "was started with config.seed = 0, now it is 5" in changed.stderr
+    assert json.loads(changed.stdout)["exit_code"] == 2
+
+
+def test_the_report_is_one_file_with_every_section(undisturbed: tuple[Path, dict[str, Any]]) -> None:
+    text = (undisturbed[0] / "report.html").read_text()
+    for heading in (
+        "Budget and feasibility",
+        "Search space",
+        "Memory of the winner",
+        "Latency: predicted",
+        "Provenance",
+    ):
+        assert f"<h2>{heading}" in text
+    assert text.count("<svg") == 5
+    assert "http://" not in text.replace("http://www.w3.org/", "")
+    assert "https://" not in text
