@@ -14,6 +14,8 @@ from tinynas.graph import (
     window_padding,
 )
 
+WINDOWED = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D))
+
 WindowAttributes = Conv2DAttributes | DepthwiseConv2DAttributes | Pool2DAttributes
 
 
@@ -30,7 +32,7 @@ def window_of(graph: Graph, op: Op) -> tuple[tuple[int, int], tuple[int, int], t
 def padding_of(graph: Graph, op: Op) -> tuple[int, int, int, int]:
     """The operator's own padding as (top, bottom, left, right); zeros for operators without windows."""
     attributes = op.attributes
-    if op.kind not in _WINDOWED:
+    if op.kind not in WINDOWED:
         return (0, 0, 0, 0)
     assert isinstance(attributes, WindowAttributes)
     filter_size, stride, dilation = window_of(graph, op)
@@ -57,6 +59,3 @@ def valid_taps(size: int, outputs: int, taps: int, stride: int, dilation: int, b
         total += inside
         positions += inside > 0
     return total, positions
-
-
-_WINDOWED = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D))

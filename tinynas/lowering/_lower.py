@@ -1,40 +1,22 @@
 """Lowering: fuse, choose a kernel per operator, and share storage where that is safe.
 
-What makes lowering local. A search caches the costs of blocks, so a chain of blocks must lower to the concatenation
-of what its blocks lower to. Every decision here therefore looks at nothing beyond the block:
-
-- The kernel of an operator depends on its own shapes and attributes.
-- A block's input is the only tensor alive where the block begins (a *cut tensor*), and so is its output where it
-  ends. In place, an output is put onto an operand only if that operand is neither a network input nor a cut tensor:
-  a cut tensor may be the input of a block, which, lowered alone, is a network input.
+A search caches the costs of blocks, so a chain of blocks must lower to the concatenation of what its blocks lower to.
+Every decision therefore looks at nothing beyond the block: the kernel of an operator depends on its own shapes and
+attributes, and storage is shared by the rule in `_storage`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes, op_macs
 from tinynas.lowering._catalogue import UnsupportedGraphError, select_variant
-from tinynas.lowering._geometry import padding_of
-from tinynas.lowering._schedule import Buffer, Schedule, Step
-from tinynas.lowering._variants import KernelCall, KernelVariant
+from tinynas.lowering._geometry import WINDOWED, padding_of
+from tinynas.lowering._schedule import Schedule, Step
+from tinynas.lowering._storage import PlannedStep, assign_storage
+from tinynas.lowering._variants import KernelCall
 
 _MAX_DIMENSION = 0xFFFF  # the kernels' parameter structures hold dimensions in 16 bits
-_WINDOWED = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D))
-_SINGLE_IMAGE = _WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
+_SINGLE_IMAGE = WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
 _FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
-
-
-@dataclass(frozen=True)
-class _Planned:
-    """A step before storage is assigned."""
-
-    variant: KernelVariant
-    call: KernelCall
-    ops: tuple[int, ...]
-    inputs: tuple[int, ...]
-    output: int
 
 
 def lower(graph: Graph) -> Schedule:
@@ -48,7 +30,26 @@ def lower(graph: Graph) -> Schedule:
     """
     inputs, outputs, edge = _int8_interface(graph)
     planned, alias = _plan_steps(graph, outputs, edge)
-    return _assign_buffers(graph, planned, alias, inputs, outputs)
+    buffer_of, buffers = assign_storage(graph, planned, alias, inputs, outputs)
+    steps = tuple(
+        Step(
+            index=i,
+            variant=p.variant.name,
+            ops=p.ops,
+            inputs=p.inputs,
+            output=p.output,
+            input_buffers=tuple(buffer_of[t] for t in p.inputs),
+            output_buffer=buffer_of[p.output],
+            name=p.call.op.name,
+            macs=op_macs(graph, p.call.op),
+            padding=p.call.padding,
+            scratch_bytes=p.variant.scratch_bytes(p.call),
+            constant_bytes=p.variant.constant_bytes(p.call),
+            features=p.variant.features(p.call),
+        )
+        for i, p in enumerate(planned)
+    )
+    return Schedule(graph, steps, buffers, inputs, outputs, buffer_of)
 
 
 def _int8_interface(graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], frozenset[int]]:
@@ -83,11 +84,13 @@ def _int8_interface(graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], fro
     return tuple(inputs), tuple(outputs), frozenset(edge)
 
 
-def _plan_steps(graph: Graph, outputs: tuple[int, ...], edge: frozenset[int]) -> tuple[list[_Planned], dict[int, int]]:
+def _plan_steps(
+    graph: Graph, outputs: tuple[int, ...], edge: frozenset[int]
+) -> tuple[list[PlannedStep], dict[int, int]]:
     """One step per operator that needs a kernel, and the tensors whose storage is another tensor's (RESHAPE)."""
     alias: dict[int, int] = {}
     fused: dict[int, int] = {}  # output of a fused PAD -> index of the PAD
-    planned: list[_Planned] = []
+    planned: list[PlannedStep] = []
     for index, op in enumerate(graph.ops):
         if index in edge:
             continue
@@ -101,7 +104,7 @@ def _plan_steps(graph: Graph, outputs: tuple[int, ...], edge: frozenset[int]) ->
     return planned, alias
 
 
-def _plan_step(graph: Graph, index: int, op: Op, pad: int) -> _Planned:
+def _plan_step(graph: Graph, index: int, op: Op, pad: int) -> PlannedStep:
     padding = padding_of(graph, op)
     source = op.inputs[0]
     if pad >= 0:
@@ -115,7 +118,7 @@ def _plan_step(graph: Graph, index: int, op: Op, pad: int) -> _Planned:
     _require_supported_shapes(call)
     activations = tuple(i for i in op.inputs if i >= 0 and not graph.tensors[i].constant)
     inputs = (source, *activations[1:]) if pad >= 0 else activations
-    return _Planned(select_variant(call), call, (pad, index) if pad >= 0 else (index,), inputs, op.outputs[0])
+    return PlannedStep(select_variant(call), call, (pad, index) if pad >= 0 else (index,), inputs, op.outputs[0])
 
 
 def _require_int8(graph: Graph, op: Op) -> None:
@@ -156,109 +159,3 @@ def _fusable(graph: Graph, op: Op, outputs: tuple[int, ...]) -> bool:
         and bool(readers)
         and all(graph.ops[i].kind in _FUSES_PAD for i in readers)
     )
-
-
-def _assign_buffers(
-    graph: Graph, planned: list[_Planned], alias: dict[int, int], inputs: tuple[int, ...], outputs: tuple[int, ...]
-) -> Schedule:
-    def root(t: int) -> int:
-        while t in alias:
-            t = alias[t]
-        return t
-
-    last = max(0, len(planned) - 1)
-    produced = {root(t): -1 for t in inputs} | {root(p.output): i for i, p in enumerate(planned)}
-    last_read = dict(produced)
-    for i, p in enumerate(planned):
-        last_read.update((root(t), i) for t in p.inputs)
-    results = {root(t) for t in outputs}
-    last_read.update((r, len(planned)) for r in results)
-    pinned = {root(t) for t in inputs} | results | _cut_tensors(produced, last_read, len(planned))
-
-    buffer_of: dict[int, int] = {}
-    members: list[list[int]] = []
-    spans: list[list[int]] = []
-
-    def store(t: int, step: int) -> None:
-        buffer_of[t] = len(members)
-        members.append([t])
-        spans.append([max(0, step), min(last, max(0, step, last_read[t]))])
-
-    for t in dict.fromkeys(map(root, inputs)):
-        store(t, -1)
-    for i, p in enumerate(planned):
-        target = root(p.output)
-        operand = _in_place_operand(graph, p, i, map(root, p.inputs), produced, last_read, pinned)
-        if operand is None:
-            store(target, i)
-        else:
-            buffer_of[target] = buffer_of[operand]
-            members[buffer_of[target]].append(target)
-            spans[buffer_of[target]][1] = min(last, max(i, last_read[target]))
-    for t in alias:
-        buffer_of[t] = buffer_of[root(t)]
-        members[buffer_of[t]].append(t)
-    steps = tuple(
-        Step(
-            index=i,
-            variant=p.variant.name,
-            ops=p.ops,
-            inputs=p.inputs,
-            output=p.output,
-            input_buffers=tuple(buffer_of[t] for t in p.inputs),
-            output_buffer=buffer_of[p.output],
-            name=p.call.op.name,
-            macs=op_macs(graph, p.call.op),
-            padding=p.call.padding,
-            scratch_bytes=p.variant.scratch_bytes(p.call),
-            constant_bytes=p.variant.constant_bytes(p.call),
-            features=p.variant.features(p.call),
-        )
-        for i, p in enumerate(planned)
-    )
-    buffers = tuple(
-        Buffer(i, graph.tensors[tensors[0]].size_bytes, tuple(tensors), first, end)
-        for i, (tensors, (first, end)) in enumerate(zip(members, spans, strict=True))
-    )
-    return Schedule(graph, steps, buffers, inputs, outputs, buffer_of)
-
-
-def _cut_tensors(produced: dict[int, int], last_read: dict[int, int], steps: int) -> set[int]:
-    """Tensors that are, between some two steps, the only one alive. One sweep over counts and sums of indices."""
-    count = [0] * (steps + 2)
-    total = [0] * (steps + 2)
-    for t, start in produced.items():
-        # Alive across the boundaries after steps start .. last_read - 1; boundary b lies after step b - 1.
-        for position, sign in ((start + 1, 1), (last_read[t] + 1, -1)):
-            count[position] += sign
-            total[position] += sign * t
-    cuts: set[int] = set()
-    alive = summed = 0
-    for boundary in range(steps):
-        alive += count[boundary]
-        summed += total[boundary]
-        if alive == 1:
-            cuts.add(summed)
-    return cuts
-
-
-def _in_place_operand(
-    graph: Graph,
-    planned: _Planned,
-    step: int,
-    operands: Iterable[int],
-    produced: dict[int, int],
-    last_read: dict[int, int],
-    pinned: set[int],
-) -> int | None:
-    """The operand that the output may overwrite: dead after the step, of equal size, neither input nor cut.
-
-    Of several, the one produced latest, so that the other, which is alive for longer, is freed as a whole.
-    """
-    if not planned.variant.in_place:
-        return None
-    size = graph.tensors[planned.output].size_bytes
-    candidates = [
-        t for t in operands if t not in pinned and last_read[t] == step and graph.tensors[t].size_bytes == size
-    ]
-    return max(candidates, key=produced.__getitem__, default=None)
