@@ -70,6 +70,17 @@ def test_one_step_per_call_whether_the_last_call_returns_or_not(calls: list[str]
     assert jumping[:-1] == pytest.approx(returning[:-1], abs=2)
 
 
+@pytest.mark.parametrize("name", ["virt-m0plus", "virt-m4"])
+def test_literal_pools_are_not_taken_for_code(name: str, tmp_path: Path) -> None:
+    """The word after the code of model_invoke looks like a call, and the one before it like a jump."""
+    calls = [
+        "once();",
+        '__asm volatile("b 1f\\n\\t.p2align 2\\n\\t.word 0xf801f000, 0x47704718, 0xe001e001\\n1:"); once();',
+    ]
+    board = load_board(name)
+    assert len(_count(board, _build(board, tmp_path, calls))) == 2
+
+
 def test_inferences_add_up_and_can_be_cleared(tmp_path: Path) -> None:
     board = load_board("virt-m4")
     firmware = _build(board, tmp_path, ["loop(9);", "once();"])

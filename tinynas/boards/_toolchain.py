@@ -73,7 +73,7 @@ class Toolchain(Protocol):
         ...
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, output: Path) -> None:
-        """Link objects with a linker script and no libraries, dropping unused sections."""
+        """Link objects with a linker script and no C library, dropping unused sections."""
         ...
 
 
@@ -150,9 +150,12 @@ class GccToolchain:
         run_tool([self._executable, *target, *COMMON_FLAGS, *flags, "-c", str(source), "-o", str(output)])
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, output: Path) -> None:
+        # libgcc only fills in what the runtime lacks: GCC calls helpers for switch tables on Armv6-M.
         target = ["-mthumb", *_GCC_TARGETS[core.name], "-nostdlib", "-nostartfiles"]
         inputs = [str(path) for path in objects]
-        run_tool([self._executable, *target, "-Wl,--gc-sections", f"-Wl,-T,{script}", *inputs, "-o", str(output)])
+        run_tool(
+            [self._executable, *target, "-Wl,--gc-sections", f"-Wl,-T,{script}", *inputs, "-lgcc", "-o", str(output)]
+        )
 
 
 def load_toolchain(name: Literal["zig", "gcc"] | str) -> Toolchain:

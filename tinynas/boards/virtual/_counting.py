@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinynas.errors import UsageError
 
-from .._elf import Symbol
+from .._elf import Image, Symbol
 from ._emulator import LR, Emulator, library_function
 from ._native import STEP_LIMIT, Counter
-from ._thumb import decode
+from ._thumb import Instruction, decode
 
 
 class TooManyStepsError(UsageError):
@@ -41,7 +42,8 @@ class InstructionCounter:
     call is a jump (a tail call), that span is a step of its own.
     """
 
-    def __init__(self, emulator: Emulator, code: bytes, code_address: int, invoke: Symbol | None) -> None:
+    def __init__(self, emulator: Emulator, image: Image, code_address: int, code: bytes) -> None:
+        invoke = image.symbols.get("model_invoke")
         self._counter = counter = Counter()
         self._calls = 0
         self._ends_in_tail_call = False
@@ -49,9 +51,8 @@ class InstructionCounter:
         counter.code, counter.code_address, counter.code_bytes = code, code_address, len(code)
         counter.lr = LR
         if invoke is not None:
-            body = code[invoke.address - code_address :][: invoke.size_bytes]
-            boundaries = bytearray(len(body) // 2 + 1)
-            for instruction in decode(body, invoke.address):
+            boundaries = bytearray(invoke.size_bytes // 2 + 1)
+            for instruction in _instructions(image, invoke, code_address, code):
                 if instruction.is_call:
                     boundaries[(instruction.address + instruction.size_bytes - invoke.address) // 2] = 1
                     self._calls += 1
@@ -61,7 +62,7 @@ class InstructionCounter:
                 raise TooManyStepsError(
                     f"model_invoke makes {self._calls} calls; fewer than {STEP_LIMIT} can be counted"
                 )
-            counter.invoke_address, counter.invoke_end = invoke.address, invoke.address + len(body)
+            counter.invoke_address, counter.invoke_end = invoke.address, invoke.address + invoke.size_bytes
             counter.boundaries = bytes(boundaries)
         emulator.hook_blocks("tn_count_block", counter)
 
@@ -91,3 +92,11 @@ class InstructionCounter:
             epilogue = spans.pop()
             spans[-1] += epilogue
         return InferenceCount(int(self._counter.inferences), tuple(spans))
+
+
+def _instructions(image: Image, function: Symbol, code_address: int, code: bytes) -> Iterator[Instruction]:
+    """Decode a function without its literal pools: their words could look like calls."""
+    for start, end in image.code_ranges:
+        first, last = max(start, function.address), min(end, function.address + function.size_bytes)
+        if first < last:
+            yield from decode(code[first - code_address : last - code_address], first)

@@ -62,7 +62,7 @@ class VirtualBoard:
         start = board.code_region.address
         code = self._emulator.read_memory(start, max(self.image.region_usage(board)[board.layout.code], 8))
         self._checks = InstructionChecks(self._emulator, self.image, board.core)
-        self._counter = InstructionCounter(self._emulator, code, start, self.image.symbols.get("model_invoke"))
+        self._counter = InstructionCounter(self._emulator, self.image, start, code)
         self.peripherals = self._make_peripherals(hse_connected=hse_connected)
         self._map_peripherals()
         # The core loads the stack pointer and the address of the reset handler from the vector table.
