@@ -11,8 +11,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from tinynas.formats import read_tflite, write_tflite
-from tinynas.graph import DType, Graph, GraphBuilder, GraphError, OpKind, Padding, Quantization, Tensor, execute
+from tinynas.graph import DType, Graph, GraphBuilder, GraphError, OpKind, Quantization, Tensor, execute
 from tinynas.graph.fixed_point import Runtime
+from tinynas.graph.reference._matmul import exact_matmul
 from tinynas.testing import random_float_graph, random_input, random_int8_graph, run_litert, run_tflm, run_tflm_tensors
 
 SHARED_MODELS = Path(__file__).parents[3] / "shared" / "models"
@@ -203,23 +204,42 @@ def test_per_channel_fully_connected_and_kept_dimensions():
     assert_equal_to_tflm(graph, content, inputs)
 
 
-def test_wide_sums_stay_exact():
-    """A convolution whose sums exceed what float32 can hold exactly (2**24)."""
+def test_mul_takes_its_scale_in_float32_in_litert_and_in_double_in_tflm():
+    """sa * sb / so is one half in float32 and a little less in double: odd products round up or down."""
     rng = np.random.default_rng(4)
-    builder = GraphBuilder("wide", DType.INT8)
-    x = builder.input((1, 7, 7, 64))
-    skeleton = builder.build([builder.conv_2d(x, 3, 7, padding=Padding.VALID, name="wide")])
-    weights = np.full((3, 7, 7, 64), 127, np.int8)
-    weights[2] = rng.integers(-128, 128, weights[2].shape)
-    tensors = (
-        _quantized("input", (1, 7, 7, 64), Quantization((1.0,), (-128,))),
-        _quantized("wide/weights", weights.shape, Quantization((1.0,), (0,)), weights),
-        Tensor("wide/bias", (3,), DType.INT32, None, True, np.array([1, -1, 0], np.int32)),
-        _quantized("wide", (1, 1, 1, 3), Quantization((1e6,), (-128,))),
+    while True:
+        a, b = (float(np.float32(scale)) for scale in rng.uniform(0.01, 0.1, 2))
+        out = float(np.float32(2 * a * b))
+        if np.float32(a) * np.float32(b) / np.float32(out) == 0.5 and 0.49 < a * b / out < 0.5 - 1e-8:
+            break
+    builder = GraphBuilder("mul", DType.INT8)
+    x = builder.input((1, 256))
+    skeleton = builder.build([builder.mul(x, builder.mean(x, (0, 1)), name="y")])
+    graph = dataclasses.replace(
+        skeleton,
+        tensors=(
+            _quantized("input", (1, 256), Quantization((a,), (0,))),
+            _quantized("one", (1,), Quantization((b,), (0,)), np.ones(1, np.int8)),
+            _quantized("y", (1, 256), Quantization((out,), (0,))),
+        ),
+        ops=(dataclasses.replace(skeleton.ops[1], inputs=(0, 1), outputs=(2,)),),
+        outputs=(2,),
     )
-    graph = dataclasses.replace(skeleton, tensors=tensors)
-    inputs = [np.full((1, 7, 7, 64), 127, np.int8) - rng.integers(0, 2, (1, 7, 7, 64)).astype(np.int8)]
-    assert_equal_to_litert(graph, write_tflite(graph), inputs)
+    content, inputs = write_tflite(graph), [np.arange(-128, 128, dtype=np.int8).reshape(1, 256)]
+    assert_equal_to_litert(graph, content, inputs)
+    assert_equal_to_tflm(graph, content, inputs)
+    litert, tflm = (execute(graph, inputs, runtime=runtime)[2] for runtime in Runtime)
+    assert (litert != tflm).any()
+
+
+@pytest.mark.parametrize("taps", [16, 500, 3136, 20_000])
+def test_sums_stay_exact_at_any_width(taps: int):
+    """float32 holds integers up to 2**24 exactly; wider sums must not go through it."""
+    rng = np.random.default_rng(taps)
+    rows = np.full((40, taps), 255, np.int32) - rng.integers(0, 2, (40, taps)).astype(np.int32)
+    matrix = np.full((taps, 5), 127, np.int32) - rng.integers(0, 2, (taps, 5)).astype(np.int32)
+    product = exact_matmul(rows, matrix, is_float=False)
+    np.testing.assert_array_equal(product, rows.astype(np.int64) @ matrix.astype(np.int64))
 
 
 @pytest.mark.parametrize(
