@@ -38,7 +38,7 @@ class NetworkCost:
         flash_bytes: as linked.
         latency: ticks of the latency model (instructions or cycles); None where it is not known.
         regions: what each memory region holds and may hold.
-        violations: the hard constraints it violates, one line each.
+        violations: the hard constraints it violates, one line each; where the model cannot tell, it does violate.
         excess: the largest overshoot of a budget relative to the budget; 0 if it fits.
     """
 
@@ -130,10 +130,11 @@ class CostModel:
                     f"one inference takes about {latency:,.0f} {self.limit.unit}, the limit is {self.limit.ticks:,.0f}"
                 )
                 excess = max(excess, latency / self.limit.ticks - 1)
+        sram = self.memory.sram_of(combined, self.reserve)
         return NetworkCost(
             macs=combined.macs,
-            sram_bytes=self.memory.sram_of(combined, self.reserve).static_bytes,
-            stack_bytes=self.memory.sram_of(combined, self.reserve).stack_bytes,
+            sram_bytes=sram.static_bytes,
+            stack_bytes=sram.stack_bytes,
             flash_bytes=self.memory.flash_of(combined, self.reserve).total_bytes,
             latency=latency,
             regions=verdict.regions,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
@@ -68,7 +69,7 @@ def flops_distributions(configurations: Sequence[Mapping[str, Any]], chosen: tup
         axes.set_xlabel("MACs of networks that fit (million)")
         axes.set_ylabel("cumulative share")
         axes.set_ylim(0, 1.02)
-        axes.legend(loc="lower right", fontsize=8)
+        _legend(axes, loc="lower right", fontsize=8)
         return _svg(figure)
 
 
@@ -91,7 +92,7 @@ def search_progress(
             axes.annotate("refined", (start + 0.5, 1), xycoords=("data", "axes fraction"), fontsize=7, color="#7a828c")
         axes.set_xlabel("evaluations")
         axes.set_ylabel("held-out accuracy, shared weights (%)")
-        axes.legend(loc="lower right", fontsize=8)
+        _legend(axes, loc="lower right", fontsize=8)
         return _svg(figure)
 
 
@@ -120,7 +121,7 @@ def pareto_front(points: Sequence[Mapping[str, Any]], marks: Mapping[str, Mappin
             axes.plot(x, y, "o", markersize=11, markerfacecolor="none", markeredgecolor=colour, label=name, zorder=3)
         axes.set_xlabel(f"predicted latency (million {unit})")
         axes.set_ylabel("held-out accuracy, shared weights (%)")
-        axes.legend(loc="lower right", fontsize=8)
+        _legend(axes, loc="lower right", fontsize=8)
         return _svg(figure)
 
 
@@ -149,7 +150,7 @@ def memory_timeline(blocks: Sequence[Block], arena_bytes: int, available_bytes: 
         axes.set_ylim(0, 1.18 * max(available_bytes, arena_bytes))
         axes.set_xticks(range(len(steps)), list(steps), rotation=90, fontsize=6)
         axes.set_ylabel("bytes of the arena")
-        axes.legend(loc="upper right", fontsize=8, ncols=2)
+        _legend(axes, loc="upper right", fontsize=8, ncols=2)
         axes.grid(visible=False)
         return _svg(figure)
 
@@ -185,6 +186,12 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
 
     with matplotlib.rc_context(_STYLE):
         yield Figure(figsize=(width, height), layout="constrained")
+
+
+def _legend(axes: Axes, **style: Any) -> None:
+    """A legend, unless there is nothing to name."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(**style)
 
 
 def _svg(figure: Figure) -> str:

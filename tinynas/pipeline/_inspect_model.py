@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynas.formats import read_metadata, read_tflite
+from tinynas.formats._offline_plan import METADATA_NAME, read_offline_plan, tensor_table
 from tinynas.graph import Graph, count_macs, count_params, op_macs
 from tinynas.latency import LatencyModel, load_latency_model
 from tinynas.lowering import Schedule, lower
@@ -123,13 +124,11 @@ def _latency(schedule: Schedule, board: Board, model: LatencyModel | None) -> di
 
 
 def _inspect_tflm(model: Path, graph: Graph, board: Board, kernels: str) -> dict[str, Any]:
-    from tinynas.formats import read_offline_plan, tensor_table
-
     tensors = tensor_table(model)
     tflm = TflmMemoryModel(
         8 if board.core.pointer_bytes == 8 else 4, "cmsis-nn" if kernels == "cmsis-nn" else "reference"
     )
-    plan = read_metadata(model).get("OfflineMemoryAllocation")
+    plan = read_metadata(model).get(METADATA_NAME)
     usage = tflm.sram(graph, tensors, None if plan is None else read_offline_plan(plan))
     flash = tflm.flash(graph, model.stat().st_size)
     arena, available = usage.minimum_arena_bytes, board.arena_region.size_bytes

@@ -50,7 +50,7 @@ def build_and_measure(
         ExternalError: an output differs from the reference, or the board failed.
     """
     settings = context.config.measure
-    reserve = Reserve(sram_bytes=context.config.reserve.sram_bytes, flash_bytes=context.config.reserve.flash_bytes)
+    reserve = context.reserve
     directory = context.run.file(folder)
     directory.mkdir(parents=True, exist_ok=True)
     try:

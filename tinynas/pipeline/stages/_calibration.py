@@ -11,7 +11,6 @@ from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._measurement import random_inputs
 from tinynas.pipeline.stages._board_work import build_and_measure, inference_of, latency_json, layers_of
 from tinynas.pipeline.stages._context import RunContext
-from tinynas.targets import Reserve
 
 
 def latency_model_file(round_number: int) -> str:
@@ -34,10 +33,9 @@ def calibrate(context: RunContext, memory: NativeMemoryModel) -> LatencyModel:
 def _calibrate(context: RunContext, memory: NativeMemoryModel) -> dict[str, Any]:
     count = context.config.measure.calibration_networks
     context.progress.begin("calibration", count)
-    reserve = Reserve(sram_bytes=context.config.reserve.sram_bytes, flash_bytes=context.config.reserve.flash_bytes)
 
     def fits(schedule: Schedule) -> bool:
-        return memory.fits(schedule, reserve).fits is True
+        return memory.fits(schedule, context.reserve).fits is True
 
     documents: list[dict[str, Any]] = []
     networks = calibration_networks(count, fits=fits, seed=context.config.seed)

@@ -9,7 +9,7 @@ from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import Progress
 from tinynas.pipeline._run_directory import RunDirectory
 from tinynas.spaces import Architecture, Genotype, SearchSpace, build_graph
-from tinynas.targets import Board
+from tinynas.targets import Board, Reserve
 from tinynas.training import Dataset
 
 
@@ -37,6 +37,12 @@ class RunContext:
     @property
     def classes(self) -> int:
         return len(self.data.classes)
+
+    @property
+    def reserve(self) -> Reserve:
+        """Memory that the application keeps for itself."""
+        reserve = self.config.reserve
+        return Reserve(sram_bytes=reserve.sram_bytes, flash_bytes=reserve.flash_bytes)
 
     def configurations(self) -> list[tuple[float, int]]:
         """The (width multiplier, resolution) pairs that the space optimizer compares."""

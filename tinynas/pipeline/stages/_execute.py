@@ -23,7 +23,7 @@ from tinynas.pipeline.stages._space import choose_space
 from tinynas.pipeline.stages._supernet import train
 from tinynas.pipeline.stages._verification import test_accuracy, verify_on_board
 from tinynas.spaces import SearchSpace
-from tinynas.targets import Board, Reserve
+from tinynas.targets import Board
 from tinynas.training import Dataset, Supernet, load_dataset
 
 
@@ -53,10 +53,9 @@ def execute(
     """Run every stage that is not finished, in order, and return the content of `result.json`."""
     context = RunContext(config, board, space, data, run, progress, processes)
     memory = NativeMemoryModel.for_board(board, config.measure.toolchain)
-    reserve = Reserve(sram_bytes=config.reserve.sram_bytes, flash_bytes=config.reserve.flash_bytes)
     unit = "instructions" if config.measure.transport == "virtual" else "cycles"
     limit = latency_limit(config.limits, board, unit)
-    costs = CostModel(board, memory, reserve, limit=limit)
+    costs = CostModel(board, memory, context.reserve, limit=limit)
     chosen = choose_space(context, costs, check_feasibility(context, costs))
     model = calibrate(context, memory)
     supernet = train(context, chosen)

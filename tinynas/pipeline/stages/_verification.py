@@ -20,7 +20,6 @@ from tinynas.pipeline.stages._calibration import load_round_model
 from tinynas.pipeline.stages._context import RunContext
 from tinynas.pipeline.stages._networks import Contender, TrainedNetwork
 from tinynas.quantization import integer_accuracy, quantize_images
-from tinynas.targets import Reserve
 from tinynas.training import PIXEL_SCALE, Dataset, accuracy
 
 _BASELINE_IMAGES = 10
@@ -105,7 +104,7 @@ def _verify(
     }
     context.run.write_json(measurement, document)
     context.progress.end(f"{len(inputs)} images bit by bit, {built.measured.ticks:,} {built.measured.unit}")
-    usage = memory.fits(lower(graph), _reserve(context)).regions
+    usage = memory.fits(lower(graph), context.reserve).regions
     linked = built.deployment.firmware.region_usage
     return {
         "ticks": built.measured.ticks,
@@ -159,7 +158,3 @@ def _predicted_layers(context: RunContext, built: BuiltNetwork) -> list[dict[str
 
 def _values(model: LatencyModel, built: BuiltNetwork) -> list[float | None]:
     return [step.value for step in model.predict(built.deployment.schedule).steps]
-
-
-def _reserve(context: RunContext) -> Reserve:
-    return Reserve(sram_bytes=context.config.reserve.sram_bytes, flash_bytes=context.config.reserve.flash_bytes)
