@@ -18,6 +18,7 @@ from tinynas.boards import (
     NoFirmwareError,
     ReserveError,
     ToolchainError,
+    UnknownToolchainError,
     VirtualBoard,
     ZigToolchain,
     build_firmware,
@@ -211,8 +212,9 @@ def test_missing_gcc_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_unknown_toolchain() -> None:
-    with pytest.raises(ToolchainError, match="unknown toolchain 'armcc'; one of zig, gcc"):
+    with pytest.raises(UnknownToolchainError, match="unknown toolchain 'armcc'; one of zig, gcc") as caught:
         load_toolchain("armcc")
+    assert caught.value.exit_code == 2
 
 
 FAKE_GCC = """#!/bin/sh

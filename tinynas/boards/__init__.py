@@ -13,6 +13,7 @@ from ._errors import (
     ReserveError,
     RunLimitError,
     ToolchainError,
+    UnknownToolchainError,
 )
 from ._flasher import Flasher, PyOcdFlasher, load_flasher
 from ._frames import Frame, FrameError, decode_frame, encode_frame
@@ -52,6 +53,7 @@ __all__ = [
     "Toolchain",
     "ToolchainError",
     "Transport",
+    "UnknownToolchainError",
     "VirtualBoard",
     "ZigToolchain",
     "build_firmware",

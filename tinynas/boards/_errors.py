@@ -9,6 +9,10 @@ class ToolchainError(ExternalError):
     """A compiler or linker is missing or failed."""
 
 
+class UnknownToolchainError(UsageError):
+    """There is no toolchain of that name."""
+
+
 class NoFirmwareError(UsageError):
     """Firmware was asked for a board that has none."""
 

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from tinynas.targets import Core
 
-from ._errors import ToolchainError
+from ._errors import ToolchainError, UnknownToolchainError
 
 COMMON_FLAGS: tuple[str, ...] = (
     "-std=c99",
@@ -159,12 +159,17 @@ class GccToolchain:
 
 
 def load_toolchain(name: Literal["zig", "gcc"] | str) -> Toolchain:
-    """Return the toolchain called `name`. Raises `ToolchainError` when it is not installed or not known."""
+    """Return the toolchain called `name`.
+
+    Raises:
+        ToolchainError: it is not installed.
+        UnknownToolchainError: there is no such toolchain.
+    """
     if name == "zig":
         return ZigToolchain()
     if name == "gcc":
         return GccToolchain()
-    raise ToolchainError(f"unknown toolchain {name!r}; one of zig, gcc")
+    raise UnknownToolchainError(f"unknown toolchain {name!r}; one of zig, gcc")
 
 
 def zig_executable() -> str:
