@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -205,5 +206,4 @@ def test_the_report_is_one_file_with_every_section(undisturbed: tuple[Path, dict
     ):
         assert f"<h2>{heading}" in text
     assert text.count("<svg") == 5
-    assert "http://" not in text.replace("http://www.w3.org/", "")
-    assert "https://" not in text
+    assert not re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?https?:", text), "the report loads something"

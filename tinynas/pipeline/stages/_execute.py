@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._costs import CostModel, LatencyLimit, latency_limit
@@ -51,6 +53,8 @@ def execute(
     processes: int,
 ) -> dict[str, Any]:
     """Run every stage that is not finished, in order, and return the content of `result.json`."""
+    # One thread here too, as in the training processes: what is computed does not depend on the number of processors.
+    torch.set_num_threads(1)
     context = RunContext(config, board, space, data, run, progress, processes)
     memory = NativeMemoryModel.for_board(board, config.measure.toolchain)
     unit = "instructions" if config.measure.transport == "virtual" else "cycles"
