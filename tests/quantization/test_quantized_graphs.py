@@ -19,6 +19,7 @@ from tinynas.quantization import (
     RangeMethod,
     calibrate,
     integer_accuracy,
+    integer_predictions,
     quantize,
     quantize_images,
     train_quantization_aware,
@@ -123,6 +124,15 @@ def test_weights_move_under_training_and_the_int8_network_keeps_the_accuracy(tmp
     again = train_quantization_aware(graph, scales, data=data, settings=settings, checkpoint=checkpoint)
     assert again == tuned
     assert train_quantization_aware(graph, scales, data=data, settings=settings, processes=2) == tuned
+
+
+def test_predictions_do_not_depend_on_the_number_of_processes() -> None:
+    graph = skip_network()
+    int8 = quantize(graph, calibrate(graph, random_images(32)))
+    images = random_images(1100)
+    alone = integer_predictions(int8, images)
+    assert np.array_equal(alone, integer_predictions(int8, images, processes=2))
+    assert np.array_equal(alone[:3], integer_logits(int8, images[:3]).argmax(axis=1))
 
 
 def test_a_graph_without_weights_is_refused() -> None:

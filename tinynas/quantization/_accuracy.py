@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tinynas.errors import UsageError
 from tinynas.graph import DType, Graph, Quantization, execute
-from tinynas.training import PIXEL_SCALE, Split
+from tinynas.training import PIXEL_SCALE, ProcessPool, Split
 
 _BATCH = 500
 
@@ -22,8 +22,22 @@ def quantize_images(images: npt.NDArray[np.uint8], quantization: Quantization) -
     return entries[images]
 
 
-def integer_predictions(graph: Graph, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+def _predict(graph: Graph, images: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+    output = graph.outputs[0]
+    return execute(graph, [images])[output].reshape(len(images), -1).argmax(axis=1)
+
+
+def _the_graph(graph: Graph) -> Graph:
+    return graph
+
+
+def integer_predictions(graph: Graph, images: npt.NDArray[np.uint8], *, processes: int = 1) -> npt.NDArray[np.int64]:
     """Predicted class of each uint8 image [N, H, W, C]; of equal scores the first class wins, as on the device.
+
+    Args:
+        graph: int8, one input and one output.
+        images: at the network's resolution.
+        processes: how many share the work.
 
     Raises:
         UsageError: the graph is not int8 from one input to one output.
@@ -32,15 +46,11 @@ def integer_predictions(graph: Graph, images: npt.NDArray[np.uint8]) -> npt.NDAr
     quantization = tensors[0].quantization
     if len(tensors) != 2 or any(t.dtype is not DType.INT8 for t in tensors) or quantization is None:
         raise UsageError(f"graph {graph.name!r} is not an int8 classifier with one input and one output")
-    predictions = [
-        execute(graph, [quantize_images(images[start : start + _BATCH], quantization)])[graph.outputs[0]]
-        .reshape(-1, tensors[1].elements)
-        .argmax(axis=1)
-        for start in range(0, len(images), _BATCH)
-    ]
-    return np.concatenate(predictions)
+    batches = [quantize_images(images[start : start + _BATCH], quantization) for start in range(0, len(images), _BATCH)]
+    with ProcessPool(min(processes, len(batches)), _the_graph, graph) as pool:
+        return np.concatenate(pool.map(_predict, batches))
 
 
-def integer_accuracy(graph: Graph, data: Split) -> float:
+def integer_accuracy(graph: Graph, data: Split, *, processes: int = 1) -> float:
     """Share of `data` that an int8 graph classifies correctly in integer arithmetic, bit-exact to the device."""
-    return float((integer_predictions(graph, data.images) == data.labels).mean())
+    return float((integer_predictions(graph, data.images, processes=processes) == data.labels).mean())

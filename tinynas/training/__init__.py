@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tinynas.training._flat_parameters import FlatParameters
     from tinynas.training._float_execution import graph_logits, graph_values, graph_weights
     from tinynas.training._operators import WEIGHTED
-    from tinynas.training._processes import WorkerError
+    from tinynas.training._processes import ProcessPool, WorkerError
     from tinynas.training._supernet import BatchNormStatistics, Statistics, Supernet, SupernetError, logits_tensor
     from tinynas.training._tensors import images_to_tensor
     from tinynas.training._training import train_subnet, train_supernet, training_device
@@ -42,7 +42,7 @@ _NEEDS_TORCH = {
     "_flat_parameters": ("FlatParameters",),
     "_float_execution": ("graph_logits", "graph_values", "graph_weights"),
     "_operators": ("WEIGHTED",),
-    "_processes": ("WorkerError",),
+    "_processes": ("ProcessPool", "WorkerError"),
     "_supernet": ("BatchNormStatistics", "Statistics", "Supernet", "SupernetError", "logits_tensor"),
     "_tensors": ("images_to_tensor",),
     "_training": ("train_subnet", "train_supernet", "training_device"),
@@ -71,6 +71,7 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "FlatParameters",
+    "ProcessPool",
     "ProgressCallback",
     "Recipe",
     "Split",
