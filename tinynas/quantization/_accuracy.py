@@ -23,8 +23,9 @@ def quantize_images(images: npt.NDArray[np.uint8], quantization: Quantization) -
 
 
 def _predict(graph: Graph, images: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
-    output = graph.outputs[0]
-    return execute(graph, [images])[output].reshape(len(images), -1).argmax(axis=1)
+    scores = execute(graph, [images])[graph.outputs[0]].reshape(len(images), -1)
+    classes: npt.NDArray[np.int64] = scores.argmax(axis=1)
+    return classes
 
 
 def _the_graph(graph: Graph) -> Graph:
