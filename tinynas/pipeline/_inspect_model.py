@@ -9,7 +9,7 @@ from typing import Any
 from tinynas.formats import read_metadata, read_tflite
 from tinynas.formats._offline_plan import METADATA_NAME, read_offline_plan, tensor_table
 from tinynas.graph import Graph, count_macs, count_params, op_macs
-from tinynas.latency import LatencyModel, load_latency_model
+from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
 from tinynas.lowering import Schedule, lower
 from tinynas.memory import NativeMemoryModel, RegionUsage, bytes_per_step, live_ranges
 from tinynas.memory.tflm import TflmMemoryModel
@@ -35,7 +35,7 @@ def inspect_model(
         engine: "native" or "tflm".
         kernels: "reference" or "cmsis-nn"; for "tflm".
         toolchain: whose code sizes count; for "native".
-        latency_file: a latency model that `tinynas calibrate` wrote; for "native".
+        latency_file: a latency model that `tinynas calibrate` wrote, in place of the core's; for "native".
 
     Returns:
         The object that `--json` prints. `fits` is None where something that decides is unknown.
@@ -47,7 +47,16 @@ def inspect_model(
     graph = read_tflite(model)
     if engine == "tflm":
         return _inspect_tflm(model, graph, board, kernels)
-    return _inspect_native(graph, board, toolchain, None if latency_file is None else load_latency_model(latency_file))
+    return _inspect_native(graph, board, toolchain, _latency_model(board, toolchain, latency_file))
+
+
+def _latency_model(board: Board, toolchain: str, path: Path | None) -> LatencyModel | None:
+    """The user's latency model, else the one that ships for the core, if there is one."""
+    if path is None:
+        path = latency_model_path(board.core.name, toolchain)
+        if not path.is_file():
+            return None
+    return load_latency_model(path)
 
 
 def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: LatencyModel | None) -> dict[str, Any]:
