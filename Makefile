@@ -1,6 +1,7 @@
 # make setup   create .venv with tinynas and everything the tests need
 # make demo    search, train, build and measure a network for a 12 KB microcontroller (at most 10 minutes)
 # make test    run the test suite
+# make models  refit the memory and latency models in memory_models/ after a change of the firmware
 # make lint    formatting, lint, types and import contracts: what CI runs
 PYTHON ?= python3
 VENV   := .venv
@@ -8,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 RUN    ?= runs/fashion_mnist_f303k8
 
-.PHONY: setup demo test test-slow lint format wheel clean
+.PHONY: setup demo test test-slow lint format models wheel clean
 
 setup: $(STAMP)
 
@@ -41,6 +42,13 @@ lint: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The reference boards first: a real board shares the kernels' model of its core.
+models: setup
+	for board in virt-m0plus virt-m4 virt-m7 virt-m33 nucleo-f303k8 stm32f746g-disco; do \
+	  $(BIN)/python tools/regenerate_memory_model.py --board $$board --virtual || exit 1; done
+	for board in virt-m0plus virt-m4 virt-m7 virt-m33; do \
+	  $(BIN)/python tools/regenerate_latency_model.py --board $$board || exit 1; done
 
 wheel: setup
 	$(BIN)/python -m hatchling build -t wheel

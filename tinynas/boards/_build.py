@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jinja2
 
+from tinynas.lowering import KERNEL_FLAGS
 from tinynas.targets import Board, Region, Reserve, resource_path
 
 from ._cache import private_cache
@@ -19,8 +20,7 @@ from ._elf import Image, read_image
 from ._errors import DoesNotFitError, NoFirmwareError, ReserveError, ToolchainError
 from ._toolchain import COMMON_FLAGS, Toolchain, ToolFailedError
 
-# Kernels are where the time goes, the runtime is where flash can be saved.
-KERNEL_FLAGS: tuple[str, ...] = ("-O2",)
+# Kernels are where the time goes (their flags belong to lowering); the runtime is where flash can be saved.
 RUNTIME_FLAGS: tuple[str, ...] = ("-Os",)
 _NAME_BYTES = 32  # TN_NAME_BYTES in firmware/runtime/identity.h
 _COMPILE_JOBS = 2

@@ -31,6 +31,10 @@ COMMON_FLAGS: tuple[str, ...] = (
     "-fno-stack-protector",
 )
 
+# GCC would turn byte loops into calls of memcpy and memset, and vectorize halfwords: no longer the loops that were
+# written, whose trips explain the instructions.
+_GCC_FLAGS: tuple[str, ...] = ("-fno-tree-loop-distribute-patterns", "-fno-tree-vectorize")
+
 # LLVM names the FPU as a feature of the CPU; +dsp is needed on the Cortex-M33, where DSP is an option.
 _ZIG_TARGETS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -147,7 +151,7 @@ class GccToolchain:
 
     def compile(self, core: Core, source: Path, output: Path, flags: Sequence[str]) -> None:
         target = ["-mthumb", *_GCC_TARGETS[core.name]]
-        run_tool([self._executable, *target, *COMMON_FLAGS, *flags, "-c", str(source), "-o", str(output)])
+        run_tool([self._executable, *target, *COMMON_FLAGS, *_GCC_FLAGS, *flags, "-c", str(source), "-o", str(output)])
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, output: Path) -> None:
         # libgcc only fills in what the runtime lacks: GCC calls helpers for switch tables on Armv6-M.

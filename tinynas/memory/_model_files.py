@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynas.errors import ExternalError, UsageError
+from tinynas.lowering import KERNEL_FLAGS
 from tinynas.memory._image import InputSection
 from tinynas.targets import Board, resource_path
 
@@ -160,11 +161,11 @@ def _command(board: str, path: Path) -> str:
 
 
 def firmware_hash() -> str:
-    """SHA-256 over names and contents of the firmware's sources: what a memory model was fitted to.
+    """SHA-256 over the firmware's sources and the kernels' compiler flags: what a memory model was fitted to.
 
     Comments and white space do not count: they change no code.
     """
-    state = hashlib.sha256()
+    state = hashlib.sha256(" ".join(KERNEL_FLAGS).encode())
     root = resource_path("firmware")
     for path in sorted(p for p in root.rglob("*") if p.suffix in {".c", ".h", ".j2"}):
         text = " ".join(_COMMENT.sub(" ", path.read_text(encoding="utf-8")).split())
