@@ -130,7 +130,10 @@ def _quantize(
     settings = context.config.quantization
     activations = calibrate(folded, train.images[: settings.calibration_images])
     rounded = quantize(folded, activations)
-    held_out = {"float": accuracy(folded, validation), "ptq": integer_accuracy(rounded, validation)}
+    held_out = {
+        "float": accuracy(folded, validation),
+        "ptq": integer_accuracy(rounded, validation, processes=context.processes),
+    }
     if settings.method == "qat":
         context.progress.begin(f"quantize {contender.label}", settings.steps)
         tuned = train_quantization_aware(
@@ -149,7 +152,7 @@ def _quantize(
             progress=_report_steps(context),
         )
         aware = quantize(tuned, activations)
-        held_out["qat"] = integer_accuracy(aware, validation)
+        held_out["qat"] = integer_accuracy(aware, validation, processes=context.processes)
         # Whichever holds the accuracy better on held-out images; the test set is not looked at here.
         rounded = aware if held_out["qat"] >= held_out["ptq"] else rounded
         context.progress.end(", ".join(f"{name} {100 * value:.2f} %" for name, value in held_out.items()))
