@@ -158,6 +158,25 @@ def test_killed_again_and_again_the_winner_is_the_same(
     assert len(scored) == len(set(scored)), "a network was scored twice"
 
 
+def test_interrupt_is_a_clean_message(config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with subprocess.Popen(
+        command(config, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not ((out / "journal.jsonl").is_file() and '"work":"space"' in (out / "journal.jsonl").read_text()):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == (
+        "tinynas: interrupted; what is finished is kept, the same command continues the run"
+    )
+    assert "Traceback" not in errors
+
+
 def test_what_was_built_fits_as_predicted(undisturbed: tuple[Path, dict[str, Any]]) -> None:
     verdicts = [record for record in journal(undisturbed[0]) if record["kind"] == "verdict"]
     assert len(verdicts) == 2 + 2 + 1  # calibration, candidates, winner

@@ -110,6 +110,7 @@ def _train(context: RunContext, contender: Contender, supernet: Supernet, data: 
             steps=steps,
             batch_size=settings.batch_size,
             learning_rate=learning_rate,
+            label_smoothing=settings.label_smoothing,
             augmentation=augmentation(context.config.data),
         ),
         seed=seed + 1,  # other batches than those the supernet began with
@@ -144,6 +145,7 @@ def _quantize(
                 steps=settings.steps,
                 batch_size=context.config.finetune.batch_size,
                 learning_rate=settings.learning_rate,
+                label_smoothing=context.config.finetune.label_smoothing,
                 augmentation=augmentation(context.config.data),
             ),
             seed=context.config.seed + 2,
