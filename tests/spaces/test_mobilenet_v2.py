@@ -20,7 +20,7 @@ def test_counts_of_the_original() -> None:
     )
     assert count_params(graph) == folded - batch_norm_scales
     assert sum(op.kind is OpKind.ADD for op in graph.ops) == 10
-    assert graph.tensor(graph.ops[-2].inputs[0]).shape == (1, 7, 7, 320)
+    assert graph.tensor(graph.ops[-3].inputs[0]).shape == (1, 7, 7, 320)
 
 
 @pytest.mark.parametrize(("resolution", "last_map"), [(28, 4), (32, 4), (48, 3), (96, 3), (144, 5)])
