@@ -47,7 +47,8 @@ def _check(context: RunContext, costs: CostModel, artefacts: list[str]) -> dict[
     else:
         verdict = (
             f"infeasible: no network of space {context.space.name!r} fits {context.board.name} and its limits. "
-            f"The nearest, the smallest at width {nearest[0]:g} and resolution {nearest[1]}: {'; '.join(smallest[nearest].violations)}"
+            f"The nearest, the smallest at width {nearest[0]:g} and resolution {nearest[1]}: "
+            + "; ".join(smallest[nearest].violations)
         )
     for name in artefacts:
         context.run.write_json(name, {"verdict": verdict, "regions": _regions(context, costs, smallest[nearest])})
