@@ -1,5 +1,6 @@
 # make setup   create .venv with tinynas and everything the tests need
 # make demo    search, train, build and measure a network for a 12 KB microcontroller (at most 10 minutes)
+# make smoke   the same pipeline with tiny budgets, in about a minute
 # make test    run the test suite
 # make models  refit the memory and latency models in memory_models/ after a change of the firmware
 # make lint    formatting, lint, types and import contracts: what CI runs
@@ -9,7 +10,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 RUN    ?= runs/fashion_mnist_f303k8
 
-.PHONY: setup demo test test-slow lint format models wheel clean
+.PHONY: setup demo smoke test test-slow lint format models wheel clean
 
 setup: $(STAMP)
 
@@ -26,6 +27,11 @@ $(STAMP): pyproject.toml requirements.lock
 demo: setup
 	$(BIN)/tinynas data fetch fashion-mnist
 	$(BIN)/tinynas run examples/fashion_mnist_f303k8.toml --out $(RUN)
+
+# The whole pipeline with tiny budgets on synthetic data, in a directory of its own.
+smoke: setup
+	$(BIN)/python examples/make_smoke_data.py
+	directory=$$(mktemp -d) && $(BIN)/tinynas run examples/smoke.toml --out $$directory/run && rm -r $$directory
 
 test: setup
 	$(BIN)/python -m pytest -n 2

@@ -37,10 +37,11 @@ def run(
         result = run_pipeline(settings, directory, progress=progress)
     finally:
         progress.close()
-    emit(result, as_json=as_json, render=lambda console: _render(console, result))
+    emit(result, as_json=as_json, render=lambda console: render_result(console, result))
 
 
-def _render(console: Console, result: Mapping[str, Any]) -> None:
+def render_result(console: Console, result: Mapping[str, Any]) -> None:
+    """Draw what a run ended with: the winner at a glance, beside what else could have been chosen."""
     winner = result["winner"]
     head = Table.grid(padding=(0, 2))
     head.add_column(style="dim")
