@@ -24,6 +24,7 @@ _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
     {
         "fully_connected": weighted.fully_connected,
         "conv_1x1": weighted.conv_1x1,
+        "depthwise_conv_2d_planar": weighted.depthwise_conv_2d,
         "depthwise_conv_2d": weighted.depthwise_conv_2d,
         "conv_2d": weighted.conv_2d,
         "average_pool_2d": unweighted.pool_2d,
@@ -106,6 +107,11 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
         "offsets": [
             (offsets[buffer.index], plan.offsets[buffer.index], _buffer_comment(schedule, buffer.index))
             for buffer in schedule.buffers
+        ]
+        + [
+            (_scratch_name(step), plan.scratch_offsets[step.index], f"scratch: {step.scratch_bytes} bytes")
+            for step in schedule.steps
+            if step.scratch_bytes
         ],
         "inputs": [_interface(schedule, t, offsets) for t in schedule.inputs],
         "outputs": [_interface(schedule, t, offsets) for t in schedule.outputs],
@@ -149,6 +155,7 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
         constants = StepConstants((*constants.arrays, table), constants.fields, constants.operands)
         addresses = []
     output = f"model_arena + {offsets[step.output_buffer]}"
+    scratch = (f"model_arena + {_scratch_name(step)}",) if step.scratch_bytes else ()
     shapes = " and ".join(_shape(graph.tensors[t].shape) for t in step.inputs)
     macs = f", {step.macs:,} MACs" if step.macs else ""
     kinds = " + ".join(str(graph.ops[i].kind) for i in step.ops)
@@ -159,8 +166,13 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
         parameters=variant.parameters,
         symbol=variant.symbol,
         constants=constants,
-        arguments=(f"&{name}", *addresses, output),
+        arguments=(f"&{name}", *addresses, output, *scratch),
     )
+
+
+def _scratch_name(step: Step) -> str:
+    """The name of the arena offset of a step's scratch."""
+    return f"SCRATCH_{step.index}"
 
 
 def _offset_names(schedule: Schedule, plan: MemoryPlan) -> dict[int, str]:

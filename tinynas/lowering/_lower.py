@@ -7,11 +7,13 @@ attributes, and storage is shared by the rule in `_storage`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes, op_macs
 from tinynas.lowering._catalogue import UnsupportedGraphError, select_variant
 from tinynas.lowering._geometry import WINDOWED, padding_of
 from tinynas.lowering._schedule import Schedule, Step
-from tinynas.lowering._storage import PlannedStep, assign_storage
+from tinynas.lowering._storage import PlannedStep, assign_storage, root_of
 from tinynas.lowering._variants import KernelCall
 
 _MAX_DIMENSION = 0xFFFF  # the kernels' parameter structures hold dimensions in 16 bits
@@ -90,7 +92,7 @@ def _plan_steps(
     """One step per operator that needs a kernel, and the tensors whose storage is another tensor's (RESHAPE)."""
     alias: dict[int, int] = {}
     fused: dict[int, int] = {}  # output of a fused PAD -> index of the PAD
-    planned: list[PlannedStep] = []
+    calls: list[_Call] = []
     for index, op in enumerate(graph.ops):
         if index in edge:
             continue
@@ -100,11 +102,31 @@ def _plan_steps(
         elif op.kind is OpKind.PAD and _fusable(graph, op, outputs):
             fused[op.outputs[0]] = index
         else:
-            planned.append(_plan_step(graph, index, op, fused.get(op.inputs[0], -1)))
-    return planned, alias
+            calls.append(_call(graph, index, op, fused.get(op.inputs[0], -1)))
+    return _choose_variants(calls, alias, outputs), alias
 
 
-def _plan_step(graph: Graph, index: int, op: Op, pad: int) -> PlannedStep:
+@dataclass(frozen=True)
+class _Call:
+    """A kernel call whose variant is not chosen yet."""
+
+    call: KernelCall
+    ops: tuple[int, ...]
+    inputs: tuple[int, ...]
+
+
+def _choose_variants(calls: list[_Call], alias: dict[int, int], outputs: tuple[int, ...]) -> list[PlannedStep]:
+    """The first variant that applies to each call, given what dies there."""
+    last_read = {root_of(alias, t): i for i, c in enumerate(calls) for t in c.inputs}
+    last_read |= {root_of(alias, t): len(calls) for t in outputs}
+    planned = []
+    for i, c in enumerate(calls):
+        call = replace(c.call, input_dies=bool(c.inputs) and last_read[root_of(alias, c.inputs[0])] == i)
+        planned.append(PlannedStep(select_variant(call), call, c.ops, c.inputs, call.op.outputs[0]))
+    return planned
+
+
+def _call(graph: Graph, index: int, op: Op, pad: int) -> _Call:
     padding = padding_of(graph, op)
     source = op.inputs[0]
     if pad >= 0:
@@ -118,7 +140,7 @@ def _plan_step(graph: Graph, index: int, op: Op, pad: int) -> PlannedStep:
     _require_supported_shapes(call)
     activations = tuple(i for i in op.inputs if i >= 0 and not graph.tensors[i].constant)
     inputs = (source, *activations[1:]) if pad >= 0 else activations
-    return PlannedStep(select_variant(call), call, (pad, index) if pad >= 0 else (index,), inputs, op.outputs[0])
+    return _Call(call, (pad, index) if pad >= 0 else (index,), inputs)
 
 
 def _require_int8(graph: Graph, op: Op) -> None:

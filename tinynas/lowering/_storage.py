@@ -1,8 +1,11 @@
 """Storage: which tensors share a buffer, decided so that a block of a chain needs to know nothing beyond itself.
 
-A block's input is the only tensor alive where the block begins (a *cut tensor*), and so is its output where it ends.
-An output is put onto an operand (in place) only if that operand is neither an input or output of the network nor a cut
-tensor: a cut tensor may be the input of a block, which, lowered alone, is a network input.
+One rule: where a kernel works in place, its output takes the place of an operand of equal size that nothing reads
+afterwards. Network inputs are no exception (the application writes them anew for every inference), nor is a tensor that
+is alone alive between two steps, as between the expansion and the depthwise convolution of an inverted bottleneck.
+
+A block decides alone as it does inside a network: nothing outside reads its input, and its output is read after its
+last step in both cases.
 """
 
 from __future__ import annotations
@@ -30,12 +33,18 @@ class PlannedStep:
 class _Lifetimes:
     """By tensor, reshapes seen through: the step that writes it (-1: an input), and the last that reads it.
 
-    Results of the network are read one step after the last. `pinned` tensors are never overwritten in place.
+    Results of the network are read one step after the last.
     """
 
     produced: Mapping[int, int]
     last_read: Mapping[int, int]
-    pinned: frozenset[int]
+
+
+def root_of(alias: Mapping[int, int], t: int) -> int:
+    """The tensor whose storage `t` is, seen through any number of reshapes."""
+    while t in alias:
+        t = alias[t]
+    return t
 
 
 def assign_storage(
@@ -51,9 +60,7 @@ def assign_storage(
     """
 
     def root(t: int) -> int:
-        while t in alias:
-            t = alias[t]
-        return t
+        return root_of(alias, t)
 
     steps = [(root(p.output), [root(t) for t in p.inputs]) for p in planned]
     lifetimes = _lifetimes(steps, [root(t) for t in inputs], [root(t) for t in outputs])
@@ -91,38 +98,14 @@ def _lifetimes(steps: Sequence[tuple[int, list[int]]], inputs: Sequence[int], ou
     for i, (_, operands) in enumerate(steps):
         last_read.update(dict.fromkeys(operands, i))
     last_read.update(dict.fromkeys(outputs, len(steps)))
-    cuts = _cut_tensors(produced, last_read, len(steps))
-    return _Lifetimes(produced, last_read, frozenset((*inputs, *outputs, *cuts)))
-
-
-def _cut_tensors(produced: Mapping[int, int], last_read: Mapping[int, int], steps: int) -> set[int]:
-    """Tensors that are, between some two steps, the only one alive. One sweep over counts and sums of indices."""
-    count = [0] * (steps + 2)
-    total = [0] * (steps + 2)
-    for t, start in produced.items():
-        # Alive across the boundaries after steps start .. last_read - 1; boundary b lies after step b - 1.
-        for position, sign in ((start + 1, 1), (last_read[t] + 1, -1)):
-            count[position] += sign
-            total[position] += sign * t
-    cuts: set[int] = set()
-    alive = summed = 0
-    for boundary in range(steps):
-        alive += count[boundary]
-        summed += total[boundary]
-        if alive == 1:
-            cuts.add(summed)
-    return cuts
+    return _Lifetimes(produced, last_read)
 
 
 def _overwritten(graph: Graph, output: int, operands: Iterable[int], step: int, lifetimes: _Lifetimes) -> int | None:
-    """The operand that the output overwrites: dead after the step, of equal size, not pinned.
+    """The operand that the output overwrites: dead after the step, and of equal size.
 
     Of several, the one produced latest, so that the other, which is alive for longer, is freed as a whole.
     """
     size = graph.tensors[output].size_bytes
-    candidates = [
-        t
-        for t in operands
-        if t not in lifetimes.pinned and lifetimes.last_read[t] == step and graph.tensors[t].size_bytes == size
-    ]
+    candidates = [t for t in operands if lifetimes.last_read[t] == step and graph.tensors[t].size_bytes == size]
     return max(candidates, key=lifetimes.produced.__getitem__, default=None)

@@ -57,6 +57,8 @@ class KernelCall:
     padding: tuple[int, int, int, int] = NO_PADDING
     source: int = -1
     """The tensor that the kernel reads as its first input: `op.inputs[0]`, or what a fused PAD reads."""
+    input_dies: bool = False
+    """Whether nothing reads the first input afterwards, so that the output may take its place."""
 
     @property
     def input(self) -> Tensor:

@@ -147,6 +147,45 @@ def _depthwise_features(call: KernelCall) -> dict[str, float]:
     }
 
 
+def _plane_bytes(call: KernelCall) -> int:
+    """One padded plane of the input of a depthwise convolution with stride 1."""
+    filter_size, _, dilation = window_of(call.graph, call.op)
+    height, width = (call.input.shape[1 + i] + (filter_size[i] - 1) * dilation[i] for i in range(2))
+    return height * width
+
+
+def _saves_a_buffer(call: KernelCall) -> bool:
+    """Whether one buffer and a plane of scratch take less than two buffers.
+
+    That is so wherever the input dies at the call, whatever else is alive then: the rule looks at nothing else, and
+    never raises the peak.
+    """
+    attributes = call.op.attributes
+    return (
+        isinstance(attributes, DepthwiseConv2DAttributes)
+        and attributes.depth_multiplier == 1
+        and attributes.stride == (1, 1)
+        and call.input_dies
+        and call.input.shape == call.output.shape
+        and words(_plane_bytes(call)) < words(call.input.size_bytes)
+    )
+
+
+def _planar_features(call: KernelCall) -> dict[str, float]:
+    _, height, width, channels = call.output.shape
+    (kernel_height, kernel_width), _, _ = window_of(call.graph, call.op)
+    pixels = channels * height * width
+    return {
+        "calls": 1,
+        "filled": _plane_bytes(call),
+        "planes": channels,
+        "rows": channels * height,
+        "pixels": pixels,
+        "tap_rows": pixels * kernel_height,
+        "taps": pixels * kernel_height * kernel_width,
+    }
+
+
 _CHANNEL_TILE = 4  # depthwise_conv_2d.c computes four channels at a time
 
 FULLY_CONNECTED = KernelVariant(
@@ -197,6 +236,27 @@ DEPTHWISE_CONV_2D = KernelVariant(
         "tap_rows": "rows of the window inside the input, over all tiles",
         "taps": "taps of the window inside the input, over all tiles: four MACs each",
     },
+)
+
+DEPTHWISE_CONV_2D_PLANAR = KernelVariant(
+    name="depthwise_conv_2d_planar",
+    kinds=(OpKind.DEPTHWISE_CONV_2D,),
+    source="depthwise_conv_2d_planar.c",
+    symbol="tn_depthwise_conv_2d_planar",
+    parameters="tn_depthwise_conv_2d_params",
+    applies=_saves_a_buffer,
+    constant_bytes=_depthwise_constants,
+    features=_planar_features,
+    loops={
+        "filled": "bytes of a padded plane",
+        "planes": "channels",
+        "rows": "rows, over all channels",
+        "pixels": "pixels, over all channels",
+        "tap_rows": "rows of the window, over all pixels",
+        "taps": "taps of the window, over all pixels: one MAC each",
+    },
+    in_place=True,
+    scratch_bytes=_plane_bytes,
 )
 
 CONV_2D = KernelVariant(

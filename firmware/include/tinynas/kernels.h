@@ -116,6 +116,12 @@ typedef struct {
 
 void tn_depthwise_conv_2d(const tn_depthwise_conv_2d_params *params, const int8_t *input, int8_t *output);
 
+/* The same with stride 1 and an output of the input's size, channel by channel. The output may be the input (in place).
+ * `scratch` holds one padded plane: (input_height + (kernel_height - 1) * dilation_height) *
+ * (input_width + (kernel_width - 1) * dilation_width) bytes. */
+void tn_depthwise_conv_2d_planar(const tn_depthwise_conv_2d_params *params, const int8_t *input, int8_t *output,
+                                 int8_t *scratch);
+
 /* Pooling; padding takes no part in it. The output has the input's quantization. */
 typedef struct {
     uint16_t input_height;
