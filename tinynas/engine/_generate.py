@@ -142,7 +142,7 @@ def kernel_sources(schedule: Schedule) -> tuple[Path, ...]:
 def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -> _GeneratedStep:
     graph, op = schedule.graph, schedule.graph.ops[step.ops[-1]]
     variant = CATALOGUE[step.variant]
-    call = KernelCall(graph, op, step.padding, step.inputs[0] if len(step.ops) > 1 else op.inputs[0])
+    call = schedule.call(step)
     name = f"model_{step.index}_{identifier(step.name or op.kind.lower())}"
     constants = _EMITTERS[step.variant](call, name)
     read = [step.inputs[0]] if op.kind in _HAS_WEIGHTS else list(op.inputs)

@@ -1,6 +1,6 @@
 """Lowering: from a graph to the schedule of kernel calls that our engine executes."""
 
-from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError
+from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
 from tinynas.lowering._lower import lower
 from tinynas.lowering._schedule import Buffer, Schedule, Step
 from tinynas.lowering._unweighted_variants import reduced_view
@@ -17,4 +17,5 @@ __all__ = [
     "UnsupportedGraphError",
     "lower",
     "reduced_view",
+    "select_variant",
 ]

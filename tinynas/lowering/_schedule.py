@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tinynas.graph import Graph
+from tinynas.lowering._variants import KernelCall
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class Schedule:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     buffer_of: Mapping[int, int]
+
+    def call(self, step: Step) -> KernelCall:
+        """The kernel call that a step stands for."""
+        op = self.graph.ops[step.ops[-1]]
+        return KernelCall(self.graph, op, step.padding, step.inputs[0] if len(step.ops) > 1 else op.inputs[0])
 
     @property
     def variants(self) -> frozenset[str]:

@@ -25,6 +25,7 @@ from tinynas.memory._model_files import (
 )
 from tinynas.memory._native import NativeMemoryModel
 from tinynas.memory._plan import MemoryPlan, plan_arena
+from tinynas.memory._reorder import reorder
 from tinynas.memory._search_planner import plan_search
 from tinynas.memory._segments import Segment, segments
 from tinynas.memory._usage import FlashUsage, MemoryModel, RegionUsage, SramUsage, Verdict
@@ -61,6 +62,7 @@ __all__ = [
     "plan_arena",
     "plan_greedy",
     "plan_search",
+    "reorder",
     "runtime_memory_path",
     "save_memory",
     "segments",
