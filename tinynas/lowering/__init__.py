@@ -2,16 +2,20 @@
 
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
 from tinynas.lowering._lower import lower
-from tinynas.lowering._schedule import Buffer, Schedule, Step
+from tinynas.lowering._patches import PatchError, PatchPlan
+from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
 from tinynas.lowering._unweighted_variants import reduced_view
 from tinynas.lowering._variants import KERNEL_FLAGS, KernelCall, KernelVariant
 
 __all__ = [
     "CATALOGUE",
     "KERNEL_FLAGS",
+    "Band",
     "Buffer",
     "KernelCall",
     "KernelVariant",
+    "PatchError",
+    "PatchPlan",
     "Schedule",
     "Step",
     "UnsupportedGraphError",

@@ -7,13 +7,15 @@ attributes, and storage is shared by the rule in `_storage`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes, op_macs
+from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes
 from tinynas.lowering._catalogue import UnsupportedGraphError, select_variant
 from tinynas.lowering._geometry import WINDOWED, padding_of
+from tinynas.lowering._patches import PatchPlan, split_into_patches, step_constant_bytes, step_macs
 from tinynas.lowering._schedule import Schedule, Step
-from tinynas.lowering._storage import PlannedStep, assign_storage, root_of
+from tinynas.lowering._storage import BandTensor, PlannedStep, assign_storage, root_of
 from tinynas.lowering._variants import KernelCall
 
 _MAX_DIMENSION = 0xFFFF  # the kernels' parameter structures hold dimensions in 16 bits
@@ -21,18 +23,27 @@ _SINGLE_IMAGE = WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
 _FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
 
 
-def lower(graph: Graph) -> Schedule:
+def lower(graph: Graph, patches: PatchPlan | None = None) -> Schedule:
     """Lower an int8 graph, or an int8 skeleton without weights and quantization, to a schedule.
 
     A float QUANTIZE at the network's inputs and a DEQUANTIZE at its outputs are removed: the interface of the
     generated code is int8. RESHAPE becomes an alias, PAD is fused into the convolutions that read it.
 
+    Args:
+        graph: The network.
+        patches: Run the first layers patch by patch. A block lowered alone knows nothing of this, so costs by block
+            hold for plain schedules only. `tinynas.memory.best_patch_plan` finds what pays.
+
     Raises:
         UnsupportedGraphError: An operator that the engine cannot execute, by name.
+        PatchError: The first layers cannot run in these patches; the message says why.
     """
     inputs, outputs, edge = _int8_interface(graph)
     planned, alias = _plan_steps(graph, outputs, edge)
-    buffer_of, buffers = assign_storage(graph, planned, alias, inputs, outputs)
+    bands: Mapping[int, BandTensor] = {}
+    if patches is not None:
+        planned, bands = split_into_patches(graph, planned, alias, outputs, patches)
+    slot_of, buffers = assign_storage(graph, planned, alias, inputs, outputs, bands)
     steps = tuple(
         Step(
             index=i,
@@ -40,17 +51,21 @@ def lower(graph: Graph) -> Schedule:
             ops=p.ops,
             inputs=p.inputs,
             output=p.output,
-            input_buffers=tuple(buffer_of[t] for t in p.inputs),
-            output_buffer=buffer_of[p.output],
-            name=p.call.op.name,
-            macs=op_macs(graph, p.call.op),
+            input_buffers=tuple(slot_of[t] for t in p.input_slots),
+            output_buffer=slot_of[p.output_slot],
+            name=p.call.op.name
+            if p.band is None
+            else f"{p.call.op.name} rows {p.band.rows[0]} to {p.band.rows[1] - 1}",
+            macs=step_macs(p),
             padding=p.call.padding,
             scratch_bytes=p.variant.scratch_bytes(p.call),
-            constant_bytes=p.variant.constant_bytes(p.call),
+            constant_bytes=step_constant_bytes(p, i),
             features=p.variant.features(p.call),
+            band=p.band,
         )
         for i, p in enumerate(planned)
     )
+    buffer_of = {t: buffer for t, buffer in slot_of.items() if t not in bands}
     return Schedule(graph, steps, buffers, inputs, outputs, buffer_of)
 
 

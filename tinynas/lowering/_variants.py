@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from tinynas.graph import DType, Graph, Op, OpKind, Tensor
@@ -48,6 +48,11 @@ def words(size_bytes: int) -> int:
     return -(-size_bytes // WORD) * WORD
 
 
+def _band(tensor: Tensor, rows: int | None) -> Tensor:
+    """`tensor`, an image, with so many rows."""
+    return tensor if rows is None else replace(tensor, shape=(tensor.shape[0], rows, *tensor.shape[2:]))
+
+
 @dataclass(frozen=True)
 class KernelCall:
     """An operator about to become a step. `padding` is (top, bottom, left, right), fused PADs included."""
@@ -59,10 +64,13 @@ class KernelCall:
     """The tensor that the kernel reads as its first input: `op.inputs[0]`, or what a fused PAD reads."""
     input_dies: bool = False
     """Whether nothing reads the first input afterwards, so that the output may take its place."""
+    input_rows: int | None = None
+    output_rows: int | None = None
+    """Of a call that computes a band of rows: how many it reads and writes. None: all of them."""
 
     @property
     def input(self) -> Tensor:
-        return self.graph.tensors[self.source if self.source >= 0 else self.op.inputs[0]]
+        return _band(self.graph.tensors[self.source if self.source >= 0 else self.op.inputs[0]], self.input_rows)
 
     @property
     def weights(self) -> Tensor:
@@ -70,7 +78,7 @@ class KernelCall:
 
     @property
     def output(self) -> Tensor:
-        return self.graph.tensors[self.op.outputs[0]]
+        return _band(self.graph.tensors[self.op.outputs[0]], self.output_rows)
 
     @property
     def operands(self) -> tuple[Tensor, ...]:

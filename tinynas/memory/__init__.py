@@ -24,6 +24,7 @@ from tinynas.memory._model_files import (
     save_memory,
 )
 from tinynas.memory._native import NativeMemoryModel
+from tinynas.memory._patching import best_patch_plan
 from tinynas.memory._plan import MemoryPlan, plan_arena
 from tinynas.memory._reorder import reorder
 from tinynas.memory._search_planner import plan_search
@@ -50,6 +51,7 @@ __all__ = [
     "Segment",
     "SramUsage",
     "Verdict",
+    "best_patch_plan",
     "block_cost",
     "bytes_per_step",
     "combine",
