@@ -80,7 +80,7 @@ def _rows(board: Board, space: SearchSpace, count: int, seed: int) -> list[tuple
             (
                 cost.macs,
                 (cost.sram_bytes, deployment.firmware.static_sram_bytes),
-                (cost.stack_bytes, measured.memory.stack_high_water_bytes),
+                (cost.stack_bytes, measured.memory.stack_used_bytes),
                 (cost.flash_bytes, deployment.firmware.flash_bytes),
                 measured.mismatches == 0,
             )

@@ -31,7 +31,7 @@ def images(count: int, shapes: np.ndarray, rng: np.random.Generator) -> tuple[np
     labels = rng.integers(0, CLASSES, count)
     shifts = rng.integers(-2, 3, (count, 2))
     values = np.stack([np.roll(shapes[c], tuple(s), axis=(0, 1)) for c, s in zip(labels, shifts, strict=True)])
-    values = 0.5 + (values - 0.5) * rng.uniform(0.5, 1.0, (count, 1, 1)) + rng.normal(0, 0.12, values.shape)
+    values = 0.5 + (values - 0.5) * rng.uniform(0.2, 0.8, (count, 1, 1)) + rng.normal(0, 0.3, values.shape)
     return (255 * np.clip(values, 0, 1)).astype(np.uint8)[..., np.newaxis], labels.astype(np.int64)
 
 

@@ -264,3 +264,20 @@ def test_report_and_export_without_a_run(capsys: pytest.CaptureFixture[str], tmp
     assert (code, "holds no run" in document["error"]) == (2, True)
     code, document, _ = call(capsys, "export", str(tmp_path), str(tmp_path / "out"))
     assert (code, "holds no finished run" in document["error"]) == (2, True)
+
+
+def test_a_latency_limit_that_nothing_meets_is_answered_before_anything_is_trained(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    x, y = np.zeros((40, 16, 16), np.uint8), np.arange(40) % 2
+    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    (tmp_path / "run.toml").write_text(
+        'board = "nucleo-f303k8"\n[data]\ndataset = "d.npz"\nholdout = 10\n[limits]\ninstructions = 5000\n'
+        "[measure]\ncalibration_networks = 2\n"
+    )
+    out = tmp_path / "run"
+    code, document, _ = call(capsys, "run", str(tmp_path / "run.toml"), "--out", str(out))
+    assert code == 1
+    assert "the limit is 5,000" in document["error"]
+    assert not (out / "supernet.pt").exists()

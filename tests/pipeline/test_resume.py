@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from tinynas.pipeline import ExportError, export_winner, write_report
 
 CONFIG = """
 board = "nucleo-f303k8"
@@ -158,6 +161,25 @@ def test_killed_again_and_again_the_winner_is_the_same(
     assert len(scored) == len(set(scored)), "a network was scored twice"
 
 
+def test_interrupt_is_a_clean_message(config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with subprocess.Popen(
+        command(config, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not ((out / "journal.jsonl").is_file() and '"work":"space"' in (out / "journal.jsonl").read_text()):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == (
+        "tinynas: interrupted; what is finished is kept, the same command continues the run"
+    )
+    assert "Traceback" not in errors
+
+
 def test_what_was_built_fits_as_predicted(undisturbed: tuple[Path, dict[str, Any]]) -> None:
     verdicts = [record for record in journal(undisturbed[0]) if record["kind"] == "verdict"]
     assert len(verdicts) == 2 + 2 + 1  # calibration, candidates, winner
@@ -207,3 +229,44 @@ def test_the_report_is_one_file_with_every_section(undisturbed: tuple[Path, dict
         assert f"<h2>{heading}" in text
     assert text.count("<svg") == 5
     assert not re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?https?:", text), "the report loads something"
+
+
+def test_an_unfinished_run_can_be_reported(undisturbed: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    partial = tmp_path / "partial"
+    shutil.copytree(undisturbed[0], partial)
+    for name in ("result.json", "search.json", "report.html"):
+        (partial / name).unlink()
+    text = write_report(partial).read_text()
+    assert "This run is not finished" in text
+    assert "<h2>Search space" in text
+    assert "<h2>Memory of the winner" not in text
+
+
+def test_the_final_screen_says_what_matters(config: Path, undisturbed: tuple[Path, dict[str, Any]]) -> None:
+    out, result = undisturbed
+    words = [word for word in command(config, out) if word != "--json"]
+    screen = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert f"{100 * result['winner']['int8_accuracy']:.2f} % on all 40 test images" in screen
+    for region in result["winner"]["regions"]:
+        assert f"{region['used_bytes']:,} of {region['available_bytes']:,} bytes" in screen
+    for label in (
+        "winner (evolution)",
+        "random search",
+        "most MACs",
+        "winner.tflite",
+        "report.html",
+        "3 images bit by",
+    ):
+        assert label in screen
+
+
+def test_the_winner_can_be_exported(undisturbed: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    out, result = undisturbed
+    assert export_winner(out, tmp_path / "w.tflite")["format"] == "tflite"
+    assert (tmp_path / "w.tflite").read_bytes() == (out / "winner.tflite").read_bytes()
+    with pytest.raises(ExportError, match="--force"):
+        export_winner(out, tmp_path / "w.tflite")
+    exported = export_winner(out, tmp_path / "project")
+    assert {Path(file).name for file in exported["files"]} >= {"model.h", "model.c", "Makefile", "kernels.h"}
+    header = (tmp_path / "project" / "model.h").read_text()
+    assert all(label in header for label in result["model_info"]["labels"])

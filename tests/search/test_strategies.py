@@ -57,6 +57,29 @@ class TestEvolutionOfDefaults(BaseStrategyTestCase):
         return EvolutionarySearch(space, constraint, seed)
 
 
+class TestEvolutionFromKnownNetworks(BaseStrategyTestCase):
+    """The largest network rarely meets a constraint, the smallest does: one is passed over, the other asked first."""
+
+    def strategy(self, space: SearchSpace, constraint: Constraint, seed: int) -> SearchStrategy:
+        initial = (space.largest(), space.smallest())
+        return EvolutionarySearch(space, constraint, seed, population=16, parents=5, initial=initial)
+
+
+def test_evolution_asks_known_networks_first(small: SearchSpace) -> None:
+    largest, smallest = small.largest(), small.smallest()
+
+    def not_the_largest(genotype: Genotype) -> tuple[str, ...]:
+        return ("too large",) if genotype == largest else ()
+
+    strategy = EvolutionarySearch(
+        small, not_the_largest, 0, population=4, parents=2, initial=(largest, smallest, smallest)
+    )
+    asked = [strategy.ask() for _ in range(20)]
+    assert asked[0] == smallest
+    assert largest not in asked
+    assert len(set(asked)) == 20
+
+
 def best_after(strategy: SearchStrategy, evaluations: int, score) -> float:
     best = -np.inf
     for _ in range(evaluations):

@@ -62,8 +62,8 @@ def test_depthwise_separable_and_conv() -> None:
 
 def test_classifier_gives_logits() -> None:
     graph = build_block_graph(block_kind("classifier").block("head", (1, 4, 4, 40), {"classes": 10}))
-    assert op_names(graph) == ["head.pool", "head.classifier"]
-    assert [op.kind for op in graph.ops] == [OpKind.MEAN, OpKind.FULLY_CONNECTED]
+    assert op_names(graph) == ["head.pool", "head.classifier", "head.logits"]
+    assert [op.kind for op in graph.ops] == [OpKind.MEAN, OpKind.CONV_2D, OpKind.RESHAPE]
     assert graph.tensor(graph.outputs[0]).shape == (1, 10)
 
 
@@ -122,6 +122,7 @@ def test_a_new_kind_works_in_a_space_file(pooling_kind: BlockKind, tmp_path) -> 
         "stage1.block1.project",
         "head.pool",
         "head.classifier",
+        "head.logits",
     ]
     assert "pooling" in block_kinds()
 

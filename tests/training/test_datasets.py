@@ -55,6 +55,7 @@ def test_idx_round_trip_and_checksum(tmp_path: Path) -> None:
         (gzip.compress(bytes((0, 0, 8, 1)) + struct.pack(">I", 9) + b"12"), "truncated: 2 of 9"),
         (gzip.compress(bytes(400))[:-12], "cannot read"),
     ],
+    ids=["not gzip", "not IDX", "too few elements", "cut short"],
 )
 def test_damaged_idx_files(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "a.gz").write_bytes(content)

@@ -62,12 +62,12 @@ def _render(console: Console, result: Mapping[str, Any]) -> None:
         shared = entry["shared_accuracy"]
         table.add_row(
             entry["label"],
-            f"{100 * entry['int8_accuracy']:.2f} %" if entry["int8_accuracy"] is not None else "",
-            f"{100 * shared:.2f} %" if shared is not None else "",
+            f"{100 * entry['int8_accuracy']:.2f} %" if entry["int8_accuracy"] is not None else "-",
+            f"{100 * shared:.2f} %" if shared is not None else "-",
             f"{entry['macs'] / 1e6:.2f} M",
             f"{entry['sram_bytes']:,}",
             f"{entry['flash_bytes']:,}",
-            f"{entry['latency'] / 1e6:.2f} M",
+            f"{entry['latency'] / 1e6:.2f} M" if entry["latency"] is not None else "-",
             style="bold" if entry is winner else None,
         )
     paths = Table.grid(padding=(0, 2))

@@ -3,10 +3,13 @@
 from tinynas.pipeline._atomic import StorageError, write_atomically
 from tinynas.pipeline._calibrate_board import calibrate_board
 from tinynas.pipeline._config import ConfigError, RunConfig, load_config
+from tinynas.pipeline._costs import CostModel, NetworkCost
+from tinynas.pipeline._deployment import Deployment, deploy
 from tinynas.pipeline._export_winner import ExportError, export_winner
 from tinynas.pipeline._fetch_data import fetch_data
 from tinynas.pipeline._inspect_model import inspect_model
 from tinynas.pipeline._measure_model import MeasurementInputError, measure_model
+from tinynas.pipeline._measurement import NetworkMeasurement, measure, random_inputs
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline._report import ReportError, write_report
 from tinynas.pipeline._run import run_pipeline
@@ -15,8 +18,12 @@ from tinynas.pipeline._space import NothingFits, rank_space
 
 __all__ = [
     "ConfigError",
+    "CostModel",
+    "Deployment",
     "ExportError",
     "MeasurementInputError",
+    "NetworkCost",
+    "NetworkMeasurement",
     "NothingFits",
     "Progress",
     "ReportError",
@@ -26,11 +33,14 @@ __all__ = [
     "SilentProgress",
     "StorageError",
     "calibrate_board",
+    "deploy",
     "export_winner",
     "fetch_data",
     "inspect_model",
     "load_config",
+    "measure",
     "measure_model",
+    "random_inputs",
     "rank_space",
     "run_pipeline",
     "write_atomically",

@@ -38,8 +38,8 @@ class DataConfig(_Section):
     dataset: str
     holdout: PositiveInt = 5000
     directory: str | None = None
-    shift: Count = 1
-    flip: bool = True
+    shift: Count = 0
+    flip: bool = False
 
 
 class SpaceConfig(_Section):
@@ -57,6 +57,7 @@ class SupernetConfig(_Section):
     steps: PositiveInt = 1500
     batch_size: PositiveInt = 128
     learning_rate: Rate = 0.2
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     sampled_per_step: PositiveInt = 2
 
 
@@ -78,11 +79,16 @@ class SearchConfig(_Section):
 
 
 class FinetuneConfig(_Section):
-    """Training of the winner and of the baselines that are trained like it."""
+    """Training of the winner and of the baselines that are trained like it.
+
+    Short trainings, of a few epochs, underfit: label smoothing and augmentation then cost accuracy, so they are off
+    unless asked for.
+    """
 
     steps: PositiveInt = 1000
     batch_size: PositiveInt = 128
-    learning_rate: Rate = 0.1
+    learning_rate: Rate = 0.2
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class BaselinesConfig(_Section):

@@ -7,6 +7,7 @@ what lets the space optimizer look at a hundred thousand of them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,16 +121,8 @@ class CostModel:
         blocks: list[BlockCost] = [self._block_memory(block) for block in architecture.blocks]
         combined = combine(blocks)
         verdict = self.memory.verdict((combined,), self.reserve)
-        violations, latency = list(verdict.reasons), self._predict(architecture)
-        excess = _excess(verdict.regions)
-        if self.limit is not None and self.latency is not None:
-            if latency is None:
-                violations.append("its latency is unknown: a kernel of it was never measured on this board")
-            elif latency > self.limit.ticks:
-                violations.append(
-                    f"one inference takes about {latency:,.0f} {self.limit.unit}, the limit is {self.limit.ticks:,.0f}"
-                )
-                excess = max(excess, latency / self.limit.ticks - 1)
+        latency = self._predict(architecture)
+        slow, overshoot = self._too_slow(latency)
         sram = self.memory.sram_of(combined, self.reserve)
         return NetworkCost(
             macs=combined.macs,
@@ -138,15 +131,30 @@ class CostModel:
             flash_bytes=self.memory.flash_of(combined, self.reserve).total_bytes,
             latency=latency,
             regions=verdict.regions,
-            violations=tuple(violations),
-            excess=excess,
+            violations=(*verdict.reasons, *slow),
+            excess=max(_excess(verdict.regions), overshoot),
         )
 
     def fits(self, architecture: Architecture) -> ArchitectureCost:
-        """What the space optimizer asks: MACs and memory only, as fast as possible."""
+        """What the space optimizer asks, as fast as possible."""
         combined = combine(self._block_memory(block) for block in architecture.blocks)
         verdict = self.memory.verdict((combined,), self.reserve)
-        return ArchitectureCost(combined.macs, verdict.fits is True, _excess(verdict.regions))
+        if self.limit is None:
+            return ArchitectureCost(combined.macs, verdict.fits is True, _excess(verdict.regions))
+        slow, overshoot = self._too_slow(self._predict(architecture))
+        excess = max(_excess(verdict.regions), overshoot)
+        return ArchitectureCost(combined.macs, verdict.fits is True and not slow, excess)
+
+    def _too_slow(self, latency: float | None) -> tuple[tuple[str, ...], float]:
+        """The violation of the latency limit, if there is one, and the overshoot relative to the limit."""
+        if self.limit is None or self.latency is None:
+            return (), 0.0
+        if latency is None:
+            return ("its latency is unknown: a kernel of it was never measured on this board",), math.inf
+        if latency <= self.limit.ticks:
+            return (), 0.0
+        text = f"one inference takes about {latency:,.0f} {self.limit.unit}, the limit is {self.limit.ticks:,.0f}"
+        return (text,), latency / self.limit.ticks - 1
 
     def _predict(self, architecture: Architecture) -> float | None:
         if self.latency is None:

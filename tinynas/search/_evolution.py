@@ -31,6 +31,8 @@ class EvolutionarySearch:
         parents: how many of the best breed.
         mutation_share: share of a generation that are mutations.
         mutation_rate: probability that a mutation redraws a gene.
+        initial: genotypes of the first generation that are known to be worth a look, best first; the rest of it is
+            random. Those that do not meet the constraints are passed over.
 
     Raises:
         StrategyError: an argument is out of range.
@@ -46,6 +48,7 @@ class EvolutionarySearch:
         parents: int = 20,
         mutation_share: float = 0.5,
         mutation_rate: float = 0.1,
+        initial: Sequence[Genotype] = (),
     ) -> None:
         if population < 2 or not 1 <= parents <= population:
             raise StrategyError(
@@ -67,12 +70,14 @@ class EvolutionarySearch:
                 "parents": parents,
                 "mutation_share": mutation_share,
                 "mutation_rate": mutation_rate,
+                "initial": [list(genotype) for genotype in initial],
             },
         )
         self._population = population
         self._parent_count = parents
         self._mutations = round(population * mutation_share)
         self._mutation_rate = mutation_rate
+        self._initial = tuple(initial)
         self._parents: list[Genotype] = []
         self._born = 0
 
@@ -89,7 +94,11 @@ class EvolutionarySearch:
         if self._born == self._population:
             self._parents = list(islice(self._best_that_fit(), self._parent_count))
             self._born = 0
-        genotype = self._candidates.fresh(self._propose, self._rng, repair_at_once=bool(self._parents))
+        genotype = self._next_initial()
+        if genotype is not None:
+            self._candidates.seen.add(genotype)
+        else:
+            genotype = self._candidates.fresh(self._propose, self._rng, repair_at_once=bool(self._parents))
         self._born += 1
         self._ledger.ask(genotype)
         return genotype
@@ -112,6 +121,12 @@ class EvolutionarySearch:
         with reading_state():
             self._born = int(state["generation"]["born"])
             self._parents = [tuple(genotype) for genotype in state["generation"]["parents"]]
+
+    def _next_initial(self) -> Genotype | None:
+        if self._parents:
+            return None
+        seen = self._candidates.seen
+        return next((g for g in self._initial if g not in seen and not self._constraint(g)), None)
 
     def _propose(self) -> Genotype:
         if not self._parents:

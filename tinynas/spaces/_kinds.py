@@ -111,9 +111,14 @@ def _build_inverted_bottleneck(builder: GraphBuilder, x: int, block: Block) -> i
 
 
 def _build_classifier(builder: GraphBuilder, x: int, block: Block) -> int:
-    """Global average, then one linear layer that gives the logits; softmax is monotone and left to the host."""
-    y = builder.mean(x, axes=(1, 2), keep_dims=False, name=f"{block.name}.pool")
-    return builder.fully_connected(y, block.parameter("classes"), name=f"{block.name}.classifier")
+    """Global average, then one linear layer that gives the logits; softmax is monotone and left to the host.
+
+    The linear layer is a 1x1 convolution. LiteRT and TFLM compute it with the same bits, which FULLY_CONNECTED they do
+    not (`tinynas.graph.Runtime`); its weights have a scale per class, and the firmware needs no further kernel.
+    """
+    y = builder.mean(x, axes=(1, 2), keep_dims=True, name=f"{block.name}.pool")
+    y = builder.conv_2d(y, block.parameter("classes"), 1, name=f"{block.name}.classifier")
+    return builder.reshape(y, block.output_shape, name=f"{block.name}.logits")
 
 
 def _classifier_shape(input_shape: Shape, settings: Mapping[str, int]) -> Shape:

@@ -68,7 +68,7 @@ def float_graph(supernet: Supernet, graph: Graph, statistics: Statistics) -> Gra
         if op.kind not in WEIGHTED:
             continue
         weights = supernet.slice(f"{op.name}/weights", graph.tensor(op.inputs[1]).shape).detach().cpu()
-        if has_batch_norm(op):
+        if has_batch_norm(graph, op):
             shape = graph.tensor(op.inputs[2]).shape
             gamma, beta = (supernet.slice(f"{op.name}/{p}", shape).detach().cpu() for p in ("gamma", "beta"))
             factor = gamma / torch.sqrt(statistics[op.name].variance + BATCH_NORM_EPSILON)

@@ -37,9 +37,22 @@ Statistics = Mapping[str, BatchNormStatistics]
 """Batch-norm statistics of one subnet, by operator name."""
 
 
-def has_batch_norm(op: Op) -> bool:
-    """Whether `op` is trained with batch normalization: convolutions with a bias, which is what BN folds into."""
-    return op.kind in CONVOLUTIONS and len(op.inputs) > 2 and op.inputs[2] >= 0
+def has_batch_norm(graph: Graph, op: Op) -> bool:
+    """Whether `op` is trained with batch normalization: convolutions with a bias, which is what BN folds into.
+
+    The convolution that gives the class scores keeps its bias: normalized scores could not say how sure they are.
+    """
+    return op.kind in CONVOLUTIONS and len(op.inputs) > 2 and op.inputs[2] >= 0 and not _gives_logits(graph, op)
+
+
+def _gives_logits(graph: Graph, op: Op) -> bool:
+    tensor, logits = op.outputs[0], logits_tensor(graph)
+    while tensor != logits:
+        readers = graph.consumers.get(tensor, ())
+        if len(readers) != 1 or graph.ops[readers[0]].kind is not OpKind.RESHAPE:
+            return False
+        tensor = graph.ops[readers[0]].outputs[0]
+    return True
 
 
 def logits_tensor(graph: Graph) -> int:
@@ -66,7 +79,7 @@ def parameter_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
         weights = graph.tensor(op.inputs[1]).shape
         shapes[f"{op.name}/weights"] = weights
         channels = weights[3] if op.kind is OpKind.DEPTHWISE_CONV_2D else weights[0]
-        if has_batch_norm(op):
+        if has_batch_norm(graph, op):
             shapes[f"{op.name}/gamma"] = (channels,)
             shapes[f"{op.name}/beta"] = (channels,)
         elif len(op.inputs) > 2 and op.inputs[2] >= 0:
@@ -174,7 +187,7 @@ class Supernet:
         if op.kind is OpKind.FULLY_CONNECTED:
             return activate(op, fully_connected(op, x, weights, self._bias(graph, op)))
         y = convolve(op, x, weights, self._bias(graph, op))
-        if has_batch_norm(op):
+        if has_batch_norm(graph, op):
             channels = (y.shape[1],)
             mean = variance = None
             if collect is not None:
@@ -193,7 +206,7 @@ class Supernet:
         return activate(op, y).permute(0, 2, 3, 1)
 
     def _bias(self, graph: Graph, op: Op) -> torch.Tensor | None:
-        if len(op.inputs) < 3 or op.inputs[2] < 0 or has_batch_norm(op):
+        if len(op.inputs) < 3 or op.inputs[2] < 0 or has_batch_norm(graph, op):
             return None
         return self.slice(f"{op.name}/bias", graph.tensor(op.inputs[2]).shape)
 

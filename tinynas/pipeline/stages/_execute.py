@@ -60,10 +60,13 @@ def execute(
     unit = "instructions" if config.measure.transport == "virtual" else "cycles"
     limit = latency_limit(config.limits, board, unit)
     costs = CostModel(board, memory, context.reserve, limit=limit)
-    chosen = choose_space(context, costs, check_feasibility(context, costs))
-    model = calibrate(context, memory)
+    configurations = check_feasibility(context, costs)
+    costs = costs.with_latency(calibrate(context, memory))
+    if limit is not None:
+        configurations = check_feasibility(context, costs, within_limit=True)
+    chosen = choose_space(context, costs, configurations)
     supernet = train(context, chosen)
-    contenders = _search(context, chosen, supernet, memory, costs.with_latency(model), limit)
+    contenders = _search(context, chosen, supernet, memory, costs, limit)
     networks = [train_and_quantize(context, chosen, supernet, contender) for contender in contenders]
     verified = {network.contender.key: verify_on_board(context, memory, network, limit) for network in networks}
     return summarize(context, chosen, contenders, verified, test_accuracy(context, networks))

@@ -15,19 +15,22 @@ class InfeasibleRun(AnswerIsNo):
     """No network of the space fits the board. The message has the nearest miss."""
 
 
-def check_feasibility(context: RunContext, costs: CostModel) -> list[tuple[float, int]]:
+def check_feasibility(context: RunContext, costs: CostModel, *, within_limit: bool = False) -> list[tuple[float, int]]:
     """Return the configurations whose smallest network fits, as (width multiplier, resolution).
+
+    Memory is checked before anything is measured, and once more with the latency limit when `costs` can predict it.
 
     Raises:
         InfeasibleRun: there is none: which resource is missing, and by how many bytes, where it is closest.
     """
-    result = context.run.once("feasibility", lambda: _check(context, costs), [BUDGET])
+    work, artefacts = ("feasibility within the limit", []) if within_limit else ("feasibility", [BUDGET])
+    result = context.run.once(work, lambda: _check(context, costs, artefacts), artefacts)
     if not result["feasible"]:
         raise InfeasibleRun(result["verdict"])
     return [(float(width), int(resolution)) for width, resolution in result["feasible"]]
 
 
-def _check(context: RunContext, costs: CostModel) -> dict[str, Any]:
+def _check(context: RunContext, costs: CostModel, artefacts: list[str]) -> dict[str, Any]:
     configurations = context.configurations()
     context.progress.begin("feasible?", len(configurations))
     smallest: dict[tuple[float, int], NetworkCost] = {}
@@ -43,10 +46,12 @@ def _check(context: RunContext, costs: CostModel) -> dict[str, Any]:
         verdict = f"yes: the smallest network of {len(feasible)} of {len(smallest)} configurations fits"
     else:
         verdict = (
-            f"infeasible: no network of space {context.space.name!r} fits {context.board.name}. The nearest, the "
-            f"smallest at width {nearest[0]:g} and resolution {nearest[1]}: {'; '.join(smallest[nearest].violations)}"
+            f"infeasible: no network of space {context.space.name!r} fits {context.board.name} and its limits. "
+            f"The nearest, the smallest at width {nearest[0]:g} and resolution {nearest[1]}: "
+            + "; ".join(smallest[nearest].violations)
         )
-    context.run.write_json(BUDGET, {"verdict": verdict, "regions": _regions(context, costs, smallest[nearest])})
+    for name in artefacts:
+        context.run.write_json(name, {"verdict": verdict, "regions": _regions(context, costs, smallest[nearest])})
     context.progress.end(verdict if feasible else "no")
     return {"feasible": [list(configuration) for configuration in feasible], "verdict": verdict}
 

@@ -71,8 +71,8 @@ def train_and_quantize(
 ) -> TrainedNetwork:
     """Train and quantize one contender, or read it back if that was finished before.
 
-    A network of the space starts from the supernet's weights and is fine-tuned. One from outside starts from scratch
-    and gets the supernet's steps as well, so that nobody has seen more batches.
+    All are trained by the same recipe for the same number of steps. A network of the space starts from the supernet's
+    weights, which is what the search was for; one from outside has none to start from.
     """
     run = context.run
     data = context.data.resized(contender.architecture.input_shape[1])
@@ -95,21 +95,17 @@ def train_and_quantize(
 def _train(context: RunContext, contender: Contender, supernet: Supernet, data: Split) -> dict[str, Any]:
     settings, seed = context.config.finetune, context.config.seed
     graph = build_graph(contender.architecture, DType.FLOAT32)
-    if contender.genotype is None:
-        subnet = Supernet([graph], seed=seed)
-        steps = context.config.supernet.steps + settings.steps
-        learning_rate = context.config.supernet.learning_rate
-    else:
-        subnet, steps, learning_rate = supernet.extract(graph), settings.steps, settings.learning_rate
-    context.progress.begin(f"train {contender.label}", steps)
+    subnet = Supernet([graph], seed=seed) if contender.genotype is None else supernet.extract(graph)
+    context.progress.begin(f"train {contender.label}", settings.steps)
     train_subnet(
         subnet,
         graph,
         data=data,
         settings=TrainingSettings(
-            steps=steps,
+            steps=settings.steps,
             batch_size=settings.batch_size,
-            learning_rate=learning_rate,
+            learning_rate=settings.learning_rate,
+            label_smoothing=settings.label_smoothing,
             augmentation=augmentation(context.config.data),
         ),
         seed=seed + 1,  # other batches than those the supernet began with
@@ -120,8 +116,8 @@ def _train(context: RunContext, contender: Contender, supernet: Supernet, data: 
     recalibration = data.images[: context.config.search.recalibration_images]
     folded = float_graph(subnet, graph, recalibrate_batch_norm(subnet, graph, recalibration))
     write_atomically(context.run.file(contender.float_file), write_tflite(folded))
-    context.progress.end(f"{steps} steps")
-    return {"steps": steps}
+    context.progress.end(f"{settings.steps} steps")
+    return {"steps": settings.steps}
 
 
 def _quantize(
@@ -130,7 +126,10 @@ def _quantize(
     settings = context.config.quantization
     activations = calibrate(folded, train.images[: settings.calibration_images])
     rounded = quantize(folded, activations)
-    held_out = {"float": accuracy(folded, validation), "ptq": integer_accuracy(rounded, validation)}
+    held_out = {
+        "float": accuracy(folded, validation),
+        "ptq": integer_accuracy(rounded, validation, processes=context.processes),
+    }
     if settings.method == "qat":
         context.progress.begin(f"quantize {contender.label}", settings.steps)
         tuned = train_quantization_aware(
@@ -141,6 +140,7 @@ def _quantize(
                 steps=settings.steps,
                 batch_size=context.config.finetune.batch_size,
                 learning_rate=settings.learning_rate,
+                label_smoothing=context.config.finetune.label_smoothing,
                 augmentation=augmentation(context.config.data),
             ),
             seed=context.config.seed + 2,
@@ -149,7 +149,7 @@ def _quantize(
             progress=_report_steps(context),
         )
         aware = quantize(tuned, activations)
-        held_out["qat"] = integer_accuracy(aware, validation)
+        held_out["qat"] = integer_accuracy(aware, validation, processes=context.processes)
         # Whichever holds the accuracy better on held-out images; the test set is not looked at here.
         rounded = aware if held_out["qat"] >= held_out["ptq"] else rounded
         context.progress.end(", ".join(f"{name} {100 * value:.2f} %" for name, value in held_out.items()))

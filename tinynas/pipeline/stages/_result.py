@@ -9,6 +9,7 @@ from typing import Any
 from tinynas.pipeline._report import render_report
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.stages._networks import Contender
+from tinynas.pipeline.stages._selection import SEARCH
 from tinynas.pipeline.stages._verification import model_info
 
 RESULT = "result.json"
@@ -55,7 +56,7 @@ def _write(
         "resolution": chosen.resolution,
         "winner": winner,
         "model_info": asdict(model_info("winner", context.data)),
-        "baselines": entries[1:],
+        "baselines": [*entries[1:], *_untrained(context, contenders)],
         "verdicts": {"networks": len(verdicts), "agree": sum(bool(v["agree"]) for v in verdicts)},
         "artefacts": {
             "model": str(context.run.file("winner.tflite")),
@@ -82,6 +83,29 @@ def _entry(contender: Contender, verified: Mapping[str, Any], tested: Mapping[st
         "flash_bytes": verified["flash_bytes"],
         "latency": verified["ticks"],
     }
+
+
+def _untrained(context: RunContext, contenders: Sequence[Contender]) -> list[dict[str, Any]]:
+    """What random search and counting MACs would have chosen, where it was not trained: its costs are predictions."""
+    trained = {contender.genotype for contender in contenders[1:]}
+    choices: dict[str, dict[str, Any]] = context.run.read_json(SEARCH)["choices"]
+    return [
+        {
+            "key": name,
+            "label": f"{name} (not trained, predicted)",
+            "genotype": choice["genotype"],
+            "shared_accuracy": choice["score"],
+            "int8_accuracy": None,
+            "float_accuracy": None,
+            "macs": choice["cost"]["macs"],
+            "params": None,
+            "sram_bytes": choice["cost"]["sram_bytes"],
+            "flash_bytes": choice["cost"]["flash_bytes"],
+            "latency": choice["cost"]["latency"],
+        }
+        for name, choice in choices.items()
+        if name != "winner" and tuple(choice["genotype"]) not in trained
+    ]
 
 
 def _winner_facts(

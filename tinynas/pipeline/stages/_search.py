@@ -64,6 +64,8 @@ class Search:
                 seed,
                 population=settings.population,
                 parents=max(2, settings.population // 4),
+                # What capacity alone would choose is worth one evaluation: evolution never ends below it.
+                initial=(self.most_macs(),),
             ),
             "random": RandomSearch(chosen.space, self.violations, seed),
         }

@@ -72,7 +72,13 @@ def pick_contenders(
     if "mobilenet-v2" in wanted:
         mobilenet = _mobilenet(context, chosen, search.costs)
         if mobilenet is not None:
-            contenders.append(Contender("mobilenet-v2", f"MobileNetV2 by hand ({mobilenet.name})", mobilenet))
+            contenders.append(
+                Contender(
+                    "mobilenet-v2",
+                    f"MobileNetV2, scaled by hand ({mobilenet.name.removeprefix('mobilenet-v2-')})",
+                    mobilenet,
+                )
+            )
     return contenders
 
 

@@ -55,6 +55,7 @@ def _train(context: RunContext, chosen: ChosenSpace, supernet: Supernet, largest
             steps=settings.steps,
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
+            label_smoothing=settings.label_smoothing,
             augmentation=augmentation(config.data),
         ),
         sampled_per_step=settings.sampled_per_step,

@@ -60,7 +60,7 @@ def _tested(context: RunContext, network: TrainedNetwork) -> dict[str, float]:
         test = context.data.resized(network.contender.architecture.input_shape[1]).test
         result = {
             "float": accuracy(network.float_network, test),
-            "int8": integer_accuracy(network.int8_network, test),
+            "int8": integer_accuracy(network.int8_network, test, processes=context.processes),
         }
         context.progress.end(f"int8 {100 * result['int8']:.2f} %, float {100 * result['float']:.2f} %")
         return result
