@@ -28,8 +28,9 @@ import tinynas
 from tinynas.boards import load_toolchain
 from tinynas.graph import Graph
 from tinynas.latency import NetworkLimits, calibration_networks
-from tinynas.lowering import CATALOGUE
+from tinynas.lowering import CATALOGUE, PatchError, PatchPlan, Schedule, lower
 from tinynas.memory import (
+    MOST_STEPS,
     GeneratedFunction,
     KernelMemory,
     NativeMemoryModel,
@@ -45,6 +46,9 @@ from tinynas.targets import Board, load_board, resource_path
 GENERATED = ("model_input", "model_output", "model_invoke", "model_invoke_profiled")
 # ADDW takes an immediate of 12 bits, MOVW one of 16 (Armv7-M ARM, A7.7.3 and A7.7.76).
 FAR_ARENAS = (4096, 65536)
+PATCHED_EVERY = 3
+PATCHES = (4, 2, 16, 8)
+MOST_LAYERS = 8
 STACK_ROOT = "startup.c:.text.tn_reset_handler"
 ENTRY = "startup.c:.vectors"
 
@@ -66,12 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sources = firmware_hash()
     with tempfile.TemporaryDirectory() as folder:
         fitted = [
-            build_probe(board, graph, toolchain, Path(folder), run=False)
-            for graph in probe_networks(board, options.fit if fits_kernels else 1, seed=1, macs=10**9)
+            build_probe(board, schedule, toolchain, Path(folder), run=False)
+            for schedule in probe_schedules(board, options.fit if fits_kernels else 1, seed=1, macs=10**9)
         ]
         unseen = [
-            build_probe(board, graph, toolchain, Path(folder), run=options.virtual)
-            for graph in probe_networks(board, options.check, seed=11, macs=300_000)
+            build_probe(board, schedule, toolchain, Path(folder), run=options.virtual)
+            for schedule in probe_schedules(board, options.check, seed=11, macs=300_000)
         ]
     if firmware_hash() != sources:
         print("the firmware's sources changed while the probes were built: run again", file=sys.stderr)
@@ -113,11 +117,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def probe_networks(board: Board, count: int, seed: int, macs: int) -> list[Graph]:
-    """Networks with every variant, in arenas of the sizes that this board has room for."""
+def probe_schedules(board: Board, count: int, seed: int, macs: int) -> list[Schedule]:
+    """Schedules with every variant, in arenas of the sizes that this board has room for.
+
+    Every third has a twin whose first layers run in patches: many calls of one kernel at addresses that differ little
+    are compiled in another way, and need more registers.
+    """
     room = board.arena_region.size_bytes
     sizes = [size for size in (1_500, 12_000, 60_000) if size * 5 <= room] or [room // 5]
-    return [
+    graphs = [
         graph
         for index, size in enumerate(sizes)
         for graph in calibration_networks(
@@ -126,6 +134,19 @@ def probe_networks(board: Board, count: int, seed: int, macs: int) -> list[Graph
             seed=seed + index,
         )
     ]
+    schedules = [lower(graph) for graph in graphs]
+    for index, graph in enumerate(graphs[::PATCHED_EVERY]):
+        patched = (_in_patches(graph, layers, PATCHES[index % len(PATCHES)]) for layers in range(MOST_LAYERS, 0, -1))
+        schedules += [schedule for schedule in patched if schedule is not None][:1]
+    return schedules
+
+
+def _in_patches(graph: Graph, layers: int, patches: int) -> Schedule | None:
+    try:
+        schedule = lower(graph, PatchPlan(layers, patches))
+    except PatchError:
+        return None
+    return schedule if len(schedule.steps) <= MOST_STEPS else None
 
 
 def fit_runtime(board: Board, toolchain: str, probe: Probe, provenance: dict[str, Any]) -> RuntimeMemory:

@@ -1,6 +1,6 @@
 """Write a small quantized network with random weights, to try `tinynas inspect` and `tinynas measure` on.
 
-    python tools/write_example_model.py model.tflite [--seed N]
+python tools/write_example_model.py model.tflite [--seed N]
 """
 
 from __future__ import annotations

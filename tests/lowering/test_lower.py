@@ -161,6 +161,7 @@ def test_inputs_and_what_is_alive_alone_are_overwritten() -> None:
 
 def _depthwise(size: int, **arguments: object) -> tuple[str, bool]:
     """The variant of a depthwise convolution behind a pointwise one, and whether it works in place."""
+    arguments = dict(arguments)
     again = arguments.pop("again", False)
     b = builder()
     x = b.conv_2d(b.input((1, size, size, 2)), int(str(arguments.pop("channels", 16))), 1, name="expand")
@@ -176,8 +177,6 @@ def _depthwise(size: int, **arguments: object) -> tuple[str, bool]:
         ({"kernel_size": 3}, True),
         ({"kernel_size": 7}, True),
         ({"kernel_size": 3, "dilation": 2}, True),
-        ({"kernel_size": 3, "stride": 2}, False),
-        ({"kernel_size": 3, "padding": Padding.VALID}, False),
         ({"kernel_size": 3, "depth_multiplier": 2}, False),
         ({"kernel_size": 3, "again": True}, False),
         ({"kernel_size": 13, "channels": 6}, False),  # a padded plane takes (8 + 12)^2 = 400 bytes, the output 384
@@ -190,6 +189,42 @@ def test_a_depthwise_convolution_works_in_place_where_that_takes_less(
     variant, shares = _depthwise(8, **arguments)
     assert (variant == "depthwise_conv_2d_planar") is in_place
     assert shares is in_place
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shrinks"),
+    [
+        ({"stride": 2}, True),
+        ({"padding": Padding.VALID}, True),
+        ({"stride": 2, "channels": 3}, False),  # 4 x 4 x 3 bytes are less than a padded plane
+        ({"stride": 2, "channels": 6, "size": 9}, False),  # not whole words
+        ({"stride": 2, "depth_multiplier": 2}, False),
+    ],
+)
+def test_a_smaller_output_takes_the_place_of_one_end_of_its_input(arguments: dict[str, object], shrinks: bool) -> None:
+    b = builder()
+    arguments = dict(arguments)
+    size, channels = int(str(arguments.pop("size", 8))), int(str(arguments.pop("channels", 16)))
+    x = b.conv_2d(b.input((1, size, size, 2)), channels, 1, name="expand")
+    y = b.depthwise_conv_2d(x, 3, name="depthwise", **arguments)  # type: ignore[arg-type]  # a table of arguments
+    schedule = lower(b.build([b.conv_2d(y, 3, 1, name="project")]))
+    assert schedule.steps[1].shrinks is shrinks
+    if shrinks:
+        plan = plan_arena(schedule)
+        expanded = size * size * channels
+        assert plan.arena_bytes == size * size * 2 + expanded
+        ends = [plan.offsets[b] + schedule.buffers[b].size_bytes for b in (1, 2)]
+        assert plan.offsets[1] == plan.offsets[2] or ends[0] == ends[1]
+        plane = plan.scratch_offsets[1], plan.scratch_offsets[1] + schedule.steps[1].scratch_bytes
+        assert plane[1] <= plan.offsets[1] or plan.offsets[1] + expanded <= plane[0]
+
+
+def test_what_is_not_alone_does_not_shrink() -> None:
+    b = builder()
+    x = b.conv_2d(b.input((1, 8, 8, 2)), 16, 1, name="expand")
+    y = b.max_pool_2d(x, 2, name="beside")
+    z = b.depthwise_conv_2d(x, 3, stride=2, name="depthwise")
+    assert not lower(b.build([b.add(y, z, name="sum")])).steps[2].shrinks
 
 
 def test_an_inverted_bottleneck_takes_one_expanded_tensor_and_a_plane() -> None:
@@ -256,12 +291,28 @@ def _in_place(b: GraphBuilder, x: int, name: str) -> int:
     return b.depthwise_conv_2d(x, 3, name=f"{name}.depthwise")
 
 
+def _shrinking(b: GraphBuilder, x: int, name: str) -> int:
+    y = b.depthwise_conv_2d(b.conv_2d(x, 32, 1, name=f"{name}.expand"), 3, stride=2, name=f"{name}.depthwise")
+    return b.resize_nearest_neighbor(b.conv_2d(y, 8, 1, name=f"{name}.project"), (8, 8), name=f"{name}.up")
+
+
 def _self_gated(b: GraphBuilder, x: int, name: str) -> int:
     gate = b.conv_2d(b.mean(x, keep_dims=True, name=f"{name}.mean"), 8, 1, name=f"{name}.gate")
     return b.mul(x, gate, name=f"{name}.mul")
 
 
-_BLOCKS = (_plain, _residual, _squeeze, _requantizing, _branches, _reshaping, _padding, _in_place, _self_gated)
+_BLOCKS = (
+    _plain,
+    _residual,
+    _squeeze,
+    _requantizing,
+    _branches,
+    _reshaping,
+    _padding,
+    _in_place,
+    _shrinking,
+    _self_gated,
+)
 
 
 @settings(max_examples=60, deadline=None)

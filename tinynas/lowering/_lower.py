@@ -39,7 +39,7 @@ def lower(graph: Graph, patches: PatchPlan | None = None) -> Schedule:
         PatchError: The first layers cannot run in these patches; the message says why.
     """
     inputs, outputs, edge = _int8_interface(graph)
-    planned, alias = _plan_steps(graph, outputs, edge)
+    planned, alias = _plan_steps(graph, inputs, outputs, edge)
     bands: Mapping[int, BandTensor] = {}
     if patches is not None:
         planned, bands = split_into_patches(graph, planned, alias, outputs, patches)
@@ -62,6 +62,7 @@ def lower(graph: Graph, patches: PatchPlan | None = None) -> Schedule:
             constant_bytes=step_constant_bytes(p, i),
             features=p.variant.features(p.call),
             band=p.band,
+            shrinks=p.variant.shrinks and p.call.input_alone and slot_of[p.output_slot] != slot_of[p.input_slots[0]],
         )
         for i, p in enumerate(planned)
     )
@@ -102,7 +103,7 @@ def _int8_interface(graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], fro
 
 
 def _plan_steps(
-    graph: Graph, outputs: tuple[int, ...], edge: frozenset[int]
+    graph: Graph, inputs: tuple[int, ...], outputs: tuple[int, ...], edge: frozenset[int]
 ) -> tuple[list[PlannedStep], dict[int, int]]:
     """One step per operator that needs a kernel, and the tensors whose storage is another tensor's (RESHAPE)."""
     alias: dict[int, int] = {}
@@ -118,7 +119,7 @@ def _plan_steps(
             fused[op.outputs[0]] = index
         else:
             calls.append(_call(graph, index, op, fused.get(op.inputs[0], -1)))
-    return _choose_variants(calls, alias, outputs), alias
+    return _choose_variants(calls, alias, inputs, outputs), alias
 
 
 @dataclass(frozen=True)
@@ -130,13 +131,19 @@ class _Call:
     inputs: tuple[int, ...]
 
 
-def _choose_variants(calls: list[_Call], alias: dict[int, int], outputs: tuple[int, ...]) -> list[PlannedStep]:
-    """The first variant that applies to each call, given what dies there."""
+def _choose_variants(
+    calls: list[_Call], alias: dict[int, int], inputs: tuple[int, ...], outputs: tuple[int, ...]
+) -> list[PlannedStep]:
+    """The first variant that applies to each call, given what is alive and what dies there."""
     last_read = {root_of(alias, t): i for i, c in enumerate(calls) for t in c.inputs}
     last_read |= {root_of(alias, t): len(calls) for t in outputs}
+    alive = {root_of(alias, t) for t in inputs}
     planned = []
     for i, c in enumerate(calls):
-        call = replace(c.call, input_dies=bool(c.inputs) and last_read[root_of(alias, c.inputs[0])] == i)
+        alive = {t for t in alive if last_read.get(t, -1) >= i}
+        dies = bool(c.inputs) and last_read[root_of(alias, c.inputs[0])] == i
+        call = replace(c.call, input_dies=dies, input_alone=dies and len(alive) == 1)
+        alive.add(root_of(alias, call.op.outputs[0]))
         planned.append(PlannedStep(select_variant(call), call, c.ops, c.inputs, call.op.outputs[0]))
     return planned
 

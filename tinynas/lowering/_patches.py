@@ -100,7 +100,7 @@ def step_constant_bytes(planned: PlannedStep, index: int) -> int:
 
 def _alone(planned: PlannedStep) -> PlannedStep:
     """The step with a kernel that does not take its input's place: the band it reads has other rows than its result."""
-    call = replace(planned.call, input_dies=False)
+    call = replace(planned.call, input_dies=False, input_alone=False)
     return replace(planned, variant=select_variant(call), call=call)
 
 

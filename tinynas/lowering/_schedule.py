@@ -60,7 +60,8 @@ class Step:
     `output_buffer` the storage they live in. `padding` is (top, bottom, left, right) in elements with every PAD
     folded in. `scratch_bytes` live during this step only and belong to the memory plan. `features` are the loop
     counts of the kernel that explain its instructions (see the variant's documentation). `band` is set where the step
-    computes a band of rows only; MACs, features and padding are then those of the band.
+    computes a band of rows only; MACs, features and padding are then those of the band. Where it `shrinks`, its output
+    lies at one end of its first input.
     """
 
     index: int
@@ -77,6 +78,7 @@ class Step:
     constant_bytes: int = 0
     features: Mapping[str, float] = field(default_factory=dict)
     band: Band | None = None
+    shrinks: bool = False
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ class KernelCall:
     """The tensor that the kernel reads as its first input: `op.inputs[0]`, or what a fused PAD reads."""
     input_dies: bool = False
     """Whether nothing reads the first input afterwards, so that the output may take its place."""
+    input_alone: bool = False
+    """Whether the first input is all that is alive before the call, and dies there."""
     input_rows: int | None = None
     output_rows: int | None = None
     """Of a call that computes a band of rows: how many it reads and writes. None: all of them."""
@@ -110,6 +112,7 @@ class KernelVariant:
             `calls` is always 1 and stands for the fixed part.
         loops: What each feature counts.
         in_place: Whether the output may overwrite an input of the same size.
+        shrinks: Whether a smaller output may overwrite the input, at either of its ends.
         scratch_bytes: Bytes of scratch in the arena during the call.
     """
 
@@ -123,6 +126,7 @@ class KernelVariant:
     features: Callable[[KernelCall], dict[str, float]]
     loops: Mapping[str, str]
     in_place: bool = False
+    shrinks: bool = False
     scratch_bytes: Callable[[KernelCall], int] = lambda call: 0
 
 

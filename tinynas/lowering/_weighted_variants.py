@@ -6,7 +6,7 @@ import math
 
 from tinynas.graph import DepthwiseConv2DAttributes, OpKind
 from tinynas.lowering._geometry import valid_taps, window_of
-from tinynas.lowering._variants import NO_PADDING, STRUCTURE_BYTES, KernelCall, KernelVariant, always, words
+from tinynas.lowering._variants import NO_PADDING, STRUCTURE_BYTES, WORD, KernelCall, KernelVariant, always, words
 
 
 def _pairs(count: int) -> int:
@@ -148,27 +148,33 @@ def _depthwise_features(call: KernelCall) -> dict[str, float]:
 
 
 def _plane_bytes(call: KernelCall) -> int:
-    """One padded plane of the input of a depthwise convolution with stride 1."""
-    filter_size, _, dilation = window_of(call.graph, call.op)
-    height, width = (call.input.shape[1 + i] + (filter_size[i] - 1) * dilation[i] for i in range(2))
+    """One padded plane of the input of a depthwise convolution."""
+    filter_size, stride, dilation = window_of(call.graph, call.op)
+    height, width = (
+        max(
+            call.padding[2 * i] + call.input.shape[1 + i],
+            (call.output.shape[1 + i] - 1) * stride[i] + (filter_size[i] - 1) * dilation[i] + 1,
+        )
+        for i in range(2)
+    )
     return height * width
 
 
 def _saves_a_buffer(call: KernelCall) -> bool:
-    """Whether one buffer and a plane of scratch take less than two buffers.
+    """Whether the input and a plane of scratch take less than input and output.
 
-    That is so wherever the input dies at the call, whatever else is alive then: the rule looks at nothing else, and
-    never raises the peak.
+    That is so wherever the input dies at the call, whatever else is alive then. A smaller output takes the place of
+    one end of its input. It must lie there by itself (the planner keeps to the ends of the arena), in whole words, so
+    that its pixels are pixels of the input.
     """
     attributes = call.op.attributes
-    return (
-        isinstance(attributes, DepthwiseConv2DAttributes)
-        and attributes.depth_multiplier == 1
-        and attributes.stride == (1, 1)
-        and call.input_dies
-        and call.input.shape == call.output.shape
-        and words(_plane_bytes(call)) < words(call.input.size_bytes)
-    )
+    if not isinstance(attributes, DepthwiseConv2DAttributes) or attributes.depth_multiplier != 1:
+        return False
+    before, after = call.input.size_bytes, call.output.size_bytes
+    shrinks = call.input_alone and after < before and before % WORD == after % WORD == 0
+    return (shrinks or (call.input_dies and call.input.shape == call.output.shape)) and words(
+        _plane_bytes(call)
+    ) < words(after)
 
 
 def _planar_features(call: KernelCall) -> dict[str, float]:
@@ -179,6 +185,8 @@ def _planar_features(call: KernelCall) -> dict[str, float]:
         "calls": 1,
         "filled": _plane_bytes(call),
         "planes": channels,
+        "gathered_rows": channels * call.input.shape[1],
+        "gathered": call.input.elements,
         "rows": channels * height,
         "pixels": pixels,
         "tap_rows": pixels * kernel_height,
@@ -250,12 +258,15 @@ DEPTHWISE_CONV_2D_PLANAR = KernelVariant(
     loops={
         "filled": "bytes of a padded plane",
         "planes": "channels",
-        "rows": "rows, over all channels",
-        "pixels": "pixels, over all channels",
-        "tap_rows": "rows of the window, over all pixels",
-        "taps": "taps of the window, over all pixels: one MAC each",
+        "gathered_rows": "input rows, over all channels",
+        "gathered": "input elements",
+        "rows": "output rows, over all channels",
+        "pixels": "output elements",
+        "tap_rows": "rows of the window, over all output elements",
+        "taps": "taps of the window, over all output elements: one MAC each",
     },
     in_place=True,
+    shrinks=True,
     scratch_bytes=_plane_bytes,
 )
 

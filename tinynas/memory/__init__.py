@@ -24,7 +24,7 @@ from tinynas.memory._model_files import (
     save_memory,
 )
 from tinynas.memory._native import NativeMemoryModel
-from tinynas.memory._patching import best_patch_plan
+from tinynas.memory._patching import MOST_STEPS, best_patch_plan
 from tinynas.memory._plan import MemoryPlan, plan_arena
 from tinynas.memory._reorder import reorder
 from tinynas.memory._search_planner import plan_search
@@ -32,6 +32,7 @@ from tinynas.memory._segments import Segment, segments
 from tinynas.memory._usage import FlashUsage, MemoryModel, RegionUsage, SramUsage, Verdict
 
 __all__ = [
+    "MOST_STEPS",
     "NATIVE_ALIGNMENT",
     "TFLM_ALIGNMENT",
     "BlockCost",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinynas.graph import Graph
 from tinynas.lowering import PatchError, PatchPlan, Schedule, lower
-from tinynas.memory._live_ranges import live_ranges, lower_bound
+from tinynas.memory._live_ranges import live_ranges
 from tinynas.memory._plan import plan_arena
 
 MOST_STEPS = 256
@@ -60,7 +60,7 @@ def _can_improve(
     schedule: Schedule, best: tuple[tuple[bool, int, int], PatchPlan] | None, limit: int, plain: int
 ) -> bool:
     """Whether a schedule is worth planning, by the bytes alive in it."""
-    bound = lower_bound(live_ranges(schedule).all)
+    bound = live_ranges(schedule).lower_bound
     if best is None:
         return bound < plain
     misses, first, _ = best[0]

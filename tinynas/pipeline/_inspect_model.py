@@ -11,7 +11,7 @@ from tinynas.formats._offline_plan import METADATA_NAME, read_offline_plan, tens
 from tinynas.graph import Graph, count_macs, count_params, op_macs
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
 from tinynas.lowering import Schedule, lower
-from tinynas.memory import NativeMemoryModel, RegionUsage, bytes_per_step, live_ranges
+from tinynas.memory import NativeMemoryModel, RegionUsage, live_ranges
 from tinynas.memory.tflm import TflmMemoryModel
 from tinynas.targets import Board, load_board
 
@@ -91,7 +91,7 @@ def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: Latency
 
 def _native_ops(schedule: Schedule) -> list[dict[str, Any]]:
     """One entry per step: a fused PAD counts with its convolution."""
-    alive = bytes_per_step(live_ranges(schedule).all)
+    alive = live_ranges(schedule).bytes_per_step()
     return [
         {
             "index": step.index,
