@@ -141,6 +141,11 @@ def probe_schedules(board: Board, count: int, seed: int, macs: int) -> list[Sche
     return schedules
 
 
+def is_patched(schedule: Schedule) -> bool:
+    """Whether the first layers run in patches."""
+    return any(step.band is not None for step in schedule.steps)
+
+
 def _in_patches(graph: Graph, layers: int, patches: int) -> Schedule | None:
     try:
         schedule = lower(graph, PatchPlan(layers, patches))
@@ -200,8 +205,11 @@ def fit_function(
     if calls_kernels:
         arguments = kernel_arguments()
         kinds = sorted(set(arguments.values()))
-        rows = np.array([_call_features(probe, arguments, kinds) for probe in probes])
-        sizes = np.array([float(f.size_bytes) for f in functions])
+        # The calls of patches are shorter, because their addresses differ little: fitted as plain calls they would make
+        # those too small. So patches only bound the stack, and their flash is predicted some percent too large.
+        plain = [probe for probe in probes if not is_patched(probe.schedule)]
+        rows = np.array([_call_features(probe, arguments, kinds) for probe in plain])
+        sizes = np.array([float(probe.generated[name].size_bytes) for probe in plain])
         coefficients, _ = nnls(rows, sizes)
         base = round(float(coefficients[0]), 2)
         by_kind = dict(zip(kinds, coefficients[1:], strict=False))
@@ -252,13 +260,18 @@ class Residuals:
     flash: list[int]
     flash_fraction: list[float]
     stack: list[int]
+    patched_flash_fraction: list[float]
 
     def acceptable(self) -> bool:
-        """SRAM exact, flash within 0.5 %, stack never too low and at most 128 bytes too high."""
+        """SRAM exact, flash within 0.5 %, stack never too low and at most 128 bytes too high.
+
+        Flash of patched schedules: not below what is linked by more than that, and at most 10 % above.
+        """
         return (
             not any(self.sram)
             and max(map(abs, self.flash_fraction)) <= 0.005
             and all(0 <= s <= 128 for s in self.stack)
+            and all(-0.005 <= f <= 0.1 for f in self.patched_flash_fraction)
         )
 
     def as_json(self) -> dict[str, object]:
@@ -267,20 +280,22 @@ class Residuals:
             "sram_error_bytes": self.sram,
             "flash_error_bytes": self.flash,
             "stack_excess_bytes": self.stack,
+            "patched_flash_excess_fraction": [round(f, 4) for f in self.patched_flash_fraction],
         }
 
     def lines(self) -> list[str]:
         worst = max(map(abs, self.flash_fraction))
         stack = f"stack {min(self.stack)} to {max(self.stack)} bytes over" if self.stack else "stack not measured"
+        patched = max(self.patched_flash_fraction, default=0.0)
         return [
             f"{len(self.sram)} networks not fitted: SRAM off by at most {max(map(abs, self.sram))} bytes, flash by at "
-            f"most {max(map(abs, self.flash))} bytes ({100 * worst:.2f} %), {stack}"
+            f"most {max(map(abs, self.flash))} bytes ({100 * worst:.2f} %), {stack}; flash with patches at most {100 * patched:.1f} % too large"
         ]
 
 
 def check(model: NativeMemoryModel, probes: Sequence[Probe]) -> Residuals:
     """Compare predictions with the linker, and with the device where it ran."""
-    sram, flash, fractions, stack = [], [], [], []
+    sram, flash, fractions, stack, patched = [], [], [], [], []
     for probe in probes:
         predicted = model.sram(probe.schedule)
         sram.append(predicted.static_bytes - probe.firmware.static_sram_bytes)
@@ -289,11 +304,14 @@ def check(model: NativeMemoryModel, probes: Sequence[Probe]) -> Residuals:
             if difference:
                 sram[-1] = difference
         error = model.flash(probe.schedule).total_bytes - probe.firmware.flash_bytes
-        flash.append(error)
-        fractions.append(error / probe.firmware.flash_bytes)
+        if is_patched(probe.schedule):
+            patched.append(error / probe.firmware.flash_bytes)
+        else:
+            flash.append(error)
+            fractions.append(error / probe.firmware.flash_bytes)
         if probe.stack_used_bytes is not None:
             stack.append(predicted.stack_bytes - probe.stack_used_bytes)
-    return Residuals(sram, flash, fractions, stack)
+    return Residuals(sram, flash, fractions, stack, patched)
 
 
 if __name__ == "__main__":
