@@ -289,7 +289,8 @@ class Residuals:
         patched = max(self.patched_flash_fraction, default=0.0)
         return [
             f"{len(self.sram)} networks not fitted: SRAM off by at most {max(map(abs, self.sram))} bytes, flash by at "
-            f"most {max(map(abs, self.flash))} bytes ({100 * worst:.2f} %), {stack}; flash with patches at most {100 * patched:.1f} % too large"
+            f"most {max(map(abs, self.flash))} bytes ({100 * worst:.2f} %), {stack}; "
+            f"flash with patches at most {100 * patched:.1f} % too large"
         ]
 
 

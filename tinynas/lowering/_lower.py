@@ -23,7 +23,7 @@ _SINGLE_IMAGE = WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
 _FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
 
 
-def lower(graph: Graph, patches: PatchPlan | None = None) -> Schedule:
+def lower(graph: Graph, patches: PatchPlan | None = None, *, in_place: bool = True) -> Schedule:
     """Lower an int8 graph, or an int8 skeleton without weights and quantization, to a schedule.
 
     A float QUANTIZE at the network's inputs and a DEQUANTIZE at its outputs are removed: the interface of the
@@ -33,17 +33,18 @@ def lower(graph: Graph, patches: PatchPlan | None = None) -> Schedule:
         graph: The network.
         patches: Run the first layers patch by patch. A block lowered alone knows nothing of this, so costs by block
             hold for plain schedules only. `tinynas.memory.best_patch_plan` finds what pays.
+        in_place: False leaves every operand where it is, to see what working in place saves.
 
     Raises:
         UnsupportedGraphError: An operator that the engine cannot execute, by name.
         PatchError: The first layers cannot run in these patches; the message says why.
     """
     inputs, outputs, edge = _int8_interface(graph)
-    planned, alias = _plan_steps(graph, inputs, outputs, edge)
+    planned, alias = _plan_steps(graph, inputs, outputs, edge, in_place)
     bands: Mapping[int, BandTensor] = {}
     if patches is not None:
         planned, bands = split_into_patches(graph, planned, alias, outputs, patches)
-    slot_of, buffers = assign_storage(graph, planned, alias, inputs, outputs, bands)
+    slot_of, buffers = assign_storage(graph, planned, alias, inputs, outputs, bands, in_place=in_place)
     steps = tuple(
         Step(
             index=i,
@@ -103,7 +104,7 @@ def _int8_interface(graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], fro
 
 
 def _plan_steps(
-    graph: Graph, inputs: tuple[int, ...], outputs: tuple[int, ...], edge: frozenset[int]
+    graph: Graph, inputs: tuple[int, ...], outputs: tuple[int, ...], edge: frozenset[int], in_place: bool
 ) -> tuple[list[PlannedStep], dict[int, int]]:
     """One step per operator that needs a kernel, and the tensors whose storage is another tensor's (RESHAPE)."""
     alias: dict[int, int] = {}
@@ -119,7 +120,7 @@ def _plan_steps(
             fused[op.outputs[0]] = index
         else:
             calls.append(_call(graph, index, op, fused.get(op.inputs[0], -1)))
-    return _choose_variants(calls, alias, inputs, outputs), alias
+    return _choose_variants(calls, alias, inputs, outputs, in_place), alias
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class _Call:
 
 
 def _choose_variants(
-    calls: list[_Call], alias: dict[int, int], inputs: tuple[int, ...], outputs: tuple[int, ...]
+    calls: list[_Call], alias: dict[int, int], inputs: tuple[int, ...], outputs: tuple[int, ...], in_place: bool
 ) -> list[PlannedStep]:
     """The first variant that applies to each call, given what is alive and what dies there."""
     last_read = {root_of(alias, t): i for i, c in enumerate(calls) for t in c.inputs}
@@ -141,7 +142,7 @@ def _choose_variants(
     planned = []
     for i, c in enumerate(calls):
         alive = {t for t in alive if last_read.get(t, -1) >= i}
-        dies = bool(c.inputs) and last_read[root_of(alias, c.inputs[0])] == i
+        dies = in_place and bool(c.inputs) and last_read[root_of(alias, c.inputs[0])] == i
         call = replace(c.call, input_dies=dies, input_alone=dies and len(alive) == 1)
         alive.add(root_of(alias, call.op.outputs[0]))
         planned.append(PlannedStep(select_variant(call), call, c.ops, c.inputs, call.op.outputs[0]))

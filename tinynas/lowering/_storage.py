@@ -75,6 +75,8 @@ def assign_storage(
     inputs: Sequence[int],
     outputs: Sequence[int],
     bands: Mapping[int, BandTensor] = MappingProxyType({}),
+    *,
+    in_place: bool = True,
 ) -> tuple[dict[int, int], tuple[Buffer, ...]]:
     """Buffer of each activation and of each band, and the buffers.
 
@@ -102,7 +104,8 @@ def assign_storage(
     for i, (output, operands) in enumerate(steps):
         if output in buffer_of:
             continue  # a later patch writes other rows of the same tensor
-        operand = _overwritten(sizes, output, operands, i, lifetimes) if planned[i].variant.in_place else None
+        works_in_place = in_place and planned[i].variant.in_place
+        operand = _overwritten(sizes, output, operands, i, lifetimes) if works_in_place else None
         if operand is None:
             store(output, i)
         else:

@@ -1,5 +1,6 @@
 """Memory: live ranges, arena planners, and models of what a network takes of a board's SRAM and flash."""
 
+from tinynas.memory._advice import MemoryAdvice, MemoryOption, advise
 from tinynas.memory._block_cost import BlockCost, block_cost, combine
 from tinynas.memory._greedy import TFLM_ALIGNMENT, extent, plan_greedy
 from tinynas.memory._image import InputSection
@@ -41,8 +42,10 @@ __all__ = [
     "InputSection",
     "KernelMemory",
     "LiveRange",
+    "MemoryAdvice",
     "MemoryModel",
     "MemoryModelFileError",
+    "MemoryOption",
     "MemoryPlan",
     "MissingMemoryModelError",
     "NativeMemoryModel",
@@ -52,6 +55,7 @@ __all__ = [
     "Segment",
     "SramUsage",
     "Verdict",
+    "advise",
     "best_patch_plan",
     "block_cost",
     "bytes_per_step",

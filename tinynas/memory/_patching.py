@@ -31,7 +31,10 @@ def best_patch_plan(graph: Graph, arena_bytes: int | None = None) -> PatchPlan |
     best: tuple[tuple[bool, int, int], PatchPlan] | None = None
     smallest = plan_arena(plain).arena_bytes
     limit = arena_bytes if arena_bytes is not None else 0
-    for layers in range(1, len(plain.steps)):
+    alive = live_ranges(plain).bytes_per_step()
+    # Patches that leave out a step at the peak change nothing.
+    peak = max((i for i, size in enumerate(alive) if size == max(alive)), default=0)
+    for layers in range(peak + 1, len(plain.steps)):
         for patches in PATCHES:
             plan = PatchPlan(layers, patches)
             schedule = _lowered(graph, plan)
