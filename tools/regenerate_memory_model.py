@@ -206,7 +206,7 @@ def fit_function(
         arguments = kernel_arguments()
         kinds = sorted(set(arguments.values()))
         # The calls of patches are shorter, because their addresses differ little: fitted as plain calls they would make
-        # those too small. So patches only bound the stack, and their flash is predicted some percent too large.
+        # those too small. So patches only bound the stack, and their flash is predicted within some percent.
         plain = [probe for probe in probes if not is_patched(probe.schedule)]
         rows = np.array([_call_features(probe, arguments, kinds) for probe in plain])
         sizes = np.array([float(probe.generated[name].size_bytes) for probe in plain])
@@ -265,13 +265,13 @@ class Residuals:
     def acceptable(self) -> bool:
         """SRAM exact, flash within 0.5 %, stack never too low and at most 128 bytes too high.
 
-        Flash of patched schedules: not below what is linked by more than that, and at most 10 % above.
+        Flash of patched schedules within 3 %: the verdict of the model leaves room for that.
         """
         return (
             not any(self.sram)
             and max(map(abs, self.flash_fraction)) <= 0.005
             and all(0 <= s <= 128 for s in self.stack)
-            and all(-0.005 <= f <= 0.1 for f in self.patched_flash_fraction)
+            and all(abs(f) <= 0.03 for f in self.patched_flash_fraction)
         )
 
     def as_json(self) -> dict[str, object]:
@@ -286,11 +286,11 @@ class Residuals:
     def lines(self) -> list[str]:
         worst = max(map(abs, self.flash_fraction))
         stack = f"stack {min(self.stack)} to {max(self.stack)} bytes over" if self.stack else "stack not measured"
-        patched = max(self.patched_flash_fraction, default=0.0)
+        patched = [100 * f for f in self.patched_flash_fraction] or [0.0]
         return [
             f"{len(self.sram)} networks not fitted: SRAM off by at most {max(map(abs, self.sram))} bytes, flash by at "
             f"most {max(map(abs, self.flash))} bytes ({100 * worst:.2f} %), {stack}; "
-            f"flash with patches at most {100 * patched:.1f} % too large"
+            f"flash with patches {min(patched):.1f} to {max(patched):.1f} % too large"
         ]
 
 

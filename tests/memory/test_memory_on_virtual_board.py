@@ -47,8 +47,7 @@ def check(board_name: str, graph: Graph, folder: Path, patches: PatchPlan | None
     assert sram.static_bytes == firmware.static_sram_bytes
     for region in sram.regions:
         assert region.used_bytes == firmware.region_usage[region.name]
-    excess = flash.total_bytes / firmware.flash_bytes - 1
-    assert -0.005 <= excess <= (0.005 if patches is None else 0.1)
+    assert flash.total_bytes == pytest.approx(firmware.flash_bytes, rel=0.005 if patches is None else 0.03)
     transport = VirtualBoard(board, firmware.elf)
     device = Device(transport)
     image = random_input(graph, np.random.default_rng(1))
