@@ -67,7 +67,7 @@ def test_prediction_equals_linker_and_device(board: str, seed: int, tmp_path: Pa
     check(board, network(seed), tmp_path)
 
 
-@pytest.mark.parametrize(("board", "patches"), [("nucleo-f303k8", 3), ("virt-m0plus", 5), ("virt-m33", 2)])
+@pytest.mark.parametrize(("board", "patches"), [("nucleo-f303k8", 3), ("virt-m0plus", 5), ("virt-m33", 4)])
 def test_patches_and_in_place_layers_take_what_is_predicted(board: str, patches: int, tmp_path: Path) -> None:
     graph = stage(patches)
     schedule = lower(graph, PatchPlan(5, patches))
