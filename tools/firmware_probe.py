@@ -11,8 +11,7 @@ from object_sections import ObjectFile, read_object
 
 from tinynas.boards import Device, Firmware, Toolchain, VirtualBoard, build_firmware
 from tinynas.engine import generate
-from tinynas.graph import Graph
-from tinynas.lowering import Schedule, lower
+from tinynas.lowering import Schedule
 from tinynas.memory import InputSection, plan_arena
 from tinynas.targets import Board, Core
 
@@ -80,9 +79,8 @@ class RecordingToolchain:
         self._inner.link(core, objects, script, output)
 
 
-def build_probe(board: Board, graph: Graph, toolchain: RecordingToolchain, folder: Path, *, run: bool) -> Probe:
+def build_probe(board: Board, schedule: Schedule, toolchain: RecordingToolchain, folder: Path, *, run: bool) -> Probe:
     """Generate, build and, if asked, run a network once on the virtual board. Objects are cached in `folder`."""
-    schedule = lower(graph)
     model = generate(schedule, plan_arena(schedule), folder / "model")
     firmware = build_firmware(
         board, folder / "model", model.kernel_sources, toolchain, folder / "out", cache=folder / "cache"

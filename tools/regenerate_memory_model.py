@@ -28,8 +28,9 @@ import tinynas
 from tinynas.boards import load_toolchain
 from tinynas.graph import Graph
 from tinynas.latency import NetworkLimits, calibration_networks
-from tinynas.lowering import CATALOGUE
+from tinynas.lowering import CATALOGUE, PatchError, PatchPlan, Schedule, lower
 from tinynas.memory import (
+    MOST_STEPS,
     GeneratedFunction,
     KernelMemory,
     NativeMemoryModel,
@@ -45,6 +46,9 @@ from tinynas.targets import Board, load_board, resource_path
 GENERATED = ("model_input", "model_output", "model_invoke", "model_invoke_profiled")
 # ADDW takes an immediate of 12 bits, MOVW one of 16 (Armv7-M ARM, A7.7.3 and A7.7.76).
 FAR_ARENAS = (4096, 65536)
+PATCHED_EVERY = 3
+PATCHES = (4, 2, 16, 8)
+MOST_LAYERS = 8
 STACK_ROOT = "startup.c:.text.tn_reset_handler"
 ENTRY = "startup.c:.vectors"
 
@@ -66,12 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sources = firmware_hash()
     with tempfile.TemporaryDirectory() as folder:
         fitted = [
-            build_probe(board, graph, toolchain, Path(folder), run=False)
-            for graph in probe_networks(board, options.fit if fits_kernels else 1, seed=1, macs=10**9)
+            build_probe(board, schedule, toolchain, Path(folder), run=False)
+            for schedule in probe_schedules(board, options.fit if fits_kernels else 1, seed=1, macs=10**9)
         ]
         unseen = [
-            build_probe(board, graph, toolchain, Path(folder), run=options.virtual)
-            for graph in probe_networks(board, options.check, seed=11, macs=300_000)
+            build_probe(board, schedule, toolchain, Path(folder), run=options.virtual)
+            for schedule in probe_schedules(board, options.check, seed=11, macs=300_000)
         ]
     if firmware_hash() != sources:
         print("the firmware's sources changed while the probes were built: run again", file=sys.stderr)
@@ -113,11 +117,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def probe_networks(board: Board, count: int, seed: int, macs: int) -> list[Graph]:
-    """Networks with every variant, in arenas of the sizes that this board has room for."""
+def probe_schedules(board: Board, count: int, seed: int, macs: int) -> list[Schedule]:
+    """Schedules with every variant, in arenas of the sizes that this board has room for.
+
+    Every third has a twin whose first layers run in patches: many calls of one kernel at addresses that differ little
+    are compiled in another way, and need more registers.
+    """
     room = board.arena_region.size_bytes
     sizes = [size for size in (1_500, 12_000, 60_000) if size * 5 <= room] or [room // 5]
-    return [
+    graphs = [
         graph
         for index, size in enumerate(sizes)
         for graph in calibration_networks(
@@ -126,6 +134,24 @@ def probe_networks(board: Board, count: int, seed: int, macs: int) -> list[Graph
             seed=seed + index,
         )
     ]
+    schedules = [lower(graph) for graph in graphs]
+    for index, graph in enumerate(graphs[::PATCHED_EVERY]):
+        patched = (_in_patches(graph, layers, PATCHES[index % len(PATCHES)]) for layers in range(MOST_LAYERS, 0, -1))
+        schedules += [schedule for schedule in patched if schedule is not None][:1]
+    return schedules
+
+
+def is_patched(schedule: Schedule) -> bool:
+    """Whether the first layers run in patches."""
+    return any(step.band is not None for step in schedule.steps)
+
+
+def _in_patches(graph: Graph, layers: int, patches: int) -> Schedule | None:
+    try:
+        schedule = lower(graph, PatchPlan(layers, patches))
+    except PatchError:
+        return None
+    return schedule if len(schedule.steps) <= MOST_STEPS else None
 
 
 def fit_runtime(board: Board, toolchain: str, probe: Probe, provenance: dict[str, Any]) -> RuntimeMemory:
@@ -179,8 +205,11 @@ def fit_function(
     if calls_kernels:
         arguments = kernel_arguments()
         kinds = sorted(set(arguments.values()))
-        rows = np.array([_call_features(probe, arguments, kinds) for probe in probes])
-        sizes = np.array([float(f.size_bytes) for f in functions])
+        # The calls of patches are shorter, because their addresses differ little: fitted as plain calls they would make
+        # those too small. So patches only bound the stack, and their flash is predicted within some percent.
+        plain = [probe for probe in probes if not is_patched(probe.schedule)]
+        rows = np.array([_call_features(probe, arguments, kinds) for probe in plain])
+        sizes = np.array([float(probe.generated[name].size_bytes) for probe in plain])
         coefficients, _ = nnls(rows, sizes)
         base = round(float(coefficients[0]), 2)
         by_kind = dict(zip(kinds, coefficients[1:], strict=False))
@@ -231,13 +260,18 @@ class Residuals:
     flash: list[int]
     flash_fraction: list[float]
     stack: list[int]
+    patched_flash_fraction: list[float]
 
     def acceptable(self) -> bool:
-        """SRAM exact, flash within 0.5 %, stack never too low and at most 128 bytes too high."""
+        """SRAM exact, flash within 0.5 %, stack never too low and at most 128 bytes too high.
+
+        Flash of patched schedules within 3 %: the verdict of the model leaves room for that.
+        """
         return (
             not any(self.sram)
             and max(map(abs, self.flash_fraction)) <= 0.005
             and all(0 <= s <= 128 for s in self.stack)
+            and all(abs(f) <= 0.03 for f in self.patched_flash_fraction)
         )
 
     def as_json(self) -> dict[str, object]:
@@ -246,20 +280,23 @@ class Residuals:
             "sram_error_bytes": self.sram,
             "flash_error_bytes": self.flash,
             "stack_excess_bytes": self.stack,
+            "patched_flash_excess_fraction": [round(f, 4) for f in self.patched_flash_fraction],
         }
 
     def lines(self) -> list[str]:
         worst = max(map(abs, self.flash_fraction))
         stack = f"stack {min(self.stack)} to {max(self.stack)} bytes over" if self.stack else "stack not measured"
+        patched = [100 * f for f in self.patched_flash_fraction] or [0.0]
         return [
             f"{len(self.sram)} networks not fitted: SRAM off by at most {max(map(abs, self.sram))} bytes, flash by at "
-            f"most {max(map(abs, self.flash))} bytes ({100 * worst:.2f} %), {stack}"
+            f"most {max(map(abs, self.flash))} bytes ({100 * worst:.2f} %), {stack}; "
+            f"flash with patches {min(patched):.1f} to {max(patched):.1f} % too large"
         ]
 
 
 def check(model: NativeMemoryModel, probes: Sequence[Probe]) -> Residuals:
     """Compare predictions with the linker, and with the device where it ran."""
-    sram, flash, fractions, stack = [], [], [], []
+    sram, flash, fractions, stack, patched = [], [], [], [], []
     for probe in probes:
         predicted = model.sram(probe.schedule)
         sram.append(predicted.static_bytes - probe.firmware.static_sram_bytes)
@@ -268,11 +305,14 @@ def check(model: NativeMemoryModel, probes: Sequence[Probe]) -> Residuals:
             if difference:
                 sram[-1] = difference
         error = model.flash(probe.schedule).total_bytes - probe.firmware.flash_bytes
-        flash.append(error)
-        fractions.append(error / probe.firmware.flash_bytes)
+        if is_patched(probe.schedule):
+            patched.append(error / probe.firmware.flash_bytes)
+        else:
+            flash.append(error)
+            fractions.append(error / probe.firmware.flash_bytes)
         if probe.stack_used_bytes is not None:
             stack.append(predicted.stack_bytes - probe.stack_used_bytes)
-    return Residuals(sram, flash, fractions, stack)
+    return Residuals(sram, flash, fractions, stack, patched)
 
 
 if __name__ == "__main__":

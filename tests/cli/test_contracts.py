@@ -53,7 +53,7 @@ def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str
 
 
 INSPECT_KEYS = {
-    "": {"macs", "params", "sram", "flash", "regions", "latency", "fits", "reasons", "ops"},
+    "": {"macs", "params", "sram", "flash", "regions", "latency", "fits", "reasons", "ops", "memory"},
     "sram": {
         "arena_bytes",
         "arena_lower_bound_bytes",
@@ -79,8 +79,22 @@ def test_inspect(engine: str, model: Path, capsys: pytest.CaptureFixture[str]) -
     }
     assert all(set(region) == {"name", "kind", "used_bytes", "available_bytes"} for region in document["regions"])
     assert document["macs"] == sum(op["macs"] for op in document["ops"])
+    peak = document["memory"]["peak"]
+    assert peak["live_bytes"] == max(op["live_bytes"] for op in document["ops"])
+    assert document["ops"][peak["index"]]["name"] == peak["name"]
+    kinds = {"in-place", "reorder", "patches", "offline-plan"} if engine == "native" else {"offline-plan"}
+    assert {option["kind"] for option in document["memory"]["options"]} == kinds
+    assert all(option["saved_bytes"] >= 0 for option in document["memory"]["options"])
     # TFLM's code size is not modelled: it cannot be said that the model fits, and the exit code may not say so.
     assert (code, document["fits"]) == ((0, True) if engine == "native" else (1, None))
+
+
+def test_inspect_draws_the_arena(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "arena.svg"
+    _, document, _ = call(capsys, "inspect", str(model), "--board", "virt-m4", "--plot", str(picture))
+    text = picture.read_text(encoding="utf-8")
+    assert "<svg" in text
+    assert f"arena: {document['sram']['arena_bytes']:,} bytes" in text
 
 
 @pytest.mark.parametrize("engine", ["native", "tflm"])

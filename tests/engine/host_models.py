@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tinynas.engine import GeneratedModel, ModelInfo, generate
 from tinynas.graph import Graph
-from tinynas.lowering import Schedule, lower
+from tinynas.lowering import PatchPlan, Schedule, lower
 from tinynas.memory import plan_arena
 from tinynas.targets import resource_path
 
@@ -64,9 +64,11 @@ class HostModel:
         return address
 
 
-def generate_guarded(graph: Graph, folder: Path, info: ModelInfo | None = None) -> tuple[Schedule, GeneratedModel]:
+def generate_guarded(
+    graph: Graph, folder: Path, info: ModelInfo | None = None, patches: PatchPlan | None = None
+) -> tuple[Schedule, GeneratedModel]:
     """Generate a model whose arena has guard bytes below and above everything that the plan uses."""
-    schedule = lower(graph)
+    schedule = lower(graph, patches)
     plan = plan_arena(schedule)
     guarded = replace(
         plan,
@@ -77,13 +79,21 @@ def generate_guarded(graph: Graph, folder: Path, info: ModelInfo | None = None) 
     return schedule, generate(schedule, guarded, folder, info)
 
 
-def write_units(graphs: Sequence[Graph], directory: Path) -> tuple[list[tuple[Schedule, GeneratedModel]], list[Path]]:
+def write_units(
+    graphs: Sequence[Graph], directory: Path, patches: Sequence[PatchPlan | None] = ()
+) -> tuple[list[tuple[Schedule, GeneratedModel]], list[Path]]:
     """Generate several graphs for one image: model `i` has the prefix `m<i>_` before its external names.
+
+    `patches` has one entry per graph, or none.
 
     Returns:
         What was generated, and the C files to compile, kernels included.
     """
-    built = [generate_guarded(graph, directory / f"m{i}") for i, graph in enumerate(graphs)]
+    plans = patches or [None] * len(graphs)
+    built = [
+        generate_guarded(graph, directory / f"m{i}", patches=plan)
+        for i, (graph, plan) in enumerate(zip(graphs, plans, strict=True))
+    ]
     units = []
     for i, (_, generated) in enumerate(built):
         files = sorted(generated.directory.glob("model*"))
@@ -95,9 +105,9 @@ def write_units(graphs: Sequence[Graph], directory: Path) -> tuple[list[tuple[Sc
     return built, [*units, *sorted({path for _, generated in built for path in generated.kernel_sources})]
 
 
-def build_models(graphs: Sequence[Graph], directory: Path) -> list[HostModel]:
+def build_models(graphs: Sequence[Graph], directory: Path, patches: Sequence[PatchPlan | None] = ()) -> list[HostModel]:
     """Generate and compile several graphs into one shared library."""
-    built, sources = write_units(graphs, directory)
+    built, sources = write_units(graphs, directory, patches)
     library = directory / "models.so"
     sanitizers = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
     zig("-shared", "-fPIC", "-O1", *sanitizers, *WARNINGS, f"-I{INCLUDE}", "-o", library, *sources)

@@ -86,6 +86,11 @@ def _special_skeletons() -> list[Graph]:
     for channels in (3, 4, 5, 6, 7, 8):
         network((1, 5, 4, channels), _depthwise(3))
         network((1, 5, 4, channels), _depthwise(3, depth_multiplier=3))
+    # Depthwise layers that put a smaller output at either end of their input.
+    for i in range(3):
+        network((1, 9, 8, 8), *([_conv(8, 1)] * i), _depthwise(3, stride=2), _conv(3, 1))
+        network((1, 9, 8, 8), *([_conv(12, 1)] * i), _depthwise((2, 5), Padding.VALID), _conv(3, 1))
+        network((1, 6, 20, 4), *([_conv(4, 1)] * i), _depthwise(3, stride=(1, 3), dilation=1), _conv(3, 3))
     # Stride larger than the filter, filter larger than the image.
     network((1, 10, 10, 4), _conv(4, 1, stride=3), _depthwise(7))
     network((1, 7, 6, 5), ("average_pool_2d", {"filter_size": (7, 6)}))

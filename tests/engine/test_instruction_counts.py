@@ -32,6 +32,7 @@ def _network(seed: int) -> Graph:
         y = b.depthwise_conv_2d(y, 2 * number(0, 3) + 1, name=f"depthwise{i}")
         y = b.conv_2d(y, b.shape(x)[3], 1, name=f"project{i}")
         x = b.add(x, y, name=f"add{i}")
+        x = b.add(x, b.depthwise_conv_2d(x, 2 * number(0, 3) + 1, name=f"beside{i}"), name=f"sum{i}")
         x = b.conv_2d(x, channels, number(2, 3), groups=1 if b.shape(x)[3] % 2 else 2, name=f"grouped{i}")
         x = b.conv_2d(x, channels // 2, 3, stride=number(1, 2), name=f"strided{i}")
         x = b.depthwise_conv_2d(x, 3, depth_multiplier=2, name=f"multiplied{i}")

@@ -110,7 +110,7 @@ def test_variants_follow_shapes() -> None:
     x = b.conv_2d(x, 8, 1, name="pointwise")
     x = b.conv_2d(x, 8, 1, stride=2, name="strided")
     x = b.conv_2d(x, 8, 3, groups=2, name="grouped")
-    x = b.depthwise_conv_2d(x, 5, name="depthwise")
+    x = b.depthwise_conv_2d(x, 5, stride=2, name="depthwise")
     x = b.depthwise_conv_2d(x, 3, depth_multiplier=2, name="multiplied")
     s = b.mean(x, keep_dims=True, name="squeeze")
     s = b.conv_2d(s, 16, 1, name="one pixel")
@@ -134,20 +134,107 @@ def test_the_sum_of_a_residual_block_overwrites_its_branch() -> None:
         assert sharing(schedule) == [{"project", f"sum{operands[0]}"}]
 
 
-def test_nothing_overwrites_inputs_outputs_cuts_or_what_is_read_again() -> None:
+def test_outputs_and_what_is_read_again_are_not_overwritten() -> None:
     b = builder()
     x = b.input((1, 4, 4, 8))
     y = b.conv_2d(x, 8, 3, name="branch")
     cases = {
-        "network input": lambda: [b.add(x, x, name="a1")],
-        "network output": lambda: [b.add(x, y, name="a2"), y],
+        "network output": lambda: [b.add(y, y, name="a2"), y],
         "read again": lambda: [b.mul(b.add(x, y, name="a3"), b.conv_2d(y, 8, 1, name="c3"), name="m3")],
-        "cut": lambda: [b.quantize(b.conv_2d(x, 8, 1, name="c4"), name="q4")],
+        "output of another shape": lambda: [b.add(y, y, name="a4"), b.reshape(y, (1, 128), name="r4")],
+        "read again in another shape": lambda: [
+            b.add(b.add(y, y, name="a5"), b.transpose(b.reshape(y, (1, 4, 4, 8)), (0, 2, 1, 3)), name="b5")
+        ],
     }
     for name, outputs in cases.items():
-        schedule = lower(b.build(outputs()))
-        shared = set().union(*sharing(schedule))
-        assert not shared & {"input", "branch", "c4"}, name
+        shared = [group for group in sharing(lower(b.build(outputs()))) if "branch" in group]
+        assert not any(member.startswith("a") for group in shared for member in group), name
+
+
+def test_inputs_and_what_is_alive_alone_are_overwritten() -> None:
+    b = builder()
+    x = b.input((1, 4, 4, 8))
+    assert sharing(lower(b.build([b.add(x, x, name="twice")]))) == [{"input", "twice"}]
+    y = b.quantize(b.conv_2d(x, 8, 1, name="alone"), name="requantized")
+    assert sharing(lower(b.build([y]))) == [{"alone", "requantized"}]
+
+
+def _depthwise(size: int, **arguments: object) -> tuple[str, bool]:
+    """The variant of a depthwise convolution behind a pointwise one, and whether it works in place."""
+    arguments = dict(arguments)
+    again = arguments.pop("again", False)
+    b = builder()
+    x = b.conv_2d(b.input((1, size, size, 2)), int(str(arguments.pop("channels", 16))), 1, name="expand")
+    y = b.depthwise_conv_2d(x, name="depthwise", **arguments)  # type: ignore[arg-type]  # a table of arguments
+    outputs = [b.add(x, y, name="sum")] if again else [y]
+    step = lower(b.build(outputs)).steps[1]
+    return step.variant, step.output_buffer in step.input_buffers
+
+
+@pytest.mark.parametrize(
+    ("arguments", "in_place"),
+    [
+        ({"kernel_size": 3}, True),
+        ({"kernel_size": 7}, True),
+        ({"kernel_size": 3, "dilation": 2}, True),
+        ({"kernel_size": 3, "depth_multiplier": 2}, False),
+        ({"kernel_size": 3, "again": True}, False),
+        ({"kernel_size": 13, "channels": 6}, False),  # a padded plane takes (8 + 12)^2 = 400 bytes, the output 384
+        ({"kernel_size": 11, "channels": 6}, True),  # 324 bytes
+    ],
+)
+def test_a_depthwise_convolution_works_in_place_where_that_takes_less(
+    arguments: dict[str, object], in_place: bool
+) -> None:
+    variant, shares = _depthwise(8, **arguments)
+    assert (variant == "depthwise_conv_2d_planar") is in_place
+    assert shares is in_place
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shrinks"),
+    [
+        ({"stride": 2}, True),
+        ({"padding": Padding.VALID}, True),
+        ({"stride": 2, "channels": 3}, False),  # 4 x 4 x 3 bytes are less than a padded plane
+        ({"stride": 2, "channels": 6, "size": 9}, False),  # not whole words
+        ({"stride": 2, "depth_multiplier": 2}, False),
+    ],
+)
+def test_a_smaller_output_takes_the_place_of_one_end_of_its_input(arguments: dict[str, object], shrinks: bool) -> None:
+    b = builder()
+    arguments = dict(arguments)
+    size, channels = int(str(arguments.pop("size", 8))), int(str(arguments.pop("channels", 16)))
+    x = b.conv_2d(b.input((1, size, size, 2)), channels, 1, name="expand")
+    y = b.depthwise_conv_2d(x, 3, name="depthwise", **arguments)  # type: ignore[arg-type]  # a table of arguments
+    schedule = lower(b.build([b.conv_2d(y, 3, 1, name="project")]))
+    assert schedule.steps[1].shrinks is shrinks
+    if shrinks:
+        plan = plan_arena(schedule)
+        expanded = size * size * channels
+        assert plan.arena_bytes == size * size * 2 + expanded
+        ends = [plan.offsets[b] + schedule.buffers[b].size_bytes for b in (1, 2)]
+        assert plan.offsets[1] == plan.offsets[2] or ends[0] == ends[1]
+        plane = plan.scratch_offsets[1], plan.scratch_offsets[1] + schedule.steps[1].scratch_bytes
+        assert plane[1] <= plan.offsets[1] or plan.offsets[1] + expanded <= plane[0]
+
+
+def test_what_is_not_alone_does_not_shrink() -> None:
+    b = builder()
+    x = b.conv_2d(b.input((1, 8, 8, 2)), 16, 1, name="expand")
+    y = b.max_pool_2d(x, 2, name="beside")
+    z = b.depthwise_conv_2d(x, 3, stride=2, name="depthwise")
+    assert not lower(b.build([b.add(y, z, name="sum")])).steps[2].shrinks
+
+
+def test_an_inverted_bottleneck_takes_one_expanded_tensor_and_a_plane() -> None:
+    b = builder()
+    x = b.input((1, 16, 16, 8))
+    y = b.conv_2d(x, 48, 1, name="expand")
+    y = b.conv_2d(b.depthwise_conv_2d(y, 3, name="depthwise"), 8, 1, name="project")
+    expanded = 16 * 16 * 48
+    assert plan_arena(lower(b.build([y]))).arena_bytes == expanded + 16 * 16 * 8
+    assert plan_arena(lower(b.build([b.add(x, y, name="sum")]))).arena_bytes == expanded + 2 * 16 * 16 * 8
 
 
 def test_reshape_is_an_alias_wherever_it_stands() -> None:
@@ -200,7 +287,32 @@ def _padding(b: GraphBuilder, x: int, name: str) -> int:
     return b.conv_2d(y, 8, 2, padding=Padding.VALID, name=f"{name}.conv")
 
 
-_BLOCKS = (_plain, _residual, _squeeze, _requantizing, _branches, _reshaping, _padding)
+def _in_place(b: GraphBuilder, x: int, name: str) -> int:
+    return b.depthwise_conv_2d(x, 3, name=f"{name}.depthwise")
+
+
+def _shrinking(b: GraphBuilder, x: int, name: str) -> int:
+    y = b.depthwise_conv_2d(b.conv_2d(x, 32, 1, name=f"{name}.expand"), 3, stride=2, name=f"{name}.depthwise")
+    return b.resize_nearest_neighbor(b.conv_2d(y, 8, 1, name=f"{name}.project"), (8, 8), name=f"{name}.up")
+
+
+def _self_gated(b: GraphBuilder, x: int, name: str) -> int:
+    gate = b.conv_2d(b.mean(x, keep_dims=True, name=f"{name}.mean"), 8, 1, name=f"{name}.gate")
+    return b.mul(x, gate, name=f"{name}.mul")
+
+
+_BLOCKS = (
+    _plain,
+    _residual,
+    _squeeze,
+    _requantizing,
+    _branches,
+    _reshaping,
+    _padding,
+    _in_place,
+    _shrinking,
+    _self_gated,
+)
 
 
 @settings(max_examples=60, deadline=None)

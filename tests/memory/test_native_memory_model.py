@@ -91,7 +91,8 @@ def test_code_is_a_union_over_variants_and_constants_a_sum() -> None:
     one, two, three = (model.flash(chain(n)) for n in (1, 2, 3))
     assert two.weights_bytes == 2 * one.weights_bytes
     assert 20 < two.code_bytes - one.code_bytes < 100  # two calls, not two kernels
-    assert abs((three.code_bytes - two.code_bytes) - (two.code_bytes - one.code_bytes)) <= 4
+    # Two generated functions, each aligned to a word.
+    assert abs((three.code_bytes - two.code_bytes) - (two.code_bytes - one.code_bytes)) <= 8
 
 
 def test_block_costs_combine_to_the_network() -> None:

@@ -38,6 +38,9 @@ def inspect(
     latency: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A latency model written by `tinynas calibrate`.")
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw the arena of our engine over time.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say whether a model fits a board, what it needs and what takes how much. Exit code 1: it does not fit."""
@@ -50,6 +53,7 @@ def inspect(
         kernels=kernels.value,
         toolchain=toolchain.value,
         latency_file=latency,
+        plot=plot,
     )
     emit(result, as_json=as_json, render=lambda console: _render(console, result, board))
     if result["fits"] is not True:
@@ -80,6 +84,11 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
     if latency["predicted_cycles"] is not None:
         console.print(f"latency  {latency['predicted_cycles']:,.0f} cycles, {latency['predicted_ms']:.1f} ms")
     console.print(f"  {latency['basis']}")
+    peak = result["memory"]["peak"]
+    console.print(f"the arena peaks at {peak['name']} (#{peak['index']}): {bytes_text(peak['live_bytes'])} bytes alive")
+    for option in result["memory"]["options"]:
+        saved = f"saves {bytes_text(option['saved_bytes'])} bytes" if option["saved_bytes"] else "saves nothing"
+        console.print(f"  {option['kind']:<12} {saved}: {option['how']}")
     verdict = {True: "[bold green]fits[/]", False: "[bold red]does not fit[/]", None: "[bold yellow]unknown[/]"}
     console.print(f"{verdict[result['fits']]} {board}")
     for reason in result["reasons"]:

@@ -24,6 +24,7 @@ _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
     {
         "fully_connected": weighted.fully_connected,
         "conv_1x1": weighted.conv_1x1,
+        "depthwise_conv_2d_planar": weighted.depthwise_conv_2d,
         "depthwise_conv_2d": weighted.depthwise_conv_2d,
         "conv_2d": weighted.conv_2d,
         "average_pool_2d": unweighted.pool_2d,
@@ -74,6 +75,7 @@ class _GeneratedStep:
     symbol: str
     constants: StepConstants
     arguments: tuple[str, ...]
+    defines_parameters: bool
 
 
 def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelInfo | None = None) -> GeneratedModel:
@@ -106,6 +108,11 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
         "offsets": [
             (offsets[buffer.index], plan.offsets[buffer.index], _buffer_comment(schedule, buffer.index))
             for buffer in schedule.buffers
+        ]
+        + [
+            (_scratch_name(step), plan.scratch_offsets[step.index], f"scratch: {step.scratch_bytes} bytes")
+            for step in schedule.steps
+            if step.scratch_bytes
         ],
         "inputs": [_interface(schedule, t, offsets) for t in schedule.inputs],
         "outputs": [_interface(schedule, t, offsets) for t in schedule.outputs],
@@ -136,19 +143,30 @@ def kernel_sources(schedule: Schedule) -> tuple[Path, ...]:
 def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -> _GeneratedStep:
     graph, op = schedule.graph, schedule.graph.ops[step.ops[-1]]
     variant = CATALOGUE[step.variant]
-    call = KernelCall(graph, op, step.padding, step.inputs[0] if len(step.ops) > 1 else op.inputs[0])
-    name = f"model_{step.index}_{identifier(step.name or op.kind.lower())}"
+    call = schedule.call(step)
+    name = _constant_name(schedule, step.index)
     constants = _EMITTERS[step.variant](call, name)
+    defines, output_offset = True, 0
+    arena = [f"model_arena + {offsets[buffer]}" for buffer in step.input_buffers]
+    if step.band is not None:
+        arena = [_moved(address, by) for address, by in zip(arena, step.band.input_offsets, strict=True)]
+        output_offset = step.band.output_offset
+        # One set of weights for all patches, and one structure for all patches of one shape.
+        weights = _constant_name(schedule, step.band.weights_step)
+        defines = step.band.parameters_step == step.index
+        constants = _EMITTERS[step.variant](call, weights)
+        name = _constant_name(schedule, step.band.parameters_step)
+        if step.band.weights_step != step.index:
+            constants = StepConstants((), constants.fields, {})
+    address_of = dict(zip(step.inputs, arena, strict=True))
     read = [step.inputs[0]] if op.kind in _HAS_WEIGHTS else list(op.inputs)
-    addresses = [
-        constants.operands.get(position) or f"model_arena + {offsets[schedule.buffer_of[t]]}"
-        for position, t in enumerate(read)
-    ]
+    addresses = [constants.operands.get(position) or address_of[t] for position, t in enumerate(read)]
     if op.kind is OpKind.CONCATENATION:
         table = ConstantArray(f"{name}_inputs", "const int8_t *", tuple(addresses))
         constants = StepConstants((*constants.arrays, table), constants.fields, constants.operands)
         addresses = []
-    output = f"model_arena + {offsets[step.output_buffer]}"
+    output = _moved(f"model_arena + {offsets[step.output_buffer]}", output_offset)
+    scratch = (f"model_arena + {_scratch_name(step)}",) if step.scratch_bytes else ()
     shapes = " and ".join(_shape(graph.tensors[t].shape) for t in step.inputs)
     macs = f", {step.macs:,} MACs" if step.macs else ""
     kinds = " + ".join(str(graph.ops[i].kind) for i in step.ops)
@@ -159,8 +177,24 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
         parameters=variant.parameters,
         symbol=variant.symbol,
         constants=constants,
-        arguments=(f"&{name}", *addresses, output),
+        arguments=(f"&{name}", *addresses, output, *scratch),
+        defines_parameters=defines,
     )
+
+
+def _constant_name(schedule: Schedule, index: int) -> str:
+    """The name of a step's parameter structure, and the prefix of its arrays."""
+    step = schedule.steps[index]
+    return f"model_{index}_{identifier(step.name or schedule.graph.ops[step.ops[-1]].kind.lower())}"
+
+
+def _moved(address: str, by: int) -> str:
+    return f"{address} + {by}" if by else address
+
+
+def _scratch_name(step: Step) -> str:
+    """The name of the arena offset of a step's scratch."""
+    return f"SCRATCH_{step.index}"
 
 
 def _offset_names(schedule: Schedule, plan: MemoryPlan) -> dict[int, str]:
@@ -175,6 +209,8 @@ def _offset_names(schedule: Schedule, plan: MemoryPlan) -> dict[int, str]:
 def _buffer_comment(schedule: Schedule, index: int) -> str:
     buffer = schedule.buffers[index]
     shapes = ", ".join(_shape(schedule.graph.tensors[t].shape) for t in buffer.tensors)
+    if buffer.rows is not None:
+        shapes = f"rows {buffer.rows[0]} to {buffer.rows[1] - 1} of {shapes}"
     return f"{shapes}: {buffer.size_bytes} bytes, steps {buffer.first_step} to {buffer.last_step}"
 
 

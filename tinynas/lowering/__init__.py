@@ -1,20 +1,25 @@
 """Lowering: from a graph to the schedule of kernel calls that our engine executes."""
 
-from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError
+from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
 from tinynas.lowering._lower import lower
-from tinynas.lowering._schedule import Buffer, Schedule, Step
+from tinynas.lowering._patches import PatchError, PatchPlan
+from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
 from tinynas.lowering._unweighted_variants import reduced_view
 from tinynas.lowering._variants import KERNEL_FLAGS, KernelCall, KernelVariant
 
 __all__ = [
     "CATALOGUE",
     "KERNEL_FLAGS",
+    "Band",
     "Buffer",
     "KernelCall",
     "KernelVariant",
+    "PatchError",
+    "PatchPlan",
     "Schedule",
     "Step",
     "UnsupportedGraphError",
     "lower",
     "reduced_view",
+    "select_variant",
 ]

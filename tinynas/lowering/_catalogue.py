@@ -22,6 +22,7 @@ CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType(
         for variant in (
             weighted.FULLY_CONNECTED,
             weighted.CONV_1X1,
+            weighted.DEPTHWISE_CONV_2D_PLANAR,
             weighted.DEPTHWISE_CONV_2D,
             weighted.CONV_2D,
             unweighted.AVERAGE_POOL_2D,

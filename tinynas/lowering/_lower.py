@@ -7,11 +7,15 @@ attributes, and storage is shared by the rule in `_storage`.
 
 from __future__ import annotations
 
-from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes, op_macs
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes
 from tinynas.lowering._catalogue import UnsupportedGraphError, select_variant
 from tinynas.lowering._geometry import WINDOWED, padding_of
+from tinynas.lowering._patches import PatchPlan, split_into_patches, step_constant_bytes, step_macs
 from tinynas.lowering._schedule import Schedule, Step
-from tinynas.lowering._storage import PlannedStep, assign_storage
+from tinynas.lowering._storage import BandTensor, PlannedStep, assign_storage, root_of
 from tinynas.lowering._variants import KernelCall
 
 _MAX_DIMENSION = 0xFFFF  # the kernels' parameter structures hold dimensions in 16 bits
@@ -19,18 +23,28 @@ _SINGLE_IMAGE = WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
 _FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
 
 
-def lower(graph: Graph) -> Schedule:
+def lower(graph: Graph, patches: PatchPlan | None = None, *, in_place: bool = True) -> Schedule:
     """Lower an int8 graph, or an int8 skeleton without weights and quantization, to a schedule.
 
     A float QUANTIZE at the network's inputs and a DEQUANTIZE at its outputs are removed: the interface of the
     generated code is int8. RESHAPE becomes an alias, PAD is fused into the convolutions that read it.
 
+    Args:
+        graph: The network.
+        patches: Run the first layers patch by patch. A block lowered alone knows nothing of this, so costs by block
+            hold for plain schedules only. `tinynas.memory.best_patch_plan` finds what pays.
+        in_place: False leaves every operand where it is, to see what working in place saves.
+
     Raises:
         UnsupportedGraphError: An operator that the engine cannot execute, by name.
+        PatchError: The first layers cannot run in these patches; the message says why.
     """
     inputs, outputs, edge = _int8_interface(graph)
-    planned, alias = _plan_steps(graph, outputs, edge)
-    buffer_of, buffers = assign_storage(graph, planned, alias, inputs, outputs)
+    planned, alias = _plan_steps(graph, inputs, outputs, edge, in_place)
+    bands: Mapping[int, BandTensor] = {}
+    if patches is not None:
+        planned, bands = split_into_patches(graph, planned, alias, outputs, patches)
+    slot_of, buffers = assign_storage(graph, planned, alias, inputs, outputs, bands, in_place=in_place)
     steps = tuple(
         Step(
             index=i,
@@ -38,17 +52,22 @@ def lower(graph: Graph) -> Schedule:
             ops=p.ops,
             inputs=p.inputs,
             output=p.output,
-            input_buffers=tuple(buffer_of[t] for t in p.inputs),
-            output_buffer=buffer_of[p.output],
-            name=p.call.op.name,
-            macs=op_macs(graph, p.call.op),
+            input_buffers=tuple(slot_of[t] for t in p.input_slots),
+            output_buffer=slot_of[p.output_slot],
+            name=p.call.op.name
+            if p.band is None
+            else f"{p.call.op.name} rows {p.band.rows[0]} to {p.band.rows[1] - 1}",
+            macs=step_macs(p),
             padding=p.call.padding,
             scratch_bytes=p.variant.scratch_bytes(p.call),
-            constant_bytes=p.variant.constant_bytes(p.call),
+            constant_bytes=step_constant_bytes(p, i),
             features=p.variant.features(p.call),
+            band=p.band,
+            shrinks=p.variant.shrinks and p.call.input_alone and slot_of[p.output_slot] != slot_of[p.input_slots[0]],
         )
         for i, p in enumerate(planned)
     )
+    buffer_of = {t: buffer for t, buffer in slot_of.items() if t not in bands}
     return Schedule(graph, steps, buffers, inputs, outputs, buffer_of)
 
 
@@ -85,12 +104,12 @@ def _int8_interface(graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], fro
 
 
 def _plan_steps(
-    graph: Graph, outputs: tuple[int, ...], edge: frozenset[int]
+    graph: Graph, inputs: tuple[int, ...], outputs: tuple[int, ...], edge: frozenset[int], in_place: bool
 ) -> tuple[list[PlannedStep], dict[int, int]]:
     """One step per operator that needs a kernel, and the tensors whose storage is another tensor's (RESHAPE)."""
     alias: dict[int, int] = {}
     fused: dict[int, int] = {}  # output of a fused PAD -> index of the PAD
-    planned: list[PlannedStep] = []
+    calls: list[_Call] = []
     for index, op in enumerate(graph.ops):
         if index in edge:
             continue
@@ -100,11 +119,37 @@ def _plan_steps(
         elif op.kind is OpKind.PAD and _fusable(graph, op, outputs):
             fused[op.outputs[0]] = index
         else:
-            planned.append(_plan_step(graph, index, op, fused.get(op.inputs[0], -1)))
-    return planned, alias
+            calls.append(_call(graph, index, op, fused.get(op.inputs[0], -1)))
+    return _choose_variants(calls, alias, inputs, outputs, in_place), alias
 
 
-def _plan_step(graph: Graph, index: int, op: Op, pad: int) -> PlannedStep:
+@dataclass(frozen=True)
+class _Call:
+    """A kernel call whose variant is not chosen yet."""
+
+    call: KernelCall
+    ops: tuple[int, ...]
+    inputs: tuple[int, ...]
+
+
+def _choose_variants(
+    calls: list[_Call], alias: dict[int, int], inputs: tuple[int, ...], outputs: tuple[int, ...], in_place: bool
+) -> list[PlannedStep]:
+    """The first variant that applies to each call, given what is alive and what dies there."""
+    last_read = {root_of(alias, t): i for i, c in enumerate(calls) for t in c.inputs}
+    last_read |= {root_of(alias, t): len(calls) for t in outputs}
+    alive = {root_of(alias, t) for t in inputs}
+    planned = []
+    for i, c in enumerate(calls):
+        alive = {t for t in alive if last_read.get(t, -1) >= i}
+        dies = in_place and bool(c.inputs) and last_read[root_of(alias, c.inputs[0])] == i
+        call = replace(c.call, input_dies=dies, input_alone=dies and len(alive) == 1)
+        alive.add(root_of(alias, call.op.outputs[0]))
+        planned.append(PlannedStep(select_variant(call), call, c.ops, c.inputs, call.op.outputs[0]))
+    return planned
+
+
+def _call(graph: Graph, index: int, op: Op, pad: int) -> _Call:
     padding = padding_of(graph, op)
     source = op.inputs[0]
     if pad >= 0:
@@ -118,7 +163,7 @@ def _plan_step(graph: Graph, index: int, op: Op, pad: int) -> PlannedStep:
     _require_supported_shapes(call)
     activations = tuple(i for i in op.inputs if i >= 0 and not graph.tensors[i].constant)
     inputs = (source, *activations[1:]) if pad >= 0 else activations
-    return PlannedStep(select_variant(call), call, (pad, index) if pad >= 0 else (index,), inputs, op.outputs[0])
+    return _Call(call, (pad, index) if pad >= 0 else (index,), inputs)
 
 
 def _require_int8(graph: Graph, op: Op) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tinynas.graph import Graph
+from tinynas.lowering._variants import KernelCall
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,8 @@ class Buffer:
     """Storage of one activation, or of several that share it (a RESHAPE's input and output, an in-place result).
 
     `tensors` are indices into the graph. The first use and last use are positions of steps: a network input is
-    live from step 0, a network output until the last step.
+    live from step 0, a network output until the last step. `rows` (first, end) is set where the buffer holds a band of
+    rows of a tensor only.
     """
 
     index: int
@@ -21,6 +23,32 @@ class Buffer:
     tensors: tuple[int, ...]
     first_step: int
     last_step: int
+    rows: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Band:
+    """What a step computes of its operator where the first layers of a network run patch by patch.
+
+    A patch is a band of rows over the whole width: in NHWC its bytes are contiguous, so that any kernel can compute it.
+
+    Attributes:
+        patch: Position of the patch.
+        rows: Rows of the output that the step computes: first, end.
+        input_rows: Rows of the inputs that it reads.
+        input_offsets: Bytes from the start of each input's buffer to the first of these rows.
+        output_offset: Bytes from the start of the output's buffer to the first row that it writes.
+        weights_step: The step whose weights and tables this one uses, too.
+        parameters_step: The step whose parameter structure this one uses, too.
+    """
+
+    patch: int
+    rows: tuple[int, int]
+    input_rows: tuple[int, int]
+    input_offsets: tuple[int, ...]
+    output_offset: int
+    weights_step: int
+    parameters_step: int
 
 
 @dataclass(frozen=True)
@@ -31,7 +59,9 @@ class Step:
     its convolution, for example). `inputs` and `output` are tensor indices of activations; `input_buffers` and
     `output_buffer` the storage they live in. `padding` is (top, bottom, left, right) in elements with every PAD
     folded in. `scratch_bytes` live during this step only and belong to the memory plan. `features` are the loop
-    counts of the kernel that explain its instructions (see the variant's documentation).
+    counts of the kernel that explain its instructions (see the variant's documentation). `band` is set where the step
+    computes a band of rows only; MACs, features and padding are then those of the band. Where it `shrinks`, its output
+    lies at one end of its first input.
     """
 
     index: int
@@ -47,6 +77,8 @@ class Step:
     scratch_bytes: int = 0
     constant_bytes: int = 0
     features: Mapping[str, float] = field(default_factory=dict)
+    band: Band | None = None
+    shrinks: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +87,8 @@ class Schedule:
 
     `inputs` and `outputs` are the int8 tensors at the interface of the generated code (edge QUANTIZE and DEQUANTIZE
     are gone). `constant_bytes` of a step is what its weights, biases, requantization parameters and parameter
-    structure take in flash, to the byte.
+    structure take in flash, to the byte. Tensors that only exist as bands of rows are not in `buffer_of`: steps name
+    their buffers.
     """
 
     graph: Graph
@@ -64,6 +97,15 @@ class Schedule:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     buffer_of: Mapping[int, int]
+
+    def call(self, step: Step) -> KernelCall:
+        """The kernel call that a step stands for."""
+        op = self.graph.ops[step.ops[-1]]
+        call = KernelCall(self.graph, op, step.padding, step.inputs[0] if len(step.ops) > 1 else op.inputs[0])
+        if step.band is None:
+            return call
+        (first, end), (input_first, input_end) = step.band.rows, step.band.input_rows
+        return replace(call, input_rows=input_end - input_first, output_rows=end - first)
 
     @property
     def variants(self) -> frozenset[str]:

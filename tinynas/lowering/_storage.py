@@ -1,17 +1,21 @@
 """Storage: which tensors share a buffer, decided so that a block of a chain needs to know nothing beyond itself.
 
-A block's input is the only tensor alive where the block begins (a *cut tensor*), and so is its output where it ends.
-An output is put onto an operand (in place) only if that operand is neither an input or output of the network nor a cut
-tensor: a cut tensor may be the input of a block, which, lowered alone, is a network input.
+One rule: where a kernel works in place, its output takes the place of an operand of equal size that nothing reads
+afterwards. Network inputs are no exception (the application writes them anew for every inference), nor is a tensor that
+is alone alive between two steps, as between the expansion and the depthwise convolution of an inverted bottleneck.
+
+A block decides alone as it does inside a network: nothing outside reads its input, and its output is read after its
+last step in both cases.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from tinynas.graph import Graph
-from tinynas.lowering._schedule import Buffer
+from tinynas.lowering._schedule import Band, Buffer
 from tinynas.lowering._variants import KernelCall, KernelVariant
 
 
@@ -24,18 +28,44 @@ class PlannedStep:
     ops: tuple[int, ...]
     inputs: tuple[int, ...]
     output: int
+    band: Band | None = None
+    slots: tuple[int, ...] | None = None
+    """Where a patch's step finds its inputs and puts its output (last): tensors or `BandTensor`s, by number."""
+
+    @property
+    def input_slots(self) -> tuple[int, ...]:
+        return self.inputs if self.slots is None else self.slots[:-1]
+
+    @property
+    def output_slot(self) -> int:
+        return self.output if self.slots is None else self.slots[-1]
+
+
+@dataclass(frozen=True)
+class BandTensor:
+    """The rows (first, end) of a tensor that one patch needs. Numbered behind the tensors of the graph."""
+
+    tensor: int
+    rows: tuple[int, int]
+    size_bytes: int
 
 
 @dataclass(frozen=True)
 class _Lifetimes:
     """By tensor, reshapes seen through: the step that writes it (-1: an input), and the last that reads it.
 
-    Results of the network are read one step after the last. `pinned` tensors are never overwritten in place.
+    Results of the network are read one step after the last.
     """
 
     produced: Mapping[int, int]
     last_read: Mapping[int, int]
-    pinned: frozenset[int]
+
+
+def root_of(alias: Mapping[int, int], t: int) -> int:
+    """The tensor whose storage `t` is, seen through any number of reshapes."""
+    while t in alias:
+        t = alias[t]
+    return t
 
 
 def assign_storage(
@@ -44,18 +74,21 @@ def assign_storage(
     alias: Mapping[int, int],
     inputs: Sequence[int],
     outputs: Sequence[int],
+    bands: Mapping[int, BandTensor] = MappingProxyType({}),
+    *,
+    in_place: bool = True,
 ) -> tuple[dict[int, int], tuple[Buffer, ...]]:
-    """Buffer of each activation, and the buffers.
+    """Buffer of each activation and of each band, and the buffers.
 
     `alias` maps a tensor to the one whose storage it is (the output of a RESHAPE to its input).
     """
+    sizes = {t: tensor.size_bytes for t, tensor in enumerate(graph.tensors)}
+    sizes |= {t: band.size_bytes for t, band in bands.items()}
 
     def root(t: int) -> int:
-        while t in alias:
-            t = alias[t]
-        return t
+        return root_of(alias, t)
 
-    steps = [(root(p.output), [root(t) for t in p.inputs]) for p in planned]
+    steps = [(root(p.output_slot), [root(t) for t in p.input_slots]) for p in planned]
     lifetimes = _lifetimes(steps, [root(t) for t in inputs], [root(t) for t in outputs])
     buffer_of: dict[int, int] = {}
     members: list[list[int]] = []
@@ -69,7 +102,10 @@ def assign_storage(
     for t in dict.fromkeys(map(root, inputs)):
         store(t, 0)
     for i, (output, operands) in enumerate(steps):
-        operand = _overwritten(graph, output, operands, i, lifetimes) if planned[i].variant.in_place else None
+        if output in buffer_of:
+            continue  # a later patch writes other rows of the same tensor
+        works_in_place = in_place and planned[i].variant.in_place
+        operand = _overwritten(sizes, output, operands, i, lifetimes) if works_in_place else None
         if operand is None:
             store(output, i)
         else:
@@ -79,50 +115,30 @@ def assign_storage(
     buffers = []
     for index, (tensors, first) in enumerate(zip(members, first_step, strict=True)):
         end = min(last, max(first, *(max(lifetimes.last_read[t], lifetimes.produced[t]) for t in tensors)))
-        names = (*tensors, *(t for t in alias if root(t) in tensors))
-        buffers.append(Buffer(index, graph.tensors[tensors[0]].size_bytes, names, first, end))
+        of = tuple(bands[t].tensor if t in bands else t for t in tensors)
+        names = (*of, *(t for t in alias if root(t) in tensors))
+        rows = bands[tensors[0]].rows if tensors[0] in bands else None
+        buffers.append(Buffer(index, sizes[tensors[0]], names, first, end, rows))
     buffer_of.update((t, buffer_of[root(t)]) for t in alias)
     return buffer_of, tuple(buffers)
 
 
 def _lifetimes(steps: Sequence[tuple[int, list[int]]], inputs: Sequence[int], outputs: Sequence[int]) -> _Lifetimes:
-    produced = dict.fromkeys(inputs, -1) | {output: i for i, (output, _) in enumerate(steps)}
+    # Patches write a tensor in several steps: it exists from the first of them.
+    produced = dict.fromkeys(inputs, -1) | {output: i for i, (output, _) in reversed(list(enumerate(steps)))}
     last_read = dict(produced)
     for i, (_, operands) in enumerate(steps):
         last_read.update(dict.fromkeys(operands, i))
     last_read.update(dict.fromkeys(outputs, len(steps)))
-    cuts = _cut_tensors(produced, last_read, len(steps))
-    return _Lifetimes(produced, last_read, frozenset((*inputs, *outputs, *cuts)))
+    return _Lifetimes(produced, last_read)
 
 
-def _cut_tensors(produced: Mapping[int, int], last_read: Mapping[int, int], steps: int) -> set[int]:
-    """Tensors that are, between some two steps, the only one alive. One sweep over counts and sums of indices."""
-    count = [0] * (steps + 2)
-    total = [0] * (steps + 2)
-    for t, start in produced.items():
-        # Alive across the boundaries after steps start .. last_read - 1; boundary b lies after step b - 1.
-        for position, sign in ((start + 1, 1), (last_read[t] + 1, -1)):
-            count[position] += sign
-            total[position] += sign * t
-    cuts: set[int] = set()
-    alive = summed = 0
-    for boundary in range(steps):
-        alive += count[boundary]
-        summed += total[boundary]
-        if alive == 1:
-            cuts.add(summed)
-    return cuts
-
-
-def _overwritten(graph: Graph, output: int, operands: Iterable[int], step: int, lifetimes: _Lifetimes) -> int | None:
-    """The operand that the output overwrites: dead after the step, of equal size, not pinned.
+def _overwritten(
+    sizes: Mapping[int, int], output: int, operands: Iterable[int], step: int, lifetimes: _Lifetimes
+) -> int | None:
+    """The operand that the output overwrites: dead after the step, and of equal size.
 
     Of several, the one produced latest, so that the other, which is alive for longer, is freed as a whole.
     """
-    size = graph.tensors[output].size_bytes
-    candidates = [
-        t
-        for t in operands
-        if t not in lifetimes.pinned and lifetimes.last_read[t] == step and graph.tensors[t].size_bytes == size
-    ]
+    candidates = [t for t in operands if lifetimes.last_read[t] == step and sizes[t] == sizes[output]]
     return max(candidates, key=lifetimes.produced.__getitem__, default=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from tinynas.graph import DType, Graph, Op, OpKind, Tensor
@@ -48,6 +48,11 @@ def words(size_bytes: int) -> int:
     return -(-size_bytes // WORD) * WORD
 
 
+def _band(tensor: Tensor, rows: int | None) -> Tensor:
+    """`tensor`, an image, with so many rows."""
+    return tensor if rows is None else replace(tensor, shape=(tensor.shape[0], rows, *tensor.shape[2:]))
+
+
 @dataclass(frozen=True)
 class KernelCall:
     """An operator about to become a step. `padding` is (top, bottom, left, right), fused PADs included."""
@@ -57,10 +62,17 @@ class KernelCall:
     padding: tuple[int, int, int, int] = NO_PADDING
     source: int = -1
     """The tensor that the kernel reads as its first input: `op.inputs[0]`, or what a fused PAD reads."""
+    input_dies: bool = False
+    """Whether nothing reads the first input afterwards, so that the output may take its place."""
+    input_alone: bool = False
+    """Whether the first input is all that is alive before the call, and dies there."""
+    input_rows: int | None = None
+    output_rows: int | None = None
+    """Of a call that computes a band of rows: how many it reads and writes. None: all of them."""
 
     @property
     def input(self) -> Tensor:
-        return self.graph.tensors[self.source if self.source >= 0 else self.op.inputs[0]]
+        return _band(self.graph.tensors[self.source if self.source >= 0 else self.op.inputs[0]], self.input_rows)
 
     @property
     def weights(self) -> Tensor:
@@ -68,7 +80,7 @@ class KernelCall:
 
     @property
     def output(self) -> Tensor:
-        return self.graph.tensors[self.op.outputs[0]]
+        return _band(self.graph.tensors[self.op.outputs[0]], self.output_rows)
 
     @property
     def operands(self) -> tuple[Tensor, ...]:
@@ -100,6 +112,7 @@ class KernelVariant:
             `calls` is always 1 and stands for the fixed part.
         loops: What each feature counts.
         in_place: Whether the output may overwrite an input of the same size.
+        shrinks: Whether a smaller output may overwrite the input, at either of its ends.
         scratch_bytes: Bytes of scratch in the arena during the call.
     """
 
@@ -113,6 +126,7 @@ class KernelVariant:
     features: Callable[[KernelCall], dict[str, float]]
     loops: Mapping[str, str]
     in_place: bool = False
+    shrinks: bool = False
     scratch_bytes: Callable[[KernelCall], int] = lambda call: 0
 
 

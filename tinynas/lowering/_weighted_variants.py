@@ -6,7 +6,7 @@ import math
 
 from tinynas.graph import DepthwiseConv2DAttributes, OpKind
 from tinynas.lowering._geometry import valid_taps, window_of
-from tinynas.lowering._variants import NO_PADDING, STRUCTURE_BYTES, KernelCall, KernelVariant, always, words
+from tinynas.lowering._variants import NO_PADDING, STRUCTURE_BYTES, WORD, KernelCall, KernelVariant, always, words
 
 
 def _pairs(count: int) -> int:
@@ -147,6 +147,53 @@ def _depthwise_features(call: KernelCall) -> dict[str, float]:
     }
 
 
+def _plane_bytes(call: KernelCall) -> int:
+    """One padded plane of the input of a depthwise convolution."""
+    filter_size, stride, dilation = window_of(call.graph, call.op)
+    height, width = (
+        max(
+            call.padding[2 * i] + call.input.shape[1 + i],
+            (call.output.shape[1 + i] - 1) * stride[i] + (filter_size[i] - 1) * dilation[i] + 1,
+        )
+        for i in range(2)
+    )
+    return height * width
+
+
+def _saves_a_buffer(call: KernelCall) -> bool:
+    """Whether the input and a plane of scratch take less than input and output.
+
+    That is so wherever the input dies at the call, whatever else is alive then. A smaller output takes the place of
+    one end of its input. It must lie there by itself (the planner keeps to the ends of the arena), in whole words, so
+    that its pixels are pixels of the input.
+    """
+    attributes = call.op.attributes
+    if not isinstance(attributes, DepthwiseConv2DAttributes) or attributes.depth_multiplier != 1:
+        return False
+    before, after = call.input.size_bytes, call.output.size_bytes
+    shrinks = call.input_alone and after < before and before % WORD == after % WORD == 0
+    return (shrinks or (call.input_dies and call.input.shape == call.output.shape)) and words(
+        _plane_bytes(call)
+    ) < words(after)
+
+
+def _planar_features(call: KernelCall) -> dict[str, float]:
+    _, height, width, channels = call.output.shape
+    (kernel_height, kernel_width), _, _ = window_of(call.graph, call.op)
+    pixels = channels * height * width
+    return {
+        "calls": 1,
+        "filled": _plane_bytes(call),
+        "planes": channels,
+        "gathered_rows": channels * call.input.shape[1],
+        "gathered": call.input.elements,
+        "rows": channels * height,
+        "pixels": pixels,
+        "tap_rows": pixels * kernel_height,
+        "taps": pixels * kernel_height * kernel_width,
+    }
+
+
 _CHANNEL_TILE = 4  # depthwise_conv_2d.c computes four channels at a time
 
 FULLY_CONNECTED = KernelVariant(
@@ -197,6 +244,30 @@ DEPTHWISE_CONV_2D = KernelVariant(
         "tap_rows": "rows of the window inside the input, over all tiles",
         "taps": "taps of the window inside the input, over all tiles: four MACs each",
     },
+)
+
+DEPTHWISE_CONV_2D_PLANAR = KernelVariant(
+    name="depthwise_conv_2d_planar",
+    kinds=(OpKind.DEPTHWISE_CONV_2D,),
+    source="depthwise_conv_2d_planar.c",
+    symbol="tn_depthwise_conv_2d_planar",
+    parameters="tn_depthwise_conv_2d_params",
+    applies=_saves_a_buffer,
+    constant_bytes=_depthwise_constants,
+    features=_planar_features,
+    loops={
+        "filled": "bytes of a padded plane",
+        "planes": "channels",
+        "gathered_rows": "input rows, over all channels",
+        "gathered": "input elements",
+        "rows": "output rows, over all channels",
+        "pixels": "output elements",
+        "tap_rows": "rows of the window, over all output elements",
+        "taps": "taps of the window, over all output elements: one MAC each",
+    },
+    in_place=True,
+    shrinks=True,
+    scratch_bytes=_plane_bytes,
 )
 
 CONV_2D = KernelVariant(

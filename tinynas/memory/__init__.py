@@ -1,5 +1,6 @@
 """Memory: live ranges, arena planners, and models of what a network takes of a board's SRAM and flash."""
 
+from tinynas.memory._advice import MemoryAdvice, MemoryOption, advise
 from tinynas.memory._block_cost import BlockCost, block_cost, combine
 from tinynas.memory._greedy import TFLM_ALIGNMENT, extent, plan_greedy
 from tinynas.memory._image import InputSection
@@ -24,12 +25,15 @@ from tinynas.memory._model_files import (
     save_memory,
 )
 from tinynas.memory._native import NativeMemoryModel
+from tinynas.memory._patching import MOST_STEPS, best_patch_plan
 from tinynas.memory._plan import MemoryPlan, plan_arena
+from tinynas.memory._reorder import reorder
 from tinynas.memory._search_planner import plan_search
 from tinynas.memory._segments import Segment, segments
 from tinynas.memory._usage import FlashUsage, MemoryModel, RegionUsage, SramUsage, Verdict
 
 __all__ = [
+    "MOST_STEPS",
     "NATIVE_ALIGNMENT",
     "TFLM_ALIGNMENT",
     "BlockCost",
@@ -38,8 +42,10 @@ __all__ = [
     "InputSection",
     "KernelMemory",
     "LiveRange",
+    "MemoryAdvice",
     "MemoryModel",
     "MemoryModelFileError",
+    "MemoryOption",
     "MemoryPlan",
     "MissingMemoryModelError",
     "NativeMemoryModel",
@@ -49,6 +55,8 @@ __all__ = [
     "Segment",
     "SramUsage",
     "Verdict",
+    "advise",
+    "best_patch_plan",
     "block_cost",
     "bytes_per_step",
     "combine",
@@ -61,6 +69,7 @@ __all__ = [
     "plan_arena",
     "plan_greedy",
     "plan_search",
+    "reorder",
     "runtime_memory_path",
     "save_memory",
     "segments",

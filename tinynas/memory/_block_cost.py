@@ -23,6 +23,7 @@ class BlockCost:
         constant_bytes: Weights, biases, requantization tables and parameter structures.
         macs: Multiply-accumulates.
         steps: Kernel variant -> number of calls.
+        patch_steps: How many of them compute patches.
     """
 
     arena_bytes: int = 0
@@ -30,6 +31,7 @@ class BlockCost:
     constant_bytes: int = 0
     macs: int = 0
     steps: Mapping[str, int] = field(default_factory=dict)
+    patch_steps: int = 0
 
 
 def block_cost(schedule: Schedule) -> BlockCost:
@@ -41,12 +43,13 @@ def block_cost(schedule: Schedule) -> BlockCost:
         constant_bytes=sum(step.constant_bytes for step in schedule.steps),
         macs=schedule.macs,
         steps=Counter(step.variant for step in schedule.steps),
+        patch_steps=sum(step.band is not None for step in schedule.steps),
     )
 
 
 def combine(costs: Iterable[BlockCost]) -> BlockCost:
     """The cost of the chain of blocks."""
-    arena = bound = constants = macs = 0
+    arena = bound = constants = macs = patch_steps = 0
     steps: dict[str, int] = {}
     for cost in costs:
         if cost.arena_bytes > arena:
@@ -55,6 +58,7 @@ def combine(costs: Iterable[BlockCost]) -> BlockCost:
             bound = cost.arena_lower_bound_bytes
         constants += cost.constant_bytes
         macs += cost.macs
+        patch_steps += cost.patch_steps
         for variant, count in cost.steps.items():
             steps[variant] = steps.get(variant, 0) + count
-    return BlockCost(arena, bound, constants, macs, steps)
+    return BlockCost(arena, bound, constants, macs, steps, patch_steps)

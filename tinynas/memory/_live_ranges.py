@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 from tinynas.lowering import Schedule
@@ -35,14 +35,30 @@ class LiveRange:
 
 @dataclass(frozen=True)
 class ScheduleRanges:
-    """The live ranges of a schedule: `buffers` by buffer index, `scratch` by step index (only steps that need any)."""
+    """The live ranges of a schedule: `buffers` by buffer index, `scratch` by step index (only steps that need any).
+
+    `overlaid` has the output buffers of the steps that shrink, by step: during that step they lie inside its input.
+    """
 
     buffers: dict[int, LiveRange]
     scratch: dict[int, LiveRange]
+    overlaid: dict[int, int] = field(default_factory=dict)
 
     @property
     def all(self) -> tuple[LiveRange, ...]:
         return (*self.buffers.values(), *self.scratch.values())
+
+    def bytes_per_step(self) -> list[int]:
+        """The bytes alive during each step."""
+        alive = bytes_per_step(self.all)
+        for step, buffer in self.overlaid.items():
+            alive[step] -= self.buffers[buffer].size_bytes
+        return alive
+
+    @property
+    def lower_bound(self) -> int:
+        """The most bytes alive during any one step: no plan can take less."""
+        return max(self.bytes_per_step(), default=0)
 
 
 def align(size_bytes: int, alignment: int) -> int:
@@ -63,7 +79,7 @@ def live_ranges(schedule: Schedule, alignment: int = NATIVE_ALIGNMENT) -> Schedu
         for step in schedule.steps
         if step.scratch_bytes
     }
-    return ScheduleRanges(buffers, scratch)
+    return ScheduleRanges(buffers, scratch, {s.index: s.output_buffer for s in schedule.steps if s.shrinks})
 
 
 def bytes_per_step(ranges: Sequence[LiveRange]) -> list[int]:

@@ -22,6 +22,10 @@ from tinynas.memory._model_files import (
 from tinynas.memory._usage import FlashUsage, RegionUsage, SramUsage, Verdict
 from tinynas.targets import Board, Reserve
 
+PATCH_MARGIN_BYTES = 8
+"""By how much the calls of one step of a patch may be longer than those of a plain step: two calls, one of them timed.
+Measured at most 4 on a Cortex-M0+, whose addresses come from literal pools; on other cores they are shorter."""
+
 
 class NativeMemoryModel:
     """SRAM and flash of our engine on one board, from sizes measured in object files.
@@ -121,7 +125,8 @@ class NativeMemoryModel:
         used = self._layout.sram_used(cost.arena_bytes)
         used[self.board.layout.code] = self._layout.flash_bytes(cost.steps, cost.arena_bytes, cost.constant_bytes)
         regions = self._regions(used, reserve)
-        reasons = [reason for r in regions if (reason := self._shortage(r))]
+        margin = self._layout.flash_margin_bytes + PATCH_MARGIN_BYTES * cost.patch_steps
+        reasons = [reason for r in regions if (reason := self._shortage(r, margin))]
         stack = self._layout.stack_bytes(frozenset(cost.steps))
         if stack > self.board.layout.stack_bytes:
             reasons.append(
@@ -129,13 +134,12 @@ class NativeMemoryModel:
             )
         return Verdict(not reasons, tuple(reasons), regions)
 
-    def _shortage(self, region: RegionUsage) -> str | None:
-        """Why a region is too small, or None."""
+    def _shortage(self, region: RegionUsage, margin: int) -> str | None:
+        """Why a region is too small, or None. `margin` is how far flash may be off, in bytes."""
         missing = region.used_bytes - region.available_bytes
         needs = f"region {region.name!r} ({region.kind}) has {region.available_bytes:,} bytes and needs"
         if missing > 0:
             return f"{needs} {region.used_bytes:,}: {missing:,} too few"
-        margin = self._layout.flash_margin_bytes
         if region.name == self.board.layout.code and missing + margin > 0:
             return f"{needs} {region.used_bytes:,} give or take {margin}: too close to tell without linking"
         return None

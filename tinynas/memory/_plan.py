@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tinynas.lowering import Schedule
-from tinynas.memory._live_ranges import LiveRange, ScheduleRanges, live_ranges, lower_bound
+from tinynas.memory._live_ranges import LiveRange, ScheduleRanges, live_ranges
 from tinynas.memory._segments import Segment, plan_segment, segments
 
 
@@ -48,7 +48,8 @@ def plan_arena(schedule: Schedule) -> MemoryPlan:
     scratch: dict[int, int] = {}
     upright = True
     for part, (buffer_offsets, scratch_offsets, size) in zip(parts, planned, strict=True):
-        handed_on = part.input is not None and part.input == part.output
+        shrinks = part.first == part.last and part.first in ranges.overlaid
+        handed_on = shrinks or (part.input is not None and part.input == part.output)
         raised = dict(buffer_offsets)
         if part.output is not None and not handed_on:
             raised[part.output] += arena - size
@@ -58,12 +59,14 @@ def plan_arena(schedule: Schedule) -> MemoryPlan:
         # An input that is not pinned (none, or several) leaves the output at the top just the same.
         if not handed_on:
             upright = not upright
-    return MemoryPlan(offsets, scratch, arena, lower_bound(ranges.all))
+    return MemoryPlan(offsets, scratch, arena, ranges.lower_bound)
 
 
 def _plan_segment(ranges: ScheduleRanges, part: Segment) -> tuple[dict[int, int], dict[int, int], int]:
     """Offsets of the segment's buffers and scratch, upright, and the bytes it takes."""
     scratch = [step for step in range(part.first, part.last + 1) if step in ranges.scratch]
+    if part.first in ranges.overlaid:
+        return _plan_shrinking(ranges, part)
     shape = tuple(
         LiveRange(max(r.start, part.first) - part.first, min(r.end, part.last) - part.first, r.size_bytes)
         for r in (*(ranges.buffers[b] for b in part.buffers), *(ranges.scratch[s] for s in scratch))
@@ -77,6 +80,15 @@ def _plan_segment(ranges: ScheduleRanges, part: Segment) -> tuple[dict[int, int]
         dict(zip(scratch, offsets[count:], strict=True)),
         size,
     )
+
+
+def _plan_shrinking(ranges: ScheduleRanges, part: Segment) -> tuple[dict[int, int], dict[int, int], int]:
+    """A step whose output lies at that end of its input that the next segment's input has to be at."""
+    assert part.first == part.last, "what shrinks is alone alive: lowering sees to it"
+    (larger,) = (b for b in part.buffers if b != ranges.overlaid[part.first])
+    size = ranges.buffers[larger].size_bytes
+    scratch = ranges.scratch[part.first].size_bytes
+    return dict.fromkeys(part.buffers, 0), {part.first: size}, size + scratch
 
 
 def _plan_side_by_side(ranges: ScheduleRanges) -> MemoryPlan:

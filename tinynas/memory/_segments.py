@@ -13,8 +13,9 @@ offsets stay aligned since A and all sizes are. (3) Two segments have no step in
 share is the cut between them. So walk the network: lay the first segment upright; its output is at the top, so lay
 the next one upside down, and so on, and each cut buffer has one address in both of its segments. Where a segment
 hands its input on (input and output share one buffer: an in-place step), the buffer keeps its end, so the next
-segment is laid the same way up. Buffers inside a segment meet nothing outside it. Hence the plan is valid in
-A bytes; and each segment needs its H_s under this scheme, so the arena is A exactly.
+segment is laid the same way up. So it does where a step shrinks its input in place: the smaller output lies at that
+end of the input's bytes which is the end of the arena. Buffers inside a segment meet nothing outside it. Hence the plan
+is valid in A bytes; and each segment needs its H_s under this scheme, so the arena is A exactly.
 
 A block of a search space starts and ends in cuts. Its segments are therefore the same in every network that contains
 it, and the arena of a network is the maximum over its blocks lowered alone: block costs can be cached.

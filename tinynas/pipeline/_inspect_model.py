@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from tinynas.formats._offline_plan import METADATA_NAME, read_offline_plan, tens
 from tinynas.graph import Graph, count_macs, count_params, op_macs
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
 from tinynas.lowering import Schedule, lower
-from tinynas.memory import NativeMemoryModel, RegionUsage, bytes_per_step, live_ranges
-from tinynas.memory.tflm import TflmMemoryModel
+from tinynas.memory import NativeMemoryModel, RegionUsage, live_ranges, plan_arena
+from tinynas.memory.tflm import FileTensors, TflmMemoryModel, offline_plan
+from tinynas.pipeline._atomic import write_atomically
+from tinynas.pipeline._memory_view import arena_timeline, memory_advice
 from tinynas.targets import Board, load_board
 
 _NO_LATENCY = {"predicted_cycles": None, "predicted_ms": None, "low_ms": None, "high_ms": None}
@@ -26,6 +28,7 @@ def inspect_model(
     kernels: str = "reference",
     toolchain: str = "zig",
     latency_file: Path | None = None,
+    plot: Path | None = None,
 ) -> dict[str, Any]:
     """Say what a model file takes of a board, without compiling or running anything.
 
@@ -36,6 +39,7 @@ def inspect_model(
         kernels: "reference" or "cmsis-nn"; for "tflm".
         toolchain: whose code sizes count; for "native".
         latency_file: a latency model that `tinynas calibrate` wrote, in place of the core's; for "native".
+        plot: where to draw our engine's arena over time, as SVG.
 
     Returns:
         The object that `--json` prints. `fits` is None where something that decides is unknown.
@@ -45,6 +49,10 @@ def inspect_model(
     """
     board = load_board(board_name)
     graph = read_tflite(model)
+    if plot is not None:
+        schedule = lower(graph)
+        figure = arena_timeline(schedule, plan_arena(schedule), board.arena_region.size_bytes)
+        write_atomically(plot, figure.encode())
     if engine == "tflm":
         return _inspect_tflm(model, graph, board, kernels)
     return _inspect_native(graph, board, toolchain, _latency_model(board, toolchain, latency_file))
@@ -86,12 +94,13 @@ def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: Latency
         "fits": verdict.fits,
         "reasons": list(verdict.reasons),
         "ops": _native_ops(schedule),
+        "memory": memory_advice(graph),
     }
 
 
 def _native_ops(schedule: Schedule) -> list[dict[str, Any]]:
     """One entry per step: a fused PAD counts with its convolution."""
-    alive = bytes_per_step(live_ranges(schedule).all)
+    alive = live_ranges(schedule).bytes_per_step()
     return [
         {
             "index": step.index,
@@ -187,7 +196,26 @@ def _inspect_tflm(model: Path, graph: Graph, board: Board, kernels: str) -> dict
             }
             for index, op in enumerate(graph.ops)
         ],
+        "memory": _tflm_advice(graph, tflm, tensors, usage.live_bytes),
     }
+
+
+def _tflm_advice(
+    graph: Graph, tflm: TflmMemoryModel, tensors: FileTensors, live_bytes: Sequence[int]
+) -> dict[str, Any]:
+    """Where the head of TFLM's arena peaks, and what an offline plan saves."""
+    plan = offline_plan(graph, tflm, tensors)
+    peak = max(range(len(live_bytes)), key=live_bytes.__getitem__)
+    option = {
+        "kind": "offline-plan",
+        "applied": False,
+        "arena_bytes": plan.head_bytes,
+        "saved_bytes": plan.saved_bytes,
+        "extra_macs": 0,
+        "how": "`tinynas export --offline-plan` stores a better plan in the file; stock TFLM follows it",
+    }
+    name = graph.ops[peak].name or graph.tensor(graph.ops[peak].outputs[0]).name
+    return {"peak": {"index": peak, "name": name, "live_bytes": live_bytes[peak]}, "options": [option]}
 
 
 def _available(regions: tuple[RegionUsage, ...], kind: str) -> int:

@@ -11,6 +11,7 @@ from tinynas.lowering import lower
 from tinynas.memory import plan_arena
 from tinynas.pipeline import _figures
 from tinynas.pipeline._journal import Record
+from tinynas.pipeline._memory_view import arena_timeline
 
 _ROWS = 12
 
@@ -81,31 +82,9 @@ def memory_section(run_directory: Path, result: Mapping[str, Any] | None) -> dic
         return None
     schedule = lower(read_tflite(model))
     plan = plan_arena(schedule)
-    blocks = [
-        _figures.Block(
-            schedule.graph.tensor(buffer.tensors[0]).name,
-            buffer.first_step,
-            buffer.last_step,
-            plan.offsets[buffer.index],
-            buffer.size_bytes,
-        )
-        for buffer in schedule.buffers
-    ]
-    blocks += [
-        _figures.Block(
-            f"scratch of {step.name}",
-            step.index,
-            step.index,
-            plan.scratch_offsets[step.index],
-            step.scratch_bytes,
-            scratch=True,
-        )
-        for step in schedule.steps
-        if step.scratch_bytes
-    ]
     available = result["winner"]["arena_available_bytes"]
     return {
-        "figure": _figures.memory_timeline(blocks, plan.arena_bytes, available, [step.name for step in schedule.steps]),
+        "figure": arena_timeline(schedule, plan, available),
         "source": f"winner.tflite, lowered and planned as for the firmware; no plan takes less than "
         f"{plan.lower_bound_bytes:,} bytes",
     }

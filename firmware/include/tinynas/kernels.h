@@ -116,6 +116,13 @@ typedef struct {
 
 void tn_depthwise_conv_2d(const tn_depthwise_conv_2d_params *params, const int8_t *input, int8_t *output);
 
+/* The same, channel by channel and for any number of channels. Works in place: an output that is not larger may lie
+ * anywhere inside the input, a whole number of pixels from its start. `scratch` holds one padded plane:
+ * max(padding_top + input_height, (output_height - 1) * stride_height + (kernel_height - 1) * dilation_height + 1) rows,
+ * and as many columns by the same rule. */
+void tn_depthwise_conv_2d_planar(const tn_depthwise_conv_2d_params *params, const int8_t *input, int8_t *output,
+                                 int8_t *scratch);
+
 /* Pooling; padding takes no part in it. The output has the input's quantization. */
 typedef struct {
     uint16_t input_height;

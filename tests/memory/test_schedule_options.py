@@ -1,0 +1,91 @@
+"""What lowers an arena: in place, patches and order, on networks of known size; and the advice about them."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from tinynas.graph import DType, Graph, GraphBuilder
+from tinynas.lowering import PatchPlan, lower
+from tinynas.memory import NativeMemoryModel, advise, best_patch_plan, block_cost, combine, plan_arena
+from tinynas.spaces import build_graph, mobilenet_v2_architecture
+from tinynas.targets import Reserve, load_board
+
+
+@pytest.fixture(scope="module")
+def mobilenet() -> Graph:
+    return build_graph(mobilenet_v2_architecture(0.35, 144, classes=10), DType.INT8)
+
+
+@pytest.fixture(scope="module")
+def vww1() -> Graph:
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "memory_schedules.py"
+    specification = importlib.util.spec_from_file_location("memory_schedules_benchmark", path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    graph = module.mcunet_vww1()
+    assert isinstance(graph, Graph)
+    return graph
+
+
+def arena(graph: Graph, patches: PatchPlan | None = None) -> int:
+    return plan_arena(lower(graph, patches)).arena_bytes
+
+
+def test_mobilenet_at_144_fits_256_kb_in_patches(mobilenet: Graph) -> None:
+    assert arena(mobilenet) > 256 * 1024
+    plan = best_patch_plan(mobilenet, 256 * 1024)
+    assert plan is not None
+    assert arena(mobilenet, plan) <= 256 * 1024
+    # The fewest MACs that fit: two patches, whose halo is less than 1 %.
+    assert plan.patches == 2
+    assert lower(mobilenet, plan).macs < 1.01 * lower(mobilenet).macs
+
+
+def test_mcunet_vww1_takes_no_more_than_under_tinyengine(vww1: Graph) -> None:
+    """TinyEngine's generator reports 93,992 bytes plain and 62,352 with patches for its demo network."""
+    assert plan_arena(lower(vww1, in_place=False)).arena_bytes == 40 * 40 * 48 + 20 * 20 * 48
+    assert arena(vww1) == 40 * 40 * 8 + 40 * 40 * 48 <= 93_992
+    plan = best_patch_plan(vww1, 62_352)
+    assert plan is not None
+    assert arena(vww1, plan) <= 62_352
+    assert lower(vww1, plan).macs < 1.05 * lower(vww1).macs
+
+
+def test_patches_that_save_nothing_are_not_chosen() -> None:
+    b = GraphBuilder("late peak", DType.INT8)
+    x = b.mean(b.input((1, 8, 8, 4)), keep_dims=True, name="squeeze")
+    wide = b.conv_2d(b.conv_2d(x, 400, 1, name="wide"), 400, 1, name="wider")
+    assert best_patch_plan(b.build([wide])) is None
+
+
+def test_advice_names_the_peak_and_every_gain(vww1: Graph) -> None:
+    advice = advise(vww1)
+    assert (advice.peak_name, advice.peak_bytes) == ("block0.expand", 89_600)
+    assert advice.arena_bytes == 89_600
+    options = {option.kind: option for option in advice.options}
+    assert options["in-place"].applied
+    assert options["in-place"].saved_bytes == 96_000 - 89_600
+    assert options["reorder"].saved_bytes == 0
+    assert options["offline-plan"].saved_bytes == 0
+    patches = options["patches"]
+    assert patches.patches is not None
+    assert arena(vww1, patches.patches) == patches.arena_bytes == 89_600 - patches.saved_bytes
+    assert lower(vww1, patches.patches).macs == lower(vww1).macs + patches.extra_macs
+
+
+def test_the_verdict_leaves_room_for_the_calls_of_patches() -> None:
+    b = GraphBuilder("stage", DType.INT8)
+    x = b.conv_2d(b.conv_2d(b.input((1, 12, 12, 3)), 8, 3, name="a"), 4, 3, name="b")
+    graph = b.build([b.fully_connected(b.mean(x, name="pool"), 2, name="head")])
+    model = NativeMemoryModel.for_board(load_board("virt-m4"))
+    plain, patched = lower(graph), lower(graph, PatchPlan(2, 6))
+    assert block_cost(patched).patch_steps == combine([block_cost(patched)]).patch_steps == 12
+    for schedule, spare, fits in ((plain, 80, True), (patched, 80, False), (patched, 12 * 8 + 80, True)):
+        region = model.flash(schedule).regions[0]
+        reserve = Reserve(flash_bytes=region.available_bytes - region.used_bytes - spare)
+        assert model.fits(schedule, reserve).fits is fits

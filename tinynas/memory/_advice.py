@@ -1,0 +1,116 @@
+"""Where the arena of a network peaks, and what would lower it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tinynas.graph import Graph
+from tinynas.lowering import PatchPlan, lower
+from tinynas.memory._live_ranges import live_ranges
+from tinynas.memory._patching import best_patch_plan
+from tinynas.memory._plan import plan_arena
+from tinynas.memory._reorder import reorder
+from tinynas.memory.tflm import TflmMemoryModel, TflmUnsupportedError, offline_plan
+
+
+@dataclass(frozen=True)
+class MemoryOption:
+    """One way of running a network in less memory.
+
+    Attributes:
+        kind: "in-place", "reorder" or "patches" for our engine, "offline-plan" for TFLM.
+        applied: Whether the arena of the advice has it already.
+        arena_bytes: With it.
+        saved_bytes: What it takes off the arena without it; 0 where it does not help.
+        extra_macs: Multiply-accumulates that it adds.
+        how: What to do, in one line.
+        patches: The patches to lower the graph with, for "patches".
+    """
+
+    kind: Literal["in-place", "reorder", "patches", "offline-plan"]
+    applied: bool
+    arena_bytes: int
+    saved_bytes: int
+    extra_macs: int
+    how: str
+    patches: PatchPlan | None = None
+
+
+@dataclass(frozen=True)
+class MemoryAdvice:
+    """The step at which most is alive, the arena as it is, and every option with its gain, applied or not."""
+
+    arena_bytes: int
+    peak_step: int
+    peak_name: str
+    peak_bytes: int
+    options: tuple[MemoryOption, ...]
+
+
+def advise(graph: Graph, tflm: TflmMemoryModel | None = None) -> MemoryAdvice:
+    """Look for what lowers the arena of an int8 network.
+
+    Args:
+        graph: The network.
+        tflm: The kernels for which an offline plan is tried; None for TFLM's reference kernels on Arm.
+
+    Raises:
+        UnsupportedGraphError: Our engine cannot run the network.
+    """
+    schedule = lower(graph)
+    arena = plan_arena(schedule).arena_bytes
+    alive = live_ranges(schedule).bytes_per_step()
+    peak = max(range(len(alive)), key=alive.__getitem__, default=0)
+    options = (
+        _in_place(graph, arena),
+        _reorder(graph, arena),
+        _patches(graph, arena, schedule.macs),
+        _offline_plan(graph, tflm or TflmMemoryModel(4)),
+    )
+    return MemoryAdvice(
+        arena_bytes=arena,
+        peak_step=peak,
+        peak_name=schedule.steps[peak].name if schedule.steps else "",
+        peak_bytes=alive[peak] if alive else arena,
+        options=tuple(option for option in options if option is not None),
+    )
+
+
+def _in_place(graph: Graph, arena: int) -> MemoryOption:
+    without = plan_arena(lower(graph, in_place=False)).arena_bytes
+    how = f"in use: without it the arena would take {without:,} bytes"
+    return MemoryOption("in-place", True, arena, max(0, without - arena), 0, how)
+
+
+def _reorder(graph: Graph, arena: int) -> MemoryOption:
+    better = plan_arena(lower(reorder(graph))).arena_bytes
+    how = "lower(reorder(graph)): run the operators in another order" if better < arena else "no order takes less"
+    return MemoryOption("reorder", False, better, arena - better, 0, how)
+
+
+def _patches(graph: Graph, arena: int, macs: int) -> MemoryOption:
+    plan = best_patch_plan(graph)
+    if plan is None:
+        return MemoryOption("patches", False, arena, 0, 0, "no patches of the first layers take less")
+    schedule = lower(graph, plan)
+    better = plan_arena(schedule).arena_bytes
+    how = (
+        f"lower(graph, PatchPlan({plan.layers}, {plan.patches})): run the first {plan.layers} layers in "
+        f"{plan.patches} patches, for {100 * (schedule.macs / max(1, macs) - 1):.1f} % more MACs"
+    )
+    return MemoryOption("patches", False, better, arena - better, schedule.macs - macs, how, plan)
+
+
+def _offline_plan(graph: Graph, model: TflmMemoryModel) -> MemoryOption | None:
+    """For who runs the same network under TFLM; None where TFLM cannot."""
+    try:
+        plan = offline_plan(graph, model)
+    except TflmUnsupportedError:
+        return None
+    how = (
+        "`tinynas export --offline-plan`: stock TFLM then follows a better plan of its arena's head"
+        if plan.saved_bytes
+        else "TFLM's own plan of its arena's head is as good"
+    )
+    return MemoryOption("offline-plan", False, plan.head_bytes, plan.saved_bytes, 0, how)
