@@ -180,17 +180,18 @@ def _saves_a_buffer(call: KernelCall) -> bool:
 def _planar_features(call: KernelCall) -> dict[str, float]:
     _, height, width, channels = call.output.shape
     (kernel_height, kernel_width), _, _ = window_of(call.graph, call.op)
-    pixels = channels * height * width
+    pairs = channels * height * -(-width // 2)
     return {
         "calls": 1,
         "filled": _plane_bytes(call),
         "planes": channels,
         "gathered_rows": channels * call.input.shape[1],
         "gathered": call.input.elements,
+        "weights": channels * kernel_height * kernel_width,
         "rows": channels * height,
-        "pixels": pixels,
-        "tap_rows": pixels * kernel_height,
-        "taps": pixels * kernel_height * kernel_width,
+        "pairs": pairs,
+        "tap_rows": pairs * kernel_height,
+        "taps": pairs * kernel_height * kernel_width,
     }
 
 
@@ -260,10 +261,11 @@ DEPTHWISE_CONV_2D_PLANAR = KernelVariant(
         "planes": "channels",
         "gathered_rows": "input rows, over all channels",
         "gathered": "input elements",
+        "weights": "weights, summed once",
         "rows": "output rows, over all channels",
-        "pixels": "output elements",
-        "tap_rows": "rows of the window, over all output elements",
-        "taps": "taps of the window, over all output elements: one MAC each",
+        "pairs": "pairs of neighbours in an output row, over all channels",
+        "tap_rows": "rows of the window, over all pairs",
+        "taps": "taps of the window, over all pairs: two MACs each",
     },
     in_place=True,
     shrinks=True,
