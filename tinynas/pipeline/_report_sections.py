@@ -104,7 +104,7 @@ def latency_section(records: Sequence[Record], winner: Mapping[str, Any] | None)
     for entry in rounds:
         measured = entry["measured"]
         for when in ("before", "after"):
-            title = f"round {entry['round']}, {when}: {100 * entry[f'layer_error_{when}']:.1f} %"
+            title = f"round {entry['round']}, {when}: {100 * entry[f'layer_error_{when}']:.3f} %"
             panels.append((title, entry[f"predicted_{when}"], measured))
     layers: list[dict[str, Any]] = []
     if winner is not None:
@@ -117,7 +117,7 @@ def latency_section(records: Sequence[Record], winner: Mapping[str, Any] | None)
             for layer in winner["predicted_layers"]
         ]
         known = [layer for layer in layers if layer["after"] is not None]
-        title = "winner: " + f"{100 * sum(abs(e['error_after']) for e in known) / max(1, len(known)):.1f} %"
+        title = "winner: " + f"{100 * sum(abs(e['error_after']) for e in known) / max(1, len(known)):.3f} %"
         panels.append((title, [e["after"] for e in known], [e["measured"] for e in known]))
     return {
         "summary": (

@@ -86,9 +86,9 @@ def _measure(
     context.run.write_json(latency_model_file(round_number), to_json(after))
     comparison = _compare(round_number, documents, before, after)
     context.progress.end(
-        f"error per layer {100 * comparison['layer_error_before']:.1f} % -> "
-        f"{100 * comparison['layer_error_after']:.1f} %, per network "
-        f"{100 * comparison['network_error_before']:.1f} % -> {100 * comparison['network_error_after']:.1f} %"
+        f"error per layer {100 * comparison['layer_error_before']:.3f} % -> "
+        f"{100 * comparison['layer_error_after']:.3f} %, per network "
+        f"{100 * comparison['network_error_before']:.3f} % -> {100 * comparison['network_error_after']:.3f} %"
     )
     return comparison
 
