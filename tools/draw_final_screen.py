@@ -1,6 +1,6 @@
 """Draw the final screen of a finished run as a picture for the documentation.
 
-    python tools/draw_final_screen.py runs/fashion_mnist_f303k8 docs/images/demo.svg
+python tools/draw_final_screen.py runs/fashion_mnist_f303k8 docs/images/demo.svg
 """
 
 from __future__ import annotations
