@@ -13,6 +13,7 @@ from tinynas.cli import main
 from tinynas.formats import write_tflite
 from tinynas.graph import DType, Graph, GraphBuilder, execute
 from tinynas.latency import with_random_constants
+from tinynas.testing import run_tflm
 
 
 def skeleton(side: int, channels: int) -> Graph:
@@ -181,6 +182,37 @@ def test_space_in_which_nothing_fits_is_exit_1_with_the_nearest_miss(
     assert "the nearest, at width" in document["error"]
     assert "too few" in document["error"]
     assert document["error"] in error
+
+
+def test_any_model_becomes_a_c_project(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, document, _ = call(capsys, "export", str(model), str(tmp_path / "project"))
+    assert (code, document["format"]) == (0, "c")
+    assert {Path(file).name for file in document["files"]} >= {"model.h", "model.c", "kernels.h", "Makefile"}
+    code, document, _ = call(capsys, "export", str(model), str(tmp_path / "project"))
+    assert code == 2
+    assert "--force" in document["error"]
+
+
+def test_an_offline_plan_lowers_the_arena_and_changes_no_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builder = GraphBuilder("branches", DType.INT8)
+    source = builder.input((1, 12, 12, 8))
+    x = source
+    for index, channels in enumerate((32, 8, 24, 8)):
+        x = builder.conv_2d(x, channels, (1, 1), name=f"conv{index}")
+    x = builder.add(source, x, name="join")
+    graph = with_random_constants(builder.build([x]), seed=2)
+    before, after = tmp_path / "before.tflite", tmp_path / "after.tflite"
+    write_tflite(graph, before)
+    code, document, _ = call(capsys, "export", str(before), str(after), "--offline-plan")
+    assert code == 0
+    assert document["saved_bytes"] >= 0
+    values = np.random.default_rng(0).integers(-128, 128, (1, 12, 12, 8)).astype(np.int8)
+    assert np.array_equal(run_tflm(before.read_bytes(), [values])[0], run_tflm(after.read_bytes(), [values])[0])
+    code, document, _ = call(capsys, "export", str(before), str(tmp_path / "copy.tflite"))
+    assert code == 2
+    assert "--offline-plan" in document["error"]
 
 
 def test_boards_and_models_that_do_not_exist(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:

@@ -104,13 +104,28 @@ def test_full_disk_anywhere_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys:
     )
 
 
-def test_programming_errors_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programming_errors_are_not_hidden(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("tinynas.targets.board_names", broken)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(SystemExit) as stopped:
         main(["boards"])
+    assert stopped.value.code == 70  # 1 would say that the answer is no
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_file_that_may_not_be_read_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def denied(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "boards")
+
+    monkeypatch.setattr("tinynas.targets.board_names", denied)
+    with pytest.raises(SystemExit) as stopped:
+        main(["boards"])
+    assert stopped.value.code == 3
+    assert capsys.readouterr().err == "tinynas: cannot use boards: Permission denied; mend that and try again\n"
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

@@ -1,4 +1,4 @@
-"""`tinynas export`: take the winner out of a run, in the form that your project needs."""
+"""`tinynas export`: take a network out of a run or a model file, in the form that your project needs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,33 @@ from tinynas.cli._output import emit
 
 
 def export(
-    run_directory: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A finished run.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A finished run, or any int8 .tflite model.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A .tflite or .onnx file, or a folder for the C project.")],
+    offline_plan: Annotated[
+        bool, typer.Option("--offline-plan", help="Model to .tflite: store a better plan of TFLM's arena.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the winner as a C project (any other name: a folder), an int8 .tflite, or a float .onnx."""
-    from tinynas.pipeline import export_winner
+    """Write the winner of a run as a C project (a folder), an int8 .tflite, or a float .onnx.
 
-    result = export_winner(run_directory, out, force=force)
+    Of a .tflite model: a C project, or with --offline-plan the model with a better plan, which stock TFLM follows.
+    """
+    from tinynas.pipeline import ExportError, export_model, export_winner
+
+    if source.is_file():
+        result = export_model(source, out, plan_offline=offline_plan, force=force)
+    elif offline_plan:
+        raise ExportError("--offline-plan takes a .tflite file: give the run's winner.tflite")
+    else:
+        result = export_winner(source, out, force=force)
 
     def render(console: Console) -> None:
         for path in result["files"]:
             console.print(path)
+        if "saved_bytes" in result:
+            console.print(
+                f"TFLM's arena: head {result['head_bytes']:,} bytes, {result['saved_bytes']:,} fewer than before"
+            )
 
     emit(result, as_json=as_json, render=render)

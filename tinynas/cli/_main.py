@@ -18,6 +18,8 @@ from tinynas.errors import TinyNASError
 # The disk, not the program: full, over quota, over the file size limit, read-only.
 _STORAGE_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 
+_DEFECT = 70  # sysexits.h: EX_SOFTWARE; 1 would say that the answer is no
+
 # Typer bundles its parser in some releases and depends on click in others; its usage errors are BadParameter's kin.
 _ParserError: type[Exception] = typer.BadParameter.__bases__[0]
 _INTERRUPTED = 130  # 128 + SIGINT: the convention of shells; typer turns KeyboardInterrupt into it
@@ -63,8 +65,8 @@ app.command("report")(_report.report)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code.
 
-    0 done; 1 the answer is no; 2 wrong use; 3 the outside failed; 130 interrupted. Errors are one line on stderr;
-    with `--json`, stdout carries `{"error": ...}` as well.
+    0 done; 1 the answer is no; 2 wrong use; 3 the outside failed; 70 a defect; 130 interrupted. Errors are one line
+    on stderr; with `--json`, stdout carries `{"error": ...}` as well.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
@@ -81,10 +83,13 @@ def _run_command(words: list[str], *, debug: bool) -> int:
     except _ParserError as error:
         return _fail(getattr(error, "format_message", error.__str__)(), 2, words, debug=debug)
     except OSError as error:
-        if error.errno not in _STORAGE_ERRNOS:
-            raise
         where = error.filename if error.filename is not None else "a file"
-        return _fail(f"cannot write {where}: {error.strerror}; make room and try again", 3, words, debug=debug)
+        if error.errno in _STORAGE_ERRNOS:
+            return _fail(f"cannot write {where}: {error.strerror}; make room and try again", 3, words, debug=debug)
+        return _fail(f"cannot use {where}: {error.strerror or error}; mend that and try again", 3, words, debug=debug)
+    except Exception as error:
+        traceback.print_exc()
+        return _fail(f"a defect of TinyNAS, please report it: {error!r}", _DEFECT, words, debug=False)
     if code == _INTERRUPTED:
         again = "; what is finished is kept, the same command continues the run" if words[0] == "run" else ""
         typer.echo(f"tinynas: interrupted{again}", err=True)

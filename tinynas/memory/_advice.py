@@ -109,7 +109,7 @@ def _offline_plan(graph: Graph, model: TflmMemoryModel) -> MemoryOption | None:
     except TflmUnsupportedError:
         return None
     how = (
-        "`tinynas export --offline-plan`: stock TFLM then follows a better plan of its arena's head"
+        "`tinynas export MODEL.tflite NEW.tflite --offline-plan`: stock TFLM then follows a better plan of its head"
         if plan.saved_bytes
         else "TFLM's own plan of its arena's head is as good"
     )

@@ -5,7 +5,7 @@ from tinynas.pipeline._calibrate_board import calibrate_board
 from tinynas.pipeline._config import ConfigError, RunConfig, load_config
 from tinynas.pipeline._costs import CostModel, NetworkCost
 from tinynas.pipeline._deployment import Deployment, deploy
-from tinynas.pipeline._export_winner import ExportError, export_winner
+from tinynas.pipeline._export_winner import ExportError, export_model, export_winner
 from tinynas.pipeline._fetch_data import fetch_data
 from tinynas.pipeline._inspect_model import inspect_model
 from tinynas.pipeline._measure_model import MeasurementInputError, measure_model
@@ -34,6 +34,7 @@ __all__ = [
     "StorageError",
     "calibrate_board",
     "deploy",
+    "export_model",
     "export_winner",
     "fetch_data",
     "inspect_model",

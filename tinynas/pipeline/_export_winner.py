@@ -1,4 +1,4 @@
-"""Take the winner out of a finished run: as a C project, a .tflite or an .onnx file."""
+"""Take a network out: the winner of a run, or any int8 model, as a C project, a .tflite or an .onnx file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 from tinynas.engine import ModelInfo, export
 from tinynas.errors import UsageError
-from tinynas.formats import read_tflite, write_onnx
+from tinynas.formats import add_offline_plan, read_tflite, tensor_table, write_onnx
 from tinynas.lowering import lower
 from tinynas.memory import plan_arena
+from tinynas.memory.tflm import TflmMemoryModel, offline_plan
 from tinynas.pipeline._atomic import write_atomically
 
 
@@ -37,8 +38,7 @@ def export_winner(run_directory: Path, out: Path, *, force: bool = False) -> dic
     result = run_directory / "result.json"
     if not model.is_file() or not result.is_file():
         raise ExportError(f"{run_directory} holds no finished run: `tinynas run` finishes it, then export")
-    if out.exists() and not force and (out.is_file() or any(out.iterdir())):
-        raise ExportError(f"{out} exists: choose another name, or give --force to replace it")
+    _require_free(out, force)
     if out.suffix == ".tflite":
         write_atomically(out, model.read_bytes())
         return {"format": "tflite", "files": [str(out)]}
@@ -46,10 +46,58 @@ def export_winner(run_directory: Path, out: Path, *, force: bool = False) -> dic
         out.parent.mkdir(parents=True, exist_ok=True)
         write_onnx(read_tflite(run_directory / "winner" / "float.tflite"), out)
         return {"format": "onnx", "files": [str(out)]}
+    return _c_project(model, out, _info(json.loads(result.read_bytes())))
+
+
+def export_model(model: Path, out: Path, *, plan_offline: bool = False, force: bool = False) -> dict[str, Any]:
+    """Write an int8 model file in another form.
+
+    Args:
+        model: an int8 `.tflite` file.
+        out: `*.tflite` gets the same model with an offline plan of TFLM's arena; any other name becomes a folder with
+            the generated C, the kernels it needs and a Makefile.
+        plan_offline: store the plan; goes with a `.tflite` and is the only change that one can get.
+        force: replace what is there.
+
+    Returns:
+        `format`, `files`, and for an offline plan `head_bytes` and `saved_bytes` of TFLM's arena (32-bit Arm).
+
+    Raises:
+        ExportError: `out` exists and `force` is not given, or the request makes no sense.
+        FormatError: the model cannot be read.
+    """
+    graph = read_tflite(model)
+    if plan_offline != (out.suffix == ".tflite"):
+        raise ExportError(
+            f"{out}: --offline-plan goes with a .tflite file, and a .tflite file with --offline-plan; without it, name "
+            "a folder for the C project"
+        )
+    _require_free(out, force)
+    if not plan_offline:
+        return _c_project(model, out, None)
+    tensors = tensor_table(model)
+    plan = offline_plan(graph, TflmMemoryModel(4), tensors)
+    # Never worse than before: where TFLM's own plan is as good, the file stays as it is.
+    write_atomically(out, add_offline_plan(model, plan.offsets) if plan.saved_bytes else model.read_bytes())
+    return {
+        "format": "tflite",
+        "files": [str(out)],
+        "head_bytes": plan.head_bytes,
+        "saved_bytes": plan.saved_bytes,
+    }
+
+
+def _require_free(out: Path, force: bool) -> None:
+    if out.exists() and not force and (out.is_file() or any(out.iterdir())):
+        raise ExportError(f"{out} exists: choose another name, or give --force to replace it")
+
+
+def _c_project(model: Path, out: Path, info: ModelInfo | None) -> dict[str, Any]:
+    if out.is_file():
+        raise ExportError(f"{out} is a file: name a folder for the C project")
     schedule = lower(read_tflite(model))
-    export(schedule, plan_arena(schedule), out, _info(json.loads(result.read_bytes())))
-    files = sorted(str(path) for path in out.rglob("*") if path.is_file())
-    return {"format": "c", "files": files}
+    export(schedule, plan_arena(schedule), out, info)
+    return {"format": "c", "files": sorted(str(path) for path in out.rglob("*") if path.is_file())}
 
 
 def _info(result: dict[str, Any]) -> ModelInfo:

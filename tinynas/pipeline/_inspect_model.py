@@ -212,7 +212,11 @@ def _tflm_advice(
         "arena_bytes": plan.head_bytes,
         "saved_bytes": plan.saved_bytes,
         "extra_macs": 0,
-        "how": "`tinynas export --offline-plan` stores a better plan in the file; stock TFLM follows it",
+        "how": (
+            "`tinynas export MODEL.tflite NEW.tflite --offline-plan` stores a better plan; stock TFLM follows it"
+            if plan.saved_bytes
+            else "TFLM's own plan of its arena's head is as good"
+        ),
     }
     name = graph.ops[peak].name or graph.tensor(graph.ops[peak].outputs[0]).name
     return {"peak": {"index": peak, "name": name, "live_bytes": live_bytes[peak]}, "options": [option]}
