@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tinynas.errors import UsageError
 from tinynas.pipeline._config import ConfigError, RunConfig, load_config
 
 MINIMAL = 'board = "virt-m4"\n[data]\ndataset = "fashion-mnist"\n'
@@ -73,6 +75,20 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     (tmp_path / "images.npz").write_bytes(b"")
     path = write(tmp_path, 'board = "virt-m4"\n[data]\ndataset = "images.npz"\n')
     assert load_config(path).data.dataset == str(tmp_path / "images.npz")
+
+
+def test_own_data_smaller_than_the_usual_holdout_hold_a_fifth_out(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from tinynas.pipeline.stages import load_data
+
+    labels = np.arange(200) % 2
+    images = np.zeros((200, 8, 8), np.uint8)
+    np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    text = 'board = "virt-m4"\n[data]\ndataset = "own.npz"\n'
+    data = load_data(load_config(write(tmp_path, text)))
+    assert (len(data.train), len(data.validation)) == (160, 40)
+    with pytest.raises(UsageError, match=r"cannot hold 200 of the 200 training examples .*: \[data\] holdout"):
+        load_data(load_config(write(tmp_path, text + "holdout = 200\n")))
 
 
 def test_every_example_is_valid() -> None:

@@ -32,11 +32,12 @@ class _Section(BaseModel):
 class DataConfig(_Section):
     """Which images, and how many training images are held out for every choice made before the final test.
 
-    `shift` (pixels) and `flip` augment the training images at random.
+    Without `holdout` it is 5000, or a fifth of a smaller training set. `shift` (pixels) and `flip`
+    augment the training images at random.
     """
 
     dataset: str
-    holdout: PositiveInt = 5000
+    holdout: PositiveInt | None = None
     directory: str | None = None
     shift: Count = 0
     flip: bool = False

@@ -93,7 +93,10 @@ def load_dataset(
         train, test, classes = _read_own(Path(name_or_path))
     count = min(HOLD_OUT, int(len(train) * MAX_HOLD_OUT_SHARE)) if held_out is None else held_out
     if not 0 < count < len(train):
-        raise UsageError(f"cannot hold {count} of the {len(train)} training examples of {name!r} out")
+        raise UsageError(
+            f"cannot hold {count} of the {len(train)} training examples of {name!r} out: [data] holdout must leave at "
+            "least one on either side"
+        )
     rest, validation = hold_out(train, count, seed)
     dataset = Dataset(name, rest, validation, test, classes)
     return dataset if resolution is None else dataset.resized(resolution)
