@@ -34,13 +34,19 @@ def _rank(context: RunContext, costs: CostModel, configurations: list[tuple[floa
         classes=context.classes,
     )
     document = ranking_json(ranking)
-    if document["chosen"] is None:
-        # Hardly any network fits, but the smallest does: search where it has the most room.
-        width, resolution = configurations[0]
+    nothing_fitted = document["chosen"] is None
+    if nothing_fitted:
+        # Hardly any network fits, but the smallest one of each configuration does: search where networks are smallest.
+        width, resolution = min(configurations)
         document["chosen"] = {"width": width, "resolution": resolution}
+        document["criterion"] += (
+            f"; none of the {settings.samples} sampled networks fitted in any configuration, so the smallest whose "
+            "smallest network fits is searched"
+        )
     context.run.write_json(SPACE, {**document, "seed": context.config.seed})
     chosen: dict[str, Any] = document["chosen"]
     context.progress.end(
         f"width {chosen['width']:g}, resolution {chosen['resolution']} of {len(configurations)} configurations"
+        + (": no sampled network fitted, so the smallest is searched" if nothing_fitted else "")
     )
     return chosen
