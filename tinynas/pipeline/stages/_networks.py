@@ -21,6 +21,7 @@ from tinynas.training import (
     float_graph,
     recalibrate_batch_norm,
     train_subnet,
+    training_device,
 )
 
 
@@ -95,7 +96,8 @@ def train_and_quantize(
 def _train(context: RunContext, contender: Contender, supernet: Supernet, data: Split) -> dict[str, Any]:
     settings, seed = context.config.finetune, context.config.seed
     graph = build_graph(contender.architecture, DType.FLOAT32)
-    subnet = Supernet([graph], seed=seed) if contender.genotype is None else supernet.extract(graph)
+    from_scratch = contender.genotype is None
+    subnet = Supernet([graph], seed=seed, device=training_device()) if from_scratch else supernet.extract(graph)
     context.progress.begin(f"train {contender.label}", settings.steps)
     train_subnet(
         subnet,
