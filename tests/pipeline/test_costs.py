@@ -7,10 +7,10 @@ import pytest
 
 from tinynas.graph import DType, count_macs
 from tinynas.latency import Measurement, fit_latency
-from tinynas.lowering import lower
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._config import ConfigError, LimitsConfig
 from tinynas.pipeline._costs import CostModel, LatencyLimit, latency_limit
+from tinynas.pipeline._lowering import lower_for_speed
 from tinynas.spaces import Architecture, SearchSpace, build_graph, load_space
 from tinynas.targets import Board, CyclesPerInstruction, Reserve, load_board
 
@@ -41,7 +41,7 @@ def test_blockwise_costs_equal_those_of_the_whole_network(
     costs = CostModel(board, memory, Reserve())
     for architecture in samples(space, 25):
         graph = build_graph(architecture, DType.INT8)
-        schedule = lower(graph)
+        schedule = lower_for_speed(graph)
         cost = costs.of(architecture)
         assert cost.macs == count_macs(graph)
         assert cost.sram_bytes == memory.sram(schedule).static_bytes
@@ -58,12 +58,12 @@ def test_blockwise_latency_equals_that_of_the_whole_network(
     measurements = [
         Measurement(step.variant, step.features, float(10 + sum(step.features.values()) * rng.uniform(1, 3)))
         for architecture in architectures
-        for step in lower(build_graph(architecture, DType.INT8)).steps
+        for step in lower_for_speed(build_graph(architecture, DType.INT8)).steps
     ]
     model = fit_latency(measurements)
     costs = CostModel(board, memory, Reserve()).with_latency(model)
     for architecture in architectures:
-        whole = model.predict(lower(build_graph(architecture, DType.INT8))).total
+        whole = model.predict(lower_for_speed(build_graph(architecture, DType.INT8))).total
         assert costs.of(architecture).latency == pytest.approx(whole)
 
 
@@ -91,7 +91,7 @@ def test_unknown_and_exceeded_latency_are_violations(
     assert not any("limit" in violation for violation in limited.of(architecture).violations)
     ignorant = fit_latency([Measurement("softmax", {"call": 1.0}, 5.0)])
     assert any("never measured" in v for v in limited.with_latency(ignorant).of(architecture).violations)
-    steps = lower(build_graph(architecture, DType.INT8)).steps
+    steps = lower_for_speed(build_graph(architecture, DType.INT8)).steps
     slow = fit_latency([Measurement(step.variant, step.features, 1e6) for step in steps])
     assert any("the limit is 1,000" in v for v in limited.with_latency(slow).of(architecture).violations)
 
@@ -100,6 +100,8 @@ def test_limits_in_the_units_of_the_measurement(board: Board) -> None:
     assert latency_limit(LimitsConfig(), board, "instructions") is None
     assert latency_limit(LimitsConfig(instructions=500), board, "instructions") == LatencyLimit(500.0, "instructions")
     assert latency_limit(LimitsConfig(latency_ms=2.0), board, "cycles") == LatencyLimit(144_000.0, "cycles")
+    slower = latency_limit(LimitsConfig(latency_ms=2.0), board, "cycles", clock_hz=64_000_000)
+    assert slower == LatencyLimit(128_000.0, "cycles")
     with pytest.raises(ConfigError, match=r"give limits\.instructions instead"):
         latency_limit(LimitsConfig(latency_ms=2.0), board, "instructions")
     with pytest.raises(ConfigError, match=r"give limits\.latency_ms instead"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -9,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynas.boards import LinkError
-from tinynas.graph import DType, GraphBuilder
+from tinynas.boards import LinkError, Toolchain, ToolchainError, Transport, VirtualBoard, ZigToolchain
+from tinynas.graph import DType, GraphBuilder, Padding
 from tinynas.latency import with_random_constants
 from tinynas.lowering import UnsupportedGraphError
-from tinynas.pipeline._deployment import Deployment, deploy
-from tinynas.pipeline._measurement import measure, random_inputs
+from tinynas.pipeline import _deployment, _measurement
+from tinynas.pipeline._deployment import Deployment, deploy, load_memory_model
+from tinynas.pipeline._measure_model import measurement_json
+from tinynas.pipeline._measurement import measure, random_inputs, warn_of_other_clock
 from tinynas.spaces import build_graph, load_space
-from tinynas.targets import load_board
+from tinynas.targets import Board, load_board
+from tinynas.testing._transports import DamagingTransport
 
 BOARD = load_board("nucleo-f303k8")
 
@@ -69,6 +73,36 @@ def test_a_silent_board_is_one_line(deployment: Deployment) -> None:
     assert "\n" not in str(caught.value)
 
 
+class _SerialLine(DamagingTransport):
+    """A virtual board as a serial port shows a real one: it counts cycles."""
+
+    tick_unit = "cycles"
+
+
+@pytest.mark.parametrize(("external_clock", "clock_hz"), [(True, 72_000_000), (False, 64_000_000)])
+def test_milliseconds_are_those_of_the_clock_that_the_device_reached(
+    deployment: Deployment,
+    external_clock: bool,
+    clock_hz: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A Nucleo as delivered has no external clock: its firmware falls back to the internal one and says so."""
+
+    def open_line(port: str, board: Board) -> Transport:
+        return _SerialLine(VirtualBoard(board, deployment.firmware.elf, hse_connected=external_clock))
+
+    monkeypatch.setattr(_measurement, "_open", open_line)
+    measured = measure(deployment, BOARD, random_inputs(deployment.schedule, 1, seed=1), port="line")
+    assert (measured.unit, measured.clock_hz) == ("cycles", clock_hz)
+    document = measurement_json(deployment, measured, BOARD)
+    assert document["latency_ms"] == pytest.approx(1e3 * measured.ticks / clock_hz)
+    assert ("64 MHz instead of the board file's 72 MHz" in document["cycles_basis"]) is not external_clock
+    with caplog.at_level(logging.WARNING):
+        warn_of_other_clock(measured.clock_hz, BOARD)
+    assert ("runs at 64 MHz, its board file says 72 MHz" in caplog.text) is not external_clock
+
+
 def test_networks_with_several_outputs_are_refused(tmp_path: Path) -> None:
     builder = GraphBuilder("two", DType.INT8)
     x = builder.input((1, 4, 4, 1))
@@ -76,6 +110,40 @@ def test_networks_with_several_outputs_are_refused(tmp_path: Path) -> None:
     graph = with_random_constants(builder.build([a, b]), seed=0)
     with pytest.raises(UnsupportedGraphError, match="1 inputs and 2 outputs"):
         deploy(graph, BOARD, tmp_path)
+
+
+def test_networks_of_more_steps_than_a_profile_holds_are_refused(tmp_path: Path) -> None:
+    builder = GraphBuilder("deep", DType.INT8)
+    x = builder.input((1, 4, 4, 1))
+    for index in range(257):
+        x = builder.max_pool_2d(x, (2, 2), stride=(1, 1), padding=Padding.SAME, name=f"pool-{index}")
+    graph = with_random_constants(builder.build([x]), seed=0)
+    with pytest.raises(UnsupportedGraphError, match="'deep' has 257 steps; the firmware profiles at most 256"):
+        deploy(graph, BOARD, tmp_path)
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_memory_model_fitted_with_another_compiler_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        load_memory_model(BOARD, "zig")
+        assert caplog.text == ""
+        monkeypatch.setattr(ZigToolchain, "version", lambda self: "zig 99")
+        load_memory_model(BOARD, "zig")
+        assert "the compiler here is zig 99" in caplog.text
+
+
+def test_a_memory_model_can_be_read_without_the_compiler(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def missing(name: str) -> Toolchain:
+        raise ToolchainError(f"{name} is not installed")
+
+    monkeypatch.setattr(_deployment, "load_toolchain", missing)
+    with caplog.at_level(logging.WARNING):
+        load_memory_model(BOARD, "zig")
+    assert caplog.text == ""
 
 
 def test_random_inputs_depend_on_the_seed(deployment: Deployment) -> None:

@@ -209,6 +209,23 @@ def test_a_finished_run_answers_at_once(config: Path, undisturbed: tuple[Path, d
     assert len(after) == len(before.splitlines()) + 1
 
 
+@pytest.mark.parametrize("left", [None, "of the unfinished run"], ids=["missing", "outdated"])
+def test_a_report_lost_after_the_result_is_written_again(
+    left: str | None, config: Path, undisturbed: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """As after a kill between journalling the result and writing the report."""
+    out = tmp_path / "run"
+    shutil.copytree(undisturbed[0], out)
+    report = out / "report.html"
+    whole = report.read_text()
+    report.unlink()
+    if left is not None:
+        report.write_text(left)
+        os.utime(report, (0, 0))
+    finish(config, out)
+    assert report.read_text() == whole
+
+
 def test_changed_space_or_seed_is_refused(config: Path, undisturbed: tuple[Path, dict[str, Any]]) -> None:
     out, _ = undisturbed
     changed = subprocess.run([*command(config, out), "--seed", "5"], capture_output=True, text=True, check=False)

@@ -21,13 +21,13 @@ from tinynas.latency import (
     latency_metrics,
     to_json,
 )
-from tinynas.lowering import Schedule, lower
-from tinynas.memory import NativeMemoryModel
+from tinynas.lowering import Schedule
 from tinynas.pipeline._atomic import write_atomically
-from tinynas.pipeline._deployment import deploy
+from tinynas.pipeline._deployment import deploy, load_memory_model
 from tinynas.pipeline._flashing import flash
+from tinynas.pipeline._lowering import lower_for_speed
 from tinynas.pipeline._measure_model import MeasurementInputError
-from tinynas.pipeline._measurement import NetworkMeasurement, measure, random_inputs
+from tinynas.pipeline._measurement import NetworkMeasurement, measure, random_inputs, warn_of_other_clock
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.targets import Board, load_board
 
@@ -79,7 +79,7 @@ def calibrate_board(
     if virtual == (port is not None):
         raise MeasurementInputError("give either --virtual or --port PORT: what should be calibrated?")
     board = load_board(board_name)
-    memory = NativeMemoryModel.for_board(board, toolchain)
+    memory = load_memory_model(board, toolchain)
     watch = progress or SilentProgress()
 
     def networks(count: int, network_seed: int) -> list[Graph]:
@@ -89,6 +89,7 @@ def calibrate_board(
     unseen = _measure_all(
         "unseen networks", networks(HOLDOUT_NETWORKS, seed + _HOLDOUT_SEED), board, port, toolchain, watch
     )
+    warn_of_other_clock(fitted[0].measured.clock_hz, board)
     layers = [layer for network in fitted for layer in network.layers()]
     model = fit_latency(
         layers,
@@ -140,7 +141,7 @@ def _measure_all(
             measured = measure(deployment, board, random_inputs(deployment.schedule, 1, index), port=port)
         if measured.mismatches:
             raise ExternalError(f"network {graph.name!r} on {board.name} differs from the reference executor")
-        found.append(_Measured(lower(graph), measured))
+        found.append(_Measured(lower_for_speed(graph), measured))
         watch.advance(index + 1)
     watch.end(f"{len(found)} networks, every output equal to the reference")
     return found

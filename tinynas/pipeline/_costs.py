@@ -13,9 +13,10 @@ from typing import Any
 
 from tinynas.graph import DType
 from tinynas.latency import LatencyModel
-from tinynas.lowering import Schedule, lower
+from tinynas.lowering import Schedule
 from tinynas.memory import BlockCost, NativeMemoryModel, RegionUsage, combine
 from tinynas.pipeline._config import ConfigError, LimitsConfig
+from tinynas.pipeline._lowering import lower_for_speed
 from tinynas.spaces import Architecture, ArchitectureCost, Block, build_block_graph, cached_by_signature
 from tinynas.targets import Board, Reserve
 
@@ -75,7 +76,7 @@ class BlockSchedules:
     """Schedules and memory costs of blocks, by signature; shared by the cost models of a run."""
 
     def __init__(self) -> None:
-        self.schedule = cached_by_signature(lambda block: lower(build_block_graph(block, DType.INT8)))
+        self.schedule = cached_by_signature(lambda block: lower_for_speed(build_block_graph(block, DType.INT8)))
 
     def memory(self, model: NativeMemoryModel) -> Any:
         """The memory cost of a block under `model`, cached."""
@@ -115,6 +116,10 @@ class CostModel:
     def with_latency(self, latency: LatencyModel) -> CostModel:
         """The same costs under another latency model, without lowering anything again."""
         return CostModel(self.board, self.memory, self.reserve, latency, self.limit, self.schedules)
+
+    def with_limit(self, limit: LatencyLimit | None) -> CostModel:
+        """The same costs under another latency limit."""
+        return CostModel(self.board, self.memory, self.reserve, self.latency, limit, self.schedules)
 
     def of(self, architecture: Architecture) -> NetworkCost:
         """All costs of a network."""
@@ -177,11 +182,11 @@ class CostModel:
         return _BlockLatency(sum(known) if len(known) == len(values) else None, len(values))
 
 
-def latency_limit(limits: LimitsConfig, board: Board, unit: str) -> LatencyLimit | None:
+def latency_limit(limits: LimitsConfig, board: Board, unit: str, *, clock_hz: int | None = None) -> LatencyLimit | None:
     """The configured limit in ticks of `unit`.
 
-    Milliseconds become cycles by the board's clock; on the virtual board, where ticks are instructions, also by the
-    cycles per instruction that the board file declares.
+    Milliseconds become cycles by the clock, `clock_hz` where the device has reported it, else the board file's; on
+    the virtual board, where ticks are instructions, also by the cycles per instruction that the board file declares.
 
     Raises:
         ConfigError: milliseconds are asked of a board whose cycles per instruction are unknown, or instructions of a
@@ -193,7 +198,7 @@ def latency_limit(limits: LimitsConfig, board: Board, unit: str) -> LatencyLimit
         return LatencyLimit(float(limits.instructions), unit)
     if limits.latency_ms is None:
         return None
-    cycles = limits.latency_ms * 1e-3 * board.clock_hz
+    cycles = limits.latency_ms * 1e-3 * (board.clock_hz if clock_hz is None else clock_hz)
     if unit == "cycles":
         return LatencyLimit(cycles, unit)
     if board.cycles_per_instruction is None:

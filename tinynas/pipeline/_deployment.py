@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinynas.boards import Firmware, build_firmware, load_toolchain
+from tinynas.boards import Firmware, ToolchainError, build_firmware, load_toolchain
 from tinynas.engine import GeneratedModel, ModelInfo, generate
 from tinynas.graph import DType, Graph
-from tinynas.lowering import Schedule, UnsupportedGraphError, lower
-from tinynas.memory import MemoryPlan, plan_arena
+from tinynas.lowering import Schedule, UnsupportedGraphError
+from tinynas.memory import MemoryPlan, NativeMemoryModel, plan_arena
+from tinynas.pipeline._lowering import lower_for_speed
 from tinynas.targets import Board, Reserve
+
+# firmware/runtime/identity.c: a profile is one frame of 1024 bytes, 4 for each step.
+_MAX_STEPS = 256
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def deploy(
         ToolchainError: the compiler is missing or failed.
         NoFirmwareError: the board has no firmware.
     """
-    schedule = lower(graph)
+    schedule = lower_for_speed(graph)
     if len(schedule.inputs) != 1 or len(schedule.outputs) != 1:
         raise UnsupportedGraphError(
             f"model {graph.name!r} has {len(schedule.inputs)} inputs and {len(schedule.outputs)} outputs; "
@@ -57,6 +61,11 @@ def deploy(
         )
     if schedule.graph.tensor(schedule.inputs[0]).dtype is not DType.INT8:
         raise UnsupportedGraphError(f"model {graph.name!r} takes no int8 input: quantize it first")
+    if len(schedule.steps) > _MAX_STEPS:
+        raise UnsupportedGraphError(
+            f"model {graph.name!r} has {len(schedule.steps)} steps; the firmware profiles at most {_MAX_STEPS}: use a "
+            "network of fewer layers"
+        )
     plan = plan_arena(schedule)
     generated = generate(schedule, plan, directory / "c", info)
     firmware = build_firmware(
@@ -68,3 +77,20 @@ def deploy(
         reserve=reserve,
     )
     return Deployment(graph, schedule, plan, generated, firmware)
+
+
+def load_memory_model(board: Board, toolchain: str) -> NativeMemoryModel:
+    """The memory model of what `deploy` builds; warns where it was fitted with another compiler than the one here.
+
+    Raises:
+        MissingMemoryModelError: there is none for the board and toolchain.
+    """
+    return NativeMemoryModel.for_board(board, toolchain, compiler=_installed_version(toolchain))
+
+
+def _installed_version(toolchain: str) -> str | None:
+    """Name and version of the compiler, None where it is not installed: a model can be read without one."""
+    try:
+        return load_toolchain(toolchain).version()
+    except ToolchainError:
+        return None

@@ -9,10 +9,10 @@ from typing import Any
 from tinynas.engine import ModelInfo, export
 from tinynas.errors import UsageError
 from tinynas.formats import add_offline_plan, read_tflite, tensor_table, write_onnx
-from tinynas.lowering import lower
 from tinynas.memory import plan_arena
 from tinynas.memory.tflm import TflmMemoryModel, offline_plan
 from tinynas.pipeline._atomic import write_atomically
+from tinynas.pipeline._lowering import lower_for_speed
 
 
 class ExportError(UsageError):
@@ -95,7 +95,7 @@ def _require_free(out: Path, force: bool) -> None:
 def _c_project(model: Path, out: Path, info: ModelInfo | None) -> dict[str, Any]:
     if out.is_file():
         raise ExportError(f"{out} is a file: name a folder for the C project")
-    schedule = lower(read_tflite(model))
+    schedule = lower_for_speed(read_tflite(model))
     export(schedule, plan_arena(schedule), out, info)
     return {"format": "c", "files": sorted(str(path) for path in out.rglob("*") if path.is_file())}
 

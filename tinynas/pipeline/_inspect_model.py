@@ -10,10 +10,11 @@ from tinynas.formats import read_metadata, read_tflite
 from tinynas.formats._offline_plan import METADATA_NAME, read_offline_plan, tensor_table
 from tinynas.graph import Graph, count_macs, count_params, op_macs
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
-from tinynas.lowering import Schedule, lower
+from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel, RegionUsage, live_ranges, plan_arena
 from tinynas.memory.tflm import FileTensors, TflmMemoryModel, offline_plan
 from tinynas.pipeline._atomic import write_atomically
+from tinynas.pipeline._lowering import lower_for_speed
 from tinynas.pipeline._memory_view import arena_timeline, memory_advice
 from tinynas.targets import Board, load_board
 
@@ -50,7 +51,7 @@ def inspect_model(
     board = load_board(board_name)
     graph = read_tflite(model)
     if plot is not None:
-        schedule = lower(graph)
+        schedule = lower_for_speed(graph)
         figure = arena_timeline(schedule, plan_arena(schedule), board.arena_region.size_bytes)
         write_atomically(plot, figure.encode())
     if engine == "tflm":
@@ -68,7 +69,7 @@ def _latency_model(board: Board, toolchain: str, path: Path | None) -> LatencyMo
 
 
 def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: LatencyModel | None) -> dict[str, Any]:
-    schedule = lower(graph)
+    schedule = lower_for_speed(graph)
     memory = NativeMemoryModel.for_board(board, toolchain)
     sram, flash, verdict = memory.sram(schedule), memory.flash(schedule), memory.fits(schedule)
     return {

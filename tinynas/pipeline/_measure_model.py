@@ -14,7 +14,7 @@ from tinynas.lowering import Schedule
 from tinynas.pipeline._atomic import storage_error
 from tinynas.pipeline._deployment import Deployment, deploy
 from tinynas.pipeline._flashing import flash
-from tinynas.pipeline._measurement import Int8Array, NetworkMeasurement, measure, random_inputs
+from tinynas.pipeline._measurement import Int8Array, NetworkMeasurement, measure, random_inputs, warn_of_other_clock
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.targets import Board, load_board
 
@@ -73,6 +73,7 @@ def measure_model(
         watch.begin("inferences", len(inputs))
         measured = measure(deployment, board, inputs, port=port, progress=watch.advance)
         watch.end(f"{measured.mismatches} of {len(inputs)} differ from the reference")
+        warn_of_other_clock(measured.clock_hz, board)
     if output_file is not None:
         try:
             with output_file.open("wb") as stream:
@@ -92,7 +93,7 @@ def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board
         "instructions": measured.ticks if counted else None,
         "cycles": cycles,
         "cycles_basis": basis,
-        "latency_ms": None if cycles is None else 1e3 * cycles / board.clock_hz,
+        "latency_ms": None if cycles is None else 1e3 * cycles / measured.clock_hz,
         "layers": [
             {
                 "index": step.index,
@@ -111,13 +112,16 @@ def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board
 
 
 def _cycles(measured: NetworkMeasurement, board: Board) -> tuple[int | None, str]:
-    """Cycles of one inference, and what they rest on."""
+    """Cycles of one inference, and what they and their milliseconds rest on."""
+    clock = ""
+    if measured.clock_hz != board.clock_hz:
+        clock = f", at {measured.clock_hz / 1e6:g} MHz instead of the board file's {board.clock_hz / 1e6:g} MHz"
     if measured.unit == "cycles":
-        return measured.ticks, f"{board.core.name} cycle counter"
+        return measured.ticks, f"{board.core.name} cycle counter{clock}"
     declared = board.cycles_per_instruction
     if declared is None:
         return None, "the virtual board counts instructions; the board file declares no cycles per instruction"
-    return round(measured.ticks * declared.value), f"instructions times {declared.value:g}: {declared.basis}"
+    return round(measured.ticks * declared.value), f"instructions times {declared.value:g}: {declared.basis}{clock}"
 
 
 def _read_inputs(path: Path, schedule: Schedule) -> Int8Array:

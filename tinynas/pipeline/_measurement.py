@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.boards import Device, LinkError, MemoryReport, SerialPort, VirtualBoard
+from tinynas.boards import Device, Identity, LinkError, MemoryReport, SerialPort, VirtualBoard
 from tinynas.graph import DType, Graph, execute
 from tinynas.latency import InferenceMeasurement, Measurement, Unit, measurements_of
 from tinynas.lowering import Schedule
 from tinynas.pipeline._deployment import Deployment
 from tinynas.targets import Board
+
+logger = logging.getLogger(__name__)
 
 Int8Array = npt.NDArray[np.int8]
 
@@ -29,6 +32,7 @@ class NetworkMeasurement:
         memory: sizes of the memory sections and the stack's high-water mark, from the device.
         outputs: int8, one row per input.
         mismatches: how many outputs differ from the reference in any bit.
+        clock_hz: the clock that the device reached, which may differ from the board file's.
     """
 
     unit: Unit
@@ -37,6 +41,7 @@ class NetworkMeasurement:
     memory: MemoryReport
     outputs: Int8Array
     mismatches: int
+    clock_hz: int
 
     def layers(self, schedule: Schedule) -> list[Measurement]:
         """The steps as the latency model learns from them."""
@@ -75,7 +80,7 @@ def measure(
     transport = VirtualBoard(board, deployment.firmware.elf) if port is None else _open(port, board)
     try:
         device = Device(transport)
-        _require_model(device, deployment, port)
+        identity = _require_model(device, deployment, port)
         outputs = np.empty_like(expected)
         if isinstance(transport, VirtualBoard):
             transport.clear_counts()
@@ -97,7 +102,19 @@ def measure(
         transport.close()
     mismatches = int((outputs != expected).reshape(len(inputs), -1).any(axis=1).sum())
     unit: Unit = "instructions" if isinstance(transport, VirtualBoard) else "cycles"
-    return NetworkMeasurement(unit, ticks, steps, memory, outputs, mismatches)
+    return NetworkMeasurement(unit, ticks, steps, memory, outputs, mismatches, identity.clock_hz)
+
+
+def warn_of_other_clock(clock_hz: int, board: Board) -> None:
+    """Warn where the device runs at another clock than its board file says; milliseconds follow the device."""
+    if clock_hz != board.clock_hz:
+        logger.warning(
+            "%s runs at %g MHz, its board file says %g MHz: is its external clock connected? Milliseconds are those "
+            "of the device's clock",
+            board.name,
+            clock_hz / 1e6,
+            board.clock_hz / 1e6,
+        )
 
 
 def reference_outputs(graph: Graph, schedule: Schedule, inputs: Int8Array) -> Int8Array:
@@ -131,10 +148,11 @@ def _open(port: str, board: Board) -> SerialPort:
     return SerialPort(port, board.serial.baud if board.serial is not None else 115200)
 
 
-def _require_model(device: Device, deployment: Deployment, port: str | None) -> None:
+def _require_model(device: Device, deployment: Deployment, port: str | None) -> Identity:
     identity = device.hello()
     if identity.build_id != deployment.firmware.build_id:
         raise LinkError(
             f"the board at {port or 'the virtual port'} runs model {identity.model!r} of another build: flash "
             f"{deployment.firmware.elf} and reset the board"
         )
+    return identity

@@ -12,6 +12,7 @@ from tinynas.errors import MissingExtraError
 from tinynas.memory import firmware_hash
 from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import Progress, SilentProgress
+from tinynas.pipeline._report import write_report
 from tinynas.pipeline._run_directory import RunDirectory
 from tinynas.spaces import load_space
 from tinynas.targets import load_board
@@ -50,9 +51,21 @@ def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | Non
     }
     with RunDirectory(directory, identity) as run:
         if run.finished("result") is not None:
-            result: dict[str, Any] = run.read_json("result.json")
-            return result
+            return _finished_result(run)
         return execute(config, board, space, data, run, progress or SilentProgress(), processes=available_processors())
+
+
+def _finished_result(run: RunDirectory) -> dict[str, Any]:
+    """The result of a finished run, with its report.
+
+    The report is written after the result is journalled, so a process may have died between the two: then it is
+    missing, or one of the unfinished run, older than the result.
+    """
+    report, document = run.file("report.html"), run.file("result.json")
+    if not report.is_file() or report.stat().st_mtime_ns < document.stat().st_mtime_ns:
+        write_report(run.path, report)
+    result: dict[str, Any] = run.read_json("result.json")
+    return result
 
 
 def available_processors() -> int:

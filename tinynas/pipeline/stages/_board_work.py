@@ -105,6 +105,7 @@ def latency_json(built: BuiltNetwork) -> dict[str, Any]:
     return {
         "unit": measured.unit,
         "ticks": measured.ticks,
+        "clock_hz": measured.clock_hz,
         "layers": [
             {"name": step.name, "variant": layer.variant, "features": dict(layer.features), "value": layer.value}
             for step, layer in zip(schedule.steps, measured.layers(schedule), strict=True)

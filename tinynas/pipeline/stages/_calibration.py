@@ -6,9 +6,10 @@ from typing import Any
 
 from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, calibration_networks, fit_latency, from_json, to_json
-from tinynas.lowering import Schedule, lower
+from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel
-from tinynas.pipeline._measurement import random_inputs
+from tinynas.pipeline._lowering import lower_for_speed
+from tinynas.pipeline._measurement import random_inputs, warn_of_other_clock
 from tinynas.pipeline.stages._board_work import build_and_measure, inference_of, latency_json, layers_of
 from tinynas.pipeline.stages._context import RunContext
 
@@ -30,6 +31,14 @@ def calibrate(context: RunContext, memory: NativeMemoryModel) -> LatencyModel:
     return load_round_model(context, 0)
 
 
+def device_clock_hz(context: RunContext) -> int:
+    """The clock that the device reported when it was calibrated."""
+    calibration = context.run.finished("calibration")
+    if calibration is None:
+        raise RuntimeError("the board is not calibrated yet")
+    return int(calibration["clock_hz"])
+
+
 def _calibrate(context: RunContext, memory: NativeMemoryModel) -> dict[str, Any]:
     count = context.config.measure.calibration_networks
     context.progress.begin("calibration", count)
@@ -43,11 +52,12 @@ def _calibrate(context: RunContext, memory: NativeMemoryModel) -> dict[str, Any]
         name = f"calibration-{index}"
 
         def measure_one(name: str = name, graph: Graph = graph) -> dict[str, Any]:
-            inputs = random_inputs(lower(graph), 1, context.config.seed)
+            inputs = random_inputs(lower_for_speed(graph), 1, context.config.seed)
             return latency_json(build_and_measure(context, memory, name, graph, inputs, folder=f"candidates/{name}"))
 
         documents.append(context.run.once(name, measure_one))
         context.progress.advance(index + 1)
+    warn_of_other_clock(documents[0]["clock_hz"], context.board)
     model = fit_latency(
         [layer for document in documents for layer in layers_of(document)],
         unit=documents[0]["unit"],
@@ -63,4 +73,4 @@ def _calibrate(context: RunContext, memory: NativeMemoryModel) -> dict[str, Any]
     context.run.write_json(latency_model_file(0), to_json(model))
     layers = sum(len(document["layers"]) for document in documents)
     context.progress.end(f"{layers} layers of {len(documents)} networks, every output equal to the reference")
-    return {"networks": len(documents), "layers": layers}
+    return {"networks": len(documents), "layers": layers, "clock_hz": documents[0]["clock_hz"]}

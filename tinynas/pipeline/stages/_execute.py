@@ -10,9 +10,10 @@ import torch
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._costs import CostModel, LatencyLimit, latency_limit
+from tinynas.pipeline._deployment import load_memory_model
 from tinynas.pipeline._progress import Progress
 from tinynas.pipeline._run_directory import RunDirectory
-from tinynas.pipeline.stages._calibration import calibrate
+from tinynas.pipeline.stages._calibration import calibrate, device_clock_hz
 from tinynas.pipeline.stages._candidates import measure_and_refine
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.stages._feasibility import check_feasibility
@@ -56,12 +57,15 @@ def execute(
     # One thread here too, as in the training processes: what is computed does not depend on the number of processors.
     torch.set_num_threads(1)
     context = RunContext(config, board, space, data, run, progress, processes)
-    memory = NativeMemoryModel.for_board(board, config.measure.toolchain)
+    memory = load_memory_model(board, config.measure.toolchain)
     unit = "instructions" if config.measure.transport == "virtual" else "cycles"
     limit = latency_limit(config.limits, board, unit)
     costs = CostModel(board, memory, context.reserve, limit=limit)
     configurations = check_feasibility(context, costs)
     costs = costs.with_latency(calibrate(context, memory))
+    # Milliseconds of the clock that the device runs at, which only the device knows.
+    limit = latency_limit(config.limits, board, unit, clock_hz=device_clock_hz(context))
+    costs = costs.with_limit(limit)
     if limit is not None:
         configurations = check_feasibility(context, costs, within_limit=True)
     chosen = choose_space(context, costs, configurations)
