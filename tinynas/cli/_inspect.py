@@ -43,7 +43,10 @@ def inspect(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether a model fits a board, what it needs and what takes how much. Exit code 1: it does not fit."""
+    """Say whether a model fits a board, what it needs and what takes how much.
+
+    Exit code 1: it does not fit. Where something that decides is unknown (TFLM's own code) the exit code is 0.
+    """
     from tinynas.pipeline import inspect_model
 
     result = inspect_model(
@@ -56,7 +59,7 @@ def inspect(
         plot=plot,
     )
     emit(result, as_json=as_json, render=lambda console: _render(console, result, board))
-    if result["fits"] is not True:
+    if result["fits"] is False:
         raise typer.Exit(1)
 
 
@@ -89,7 +92,11 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
     for option in result["memory"]["options"]:
         saved = f"saves {bytes_text(option['saved_bytes'])} bytes" if option["saved_bytes"] else "saves nothing"
         console.print(f"  {option['kind']:<12} {saved}: {option['how']}")
-    verdict = {True: "[bold green]fits[/]", False: "[bold red]does not fit[/]", None: "[bold yellow]unknown[/]"}
+    verdict = {
+        True: "[bold green]fits[/]",
+        False: "[bold red]does not fit[/]",
+        None: "[bold yellow]unknown whether it fits[/]",
+    }
     console.print(f"{verdict[result['fits']]} {board}")
     for reason in result["reasons"]:
         console.print(f"  {reason}")

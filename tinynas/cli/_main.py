@@ -89,7 +89,8 @@ def _run_command(words: list[str], *, debug: bool) -> int:
         return _fail(f"cannot use {where}: {error.strerror or error}; mend that and try again", 3, words, debug=debug)
     except Exception as error:
         traceback.print_exc()
-        return _fail(f"a defect of TinyNAS, please report it: {error!r}", _DEFECT, words, debug=False)
+        what = f"{type(error).__name__}: {error}"[:200]
+        return _fail(f"a defect of TinyNAS, please report it: {what}", _DEFECT, words, debug=False)
     if code == _INTERRUPTED:
         again = "; what is finished is kept, the same command continues the run" if words[0] == "run" else ""
         typer.echo(f"tinynas: interrupted{again}", err=True)

@@ -90,6 +90,8 @@ def load_latency_model(path: Path) -> LatencyModel:
         raise LatencyError(f"cannot read the latency model {path}: {error.strerror}") from error
     except json.JSONDecodeError as error:
         raise LatencyError(f"{path}: not JSON (line {error.lineno}); calibrate again") from error
+    except UnicodeDecodeError as error:
+        raise LatencyError(f"{path}: not a latency model but a binary file; calibrate again") from error
     if not isinstance(document, dict):
         raise LatencyError(f"{path}: not a latency model; calibrate again")
     return from_json(document, str(path))

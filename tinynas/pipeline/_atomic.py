@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -49,6 +50,6 @@ def fsync_directory(path: Path) -> None:
 
 def storage_error(path: Path, error: OSError) -> StorageError:
     """One line for a failed write, with what to do."""
-    return StorageError(
-        f"cannot write {path}: {error.strerror or error}; make room, then the same command continues the run"
-    )
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    remedy = "make room, then the same command continues the run" if full else "choose another place, or mend that one"
+    return StorageError(f"cannot write {path}: {error.strerror or error}; {remedy}")
