@@ -161,10 +161,20 @@ def test_killed_again_and_again_the_winner_is_the_same(
     assert len(scored) == len(set(scored)), "a network was scored twice"
 
 
+def _notice_interrupts() -> None:
+    """A shell without job control starts background commands deaf to SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupt_is_a_clean_message(config: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with subprocess.Popen(
-        command(config, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command(config, out),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=_notice_interrupts,
     ) as process:
         deadline = time.monotonic() + 120
         while not ((out / "journal.jsonl").is_file() and '"work":"space"' in (out / "journal.jsonl").read_text()):
