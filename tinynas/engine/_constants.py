@@ -13,7 +13,7 @@ from tinynas.errors import UsageError
 from tinynas.graph import Quantization, Tensor
 
 WORD = 4
-_ELEMENT_BYTES = {"int8_t": 1, "uint16_t": 2, "int32_t": 4, "const int8_t *": 4}
+_ELEMENT_BYTES = {"int8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "const int8_t *": 4}
 _LINE = 112
 _IDENTIFIER = 48
 
@@ -71,6 +71,11 @@ class StepConstants:
 def integers(name: str, element: str, values: npt.NDArray[np.generic] | Sequence[int]) -> ConstantArray:
     """An array of integers, flattened in C order."""
     return ConstantArray(name, element, tuple(map(str, np.asarray(values).reshape(-1).tolist())))
+
+
+def packed_words(name: str, words: npt.NDArray[np.uint32]) -> ConstantArray:
+    """An array of words that hold what a kernel reads in a layout of its own, in hexadecimal."""
+    return ConstantArray(name, "uint32_t", tuple(f"0x{word:08x}u" for word in words.reshape(-1).tolist()))
 
 
 def data_of(tensor: Tensor) -> npt.NDArray[np.generic]:

@@ -1,6 +1,8 @@
 """Lowering: from a graph to the schedule of kernel calls that our engine executes."""
 
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
+from tinynas.lowering._depthwise_variants import plane_shape
+from tinynas.lowering._dot_variants import column_order
 from tinynas.lowering._lower import lower
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
@@ -19,7 +21,9 @@ __all__ = [
     "Schedule",
     "Step",
     "UnsupportedGraphError",
+    "column_order",
     "lower",
+    "plane_shape",
     "reduced_view",
     "select_variant",
 ]

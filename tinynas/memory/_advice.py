@@ -58,7 +58,7 @@ def advise(graph: Graph, tflm: TflmMemoryModel | None = None) -> MemoryAdvice:
     Raises:
         UnsupportedGraphError: Our engine cannot run the network.
     """
-    schedule = lower(graph, in_place_depthwise=False)
+    schedule = lower(graph)
     arena = plan_arena(schedule).arena_bytes
     alive = live_ranges(schedule).bytes_per_step()
     peak = max(range(len(alive)), key=alive.__getitem__, default=0)
@@ -88,7 +88,7 @@ def _in_place(graph: Graph, arena: int) -> MemoryOption:
 
 
 def _reorder(graph: Graph, arena: int) -> MemoryOption:
-    better = plan_arena(lower(reorder(graph), in_place_depthwise=False)).arena_bytes
+    better = plan_arena(lower(reorder(graph))).arena_bytes
     how = "lower(reorder(graph)): run the operators in another order" if better < arena else "no order takes less"
     return MemoryOption("reorder", False, min(better, arena), max(0, arena - better), 0, how)
 

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The heart of the dense convolutions: four columns against all output channels.
+ *
+ * A column is what one output pixel sees of the input, as int16, zero padding elements included. Four of them are
+ * interleaved in pairs of elements: word 4 * j + p holds elements 2 * j (low half) and 2 * j + 1 of column p. Elements are
+ * in the order in which `tn_expand` stores them: of each four bytes of input 0, 2, 1, 3, since one SXTB16 extends the
+ * even bytes of a word and another the odd ones.
+ *
+ * The constants of a layer are one stream of words, read once from front to back for every four columns. For each tile
+ * of two output channels: two biases, the input's zero point folded in; one word for each pair of elements, its bytes the
+ * first channel's weight of element 2 * j, the second channel's, the first channel's of 2 * j + 1, the second channel's;
+ * two multipliers; and the complements of both shifts, in bytes 0 and 1. Of an odd number of channels the second
+ * is in the first two tiles, and computed twice.
+ */
+#ifndef TINYNAS_DOT_TILES_H
+#define TINYNAS_DOT_TILES_H
+
+#include "tinynas/dsp.h"
+#include "tinynas/kernels.h"
+
+enum { TN_COLUMNS = 4 };
+
+/* `step` is the distance between the outputs of two columns: the output channels, or 0 where all four are the same. */
+void tn_dot_tiles(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step);
+
+/* Two int8 values as a pair of elements. */
+static inline uint32_t tn_pair(int32_t low, int32_t high)
+{
+    return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
+}
+
+/* Appends `count` elements of input to one of four interleaved columns; an odd one is paired with zero. Returns the
+ * column's next word. */
+static inline uint32_t *tn_expand(uint32_t *column, const int8_t *from, int32_t count)
+{
+    for (int32_t i = count >> 2; i > 0; i--) {
+#if TN_DSP
+        const uint32_t word = tn_load_word(from);
+        column[0] = tn_even_bytes(word);
+        column[TN_COLUMNS] = tn_odd_bytes(word);
+#else
+        column[0] = tn_pair(from[0], from[2]);
+        column[TN_COLUMNS] = tn_pair(from[1], from[3]);
+#endif
+        column += 2 * TN_COLUMNS;
+        from += 4;
+    }
+    for (int32_t i = count & 3; i > 0; i -= 2) {
+        *column = tn_pair(from[0], i > 1 ? from[1] : 0);
+        column += TN_COLUMNS;
+        from += 2;
+    }
+    return column;
+}
+
+#endif

@@ -1,0 +1,216 @@
+"""The depthwise convolutions: channel by channel over a gathered plane, or all channels at once."""
+
+from __future__ import annotations
+
+import math
+
+from tinynas.graph import DepthwiseConv2DAttributes, OpKind
+from tinynas.lowering._geometry import window_counts, window_of
+from tinynas.lowering._variants import STRUCTURE_BYTES, WORD, KernelCall, KernelVariant, channel_tables, pairs, words
+
+_CHANNEL_TILE = 4  # depthwise_conv_2d.c computes four channels at a time
+
+_PLANE_HELPERS = ("clamp_outputs.c", "depthwise_plane.c")
+
+
+def plane_shape(call: KernelCall) -> tuple[int, int]:
+    """Rows and columns of the padded plane, as far as windows reach.
+
+    Columns are even, so that every row starts at a word, and reach as far as the windows of an even number of outputs
+    with an even number of taps: kernels compute two outputs at a time from pairs of neighbours.
+    """
+    (kernel_height, kernel_width), stride, _ = window_of(call.graph, call.op)
+    _, height, width, _ = call.input.shape
+    _, output_height, output_width, _ = call.output.shape
+    rows = max(call.padding[0] + height, (output_height - 1) * stride[0] + kernel_height)
+    reach = (2 * pairs(output_width) - 1) * stride[1] + 2 * pairs(kernel_width)
+    return rows, 2 * pairs(max(call.padding[2] + width, reach))
+
+
+def channel_words(taps: int) -> int:
+    """Words of one channel's constants: bias, multiplier, and in bytes the weights and a shift."""
+    return 2 + words(taps + 1) // WORD
+
+
+def _planar_scratch_bytes(call: KernelCall) -> int:
+    """A row of sums, one channel's weights in pairs, and its plane of int16."""
+    (kernel_height, kernel_width), _, _ = window_of(call.graph, call.op)
+    rows, columns = plane_shape(call)
+    return 4 * 2 * pairs(call.output.shape[2]) + WORD * kernel_height * pairs(kernel_width) + 2 * rows * columns
+
+
+def _planar_constants(call: KernelCall) -> int:
+    channels = call.output.shape[3]
+    taps = call.weights.elements // channels
+    return WORD * channels * channel_words(taps) + STRUCTURE_BYTES["tn_depthwise_planar_params"]
+
+
+def _is_planar(call: KernelCall) -> bool:
+    """Depth multiplier 1, no dilation, and scratch that is smaller than the output.
+
+    So where the input dies at the call, in place takes less than input and output.
+    """
+    attributes = call.op.attributes
+    return (
+        isinstance(attributes, DepthwiseConv2DAttributes)
+        and attributes.depth_multiplier == 1
+        and attributes.dilation == (1, 1)
+        and words(_planar_scratch_bytes(call)) < words(call.output.size_bytes)
+    )
+
+
+def _shrinks(call: KernelCall) -> bool:
+    """Whether a smaller output takes the place of one end of its input.
+
+    The input must lie there by itself (the planner keeps to the ends of the arena), in whole words, so that its pixels
+    are pixels of the input.
+    """
+    before, after = call.input.size_bytes, call.output.size_bytes
+    return call.input_alone and after < before and before % WORD == after % WORD == 0
+
+
+def _is_3x3(call: KernelCall, stride: int) -> bool:
+    if not _is_planar(call):
+        return False
+    filter_size, strides, _ = window_of(call.graph, call.op)
+    return filter_size == (3, 3) and strides == (stride, stride)
+
+
+def _planar_features(call: KernelCall) -> dict[str, float]:
+    _, height, width, channels = call.output.shape
+    (kernel_height, kernel_width), _, _ = window_of(call.graph, call.op)
+    _, input_height, input_width, _ = call.input.shape
+    rows, columns = plane_shape(call)
+    sums = channels * height * pairs(width)
+    return {
+        "calls": 1,
+        "filled": rows * columns // 2,
+        "planes": channels,
+        "gathered_rows": channels * input_height,
+        "gathered_quads": channels * input_height * (input_width // 4),
+        "gathered_tails": channels * input_height * (input_width % 4),
+        "weight_rows": channels * kernel_height,
+        "weight_pairs": channels * kernel_height * (kernel_width // 2),
+        "weight_singles": channels * kernel_height * (kernel_width % 2),
+        "rows": channels * height,
+        "sums": sums,
+        "pairs": channels * height * (width // 2),
+        "last": channels * height * (width % 2),
+    }
+
+
+def _any_window_features(call: KernelCall) -> dict[str, float]:
+    features = _planar_features(call)
+    (kernel_height, kernel_width), _, _ = window_of(call.graph, call.op)
+    return features | {
+        "tap_rows": features["sums"] * kernel_height,
+        "taps": features["sums"] * kernel_height * pairs(kernel_width),
+    }
+
+
+def _is_depthwise(call: KernelCall) -> bool:
+    attributes = call.op.attributes
+    return (
+        isinstance(attributes, DepthwiseConv2DAttributes)
+        and attributes.depth_multiplier == 1
+        and call.input.shape[3] >= _CHANNEL_TILE
+    )
+
+
+def _depthwise_constants(call: KernelCall) -> int:
+    return (
+        words(call.weights.elements)
+        + channel_tables(call.output.shape[3])
+        + STRUCTURE_BYTES["tn_depthwise_conv_2d_params"]
+    )
+
+
+def _depthwise_features(call: KernelCall) -> dict[str, float]:
+    _, height, width, channels = call.output.shape
+    (tap_rows, _), (tap_columns, _) = window_counts(call)
+    tiles = math.ceil(channels / _CHANNEL_TILE)
+    return {
+        "calls": 1,
+        "rows": height,
+        "pixels": height * width,
+        "tiles": height * width * tiles,
+        "tap_rows": tap_rows * width * tiles,
+        "taps": tap_rows * tap_columns * tiles,
+    }
+
+
+_PLANAR_LOOPS = {
+    "filled": "pairs of elements of a padded plane",
+    "planes": "channels",
+    "gathered_rows": "input rows, over all channels",
+    "gathered_quads": "four input elements gathered at once",
+    "gathered_tails": "input elements that four left over in a row",
+    "weight_rows": "rows of weights, over all channels",
+    "weight_pairs": "pairs of weights in them",
+    "weight_singles": "weights without a partner",
+    "rows": "output rows, over all channels",
+    "sums": "pairs of neighbours in an output row, an odd last one counted as a pair",
+    "pairs": "pairs of outputs requantized",
+    "last": "outputs that were left over in a row",
+}
+
+
+def _planar(name: str, source: str, stride: int) -> KernelVariant:
+    """A planar kernel of 3 x 3 windows."""
+    return KernelVariant(
+        name=name,
+        kinds=(OpKind.DEPTHWISE_CONV_2D,),
+        source=source,
+        helpers=_PLANE_HELPERS,
+        symbol=f"tn_{name}",
+        parameters="tn_depthwise_planar_params",
+        applies=lambda call: _is_3x3(call, stride),
+        constant_bytes=_planar_constants,
+        features=_planar_features,
+        loops=_PLANAR_LOOPS,
+        in_place=True,
+        shrinks=_shrinks,
+        scratch_bytes=_planar_scratch_bytes,
+    )
+
+
+DEPTHWISE_CONV_2D_3X3 = _planar("depthwise_conv_2d_3x3", "depthwise_conv_2d_3x3.c", 1)
+DEPTHWISE_CONV_2D_3X3_STRIDE_2 = _planar("depthwise_conv_2d_3x3_stride_2", "depthwise_conv_2d_3x3_stride_2.c", 2)
+
+DEPTHWISE_CONV_2D_PLANAR = KernelVariant(
+    name="depthwise_conv_2d_planar",
+    kinds=(OpKind.DEPTHWISE_CONV_2D,),
+    source="depthwise_conv_2d_planar.c",
+    helpers=_PLANE_HELPERS,
+    symbol="tn_depthwise_conv_2d_planar",
+    parameters="tn_depthwise_planar_params",
+    applies=_is_planar,
+    constant_bytes=_planar_constants,
+    features=_any_window_features,
+    loops={
+        **_PLANAR_LOOPS,
+        "tap_rows": "rows of the window, over all sums",
+        "taps": "pairs of taps of the window, over all sums: four MACs each",
+    },
+    in_place=True,
+    shrinks=_shrinks,
+    scratch_bytes=_planar_scratch_bytes,
+)
+
+DEPTHWISE_CONV_2D = KernelVariant(
+    name="depthwise_conv_2d",
+    kinds=(OpKind.DEPTHWISE_CONV_2D,),
+    source="depthwise_conv_2d.c",
+    symbol="tn_depthwise_conv_2d",
+    parameters="tn_depthwise_conv_2d_params",
+    applies=_is_depthwise,
+    constant_bytes=_depthwise_constants,
+    features=_depthwise_features,
+    loops={
+        "rows": "output rows",
+        "pixels": "output pixels",
+        "tiles": "groups of four channels, over all pixels",
+        "tap_rows": "rows of the window inside the input, over all tiles",
+        "taps": "taps of the window inside the input, over all tiles: four MACs each",
+    },
+)
