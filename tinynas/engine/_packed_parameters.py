@@ -86,20 +86,17 @@ def _dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     pair = np.stack((first, first + 1), axis=1)
     interleaved = columns[pair].transpose(0, 2, 1).reshape(len(pair), -1).view("<u4")
     shifts = (~shift[pair].astype(np.int32) & 0xFF) << np.array([0, 8])
+    general = _needs_general_requantization(call, rows.reshape(outputs, -1), bias, shift)
+    channels = np.stack((bias if general else 2 * bias, multiplier.astype(np.int32)), axis=1)
     stream = np.column_stack(
-        (
-            bias[pair].view(np.uint32),
-            interleaved,
-            multiplier[pair].astype(np.int32).view(np.uint32),
-            shifts.sum(axis=1).astype(np.uint32),
-        )
+        (interleaved, channels[pair].reshape(len(pair), 4).view(np.uint32), shifts.sum(axis=1).astype(np.uint32))
     )
     return stream.astype(np.uint32), {
         "constants": f"{name}_constants",
         "pairs": interleaved.shape[1],
         "output_channels": outputs,
         **output_fields(call),
-        "general": _needs_general_requantization(call, rows.reshape(outputs, -1), bias, shift),
+        "general": general,
     }
 
 

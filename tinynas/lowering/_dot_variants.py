@@ -88,7 +88,7 @@ def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
         "calls": 1,
         "groups": groups,
         "tiles": tiles,
-        "rounds": tiles * -(-in_column // _UNROLLED),
+        "rounds": tiles * -(-(in_column - 1) // _UNROLLED),
         "pairs": tiles * in_column,
     }
 
@@ -96,7 +96,7 @@ def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
 _TILE_LOOPS = {
     "groups": "groups of four pixels",
     "tiles": "tiles of four pixels by two output channels",
-    "rounds": "rounds of the innermost loop, four pairs of elements each",
+    "rounds": "rounds of the innermost loop, four pairs of elements each, the first pair of a tile apart",
     "pairs": "pairs of elements, over all tiles: sixteen MACs each",
 }
 _EXPANSION_LOOPS = {
@@ -114,8 +114,8 @@ def _expansion(elements: int) -> tuple[int, int, int]:
 def _conv_1x1_features(call: KernelCall) -> dict[str, float]:
     inputs = call.weights.shape[3]
     pixels = call.input.elements // inputs
-    columns = COLUMNS * _groups(pixels)
-    quads, tails, singles = (columns * count for count in _expansion(inputs))
+    groups = _groups(pixels)
+    quads, tails, singles = (groups * count for count in _expansion(inputs))
     return _tile_features(call, pixels) | {"quads": quads, "tails": tails, "singles": singles}
 
 

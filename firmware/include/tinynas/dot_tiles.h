@@ -8,10 +8,10 @@
  * even bytes of a word and another the odd ones.
  *
  * The constants of a layer are one stream of words, read once from front to back for every four columns. For each tile
- * of two output channels: two biases, the input's zero point folded in; one word for each pair of elements, its bytes the
- * first channel's weight of element 2 * j, the second channel's, the first channel's of 2 * j + 1, the second channel's;
- * two multipliers; and the complements of both shifts, in bytes 0 and 1. Of an odd number of channels the second
- * is in the first two tiles, and computed twice.
+ * of two output channels: one word for each pair of elements, its bytes the first channel's weight of element 2 * j, the
+ * second channel's, the first channel's of 2 * j + 1, the second channel's; for either channel twice its bias (once where
+ * `general` is set), the input's zero point folded in, and its multiplier; and the complements of both shifts, in bytes 0 and 1. Of an odd number of
+ * channels the second is in the first two tiles, and computed twice.
  */
 #ifndef TINYNAS_DOT_TILES_H
 #define TINYNAS_DOT_TILES_H
@@ -30,8 +30,19 @@ static inline uint32_t tn_pair(int32_t low, int32_t high)
     return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
 }
 
-/* Appends `count` elements of input to one of four interleaved columns; an odd one is paired with zero. Returns the
- * column's next word. */
+/* Stores what `count` elements left over of the last four, of which an odd one is paired with zero. Returns the column's
+ * next word. */
+static inline uint32_t *tn_expand_tail(uint32_t *column, const int8_t *from, int32_t count)
+{
+    for (int32_t i = count & 3; i > 0; i -= 2) {
+        *column = tn_pair(from[0], i > 1 ? from[1] : 0);
+        column += TN_COLUMNS;
+        from += 2;
+    }
+    return column;
+}
+
+/* Appends `count` elements of input to one of four interleaved columns. Returns the column's next word. */
 static inline uint32_t *tn_expand(uint32_t *column, const int8_t *from, int32_t count)
 {
     for (int32_t i = count >> 2; i > 0; i--) {
@@ -46,12 +57,7 @@ static inline uint32_t *tn_expand(uint32_t *column, const int8_t *from, int32_t 
         column += 2 * TN_COLUMNS;
         from += 4;
     }
-    for (int32_t i = count & 3; i > 0; i -= 2) {
-        *column = tn_pair(from[0], i > 1 ? from[1] : 0);
-        column += TN_COLUMNS;
-        from += 2;
-    }
-    return column;
+    return tn_expand_tail(column, from, count);
 }
 
 #endif
