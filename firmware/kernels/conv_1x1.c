@@ -39,10 +39,13 @@ static inline void expand_pixels(uint32_t *columns, const int8_t *from, int32_t 
         pixel2 += 4;
         pixel3 += 4;
     }
-    (void)tn_expand_tail(columns, pixel0, count);
-    (void)tn_expand_tail(columns + 1, pixel1, count);
-    (void)tn_expand_tail(columns + 2, pixel2, count);
-    (void)tn_expand_tail(columns + 3, pixel3, count);
+    if ((count & 3) != 0) {
+        from += count & ~3;
+        for (int32_t i = 0; i < TN_COLUMNS; i++) {
+            (void)tn_expand_tail(columns + i, from, count);
+            from += step;
+        }
+    }
 }
 
 /* Four pixels at a time are four columns. Of pixels that four do not divide, some of the last four are computed twice;

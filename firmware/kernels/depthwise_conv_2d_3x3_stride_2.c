@@ -84,9 +84,9 @@ TN_KERNEL void tn_depthwise_conv_2d_3x3_stride_2(const tn_depthwise_planar_param
         tn_gather_plane(params, input + c, parts.plane);
         for (int32_t y = params->output_height; y > 0; y--) {
             sum_row(row, params->plane_width, parts.weights, parts.sums, params->output_width);
-            tn_requantize_row(params, parts.sums, &channel, result, channels);
+            tn_requantize_row(params, parts.sums, &channel, result);
             row += 2 * params->plane_width;
-            result += params->output_width * channels;
+            result += params->output_row_step;
         }
     }
     tn_clamp_outputs(output, pixels * channels, params->activation_min, params->activation_max);

@@ -54,9 +54,9 @@ TN_KERNEL void tn_depthwise_conv_2d_planar(const tn_depthwise_planar_params *par
         tn_gather_plane(params, input + c, parts.plane);
         for (int32_t y = params->output_height; y > 0; y--) {
             sum_row(params, row, parts.weights, parts.sums);
-            tn_requantize_row(params, parts.sums, &channel, result, channels);
+            tn_requantize_row(params, parts.sums, &channel, result);
             row += params->stride_height * params->plane_width;
-            result += params->output_width * channels;
+            result += params->output_row_step;
         }
     }
     tn_clamp_outputs(output, pixels * channels, params->activation_min, params->activation_max);

@@ -12,23 +12,26 @@ TN_KERNEL void tn_clear_plane(const tn_depthwise_planar_params *params, int16_t 
 
 TN_KERNEL void tn_gather_plane(const tn_depthwise_planar_params *params, const int8_t *input, int16_t *plane)
 {
-    const int32_t channels = params->channels;
+    const int32_t step = params->input_step;
     const int32_t width = params->input_width;
     int16_t *row = plane + params->padding_top * params->plane_width + params->padding_left;
     for (int32_t y = params->input_height; y > 0; y--) {
+        const int8_t *from = input;
         int16_t *to = row;
         for (int32_t x = width >> 2; x > 0; x--) {
-            to[0] = input[0];
-            to[1] = input[channels];
-            to[2] = input[2 * channels];
-            to[3] = input[3 * channels];
+            to[0] = from[0];
+            to[1] = from[step];
+            from += 2 * step;
+            to[2] = from[0];
+            to[3] = from[step];
+            from += 2 * step;
             to += 4;
-            input += 4 * channels;
         }
         for (int32_t x = width & 3; x > 0; x--) {
-            *to++ = *input;
-            input += channels;
+            *to++ = *from;
+            from += step;
         }
         row += params->plane_width;
+        input += params->input_row_step;
     }
 }

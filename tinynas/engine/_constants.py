@@ -53,18 +53,22 @@ class ConstantArray:
         return [", ".join(self.items[i : i + per_line]) + "," for i in range(0, len(self.items), per_line)]
 
 
+Fields = Mapping[str, str | int | Mapping[str, str | int]]
+"""Fields of a parameter structure, name -> C initializer; nested structures as mappings."""
+
+
 @dataclass(frozen=True)
 class StepConstants:
     """The constants of one step.
 
     Attributes:
         arrays: In the order of definition.
-        fields: Of the parameter structure, name -> C initializer; nested structures as mappings.
+        fields: Of the parameter structure.
         operands: Constant inputs of the step, input position -> name of the array.
     """
 
     arrays: tuple[ConstantArray, ...]
-    fields: Mapping[str, str | int | Mapping[str, str | int]]
+    fields: Fields
     operands: Mapping[int, str]
 
 

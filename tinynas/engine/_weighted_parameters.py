@@ -52,9 +52,9 @@ def conv_2d(call: KernelCall, name: str) -> StepConstants:
     outputs, inputs = call.output.shape[3], call.input.shape[3]
     if call.op.kind is OpKind.DEPTHWISE_CONV_2D:
         # One group per input channel: [1, KH, KW, C * m] becomes [C * m, KH, KW, 1].
-        data, groups = np.moveaxis(weights(call), 3, 0), inputs
+        data, groups = by_output(call), inputs
     else:
-        data, groups = weights(call), inputs // call.weights.shape[3]
+        data, groups = by_output(call), inputs // call.weights.shape[3]
     return _with_tables(
         name,
         data,
@@ -124,6 +124,12 @@ def weights(call: KernelCall) -> npt.NDArray[np.generic]:
     return data
 
 
+def by_output(call: KernelCall) -> npt.NDArray[np.generic]:
+    """The weights with the output channel first; those of a depthwise convolution have it last."""
+    data = weights(call)
+    return np.moveaxis(data, 3, 0) if call.op.kind is OpKind.DEPTHWISE_CONV_2D else data
+
+
 def bias(call: KernelCall, outputs: int) -> Int32Array:
     """The bias of each output; zeros where there is none."""
     inputs = call.op.inputs
@@ -138,10 +144,7 @@ def folded_bias(call: KernelCall, outputs: int) -> Int32Array:
 
     Sound where every tap is multiplied, padding included: padding holds the zero point.
     """
-    by_output = weights(call)
-    if call.op.kind is OpKind.DEPTHWISE_CONV_2D:
-        by_output = np.moveaxis(by_output, 3, 0)
-    sums = by_output.reshape(outputs, -1).astype(np.int64).sum(axis=1)
+    sums = by_output(call).reshape(outputs, -1).astype(np.int64).sum(axis=1)
     exact = bias(call, outputs).astype(np.int64) - quantization_of(call.input).zero_point * sums
     folded: Int32Array = exact.astype(np.int32)
     if np.any(folded != exact):

@@ -1,8 +1,8 @@
 """Lowering: from a graph to the schedule of kernel calls that our engine executes."""
 
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
-from tinynas.lowering._depthwise_variants import plane_shape
-from tinynas.lowering._dot_variants import column_order
+from tinynas.lowering._depthwise_variants import Plane, plane_of
+from tinynas.lowering._dot_variants import column_order, dense_shape
 from tinynas.lowering._lower import lower
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
@@ -18,12 +18,14 @@ __all__ = [
     "KernelVariant",
     "PatchError",
     "PatchPlan",
+    "Plane",
     "Schedule",
     "Step",
     "UnsupportedGraphError",
     "column_order",
+    "dense_shape",
     "lower",
-    "plane_shape",
+    "plane_of",
     "reduced_view",
     "select_variant",
 ]

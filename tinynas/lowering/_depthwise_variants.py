@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from tinynas.graph import DepthwiseConv2DAttributes, OpKind
 from tinynas.lowering._geometry import window_counts, window_of
@@ -13,18 +14,48 @@ _CHANNEL_TILE = 4  # depthwise_conv_2d.c computes four channels at a time
 _PLANE_HELPERS = ("clamp_outputs.c", "depthwise_plane.c")
 
 
-def plane_shape(call: KernelCall) -> tuple[int, int]:
-    """Rows and columns of the padded plane, as far as windows reach.
+@dataclass(frozen=True)
+class Plane:
+    """One channel of a call as the planar kernels see it; all pairs are (rows, columns) of that plane.
 
-    Columns are even, so that every row starts at a word, and reach as far as the windows of an even number of outputs
-    with an even number of taps: kernels compute two outputs at a time from pairs of neighbours.
+    It is transposed where the output is higher than wide: long rows are cheaper. That looks at the whole operator, so
+    that bands of it agree, which share their weights.
+
+    Attributes:
+        transposed: Whether rows of the plane are columns of the image.
+        inputs: Of the input.
+        outputs: Of the output.
+        kernel: Of the window.
+        stride: Of the window.
+        padding: Before the input.
+        size: The padded input, as far as windows reach. Columns are even, so that every row starts at a word, and
+            reach as far as the windows of an even number of outputs with an even number of taps: kernels compute two
+            outputs at a time from pairs of neighbours.
     """
-    (kernel_height, kernel_width), stride, _ = window_of(call.graph, call.op)
-    _, height, width, _ = call.input.shape
-    _, output_height, output_width, _ = call.output.shape
-    rows = max(call.padding[0] + height, (output_height - 1) * stride[0] + kernel_height)
-    reach = (2 * pairs(output_width) - 1) * stride[1] + 2 * pairs(kernel_width)
-    return rows, 2 * pairs(max(call.padding[2] + width, reach))
+
+    transposed: bool
+    inputs: tuple[int, int]
+    outputs: tuple[int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    size: tuple[int, int]
+
+
+def plane_of(call: KernelCall) -> Plane:
+    """The plane of a call without dilation."""
+    kernel, stride, _ = window_of(call.graph, call.op)
+    whole = call.graph.tensors[call.op.outputs[0]].shape
+    transposed = whole[1] > whole[2]
+    inputs, outputs = call.input.shape[1:3], call.output.shape[1:3]
+    padding = (call.padding[0], call.padding[2])
+    if transposed:
+        inputs, outputs = inputs[::-1], outputs[::-1]
+        kernel, stride, padding = kernel[::-1], stride[::-1], padding[::-1]
+    rows = max(padding[0] + inputs[0], (outputs[0] - 1) * stride[0] + kernel[0])
+    reach = (2 * pairs(outputs[1]) - 1) * stride[1] + 2 * pairs(kernel[1])
+    size = (rows, 2 * pairs(max(padding[1] + inputs[1], reach)))
+    return Plane(transposed, inputs, outputs, kernel, stride, padding, size)
 
 
 def channel_words(taps: int) -> int:
@@ -34,9 +65,9 @@ def channel_words(taps: int) -> int:
 
 def _planar_scratch_bytes(call: KernelCall) -> int:
     """A row of sums, one channel's weights in pairs, and its plane of int16."""
-    (kernel_height, kernel_width), _, _ = window_of(call.graph, call.op)
-    rows, columns = plane_shape(call)
-    return 4 * 2 * pairs(call.output.shape[2]) + WORD * kernel_height * pairs(kernel_width) + 2 * rows * columns
+    plane = plane_of(call)
+    weights = plane.kernel[0] * pairs(plane.kernel[1])
+    return WORD * (2 * pairs(plane.outputs[1]) + weights) + 2 * plane.size[0] * plane.size[1]
 
 
 def _planar_constants(call: KernelCall) -> int:
@@ -46,16 +77,16 @@ def _planar_constants(call: KernelCall) -> int:
 
 
 def _is_planar(call: KernelCall) -> bool:
-    """Depth multiplier 1, no dilation, and scratch that is smaller than the output.
+    """Depth multiplier 1, no dilation, and scratch that is smaller than the input.
 
-    So where the input dies at the call, in place takes less than input and output.
+    So in place never takes more than twice the input.
     """
     attributes = call.op.attributes
     return (
         isinstance(attributes, DepthwiseConv2DAttributes)
         and attributes.depth_multiplier == 1
         and attributes.dilation == (1, 1)
-        and words(_planar_scratch_bytes(call)) < words(call.output.size_bytes)
+        and _planar_scratch_bytes(call) < call.input.size_bytes
     )
 
 
@@ -77,23 +108,21 @@ def _is_3x3(call: KernelCall, stride: int) -> bool:
 
 
 def _planar_features(call: KernelCall) -> dict[str, float]:
-    _, height, width, channels = call.output.shape
-    (kernel_height, kernel_width), _, _ = window_of(call.graph, call.op)
-    _, input_height, input_width, _ = call.input.shape
-    rows, columns = plane_shape(call)
-    sums = channels * height * pairs(width)
+    channels = call.output.shape[3]
+    plane = plane_of(call)
+    (height, width), (input_height, input_width), kernel = plane.outputs, plane.inputs, plane.kernel
     return {
         "calls": 1,
-        "filled": rows * columns // 2,
+        "filled": plane.size[0] * plane.size[1] // 2,
         "planes": channels,
         "gathered_rows": channels * input_height,
         "gathered_quads": channels * input_height * (input_width // 4),
         "gathered_tails": channels * input_height * (input_width % 4),
-        "weight_rows": channels * kernel_height,
-        "weight_pairs": channels * kernel_height * (kernel_width // 2),
-        "weight_singles": channels * kernel_height * (kernel_width % 2),
+        "weight_rows": channels * kernel[0],
+        "weight_pairs": channels * kernel[0] * (kernel[1] // 2),
+        "weight_singles": channels * kernel[0] * (kernel[1] % 2),
         "rows": channels * height,
-        "sums": sums,
+        "sums": channels * height * pairs(width),
         "pairs": channels * height * (width // 2),
         "last": channels * height * (width % 2),
     }
@@ -101,10 +130,10 @@ def _planar_features(call: KernelCall) -> dict[str, float]:
 
 def _any_window_features(call: KernelCall) -> dict[str, float]:
     features = _planar_features(call)
-    (kernel_height, kernel_width), _, _ = window_of(call.graph, call.op)
+    kernel = plane_of(call).kernel
     return features | {
-        "tap_rows": features["sums"] * kernel_height,
-        "taps": features["sums"] * kernel_height * pairs(kernel_width),
+        "tap_rows": features["sums"] * kernel[0],
+        "taps": features["sums"] * kernel[0] * pairs(kernel[1]),
     }
 
 

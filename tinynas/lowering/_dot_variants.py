@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.graph import Conv2DAttributes, OpKind
+from tinynas.graph import OpKind
 from tinynas.lowering._geometry import window_of
 from tinynas.lowering._variants import NO_PADDING, STRUCTURE_BYTES, WORD, KernelCall, KernelVariant, pairs
 
@@ -19,9 +19,20 @@ _UNROLLED = 4  # pairs of elements in a round of the innermost loop: dot_tiles.c
 _Counts = npt.NDArray[np.int64]
 
 
+def dense_shape(call: KernelCall) -> tuple[int, int, int, int]:
+    """Weights as (outputs, kernel height, kernel width, inputs).
+
+    A depthwise convolution of one input channel is dense: all its outputs see that channel.
+    """
+    shape = call.weights.shape
+    if call.op.kind is OpKind.DEPTHWISE_CONV_2D:
+        return shape[3], shape[1], shape[2], 1
+    return shape[0], shape[1], shape[2], shape[3]
+
+
 def column_pairs(call: KernelCall) -> int:
     """Pairs of elements in a column: each row of the window takes whole pairs."""
-    _, kernel_height, kernel_width, inputs = call.weights.shape
+    _, kernel_height, kernel_width, inputs = dense_shape(call)
     return kernel_height * pairs(kernel_width * inputs)
 
 
@@ -42,14 +53,12 @@ def dot_stream_words(pairs_in_column: int, outputs: int) -> int:
 
 def _is_dense(call: KernelCall) -> bool:
     """A convolution without groups and dilation, of two output channels or more."""
-    if call.op.kind is not OpKind.CONV_2D:
-        return False
-    attributes = call.op.attributes
-    assert isinstance(attributes, Conv2DAttributes)
+    outputs, _, _, inputs = dense_shape(call)
+    _, _, dilation = window_of(call.graph, call.op)
     return (
-        call.weights.shape[3] == call.input.shape[3]
-        and attributes.dilation == (1, 1)
-        and call.weights.shape[0] > 1
+        inputs == call.input.shape[3]
+        and dilation == (1, 1)
+        and outputs > 1
         and _scratch_bytes(call) <= call.input.size_bytes + call.output.size_bytes
     )
 
@@ -67,12 +76,12 @@ def _columns_bytes(call: KernelCall) -> int:
 
 def _scratch_bytes(call: KernelCall) -> int:
     """Four columns; and a row of the window as bytes where channels are no whole words and it may be padded."""
-    row = call.weights.shape[2] * call.weights.shape[3]
-    return _columns_bytes(call) + (row if call.weights.shape[3] % WORD else 0)
+    _, _, kernel_width, inputs = dense_shape(call)
+    return _columns_bytes(call) + (kernel_width * inputs if inputs % WORD else 0)
 
 
 def _constants(call: KernelCall, parameters: str) -> int:
-    return WORD * dot_stream_words(column_pairs(call), call.weights.shape[0]) + STRUCTURE_BYTES[parameters]
+    return WORD * dot_stream_words(column_pairs(call), dense_shape(call)[0]) + STRUCTURE_BYTES[parameters]
 
 
 def _groups(pixels: int) -> int:
@@ -82,7 +91,7 @@ def _groups(pixels: int) -> int:
 
 def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
     groups = _groups(pixels)
-    tiles = groups * pairs(call.weights.shape[0])
+    tiles = groups * pairs(dense_shape(call)[0])
     in_column = column_pairs(call)
     return {
         "calls": 1,
@@ -135,7 +144,7 @@ def _row_counts(before: int, after: int, count: int, in_words: bool) -> tuple[in
 
 def _im2col_features(call: KernelCall) -> dict[str, float]:
     _, height, width, _ = call.output.shape
-    _, kernel_height, kernel_width, inputs = call.weights.shape
+    _, kernel_height, kernel_width, inputs = dense_shape(call)
     _, stride, _ = window_of(call.graph, call.op)
     pixels, count, row = height * width, kernel_width * inputs, call.input.shape[2] * inputs
     by_column: list[tuple[int, ...]] = []
@@ -180,7 +189,7 @@ CONV_1X1 = KernelVariant(
 
 CONV_2D_IM2COL = KernelVariant(
     name="conv_2d_im2col",
-    kinds=(OpKind.CONV_2D,),
+    kinds=(OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D),
     source="conv_2d_im2col.c",
     helpers=("clamp_outputs.c", "dot_tiles.c"),
     symbol="tn_conv_2d_im2col",

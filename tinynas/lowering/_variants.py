@@ -25,7 +25,7 @@ STRUCTURE_BYTES: Mapping[str, int] = MappingProxyType(
         "tn_conv_2d_im2col_params": 40,
         "tn_conv_2d_params": 52,
         "tn_depthwise_conv_2d_params": 48,
-        "tn_depthwise_planar_params": 40,
+        "tn_depthwise_planar_params": 56,
         "tn_pool_2d_params": 24,
         "tn_add_params": 28,
         "tn_add_broadcast_params": 72,

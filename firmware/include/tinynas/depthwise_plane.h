@@ -69,10 +69,11 @@ static inline void tn_overlap_weights(uint32_t *weights)
     }
 }
 
-/* Requantizes a row of sums, one output every `step` bytes. */
+/* Requantizes a row of sums. */
 static inline void tn_requantize_row(const tn_depthwise_planar_params *params, const int32_t *sums,
-                                     const tn_channel *channel, int8_t *output, int32_t step)
+                                     const tn_channel *channel, int8_t *output)
 {
+    const int32_t step = params->output_step;
     int32_t count = params->output_width;
     const int32_t multiplier = channel->multiplier;
 #if TN_DSP

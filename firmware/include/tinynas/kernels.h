@@ -147,16 +147,21 @@ void tn_depthwise_conv_2d(const tn_depthwise_conv_2d_params *params, const int8_
 /* The same channel by channel, for any number of channels, without dilation. Works in place: an output that is not larger
  * may lie anywhere inside the input, a whole number of pixels from its start.
  *
- * `constants` holds for each channel a bias, a multiplier, the weights in bytes, row by row, and the complement of
- * the shift in the next byte, in whole words. The biases have the zero point folded in: bias - zero_point * sum(weights).
- * `scratch` holds a row of sums, one channel's weights in pairs, and one channel's plane between borders of the zero point:
- * 4 * (output_width rounded up to even) + 4 * kernel_height * ceil(kernel_width / 2) +
+ * Heights and widths are those of a channel's plane in scratch: transposed, so that rows are long, where the output is higher
+ * than wide. `constants` holds for each channel a bias, a multiplier, the weights in bytes, row by row, and the
+ * complement of the shift in the next byte, in whole words. The biases have the zero point folded in:
+ * bias - zero_point * sum(weights). `scratch` holds a row of sums, one channel's weights in pairs, and its plane between
+ * borders of the zero point: 4 * (output_width rounded up to even) + 4 * kernel_height * ceil(kernel_width / 2) +
  * 2 * plane_height * plane_width bytes. */
 typedef struct {
     const uint32_t *constants;
+    int32_t input_step; /* bytes between neighbours of one channel in a row, and between rows */
+    int32_t input_row_step;
+    int32_t output_step;
+    int32_t output_row_step;
+    uint16_t channels;
     uint16_t input_height;
     uint16_t input_width;
-    uint16_t channels;
     uint16_t output_height;
     uint16_t output_width;
     uint16_t kernel_height;
