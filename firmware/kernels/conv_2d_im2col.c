@@ -38,18 +38,48 @@ static inline uint32_t *expand_partly(uint32_t *column, const int8_t *from, int3
     return tn_expand(column, row, before + inside + after);
 }
 
+/* What one output pixel sees becomes a column; `left` and `top` are where its window starts, in elements of a row and in rows.
+ * Not inlined: within all the loops its values would not fit the registers. */
+static TN_KERNEL void expand_window(const tn_conv_2d_im2col_params *params, const int8_t *input, uint32_t *column,
+                                    int32_t left, int32_t top, int8_t *row)
+{
+    const int32_t channels = params->input_channels;
+    const int32_t count = params->kernel_width * channels; /* elements in a row of the window */
+    const int32_t input_row = params->input_width * channels;
+    const int32_t missing = left + count - input_row;
+    int32_t rows = params->kernel_height;
+    if (left >= 0 && missing <= 0 && top >= 0 && top + rows <= params->input_height) {
+        const int8_t *from = input + (top * input_row + left);
+        for (; rows > 0; rows--) {
+            column = tn_expand(column, from, count);
+            from += input_row;
+        }
+        return;
+    }
+    const int32_t zero_point = params->input_zero_point;
+    int32_t before = left < 0 ? -left : 0;
+    before = before < count ? before : count;
+    int32_t after = missing > 0 ? missing : 0;
+    after = after < count - before ? after : count - before;
+    for (int32_t y = top; y < top + rows; y++) {
+        if ((uint32_t)y >= params->input_height) {
+            column = pad(column, tn_pair(zero_point, zero_point), (count + 1) >> 1);
+        } else {
+            column = expand_partly(column, input + (y * input_row + left + before), before, count - before - after,
+                                   after, zero_point, (channels & 3) == 0, row);
+        }
+    }
+}
+
 /* The windows of four neighbours, in the order of the output, become four columns. Of pixels that four do not divide, some
  * of the last four are computed twice; fewer than four are computed one by one, each as four equal columns. */
 TN_KERNEL void tn_conv_2d_im2col(const tn_conv_2d_im2col_params *params, const int8_t *restrict input,
                                  int8_t *restrict output, int8_t *restrict scratch)
 {
-    const int32_t channels = params->input_channels;
-    const int32_t input_row = params->input_width * channels;
     const int32_t outputs = params->dot.output_channels;
     const int32_t width = params->output_width;
     const int32_t pixels = params->output_height * width;
-    const int32_t count = params->kernel_width * channels; /* elements in a row of the window */
-    const int32_t zero_point = params->input_zero_point;
+    const int32_t step = params->stride_width * params->input_channels;
     const int32_t several = pixels >= TN_COLUMNS ? 1 : 0;
     const int32_t group = several ? TN_COLUMNS : 1;
     const int32_t last = pixels - group;
@@ -61,27 +91,7 @@ TN_KERNEL void tn_conv_2d_im2col(const tn_conv_2d_im2col_params *params, const i
         int32_t ox = pixel - oy * width;
         int32_t top = oy * params->stride_height - params->padding_top;
         for (int32_t p = 0; p < TN_COLUMNS; p++) {
-            const int32_t left = (ox * params->stride_width - params->padding_left) * channels;
-            const int32_t missing = left + count - input_row;
-            int32_t before = left < 0 ? -left : 0;
-            before = before < count ? before : count;
-            int32_t after = missing > 0 ? missing : 0;
-            after = after < count - before ? after : count - before;
-            uint32_t *column = columns + p;
-            for (int32_t ky = 0; ky < params->kernel_height; ky++) {
-                const int32_t y = top + ky;
-                if ((uint32_t)y >= params->input_height) {
-                    column = pad(column, tn_pair(zero_point, zero_point), (count + 1) >> 1);
-                    continue;
-                }
-                const int8_t *from = input + (y * input_row + left + before);
-                if (before + after == 0) {
-                    column = tn_expand(column, from, count);
-                } else {
-                    column = expand_partly(column, from, before, count - before - after, after, zero_point,
-                                           (channels & 3) == 0, row);
-                }
-            }
+            expand_window(params, input, columns + p, ox * step - params->padding_left * params->input_channels, top, row);
             ox += several;
             if (ox == width) {
                 ox = 0;

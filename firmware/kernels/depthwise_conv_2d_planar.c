@@ -1,63 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tinynas/clamp_outputs.h"
 #include "tinynas/depthwise_plane.h"
 
-/* Sums of one row of outputs, two neighbours at a time, which share every weight that is loaded; of an odd number, the sum
- * behind the last is computed and never read. */
-static inline void sum_row(const tn_depthwise_planar_params *params, const int16_t *row, const uint32_t *weights,
-                           int32_t *sums)
+#if TN_DSP
+
+/* Two neighbours at a time share every pair of weights that is loaded. The last of an odd number of outputs is computed
+ * with a neighbour that goes to the same address. Words of input may lie at any halfword. */
+static TN_KERNEL void fast_row(const tn_plane_channel *channel, const int16_t *row, int8_t *output)
 {
-    const int32_t pairs = (params->kernel_width + 1) >> 1;
+    const tn_depthwise_planar_params *const params = channel->params;
+    const int32_t pairs = params->row_words;
     const int32_t stride = params->stride_width;
+    const int32_t doubled_bias = channel->bias * 2;
+    const int32_t half = ~channel->shift;
+    const int32_t rounding = (2 * params->output_zero_point + 1) * (1 << half);
     for (int32_t x = params->output_width; x > 0; x -= 2) {
         const int16_t *window = row;
-        const uint32_t *weight = weights;
+        const uint32_t *weight = channel->weights;
+        const int32_t apart = x > 1 ? params->output_step : 0;
         int32_t first = 0;
         int32_t second = 0;
         for (int32_t y = params->kernel_height; y > 0; y--) {
             const int16_t *tap = window;
             for (int32_t i = pairs; i > 0; i--) {
-#if TN_DSP
                 const uint32_t w = *weight++;
                 first = tn_dot_pair(tn_load_word(tap), w, first);
                 second = tn_dot_pair(tn_load_word(tap + stride), w, second);
-#else
-                const int32_t w0 = (int16_t)*weight;
-                const int32_t w1 = (int32_t)*weight++ >> 16;
-                first += tap[0] * w0 + tap[1] * w1;
-                second += tap[stride] * w0 + tap[stride + 1] * w1;
-#endif
                 tap += 2;
             }
             window += params->plane_width;
         }
-        sums[0] = first;
-        sums[1] = second;
-        sums += 2;
+        first = first * 2 + doubled_bias;
+        second = second * 2 + doubled_bias;
+        output[apart] = (int8_t)tn_requantize_doubled(second, channel->multiplier, rounding, half);
+        output[0] = (int8_t)tn_requantize_doubled(first, channel->multiplier, rounding, half);
+        output += 2 * apart;
         row += 2 * stride;
     }
 }
 
+#else
+
+#define fast_row tn_plane_any_row
+
+#endif
+
 TN_KERNEL void tn_depthwise_conv_2d_planar(const tn_depthwise_planar_params *params, const int8_t *input,
                                            int8_t *output, int8_t *restrict scratch)
 {
-    const int32_t channels = params->channels;
-    const tn_plane_scratch parts = tn_plane_layout(params, scratch);
-    const uint32_t *constants = params->constants;
-    const int32_t pixels = params->output_height * params->output_width;
-    tn_clear_plane(params, parts.plane);
-    for (int32_t c = 0; c < channels; c++) {
-        tn_channel channel;
-        const int16_t *row = parts.plane;
-        int8_t *result = output + c;
-        constants = tn_unpack_channel(params, constants, parts.weights, &channel);
-        tn_gather_plane(params, input + c, parts.plane);
-        for (int32_t y = params->output_height; y > 0; y--) {
-            sum_row(params, row, parts.weights, parts.sums);
-            tn_requantize_row(params, parts.sums, &channel, result);
-            row += params->stride_height * params->plane_width;
-            result += params->output_row_step;
-        }
-    }
-    tn_clamp_outputs(output, pixels * channels, params->activation_min, params->activation_max);
+    tn_depthwise_planes(params, input, output, scratch, fast_row);
 }

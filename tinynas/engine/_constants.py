@@ -53,7 +53,7 @@ class ConstantArray:
         return [", ".join(self.items[i : i + per_line]) + "," for i in range(0, len(self.items), per_line)]
 
 
-Fields = Mapping[str, str | int | Mapping[str, str | int]]
+Fields = dict[str, str | int | Mapping[str, str | int]]
 """Fields of a parameter structure, name -> C initializer; nested structures as mappings."""
 
 

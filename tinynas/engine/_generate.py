@@ -15,7 +15,7 @@ from tinynas.engine import _weighted_parameters as weighted
 from tinynas.engine._constants import ConstantArray, StepConstants, identifier, quantization_of
 from tinynas.engine._model_info import ModelInfo
 from tinynas.graph import OpKind
-from tinynas.lowering import CATALOGUE, KernelCall, Schedule, Step
+from tinynas.lowering import CATALOGUE, PLANAR, KernelCall, Schedule, Step
 from tinynas.memory import MemoryPlan
 from tinynas.targets import resource_path
 
@@ -26,9 +26,7 @@ _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
         "fully_connected": weighted.fully_connected,
         "conv_1x1": packed.conv_1x1,
         "conv_2d_im2col": packed.conv_2d_im2col,
-        "depthwise_conv_2d_3x3": packed.depthwise_conv_2d_planar,
-        "depthwise_conv_2d_3x3_stride_2": packed.depthwise_conv_2d_planar,
-        "depthwise_conv_2d_planar": packed.depthwise_conv_2d_planar,
+        **{variant.name: packed.depthwise_conv_2d_planar for variant in PLANAR},
         "depthwise_conv_2d": weighted.depthwise_conv_2d,
         "conv_2d": weighted.conv_2d,
         "average_pool_2d": unweighted.pool_2d,

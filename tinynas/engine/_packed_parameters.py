@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 
@@ -16,7 +14,7 @@ from tinynas.engine._weighted_parameters import (
     output_fields,
     window_fields,
 )
-from tinynas.lowering import KernelCall, column_order, dense_shape, plane_of
+from tinynas.lowering import KernelCall, column_order, dense_shape, plane_of, row_words
 
 Words = npt.NDArray[np.uint32]
 
@@ -27,7 +25,7 @@ _LARGEST_INPUT = 128  # of an int8 value, as a magnitude
 def conv_1x1(call: KernelCall, name: str) -> StepConstants:
     inputs = call.weights.shape[3]
     stream, dot = _dot(call, name)
-    fields = {"dot": dot, "pixels": call.input.elements // inputs, "input_channels": inputs}
+    fields: Fields = {"dot": dot, "pixels": call.input.elements // inputs, "input_channels": inputs}
     return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
 
 
@@ -57,6 +55,7 @@ def depthwise_conv_2d_planar(call: KernelCall, name: str) -> StepConstants:
     taps[:, : by_channel.shape[1]] = by_channel
     taps[:, by_channel.shape[1]] = ~shift
     stream = np.column_stack((bias, multiplier, taps.view("<i4"))).astype(np.int32).view(np.uint32)
+    in_row, overlapped = row_words(call)
     steps = [(image.shape[2] * channels, channels) for image in (call.input, call.output)]  # down, right
     (input_row_step, input_step), (output_row_step, output_step) = (s[::-1] if plane.transposed else s for s in steps)
     fields: Fields = {
@@ -81,11 +80,13 @@ def depthwise_conv_2d_planar(call: KernelCall, name: str) -> StepConstants:
         "input_zero_point": quantization_of(call.input).zero_point,
         **output_fields(call),
         "general": _needs_general_requantization(call, by_channel, bias, shift),
+        "row_words": in_row,
+        "overlapped": int(overlapped),
     }
     return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
 
 
-def _dot(call: KernelCall, name: str) -> tuple[Words, Mapping[str, str | int]]:
+def _dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     """The stream and the parameters that `tn_dot_tiles` reads: firmware/include/tinynas/dot_tiles.h has the layout."""
     outputs, kernel_height, kernel_width, inputs = dense_shape(call)
     multiplier, shift = multipliers(call, outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tinynas.graph import DepthwiseConv2DAttributes, OpKind
@@ -12,6 +13,7 @@ from tinynas.lowering._variants import STRUCTURE_BYTES, WORD, KernelCall, Kernel
 _CHANNEL_TILE = 4  # depthwise_conv_2d.c computes four channels at a time
 
 _PLANE_HELPERS = ("clamp_outputs.c", "depthwise_plane.c")
+_OVERLAPPING = frozenset((3, 5, 7))
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,30 @@ def plane_of(call: KernelCall) -> Plane:
     return Plane(transposed, inputs, outputs, kernel, stride, padding, size)
 
 
+def row_words(call: KernelCall) -> tuple[int, bool]:
+    """Words of weights for each row of the window, in pairs, and whether every weight is in two pairs.
+
+    Kernels for a stride of 1 want w0 w1, w2 w3 for one output, and w1 w2, w3 w4 for its neighbour; the first weight and the last
+    are used alone. Those of 3 x 3 read them so for any stride.
+    """
+    plane = plane_of(call)
+    width = plane.kernel[1]
+    overlapped = width in _OVERLAPPING and (plane.stride[1] == 1 or (plane.kernel == (3, 3) and plane.stride[1] == 2))
+    if overlapped and width == 3 and plane.kernel[0] != 3:
+        overlapped = False  # left to the kernel of any window
+    return (width - 1, True) if overlapped else (pairs(width), False)
+
+
 def channel_words(taps: int) -> int:
     """Words of one channel's constants: bias, multiplier, and in bytes the weights and a shift."""
     return 2 + words(taps + 1) // WORD
 
 
 def _planar_scratch_bytes(call: KernelCall) -> int:
-    """A row of sums, one channel's weights in pairs, and its plane of int16."""
+    """One channel's weights in pairs, and its plane of int16."""
     plane = plane_of(call)
-    weights = plane.kernel[0] * pairs(plane.kernel[1])
-    return WORD * (2 * pairs(plane.outputs[1]) + weights) + 2 * plane.size[0] * plane.size[1]
+    in_row, _ = row_words(call)
+    return WORD * plane.kernel[0] * in_row + 2 * plane.size[0] * plane.size[1]
 
 
 def _planar_constants(call: KernelCall) -> int:
@@ -103,14 +119,23 @@ def _shrinks(call: KernelCall) -> bool:
 def _is_3x3(call: KernelCall, stride: int) -> bool:
     if not _is_planar(call):
         return False
-    filter_size, strides, _ = window_of(call.graph, call.op)
-    return filter_size == (3, 3) and strides == (stride, stride)
+    plane = plane_of(call)
+    return plane.kernel == (3, 3) and plane.stride[1] == stride
+
+
+def _is_wide(call: KernelCall, width: int, stride: int) -> bool:
+    if not _is_planar(call):
+        return False
+    plane = plane_of(call)
+    return plane.kernel[1] == width and plane.stride[1] == stride
 
 
 def _planar_features(call: KernelCall) -> dict[str, float]:
     channels = call.output.shape[3]
     plane = plane_of(call)
     (height, width), (input_height, input_width), kernel = plane.outputs, plane.inputs, plane.kernel
+    in_row, overlapped = row_words(call)
+    weight_rows, rows = channels * kernel[0], channels * height
     return {
         "calls": 1,
         "filled": plane.size[0] * plane.size[1] // 2,
@@ -118,22 +143,15 @@ def _planar_features(call: KernelCall) -> dict[str, float]:
         "gathered_rows": channels * input_height,
         "gathered_quads": channels * input_height * (input_width // 4),
         "gathered_tails": channels * input_height * (input_width % 4),
-        "weight_rows": channels * kernel[0],
-        "weight_pairs": channels * kernel[0] * (kernel[1] // 2),
-        "weight_singles": channels * kernel[0] * (kernel[1] % 2),
-        "rows": channels * height,
-        "sums": channels * height * pairs(width),
-        "pairs": channels * height * (width // 2),
-        "last": channels * height * (width % 2),
-    }
-
-
-def _any_window_features(call: KernelCall) -> dict[str, float]:
-    features = _planar_features(call)
-    kernel = plane_of(call).kernel
-    return features | {
-        "tap_rows": features["sums"] * kernel[0],
-        "taps": features["sums"] * kernel[0] * pairs(kernel[1]),
+        "weight_rows": weight_rows,
+        "weight_pairs": weight_rows * (in_row // 2 if overlapped else in_row - 1),
+        "weight_ends": weight_rows * (kernel[1] % 2) * (not overlapped),
+        "rows": rows,
+        "even_rows": rows * (width > 1),
+        "odd_rows": rows * (width % 2),
+        "sums": rows * pairs(width),
+        "tap_rows": rows * pairs(width) * kernel[0],
+        "taps": rows * pairs(width) * kernel[0] * pairs(kernel[1]),
     }
 
 
@@ -176,24 +194,26 @@ _PLANAR_LOOPS = {
     "gathered_tails": "input elements that four left over in a row",
     "weight_rows": "rows of weights, over all channels",
     "weight_pairs": "pairs of weights in them",
-    "weight_singles": "weights without a partner",
+    "weight_ends": "last weights without a partner",
     "rows": "output rows, over all channels",
+    "even_rows": "output rows of two outputs or more",
+    "odd_rows": "output rows with an odd number of outputs",
     "sums": "pairs of neighbours in an output row, an odd last one counted as a pair",
-    "pairs": "pairs of outputs requantized",
-    "last": "outputs that were left over in a row",
+    "tap_rows": "rows of the window, over all sums",
+    "taps": "pairs of taps of the window, over all sums: four MACs each",
 }
 
 
-def _planar(name: str, source: str, stride: int) -> KernelVariant:
-    """A planar kernel of 3 x 3 windows."""
+def _planar(name: str, applies: Callable[[KernelCall], bool]) -> KernelVariant:
+    """A kernel that computes channel by channel over a gathered plane."""
     return KernelVariant(
         name=name,
         kinds=(OpKind.DEPTHWISE_CONV_2D,),
-        source=source,
+        source=f"{name}.c",
         helpers=_PLANE_HELPERS,
         symbol=f"tn_{name}",
         parameters="tn_depthwise_planar_params",
-        applies=lambda call: _is_3x3(call, stride),
+        applies=applies,
         constant_bytes=_planar_constants,
         features=_planar_features,
         loops=_PLANAR_LOOPS,
@@ -203,28 +223,16 @@ def _planar(name: str, source: str, stride: int) -> KernelVariant:
     )
 
 
-DEPTHWISE_CONV_2D_3X3 = _planar("depthwise_conv_2d_3x3", "depthwise_conv_2d_3x3.c", 1)
-DEPTHWISE_CONV_2D_3X3_STRIDE_2 = _planar("depthwise_conv_2d_3x3_stride_2", "depthwise_conv_2d_3x3_stride_2.c", 2)
-
-DEPTHWISE_CONV_2D_PLANAR = KernelVariant(
-    name="depthwise_conv_2d_planar",
-    kinds=(OpKind.DEPTHWISE_CONV_2D,),
-    source="depthwise_conv_2d_planar.c",
-    helpers=_PLANE_HELPERS,
-    symbol="tn_depthwise_conv_2d_planar",
-    parameters="tn_depthwise_planar_params",
-    applies=_is_planar,
-    constant_bytes=_planar_constants,
-    features=_any_window_features,
-    loops={
-        **_PLANAR_LOOPS,
-        "tap_rows": "rows of the window, over all sums",
-        "taps": "pairs of taps of the window, over all sums: four MACs each",
-    },
-    in_place=True,
-    shrinks=_shrinks,
-    scratch_bytes=_planar_scratch_bytes,
+PLANAR = (
+    _planar("depthwise_conv_2d_3x3", lambda call: _is_3x3(call, stride=1)),
+    _planar("depthwise_conv_2d_3x3_stride_2", lambda call: _is_3x3(call, stride=2)),
+    _planar("depthwise_conv_2d_width_5", lambda call: _is_wide(call, width=5, stride=1)),
+    _planar("depthwise_conv_2d_width_5_stride_2", lambda call: _is_wide(call, width=5, stride=2)),
+    _planar("depthwise_conv_2d_width_7", lambda call: _is_wide(call, width=7, stride=1)),
+    _planar("depthwise_conv_2d_width_7_stride_2", lambda call: _is_wide(call, width=7, stride=2)),
+    _planar("depthwise_conv_2d_planar", _is_planar),
 )
+"""The planar kernels, special ones first."""
 
 DEPTHWISE_CONV_2D = KernelVariant(
     name="depthwise_conv_2d",

@@ -9,31 +9,31 @@
 #define TINYNAS_DEPTHWISE_PLANE_H
 
 #include "tinynas/dsp.h"
-#include "tinynas/fixed_point.h"
 #include "tinynas/kernels.h"
 
-/* Where the parts of the scratch lie. */
+/* One channel, and what all rows of its output have in common. */
 typedef struct {
-    int32_t *sums;     /* of one row of outputs, rounded up to even */
-    uint32_t *weights; /* kernel_height rows of pairs, an odd last one paired with zero */
-    int16_t *plane;
-} tn_plane_scratch;
-
-/* The constants of one channel. */
-typedef struct {
+    const tn_depthwise_planar_params *params;
+    const int8_t *taps; /* the weights */
     int32_t bias;
     int32_t multiplier;
     int32_t shift;
-} tn_channel;
+#if TN_DSP
+    const uint32_t *weights; /* the weights in pairs */
+    /* The operands of the short requantization and the step between outputs, on their way to floating-point registers. */
+    float doubled_bias;
+    float parked_multiplier;
+    float rounding;
+    float half;
+    float apart;
+#endif
+} tn_plane_channel;
 
-static inline tn_plane_scratch tn_plane_layout(const tn_depthwise_planar_params *params, int8_t *scratch)
-{
-    tn_plane_scratch parts;
-    parts.sums = (int32_t *)(void *)scratch;
-    parts.weights = (uint32_t *)(void *)(parts.sums + ((params->output_width + 1) & ~1));
-    parts.plane = (int16_t *)(void *)(parts.weights + params->kernel_height * ((params->kernel_width + 1) >> 1));
-    return parts;
-}
+/* Computes one row of a channel's output; `row` of the plane holds its first taps. */
+typedef void tn_plane_row(const tn_plane_channel *channel, const int16_t *row, int8_t *output);
+
+/* Any window and multiplier, in portable C. */
+void tn_plane_any_row(const tn_plane_channel *channel, const int16_t *row, int8_t *output);
 
 /* Fills the plane with the input's zero point, once for all channels. */
 void tn_clear_plane(const tn_depthwise_planar_params *params, int16_t *plane);
@@ -41,66 +41,40 @@ void tn_clear_plane(const tn_depthwise_planar_params *params, int16_t *plane);
 /* Copies the channel that starts at `input` into the plane. */
 void tn_gather_plane(const tn_depthwise_planar_params *params, const int8_t *input, int16_t *plane);
 
-/* Reads one channel of the constants and stores its weights as pairs. Returns the next channel. */
-static inline const uint32_t *tn_unpack_channel(const tn_depthwise_planar_params *params, const uint32_t *constants,
-                                                uint32_t *weights, tn_channel *channel)
-{
-    const int32_t taps = params->kernel_height * params->kernel_width;
-    const int8_t *tap = (const int8_t *)(constants + 2);
-    channel->bias = (int32_t)constants[0];
-    channel->multiplier = (int32_t)constants[1];
-    channel->shift = ~(int32_t)tap[taps];
-    for (int32_t y = params->kernel_height; y > 0; y--) {
-        for (int32_t x = params->kernel_width; x > 0; x -= 2) {
-            const int32_t second = x > 1 ? tap[1] : 0;
-            *weights++ = ((uint32_t)tap[0] & 0xFFFFu) | ((uint32_t)second << 16);
-            tap += x > 1 ? 2 : 1;
-        }
-    }
-    return constants + 2 + (taps + 4) / 4;
-}
+/* Reads one channel of the constants; returns those of the next. `weights` has room for it as pairs. */
+const uint32_t *tn_unpack_channel(tn_plane_channel *channel, const uint32_t *constants, uint32_t *weights);
 
-/* Of a window of 3 x 3: (w0 w1), (w2 0) of each row become (w0 w1), (w1 w2). */
-static inline void tn_overlap_weights(uint32_t *weights)
-{
-    for (int32_t y = 3; y > 0; y--) {
-        weights[1] = (weights[0] >> 16) | (weights[1] << 16);
-        weights += 2;
-    }
-}
+/* Clamps all outputs where the activation is narrower than int8. */
+void tn_clamp_planes(const tn_depthwise_planar_params *params, int8_t *output);
 
-/* Requantizes a row of sums. */
-static inline void tn_requantize_row(const tn_depthwise_planar_params *params, const int32_t *sums,
-                                     const tn_channel *channel, int8_t *output)
+/* The kernel around the computation of a row. */
+static inline __attribute__((always_inline)) void tn_depthwise_planes(const tn_depthwise_planar_params *params,
+                                                                      const int8_t *input, int8_t *output,
+                                                                      int8_t *scratch, tn_plane_row *fast_row)
 {
-    const int32_t step = params->output_step;
-    int32_t count = params->output_width;
-    const int32_t multiplier = channel->multiplier;
-#if TN_DSP
-    if (params->general == 0) {
-        const int32_t doubled_bias = channel->bias * 2;
-        const int32_t half = ~channel->shift;
-        const int32_t rounding = (2 * params->output_zero_point + 1) * (1 << half);
-        for (; count > 1; count -= 2) {
-            const int32_t first = sums[0] * 2 + doubled_bias;
-            const int32_t second = sums[1] * 2 + doubled_bias;
-            output[0] = (int8_t)tn_requantize_doubled(first, multiplier, rounding, half);
-            output[step] = (int8_t)tn_requantize_doubled(second, multiplier, rounding, half);
-            sums += 2;
-            output += 2 * step;
+    uint32_t *const weights = (uint32_t *)(void *)scratch;
+    int16_t *const plane = (int16_t *)(void *)(weights + params->kernel_height * params->row_words);
+    const int32_t down = params->stride_height * params->plane_width;
+    const uint32_t *constants = params->constants;
+    tn_plane_channel channel;
+    channel.params = params;
+    tn_clear_plane(params, plane);
+    for (int32_t c = 0; c < params->channels; c++) {
+        const int16_t *row = plane;
+        int8_t *result = output + c;
+        constants = tn_unpack_channel(&channel, constants, weights);
+        tn_gather_plane(params, input + c, plane);
+        for (int32_t y = params->output_height; y > 0; y--) {
+            if (TN_DSP && params->general == 0) {
+                fast_row(&channel, row, result);
+            } else {
+                tn_plane_any_row(&channel, row, result);
+            }
+            row += down;
+            result += params->output_row_step;
         }
-        if (count > 0) {
-            output[0] = (int8_t)tn_requantize_doubled(sums[0] * 2 + doubled_bias, multiplier, rounding, half);
-        }
-        return;
     }
-#endif
-    for (; count > 0; count--) {
-        const int32_t scaled =
-            tn_multiply_by_quantized_multiplier(*sums++ + channel->bias, multiplier, channel->shift);
-        *output = tn_clamp(scaled + params->output_zero_point, INT8_MIN, INT8_MAX);
-        output += step;
-    }
+    tn_clamp_planes(params, output);
 }
 
 #endif

@@ -24,20 +24,18 @@ enum { TN_COLUMNS = 4 };
 /* `step` is the distance between the outputs of two columns: the output channels, or 0 where all four are the same. */
 void tn_dot_tiles(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step);
 
-/* Two int8 values as a pair of elements. */
-static inline uint32_t tn_pair(int32_t low, int32_t high)
-{
-    return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
-}
-
 /* Stores what `count` elements left over of the last four, of which an odd one is paired with zero. Returns the column's
  * next word. */
 static inline uint32_t *tn_expand_tail(uint32_t *column, const int8_t *from, int32_t count)
 {
-    for (int32_t i = count & 3; i > 0; i -= 2) {
-        *column = tn_pair(from[0], i > 1 ? from[1] : 0);
+    if ((count & 2) != 0) {
+        *column = tn_pair(from[0], from[1]);
         column += TN_COLUMNS;
         from += 2;
+    }
+    if ((count & 1) != 0) {
+        *column = tn_pair(from[0], 0);
+        column += TN_COLUMNS;
     }
     return column;
 }

@@ -21,6 +21,12 @@
  * tn_requantize_doubled. The code generator checks the sums. */
 #define TN_MOST_RIGHT_SHIFT 22
 
+/* Two int8 values as a pair of halfwords. */
+static inline uint32_t tn_pair(int32_t low, int32_t high)
+{
+    return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
+}
+
 #if TN_DSP
 
 /* Four bytes from any address: LDR may be unaligned on these cores, LDRD and LDM may not. */

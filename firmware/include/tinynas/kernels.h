@@ -150,9 +150,8 @@ void tn_depthwise_conv_2d(const tn_depthwise_conv_2d_params *params, const int8_
  * Heights and widths are those of a channel's plane in scratch: transposed, so that rows are long, where the output is higher
  * than wide. `constants` holds for each channel a bias, a multiplier, the weights in bytes, row by row, and the
  * complement of the shift in the next byte, in whole words. The biases have the zero point folded in:
- * bias - zero_point * sum(weights). `scratch` holds a row of sums, one channel's weights in pairs, and its plane between
- * borders of the zero point: 4 * (output_width rounded up to even) + 4 * kernel_height * ceil(kernel_width / 2) +
- * 2 * plane_height * plane_width bytes. */
+ * bias - zero_point * sum(weights). `scratch` holds one channel's weights in pairs and its plane between borders of the
+ * zero point: 4 * kernel_height * row_words + 2 * plane_height * plane_width bytes. */
 typedef struct {
     const uint32_t *constants;
     int32_t input_step; /* bytes between neighbours of one channel in a row, and between rows */
@@ -177,17 +176,28 @@ typedef struct {
     int8_t activation_min;
     int8_t activation_max;
     uint8_t general; /* as in tn_dot_params */
-    uint8_t reserved[3];
+    uint8_t row_words;  /* pairs of weights that the kernel wants for each row of the window */
+    uint8_t overlapped; /* 1: (w0 w1) (w2 w3) ... and then (w1 w2) (w3 w4) ...; 0: (w0 w1) ... (w4 0) */
+    uint8_t reserved;
 } tn_depthwise_planar_params;
 
 /* Any window and stride. */
 void tn_depthwise_conv_2d_planar(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
                                  int8_t *scratch);
-/* Windows of 3 x 3 with stride 1, and with stride 2. */
+/* Windows of 3 x 3 with stride 1, and with a horizontal stride of 2. */
 void tn_depthwise_conv_2d_3x3(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
                               int8_t *scratch);
 void tn_depthwise_conv_2d_3x3_stride_2(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
                                        int8_t *scratch);
+/* Windows of any height, five or seven wide, with a horizontal stride of 1 or 2. */
+void tn_depthwise_conv_2d_width_5(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
+                                  int8_t *scratch);
+void tn_depthwise_conv_2d_width_5_stride_2(const tn_depthwise_planar_params *params, const int8_t *input,
+                                           int8_t *output, int8_t *scratch);
+void tn_depthwise_conv_2d_width_7(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
+                                  int8_t *scratch);
+void tn_depthwise_conv_2d_width_7_stride_2(const tn_depthwise_planar_params *params, const int8_t *input,
+                                           int8_t *output, int8_t *scratch);
 
 /* Pooling; padding takes no part in it. The output has the input's quantization. */
 typedef struct {
