@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tinynas.graph import OpKind
-from tinynas.lowering._variants import STRUCTURE_BYTES, KernelCall, KernelVariant, always, pairs, words
+from tinynas.lowering._variants import STRUCTURE_BYTES, WORD, KernelCall, KernelVariant, always, words
+
+_OUTPUTS = 4  # at a time: fully_connected.c
 
 
 def _dense_rows(call: KernelCall) -> int:
@@ -29,15 +31,25 @@ def _dense_constants(call: KernelCall) -> int:
 
 
 def _dense_features(call: KernelCall) -> dict[str, float]:
-    rows = _dense_rows(call)
-    tiles = rows * pairs(call.weights.shape[0])
-    return {"calls": 1, "rows": rows, "tiles": tiles, "steps": tiles * call.weights.shape[-1]}
+    rows, inputs = _dense_rows(call), call.weights.shape[-1]
+    outputs = call.weights.shape[0]
+    tiles = rows * (-(-outputs // _OUTPUTS) if outputs >= _OUTPUTS else outputs)
+    return {
+        "calls": 1,
+        "rows": rows,
+        "tiles": tiles,
+        "tiles_in_words": tiles * (inputs >= WORD),
+        "quads": tiles * (inputs // WORD),
+        "odd_quads": tiles * (inputs // WORD % 2),
+        "steps": tiles * (inputs % WORD),
+    }
 
 
 FULLY_CONNECTED = KernelVariant(
     name="fully_connected",
     kinds=(OpKind.FULLY_CONNECTED,),
     source="fully_connected.c",
+    helpers=("clamp_outputs.c",),
     symbol="tn_fully_connected",
     parameters="tn_fully_connected_params",
     applies=always,
@@ -45,7 +57,10 @@ FULLY_CONNECTED = KernelVariant(
     features=_dense_features,
     loops={
         "rows": "input rows",
-        "tiles": "pairs of outputs, over all rows",
-        "steps": "inputs of each tile: two MACs each",
+        "tiles": "groups of four outputs, or single ones where there are fewer, over all rows",
+        "tiles_in_words": "those of four inputs or more",
+        "quads": "four inputs of each tile: sixteen MACs each",
+        "odd_quads": "those of them that leave out half a round of the loop",
+        "steps": "inputs that four left over: four MACs each",
     },
 )
