@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynas.graph import DType, Graph, Op, OpKind, Quantization, Tensor
+from tinynas.graph.fixed_point import quantize_multiplier
 
 _CHANNEL_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}
 _COPIES = frozenset(
@@ -72,13 +73,13 @@ class ExtremeFiller:
         return float(2.0 ** (round(exponent) if self._rng.random() < 0.3 else exponent))
 
     def _factor(self, usual: float) -> float:
-        """A real factor between two scales: near the usual one, or anything that a file can hold."""
+        """A real factor between two scales: near the usual one, or anything that leaves sums and products in int32."""
         draw = self._rng.random()
         if draw < 0.7:
             return usual * float(2.0 ** self._rng.uniform(-3, 2))
         if draw < 0.9:
             return float(2.0 ** self._rng.uniform(-12, 8))
-        return float(2.0 ** self._rng.uniform(_SMALLEST_SHIFT, _LARGEST_SHIFT))
+        return float(2.0 ** self._rng.uniform(_SMALLEST_SHIFT, 14))
 
     def _fill(self, op: Op) -> None:
         rng, output = self._rng, op.outputs[0]
@@ -112,31 +113,39 @@ class ExtremeFiller:
         rng, weights = self._rng, self._tensors[op.inputs[1]]
         axis = _CHANNEL_AXIS[op.kind]
         channels = weights.shape[axis]
-        taps = weights.elements // channels
         per_channel = channels > 1 and rng.random() < (0.3 if op.kind is OpKind.FULLY_CONNECTED else 0.9)
-        data = self._weights(weights)
+        # [channels, taps] from here on
+        data = np.moveaxis(self._weights(weights), axis, 0).reshape(channels, -1)
         spread = _DEVIATION * max(1.0, float(np.sqrt((data.astype(np.float64) ** 2).sum() / channels)))
-        real = self._multipliers(channels if per_channel else 1, _STEPS / spread)
+        real = np.broadcast_to(self._multipliers(channels if per_channel else 1, _STEPS / spread), channels)
+        data = np.where(real[:, np.newaxis] > 1, self._sparse(real, data.shape), data)
+        bias = self._bias(real, spread, data.shape[1]) if op.inputs[2] >= 0 else np.zeros(channels, np.int32)
+        # Where a product leaves int32, TFLite's C++ is undefined, and so is what the reference should be.
+        furthest = max(127 - x.zero_point, 128 + x.zero_point)
+        sums = np.abs(data.astype(np.int64)).sum(axis=1) * furthest + np.abs(bias.astype(np.int64))
+        scales = [_weight_scale(float(r), x.scale, output.scale, int(s)) for r, s in zip(real, sums, strict=True)]
         # The weights carry what is left of the factor; with scales of a power of two it stays exact in float32.
-        scales = tuple((real * output.scale / x.scale).tolist())
-        quantization = Quantization(scales, (0,) * len(scales), axis if per_channel else 0)
-        if real.max() > 1 and rng.random() < 0.8:
-            data = self._sparse(weights)
-        self._tensors[op.inputs[1]] = replace(weights, data=data, quantization=quantization)
+        scales = scales if per_channel else [min(scales)]
+        quantization = Quantization(tuple(scales), (0,) * len(scales), axis if per_channel else 0)
+        others = [size for i, size in enumerate(weights.shape) if i != axis]
+        shaped = np.ascontiguousarray(np.moveaxis(data.reshape(channels, *others), 0, axis))
+        self._tensors[op.inputs[1]] = replace(weights, data=shaped, quantization=quantization)
         if op.inputs[2] >= 0:
-            bound = 384 * taps * 128  # beyond any sum of products, with the zero point folded in and without
-            deviation = np.minimum(spread / 4 + _STEPS / np.broadcast_to(real, channels), float(_INT32_MAX))
-            if real.max() > 1:
-                deviation = np.minimum(deviation, 3.0)
-            limit = max(0, _INT32_MAX - bound)
-            bias = np.clip(np.rint(rng.normal(0, deviation)), -limit, limit).astype(np.int32)
-            if rng.random() < 0.05:
-                bias[:] = rng.choice([-limit, limit], channels)
             self._tensors[op.inputs[2]] = replace(
                 self._tensors[op.inputs[2]],
                 data=bias,
                 quantization=Quantization(tuple(x.scale * s for s in scales), (0,) * len(scales), 0),
             )
+
+    def _bias(self, real: npt.NDArray[np.float64], spread: float, taps: int) -> npt.NDArray[np.int32]:
+        """Biases that move outputs by some steps, whatever the factor; now and then the largest there are."""
+        rng = self._rng
+        deviation = np.where(real > 1, 1.0, np.minimum(spread / 4 + _STEPS / real, float(_INT32_MAX)))
+        limit = _INT32_MAX - 384 * 128 * taps  # no sum of products overflows, with the zero point folded in or not
+        bias = np.clip(np.rint(rng.normal(0, deviation)), -limit, limit).astype(np.int32)
+        if rng.random() < 0.05:
+            bias = np.where(real > 1, bias, rng.choice([-limit, limit], real.shape)).astype(np.int32)
+        return bias
 
     def _weights(self, weights: Tensor) -> npt.NDArray[np.int8]:
         rng, shape = self._rng, weights.shape
@@ -149,13 +158,14 @@ class ExtremeFiller:
             return np.full(shape, rng.choice([-128, -127, 127]), np.int8)
         if draw < 0.9:  # TFLite's specification says -127 to 127; no runtime checks it
             return rng.integers(-128, 128, shape).astype(np.int8)
-        return self._sparse(weights)
+        return self._sparse(np.ones(1), (1, weights.elements)).reshape(shape)
 
-    def _sparse(self, weights: Tensor) -> npt.NDArray[np.int8]:
-        """Mostly zeros: sums so small that they survive a shift to the left."""
+    def _sparse(self, real: npt.NDArray[np.float64], shape: tuple[int, int]) -> npt.NDArray[np.int8]:
+        """Mostly zeros, and nothing else for the largest factors: sums that survive a shift to the left."""
         rng = self._rng
-        chosen = rng.random(weights.shape) < 3 / max(3, weights.elements)
-        return np.where(chosen, rng.integers(-2, 3, weights.shape), 0).astype(np.int8)
+        chosen = rng.random(shape) < 2 / max(2, shape[1])
+        chosen &= real[:, np.newaxis] < 2.0**20
+        return np.where(chosen, rng.integers(-2, 3, shape), 0).astype(np.int8)
 
     def _multipliers(self, count: int, usual: float) -> npt.NDArray[np.float64]:
         """Real factors by channel: usual ones, all shifts at once, or one shift for all channels."""
@@ -180,3 +190,20 @@ class ExtremeFiller:
             fractions[:] = np.where(rng.random(count) < 0.5, 0.5, 1 - 2.0**-24)
         real: npt.NDArray[np.float64] = np.minimum(fractions * 2.0**shifts, _LARGEST_FACTOR)
         return real
+
+
+def _weight_scale(real: float, input_scale: float, output_scale: float, furthest: int) -> float:
+    """The weight scale for a factor, which is halved until it leaves accumulators in int32.
+
+    Args:
+        real: The factor wanted: input scale * weight scale / output scale.
+        input_scale, output_scale: Of the activations.
+        furthest: The largest magnitude of the accumulator.
+    """
+    largest = (_INT32_MAX - 256) // max(1, furthest)
+    while True:
+        scale = float(np.float32(real * output_scale / input_scale))
+        shift = quantize_multiplier(input_scale * scale / output_scale).shift
+        if shift <= 0 or 1 << shift <= largest:
+            return scale
+        real /= 2

@@ -54,7 +54,7 @@ class Layer:
 def random_layer(seed: int, index: int, kinds: tuple[str, ...] = LAYER_KINDS) -> Layer:
     """Layer `index` of the sequence that `seed` stands for.
 
-    The kernel variant is the one that lowering chooses or, as often, any other of the catalogue that applies: a
+    The kernel variant is the one that lowering chooses or, sometimes, any other of the catalogue that applies: a
     general kernel has to be right where a special one usually stands before it.
     """
     rng = np.random.default_rng((seed, index))
@@ -82,9 +82,9 @@ def layer_of(name: str, graph: Graph) -> Layer:
 
 def _lowered(rng: np.random.Generator, graph: Graph) -> Schedule:
     draw = rng.random()
-    if draw < 0.4:
+    if draw < 0.55:
         return lower(graph)
-    if draw < 0.5:
+    if draw < 0.7:
         return lower(graph, in_place_depthwise=False)
     return _with_any_variant(rng, lower(graph, in_place=False))
 
