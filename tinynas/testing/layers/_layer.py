@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinynas.graph import Graph, GraphError, OpKind
-from tinynas.lowering import CATALOGUE, Schedule, UnsupportedGraphError, lower
+from tinynas.lowering import CATALOGUE, Buffer, Schedule, UnsupportedGraphError, lower
 from tinynas.memory import MemoryPlan
 from tinynas.testing.layers._extremes import ExtremeFiller
 from tinynas.testing.layers._skeletons import LAYER_KINDS, draw_kind, layer_skeleton
@@ -30,6 +30,18 @@ class Layer:
     name: str
     schedule: Schedule
     plan: MemoryPlan
+
+    @property
+    def visible(self) -> tuple[int, ...]:
+        """The tensors that can be compared after the last step: results that no later step writes over."""
+        steps = self.schedule.steps
+        found = list(self.schedule.outputs)
+        for i, step in enumerate(steps):
+            later = steps[i + 1 :]
+            overwritten = {s.output_buffer for s in later} | {s.input_buffers[0] for s in later if s.shrinks}
+            if step.band is None and step.output_buffer not in overwritten:
+                found.append(step.output)
+        return tuple(dict.fromkeys(found))
 
     @property
     def variant(self) -> str:
@@ -74,10 +86,41 @@ def random_layer(seed: int, index: int, kinds: tuple[str, ...] = LAYER_KINDS) ->
     raise RuntimeError(f"none of {_ATTEMPTS} random layers of {', '.join(kinds)} can be lowered")
 
 
-def layer_of(name: str, graph: Graph) -> Layer:
-    """A given network as lowering would have it, guard bytes around every buffer."""
-    schedule = lower(graph)
+def layer_of(name: str, schedule: Schedule, *, in_place: bool = True) -> Layer:
+    """A given schedule, of one step or of many, guard bytes around every buffer.
+
+    Args:
+        name: What it is called in results.
+        schedule: Of a network without patches.
+        in_place: False gives every step's output a buffer of its own, so that all tensors can be compared.
+    """
+    if not in_place:
+        schedule = _with_own_buffers(schedule)
     return Layer(name, schedule, guarded_buffers(schedule))
+
+
+def _with_own_buffers(schedule: Schedule) -> Schedule:
+    produced = {step.output for step in schedule.steps}
+    graph, last = schedule.graph, max(0, len(schedule.steps) - 1)
+    owners = [*schedule.inputs, *(step.output for step in schedule.steps)]
+    buffer_of = {t: index for index, t in enumerate(owners)}
+    for op in graph.ops:  # a RESHAPE without a step is another name for its input
+        if op.outputs[0] not in produced and op.inputs[0] in buffer_of and op.kind is OpKind.RESHAPE:
+            buffer_of[op.outputs[0]] = buffer_of[op.inputs[0]]
+    return replace(
+        schedule,
+        steps=tuple(
+            replace(
+                step,
+                input_buffers=tuple(buffer_of[t] for t in step.inputs),
+                output_buffer=buffer_of[step.output],
+                shrinks=False,
+            )
+            for step in schedule.steps
+        ),
+        buffers=tuple(Buffer(i, graph.tensors[t].size_bytes, (t,), 0, last) for i, t in enumerate(owners)),
+        buffer_of=buffer_of,
+    )
 
 
 def _lowered(rng: np.random.Generator, graph: Graph) -> Schedule:

@@ -34,7 +34,8 @@ def guarded_buffers(schedule: Schedule, *, shrink_to_end: bool = False) -> Memor
     """An arena in which nothing is a neighbour: guard bytes around every buffer and every scratch.
 
     Buffers share bytes only where a step shrinks its input: the output then lies at the beginning of the input, or at
-    its end. Offsets are multiples of a word and, by turns, not of two: a plan promises no more.
+    its end. Offsets are multiples of a word and, by turns, not of two: a plan promises no more. It is no plan to
+    compare with others: its lower bound is its own size.
     """
     end = 0
     offsets: dict[int, int] = {}
@@ -59,7 +60,7 @@ def guarded_buffers(schedule: Schedule, *, shrink_to_end: bool = False) -> Memor
         if step.scratch_bytes:
             scratch[step.index] = place(step.scratch_bytes)
     arena = end + GUARD + -(end + GUARD) % _WORD
-    return MemoryPlan(offsets, scratch, arena, plan_arena(schedule).lower_bound_bytes)
+    return MemoryPlan(offsets, scratch, arena, end)
 
 
 def write_units(
