@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,7 +16,7 @@ from tinynas.engine import _weighted_parameters as weighted
 from tinynas.engine._constants import ConstantArray, StepConstants, identifier, quantization_of
 from tinynas.engine._model_info import ModelInfo
 from tinynas.graph import OpKind
-from tinynas.lowering import CATALOGUE, PLANAR, KernelCall, Schedule, Step
+from tinynas.lowering import CATALOGUE, OVERLAPPED, PAIRED, KernelCall, Schedule, Step
 from tinynas.memory import MemoryPlan
 from tinynas.targets import resource_path
 
@@ -26,7 +27,8 @@ _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
         "fully_connected": weighted.fully_connected,
         "conv_1x1": packed.conv_1x1,
         "conv_2d_im2col": packed.conv_2d_im2col,
-        **{variant.name: packed.depthwise_conv_2d_planar for variant in PLANAR},
+        **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=True) for v in OVERLAPPED},
+        **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=False) for v in PAIRED},
         "depthwise_conv_2d": weighted.depthwise_conv_2d,
         "conv_2d": weighted.conv_2d,
         "average_pool_2d": unweighted.pool_2d,

@@ -44,7 +44,7 @@ def conv_2d_im2col(call: KernelCall, name: str) -> StepConstants:
     return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
 
 
-def depthwise_conv_2d_planar(call: KernelCall, name: str) -> StepConstants:
+def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -> StepConstants:
     channels = call.output.shape[3]
     multiplier, shift = multipliers(call, channels)
     bias = folded_bias(call, channels)
@@ -55,7 +55,6 @@ def depthwise_conv_2d_planar(call: KernelCall, name: str) -> StepConstants:
     taps[:, : by_channel.shape[1]] = by_channel
     taps[:, by_channel.shape[1]] = ~shift
     stream = np.column_stack((bias, multiplier, taps.view("<i4"))).astype(np.int32).view(np.uint32)
-    in_row, overlapped = row_words(call)
     steps = [(image.shape[2] * channels, channels) for image in (call.input, call.output)]  # down, right
     (input_row_step, input_step), (output_row_step, output_step) = (s[::-1] if plane.transposed else s for s in steps)
     fields: Fields = {
@@ -80,7 +79,7 @@ def depthwise_conv_2d_planar(call: KernelCall, name: str) -> StepConstants:
         "input_zero_point": quantization_of(call.input).zero_point,
         **output_fields(call),
         "general": _needs_general_requantization(call, by_channel, bias, shift),
-        "row_words": in_row,
+        "row_words": row_words(call, overlapped),
         "overlapped": int(overlapped),
     }
     return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})

@@ -1,7 +1,7 @@
 """Lowering: from a graph to the schedule of kernel calls that our engine executes."""
 
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
-from tinynas.lowering._depthwise_variants import PLANAR, Plane, plane_of, row_words
+from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, Plane, plane_of, row_words
 from tinynas.lowering._dot_variants import column_order, dense_shape
 from tinynas.lowering._lower import lower
 from tinynas.lowering._patches import PatchError, PatchPlan
@@ -12,7 +12,8 @@ from tinynas.lowering._variants import KERNEL_FLAGS, KernelCall, KernelVariant
 __all__ = [
     "CATALOGUE",
     "KERNEL_FLAGS",
-    "PLANAR",
+    "OVERLAPPED",
+    "PAIRED",
     "Band",
     "Buffer",
     "KernelCall",

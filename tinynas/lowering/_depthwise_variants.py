@@ -13,7 +13,6 @@ from tinynas.lowering._variants import STRUCTURE_BYTES, WORD, KernelCall, Kernel
 _CHANNEL_TILE = 4  # depthwise_conv_2d.c computes four channels at a time
 
 _PLANE_HELPERS = ("clamp_outputs.c", "depthwise_plane.c")
-_OVERLAPPING = frozenset((3, 5, 7))
 
 
 @dataclass(frozen=True)
@@ -60,18 +59,14 @@ def plane_of(call: KernelCall) -> Plane:
     return Plane(transposed, inputs, outputs, kernel, stride, padding, size)
 
 
-def row_words(call: KernelCall) -> tuple[int, bool]:
-    """Words of weights for each row of the window, in pairs, and whether every weight is in two pairs.
+def row_words(call: KernelCall, overlapped: bool) -> int:
+    """Words of weights for each row of the window.
 
-    Kernels for a stride of 1 want w0 w1, w2 w3 for one output, and w1 w2, w3 w4 for its neighbour; the first weight and the last
-    are used alone. Those of 3 x 3 read them so for any stride.
+    Overlapped, w0 w1, w2 w3 for one output are followed by w1 w2, w3 w4 for its neighbour; the first weight and the last are
+    used alone, and the width is odd. Otherwise w0 w1, w2 w3, w4 0.
     """
-    plane = plane_of(call)
-    width = plane.kernel[1]
-    overlapped = width in _OVERLAPPING and (plane.stride[1] == 1 or (plane.kernel == (3, 3) and plane.stride[1] == 2))
-    if overlapped and width == 3 and plane.kernel[0] != 3:
-        overlapped = False  # left to the kernel of any window
-    return (width - 1, True) if overlapped else (pairs(width), False)
+    width = plane_of(call).kernel[1]
+    return width - 1 if overlapped else pairs(width)
 
 
 def channel_words(taps: int) -> int:
@@ -79,11 +74,10 @@ def channel_words(taps: int) -> int:
     return 2 + words(taps + 1) // WORD
 
 
-def _planar_scratch_bytes(call: KernelCall) -> int:
+def _planar_scratch_bytes(call: KernelCall, overlapped: bool) -> int:
     """One channel's weights in pairs, and its plane of int16."""
     plane = plane_of(call)
-    in_row, _ = row_words(call)
-    return WORD * plane.kernel[0] * in_row + 2 * plane.size[0] * plane.size[1]
+    return WORD * plane.kernel[0] * row_words(call, overlapped) + 2 * plane.size[0] * plane.size[1]
 
 
 def _planar_constants(call: KernelCall) -> int:
@@ -102,7 +96,7 @@ def _is_planar(call: KernelCall) -> bool:
         isinstance(attributes, DepthwiseConv2DAttributes)
         and attributes.depth_multiplier == 1
         and attributes.dilation == (1, 1)
-        and _planar_scratch_bytes(call) < call.input.size_bytes
+        and _planar_scratch_bytes(call, overlapped=True) < call.input.size_bytes
     )
 
 
@@ -130,11 +124,11 @@ def _is_wide(call: KernelCall, width: int, stride: int) -> bool:
     return plane.kernel[1] == width and plane.stride[1] == stride
 
 
-def _planar_features(call: KernelCall) -> dict[str, float]:
+def _planar_features(call: KernelCall, overlapped: bool) -> dict[str, float]:
     channels = call.output.shape[3]
     plane = plane_of(call)
     (height, width), (input_height, input_width), kernel = plane.outputs, plane.inputs, plane.kernel
-    in_row, overlapped = row_words(call)
+    in_row = row_words(call, overlapped)
     weight_rows, rows = channels * kernel[0], channels * height
     return {
         "calls": 1,
@@ -204,7 +198,7 @@ _PLANAR_LOOPS = {
 }
 
 
-def _planar(name: str, applies: Callable[[KernelCall], bool]) -> KernelVariant:
+def _planar(name: str, applies: Callable[[KernelCall], bool], *, overlapped: bool) -> KernelVariant:
     """A kernel that computes channel by channel over a gathered plane."""
     return KernelVariant(
         name=name,
@@ -215,24 +209,28 @@ def _planar(name: str, applies: Callable[[KernelCall], bool]) -> KernelVariant:
         parameters="tn_depthwise_planar_params",
         applies=applies,
         constant_bytes=_planar_constants,
-        features=_planar_features,
+        features=lambda call: _planar_features(call, overlapped),
         loops=_PLANAR_LOOPS,
         in_place=True,
         shrinks=_shrinks,
-        scratch_bytes=_planar_scratch_bytes,
+        scratch_bytes=lambda call: _planar_scratch_bytes(call, overlapped),
     )
 
 
-PLANAR = (
-    _planar("depthwise_conv_2d_3x3", lambda call: _is_3x3(call, stride=1)),
-    _planar("depthwise_conv_2d_3x3_stride_2", lambda call: _is_3x3(call, stride=2)),
-    _planar("depthwise_conv_2d_width_5", lambda call: _is_wide(call, width=5, stride=1)),
-    _planar("depthwise_conv_2d_width_5_stride_2", lambda call: _is_wide(call, width=5, stride=2)),
-    _planar("depthwise_conv_2d_width_7", lambda call: _is_wide(call, width=7, stride=1)),
-    _planar("depthwise_conv_2d_width_7_stride_2", lambda call: _is_wide(call, width=7, stride=2)),
-    _planar("depthwise_conv_2d_planar", _is_planar),
+OVERLAPPED = (
+    _planar("depthwise_conv_2d_3x3", lambda call: _is_3x3(call, stride=1), overlapped=True),
+    _planar("depthwise_conv_2d_3x3_stride_2", lambda call: _is_3x3(call, stride=2), overlapped=True),
+    _planar("depthwise_conv_2d_width_5", lambda call: _is_wide(call, width=5, stride=1), overlapped=True),
+    _planar("depthwise_conv_2d_width_7", lambda call: _is_wide(call, width=7, stride=1), overlapped=True),
 )
-"""The planar kernels, special ones first."""
+"""The planar kernels that want every weight in two pairs."""
+
+PAIRED = (
+    _planar("depthwise_conv_2d_width_5_stride_2", lambda call: _is_wide(call, width=5, stride=2), overlapped=False),
+    _planar("depthwise_conv_2d_width_7_stride_2", lambda call: _is_wide(call, width=7, stride=2), overlapped=False),
+    _planar("depthwise_conv_2d_planar", _is_planar, overlapped=False),
+)
+"""The planar kernels that want every weight in one pair, that of any window last."""
 
 DEPTHWISE_CONV_2D = KernelVariant(
     name="depthwise_conv_2d",

@@ -128,7 +128,7 @@ def _lowered(rng: np.random.Generator, graph: Graph) -> Schedule:
     if draw < 0.55:
         return lower(graph)
     if draw < 0.7:
-        return lower(graph, in_place_depthwise=False)
+        return lower(graph, in_place=False)
     return _with_any_variant(rng, lower(graph, in_place=False))
 
 
