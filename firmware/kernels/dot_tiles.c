@@ -45,37 +45,38 @@ static void any_tiles(const tn_dot_params *params, const uint32_t *columns, int8
 
 #if TN_DSP
 
-/* One pair of elements: sixteen MACs in thirteen instructions of four bytes each. */
+/* One pair of elements: sixteen MACs in thirteen instructions of four bytes each. (Terse, for C99's limit on
+ * the length of a string.) */
 #define PAIR                                                                                                           \
-    "ldr    %[wa], [%[w]], #4\n\t"                                                                                     \
-    "ldrd   %[xa], %[xb], [%[x]], #8\n\t"                                                                              \
-    "sxtb16 %[wb], %[wa], ror #8\n\t"                                                                                  \
-    "sxtb16 %[wa], %[wa]\n\t"                                                                                          \
-    "smlad  %[a0], %[xa], %[wa], %[a0]\n\t"                                                                            \
-    "smlad  %[b0], %[xa], %[wb], %[b0]\n\t"                                                                            \
-    "smlad  %[a1], %[xb], %[wa], %[a1]\n\t"                                                                            \
-    "smlad  %[b1], %[xb], %[wb], %[b1]\n\t"                                                                            \
-    "ldrd   %[xa], %[xb], [%[x]], #8\n\t"                                                                              \
-    "smlad  %[a2], %[xa], %[wa], %[a2]\n\t"                                                                            \
-    "smlad  %[b2], %[xa], %[wb], %[b2]\n\t"                                                                            \
-    "smlad  %[a3], %[xb], %[wa], %[a3]\n\t"                                                                            \
-    "smlad  %[b3], %[xb], %[wb], %[b3]\n\t"
+    "ldr %[wa], [%[w]], #4\n"                                                                                          \
+    "ldrd %[xa],%[xb], [%[x]], #8\n"                                                                                   \
+    "sxtb16 %[wb],%[wa], ror #8\n"                                                                                     \
+    "sxtb16 %[wa],%[wa]\n"                                                                                             \
+    "smlad %[a0],%[xa],%[wa],%[a0]\n"                                                                                  \
+    "smlad %[b0],%[xa],%[wb],%[b0]\n"                                                                                  \
+    "smlad %[a1],%[xb],%[wa],%[a1]\n"                                                                                  \
+    "smlad %[b1],%[xb],%[wb],%[b1]\n"                                                                                  \
+    "ldrd %[xa],%[xb], [%[x]], #8\n"                                                                                   \
+    "smlad %[a2],%[xa],%[wa],%[a2]\n"                                                                                  \
+    "smlad %[b2],%[xa],%[wb],%[b2]\n"                                                                                  \
+    "smlad %[a3],%[xb],%[wa],%[a3]\n"                                                                                  \
+    "smlad %[b3],%[xb],%[wb],%[b3]\n"
 
 /* The first pair of a tile sets the sums, so that nothing has to clear them. */
 #define FIRST_PAIR                                                                                                     \
-    "ldr    %[wa], [%[w]], #4\n\t"                                                                                     \
-    "ldrd   %[xa], %[xb], [%[x]], #8\n\t"                                                                              \
-    "sxtb16 %[wb], %[wa], ror #8\n\t"                                                                                  \
-    "sxtb16 %[wa], %[wa]\n\t"                                                                                          \
-    "smuad  %[a0], %[xa], %[wa]\n\t"                                                                                   \
-    "smuad  %[b0], %[xa], %[wb]\n\t"                                                                                   \
-    "smuad  %[a1], %[xb], %[wa]\n\t"                                                                                   \
-    "smuad  %[b1], %[xb], %[wb]\n\t"                                                                                   \
-    "ldrd   %[xa], %[xb], [%[x]], #8\n\t"                                                                              \
-    "smuad  %[a2], %[xa], %[wa]\n\t"                                                                                   \
-    "smuad  %[b2], %[xa], %[wb]\n\t"                                                                                   \
-    "smuad  %[a3], %[xb], %[wa]\n\t"                                                                                   \
-    "smuad  %[b3], %[xb], %[wb]\n\t"
+    "ldr %[wa], [%[w]], #4\n"                                                                                          \
+    "ldrd %[xa],%[xb], [%[x]], #8\n"                                                                                   \
+    "sxtb16 %[wb],%[wa], ror #8\n"                                                                                     \
+    "sxtb16 %[wa],%[wa]\n"                                                                                             \
+    "smuad %[a0],%[xa],%[wa]\n"                                                                                        \
+    "smuad %[b0],%[xa],%[wb]\n"                                                                                        \
+    "smuad %[a1],%[xb],%[wa]\n"                                                                                        \
+    "smuad %[b1],%[xb],%[wb]\n"                                                                                        \
+    "ldrd %[xa],%[xb], [%[x]], #8\n"                                                                                   \
+    "smuad %[a2],%[xa],%[wa]\n"                                                                                        \
+    "smuad %[b2],%[xa],%[wb]\n"                                                                                        \
+    "smuad %[a3],%[xb],%[wa]\n"                                                                                        \
+    "smuad %[b3],%[xb],%[wb]\n"
 
 /* Bias and requantization of one channel (see tn_requantize_doubled); `shift` is the address of its byte. */
 #define CHANNEL(shift, s0, s1, s2, s3)                                                                                 \
@@ -117,7 +118,7 @@ static inline const uint32_t *tiles(const uint32_t *w, const uint32_t *columns, 
                      "1:\n\t" PAIR PAIR PAIR PAIR
                      "vmov   %[xa], %[end]\n\t"
                      "cmp    %[x], %[xa]\n\t"
-                     "bne.w  1b\n\t" /* */
+                     "bne.w  1b\n\t"
                      CHANNEL("[%[w], #8]", a0, a1, a2, a3) CHANNEL("[%[w], #1]", b0, b1, b2, b3)
                      "vmov   %[x], %[y]\n\t"
                      "vmov   %[xa], %[apart]\n\t"

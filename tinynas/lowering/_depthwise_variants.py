@@ -48,22 +48,25 @@ def plane_of(call: KernelCall) -> Plane:
     kernel, stride, _ = window_of(call.graph, call.op)
     whole = call.graph.tensors[call.op.outputs[0]].shape
     transposed = whole[1] > whole[2]
-    inputs, outputs = call.input.shape[1:3], call.output.shape[1:3]
+    inputs, outputs = (call.input.shape[1], call.input.shape[2]), (call.output.shape[1], call.output.shape[2])
     padding = (call.padding[0], call.padding[2])
     if transposed:
-        inputs, outputs = inputs[::-1], outputs[::-1]
-        kernel, stride, padding = kernel[::-1], stride[::-1], padding[::-1]
+        inputs, outputs, kernel, stride, padding = map(_swapped, (inputs, outputs, kernel, stride, padding))
     rows = max(padding[0] + inputs[0], (outputs[0] - 1) * stride[0] + kernel[0])
     reach = (2 * pairs(outputs[1]) - 1) * stride[1] + 2 * pairs(kernel[1])
     size = (rows, 2 * pairs(max(padding[1] + inputs[1], reach)))
     return Plane(transposed, inputs, outputs, kernel, stride, padding, size)
 
 
+def _swapped(sizes: tuple[int, int]) -> tuple[int, int]:
+    return sizes[1], sizes[0]
+
+
 def row_words(call: KernelCall, overlapped: bool) -> int:
     """Words of weights for each row of the window.
 
-    Overlapped, w0 w1, w2 w3 for one output are followed by w1 w2, w3 w4 for its neighbour; the first weight and the last are
-    used alone, and the width is odd. Otherwise w0 w1, w2 w3, w4 0.
+    Overlapped, w0 w1, w2 w3 for one output are followed by w1 w2, w3 w4 for its neighbour; the first weight and the
+    last are used alone, and the width is odd. Otherwise w0 w1, w2 w3, w4 0.
     """
     width = plane_of(call).kernel[1]
     return width - 1 if overlapped else pairs(width)
