@@ -9,13 +9,14 @@ from pathlib import Path
 
 from bit_exactness import compare
 from layer_sweep import sweep
-from peer_figures import NETWORKS, estimate, layer_figures, target_ratio
+from peer_figures import NETWORKS, PORTABLE_TARGET, estimate, layer_figures, target_ratio
 
 from tinynas.boards import load_toolchain
 from tinynas.formats import read_tflite
+from tinynas.graph import Graph
 from tinynas.lowering import lower
 from tinynas.pipeline import deploy, measure, random_inputs
-from tinynas.targets import Board
+from tinynas.targets import Board, load_board
 from tinynas.testing.layers import LayerImage, check_layers, layer_of
 
 _NETWORK_LIMIT = 1_000_000_000  # instructions of one inference
@@ -26,7 +27,8 @@ class NetworkRow:
     """A network with one toolchain.
 
     Attributes:
-        cmsis_nn: instructions; `basis` says whether "measured" or "estimated".
+        target: instructions; on a core without the DSP extension, by what the same network takes on a Cortex-M4.
+        cmsis_nn: instructions on a Cortex-M4, whatever the board; `basis` says whether "measured" or "estimated".
         estimate: what adding up by layer gives, also where there is a measured figure to hold it against.
         covered_macs: share of the MACs in layers that the estimate has a figure for.
         inputs, wrong_outputs: random inputs on the virtual board, and how many outputs differ in any bit.
@@ -87,6 +89,7 @@ def measure_network(path: Path, board: Board, toolchain: str, inputs: int, direc
         raise SystemExit(f"{path.name} on {board.name}: {apart.fault}")
     figures = NETWORKS.get(path.stem)
     estimated = estimate(schedule, measured.steps)
+    target = figures.target if figures is not None else round(target_ratio(estimated) * estimated.instructions)
     litert, _, _ = compare(graph, content, inputs)
     return NetworkRow(
         name=path.stem,
@@ -98,7 +101,7 @@ def measure_network(path: Path, board: Board, toolchain: str, inputs: int, direc
         estimate=estimated.instructions,
         covered_macs=estimated.covered_macs,
         tinyengine=figures.tinyengine if figures is not None else None,
-        target=figures.target if figures is not None else round(target_ratio(estimated) * estimated.instructions),
+        target=target if board.core.has_dsp else _portable_target(graph, toolchain, directory),
         inputs=inputs,
         wrong_outputs=measured.mismatches,
         tensors=apart.tensors,
@@ -110,6 +113,14 @@ def measure_network(path: Path, board: Board, toolchain: str, inputs: int, direc
         arena_bytes=deployment.plan.arena_bytes,
         arena_lower_bound_bytes=deployment.plan.lower_bound_bytes,
     )
+
+
+def _portable_target(graph: Graph, toolchain: str, directory: Path) -> int:
+    """What a core without the DSP extension may take, by what a Cortex-M4 takes."""
+    board = load_board("virt-m4")
+    deployment = deploy(graph, board, directory / board.name, toolchain=toolchain)
+    measured = measure(deployment, board, random_inputs(deployment.schedule, 1, seed=0))
+    return round(PORTABLE_TARGET * measured.ticks)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,9 @@ CODE_TARGET_BYTES = 14 * 1024
 OTHER_TARGET, DENSE_TARGET = 0.5, 0.75
 """Share of CMSIS-NN's instructions that a network, and a fully connected layer, may take."""
 
+PORTABLE_TARGET = 2.5
+"""Instructions on a core without the DSP extension over ours on a Cortex-M4."""
+
 
 @dataclass(frozen=True)
 class LayerFigures:
