@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tinynas.engine import GeneratedModel, ModelInfo, generate
 from tinynas.graph import Graph
 from tinynas.lowering import PatchPlan, Schedule, lower
-from tinynas.memory import plan_arena
+from tinynas.memory import MemoryPlan, plan_arena
 from tinynas.targets import resource_path
 
 INCLUDE = resource_path("firmware") / "include"
@@ -64,19 +64,23 @@ class HostModel:
         return address
 
 
-def generate_guarded(
-    graph: Graph, folder: Path, info: ModelInfo | None = None, patches: PatchPlan | None = None
-) -> tuple[Schedule, GeneratedModel]:
-    """Generate a model whose arena has guard bytes below and above everything that the plan uses."""
-    schedule = lower(graph, patches)
+def guarded_plan(schedule: Schedule) -> MemoryPlan:
+    """The arena's plan with guard bytes below and above everything that it uses."""
     plan = plan_arena(schedule)
-    guarded = replace(
+    return replace(
         plan,
         offsets={k: v + GUARD for k, v in plan.offsets.items()},
         scratch_offsets={k: v + GUARD for k, v in plan.scratch_offsets.items()},
         arena_bytes=plan.arena_bytes + 2 * GUARD,
     )
-    return schedule, generate(schedule, guarded, folder, info)
+
+
+def generate_guarded(
+    graph: Graph, folder: Path, info: ModelInfo | None = None, patches: PatchPlan | None = None
+) -> tuple[Schedule, GeneratedModel]:
+    """Generate a model whose arena has guard bytes below and above everything that the plan uses."""
+    schedule = lower(graph, patches)
+    return schedule, generate(schedule, guarded_plan(schedule), folder, info)
 
 
 def write_units(

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from host_models import INCLUDE, WARNINGS
+from host_models import INCLUDE, WARNINGS, guarded_plan
 
 from tinynas.engine import generate
 from tinynas.graph import Graph
 from tinynas.lowering import PatchPlan, Schedule, Step, lower
-from tinynas.memory import MemoryPlan, plan_arena
+from tinynas.memory import MemoryPlan
 from tinynas.targets import resource_path
 
 HARNESS = Path(__file__).with_name("sanitizer_harness.c")
@@ -60,14 +60,14 @@ class SanitizedModels:
         sources: set[str] = set()
         tables = []
         for i, schedule in enumerate(self.schedules):
-            plan = plan_arena(schedule)
+            plan = guarded_plan(schedule)
             generated = generate(schedule, plan, folder / f"m{i}")
             sources |= {path.name for path in generated.kernel_sources}
             unit = folder / f"m{i}.c"
             unit.write_text(_unit(i, [path.read_text() for path in sorted(generated.directory.iterdir())]))
             tables.append(_table(i, schedule, plan))
         rows = "".join(
-            f"    {{m{i}_model_arena, {plan_arena(s).arena_bytes}, {len(s.steps)}, m{i}_ranges, m{i}_inputs, "
+            f"    {{m{i}_model_arena, {guarded_plan(s).arena_bytes}, {len(s.steps)}, m{i}_ranges, m{i}_inputs, "
             f"m{i}_outputs, m{i}_model_invoke_profiled}},\n"
             for i, s in enumerate(self.schedules)
         )
