@@ -16,7 +16,7 @@ from tinynas.latency import LatencyModel
 from tinynas.lowering import Schedule
 from tinynas.memory import BlockCost, NativeMemoryModel, RegionUsage, combine
 from tinynas.pipeline._config import ConfigError, LimitsConfig
-from tinynas.pipeline._lowering import lower_for_speed
+from tinynas.pipeline._lowering import DEFAULT_LOWERING, Lowering
 from tinynas.spaces import Architecture, ArchitectureCost, Block, build_block_graph, cached_by_signature
 from tinynas.targets import Board, Reserve
 
@@ -75,8 +75,8 @@ class _BlockLatency:
 class BlockSchedules:
     """Schedules and memory costs of blocks, by signature; shared by the cost models of a run."""
 
-    def __init__(self) -> None:
-        self.schedule = cached_by_signature(lambda block: lower_for_speed(build_block_graph(block, DType.INT8)))
+    def __init__(self, lowering: Lowering = DEFAULT_LOWERING) -> None:
+        self.schedule = cached_by_signature(lambda block: lowering(build_block_graph(block, DType.INT8)))
 
     def memory(self, model: NativeMemoryModel) -> Any:
         """The memory cost of a block under `model`, cached."""

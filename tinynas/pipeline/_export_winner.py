@@ -12,7 +12,8 @@ from tinynas.formats import add_offline_plan, read_tflite, tensor_table, write_o
 from tinynas.memory import plan_arena
 from tinynas.memory.tflm import TflmMemoryModel, offline_plan
 from tinynas.pipeline._atomic import write_atomically
-from tinynas.pipeline._lowering import lower_for_speed
+from tinynas.pipeline._config import EngineConfig
+from tinynas.pipeline._lowering import DEFAULT_LOWERING, Lowering
 
 
 class ExportError(UsageError):
@@ -46,7 +47,8 @@ def export_winner(run_directory: Path, out: Path, *, force: bool = False) -> dic
         out.parent.mkdir(parents=True, exist_ok=True)
         write_onnx(read_tflite(run_directory / "winner" / "float.tflite"), out)
         return {"format": "onnx", "files": [str(out)]}
-    return _c_project(model, out, _info(json.loads(result.read_bytes())))
+    document = json.loads(result.read_bytes())
+    return _c_project(model, out, _info(document), EngineConfig.model_validate(document["engine"]).lowering)
 
 
 def export_model(model: Path, out: Path, *, plan_offline: bool = False, force: bool = False) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def export_model(model: Path, out: Path, *, plan_offline: bool = False, force: b
         )
     _require_free(out, force)
     if not plan_offline:
-        return _c_project(model, out, None)
+        return _c_project(model, out, None, DEFAULT_LOWERING)
     tensors = tensor_table(model)
     plan = offline_plan(graph, TflmMemoryModel(4), tensors)
     # Never worse than before: where TFLM's own plan is as good, the file stays as it is.
@@ -92,10 +94,10 @@ def _require_free(out: Path, force: bool) -> None:
         raise ExportError(f"{out} exists: choose another name, or give --force to replace it")
 
 
-def _c_project(model: Path, out: Path, info: ModelInfo | None) -> dict[str, Any]:
+def _c_project(model: Path, out: Path, info: ModelInfo | None, lowering: Lowering) -> dict[str, Any]:
     if out.is_file():
         raise ExportError(f"{out} is a file: name a folder for the C project")
-    schedule = lower_for_speed(read_tflite(model))
+    schedule = lowering(read_tflite(model))
     export(schedule, plan_arena(schedule), out, info)
     return {"format": "c", "files": sorted(str(path) for path in out.rglob("*") if path.is_file())}
 

@@ -14,7 +14,7 @@ from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel, RegionUsage, live_ranges, plan_arena
 from tinynas.memory.tflm import FileTensors, TflmMemoryModel, offline_plan
 from tinynas.pipeline._atomic import write_atomically
-from tinynas.pipeline._lowering import lower_for_speed
+from tinynas.pipeline._lowering import DEFAULT_LOWERING
 from tinynas.pipeline._memory_view import arena_timeline, memory_advice
 from tinynas.targets import Board, load_board
 
@@ -51,7 +51,7 @@ def inspect_model(
     board = load_board(board_name)
     graph = read_tflite(model)
     if plot is not None:
-        schedule = lower_for_speed(graph)
+        schedule = DEFAULT_LOWERING(graph)
         figure = arena_timeline(schedule, plan_arena(schedule), board.arena_region.size_bytes)
         write_atomically(plot, figure.encode())
     if engine == "tflm":
@@ -69,7 +69,7 @@ def _latency_model(board: Board, toolchain: str, path: Path | None) -> LatencyMo
 
 
 def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: LatencyModel | None) -> dict[str, Any]:
-    schedule = lower_for_speed(graph)
+    schedule = DEFAULT_LOWERING(graph)
     memory = NativeMemoryModel.for_board(board, toolchain)
     sram, flash, verdict = memory.sram(schedule), memory.flash(schedule), memory.fits(schedule)
     return {

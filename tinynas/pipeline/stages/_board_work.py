@@ -54,7 +54,15 @@ def build_and_measure(
     directory = context.run.file(folder)
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        deployment = deploy(graph, context.board, directory, info=info, toolchain=settings.toolchain, reserve=reserve)
+        deployment = deploy(
+            graph,
+            context.board,
+            directory,
+            info=info,
+            toolchain=settings.toolchain,
+            reserve=reserve,
+            lowering=context.lowering,
+        )
     except DoesNotFitError as error:
         raise VerdictMismatch(
             f"{name} was predicted to fit {context.board.name}, but {error}. The memory model is out of date: "

@@ -9,7 +9,7 @@ import torch
 
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._config import RunConfig
-from tinynas.pipeline._costs import CostModel, LatencyLimit, latency_limit
+from tinynas.pipeline._costs import BlockSchedules, CostModel, LatencyLimit, latency_limit
 from tinynas.pipeline._deployment import load_memory_model
 from tinynas.pipeline._progress import Progress
 from tinynas.pipeline._run_directory import RunDirectory
@@ -60,7 +60,7 @@ def execute(
     memory = load_memory_model(board, config.measure.toolchain)
     unit = "instructions" if config.measure.transport == "virtual" else "cycles"
     limit = latency_limit(config.limits, board, unit)
-    costs = CostModel(board, memory, context.reserve, limit=limit)
+    costs = CostModel(board, memory, context.reserve, limit=limit, schedules=BlockSchedules(context.lowering))
     configurations = check_feasibility(context, costs)
     costs = costs.with_latency(calibrate(context, memory))
     # Milliseconds of the clock that the device runs at, which only the device knows.

@@ -12,7 +12,6 @@ from tinynas.graph import Graph, count_macs, count_params
 from tinynas.latency import LatencyModel
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._costs import LatencyLimit
-from tinynas.pipeline._lowering import lower_for_speed
 from tinynas.pipeline._measure_model import measurement_json
 from tinynas.pipeline._measurement import Int8Array
 from tinynas.pipeline.stages._board_work import BuiltNetwork, build_and_measure
@@ -104,7 +103,7 @@ def _verify(
     }
     context.run.write_json(measurement, document)
     context.progress.end(f"{len(inputs)} images bit by bit, {built.measured.ticks:,} {built.measured.unit}")
-    usage = memory.fits(lower_for_speed(graph), context.reserve).regions
+    usage = memory.fits(built.deployment.schedule, context.reserve).regions
     linked = built.deployment.firmware.region_usage
     return {
         "ticks": built.measured.ticks,
