@@ -113,6 +113,18 @@ class NativeMemoryModel:
             regions=self._regions({self.board.layout.code: total}, reserve),
         )
 
+    def largest_arena(self, reserve: Reserve | None = None) -> int:
+        """The largest arena with which no SRAM region overflows; -1 where not even an empty one fits."""
+        fits, overflows = -1, self.board.arena_region.size_bytes + 1
+        while overflows - fits > 1:
+            arena = (fits + overflows) // 2
+            regions = self._regions(self._layout.sram_used(arena), reserve)
+            if all(region.used_bytes <= region.available_bytes for region in regions):
+                fits = arena
+            else:
+                overflows = arena
+        return fits
+
     def verdict(self, costs: Iterable[BlockCost], reserve: Reserve | None = None) -> Verdict:
         """As `fits`, for a chain of blocks whose costs are known: some microseconds per block.
 

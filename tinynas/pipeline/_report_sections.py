@@ -33,6 +33,19 @@ def space_section(space: Mapping[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
+def schedules_section(comparison: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """How the chosen space moves with the schedule of the engine."""
+    if comparison is None:
+        return None
+    summary = (
+        "The same networks, ranked under three ways of executing them. MACs are those of the network: rows that patches "
+        "compute twice do not count."
+    )
+    if comparison["limited"]:
+        summary += " Memory alone decides here, without the limit on one inference that the run keeps."
+    return {"summary": summary, "rows": comparison["schedules"], "source": "space-schedules.json"}
+
+
 def search_section(search: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Progress of both searches, and the Pareto front of everything that was scored."""
     if search is None:

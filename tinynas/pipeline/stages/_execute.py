@@ -22,7 +22,7 @@ from tinynas.pipeline.stages._result import summarize
 from tinynas.pipeline.stages._scores import JournalledScores
 from tinynas.pipeline.stages._search import Search
 from tinynas.pipeline.stages._selection import measured_ticks, pick_contenders, unmeasured_best
-from tinynas.pipeline.stages._space import choose_space
+from tinynas.pipeline.stages._space import choose_space, show_schedules
 from tinynas.pipeline.stages._supernet import train
 from tinynas.pipeline.stages._verification import test_accuracy, verify_on_board
 from tinynas.spaces import SearchSpace
@@ -69,6 +69,7 @@ def execute(
     if limit is not None:
         configurations = check_feasibility(context, costs, within_limit=True)
     chosen = choose_space(context, costs, configurations)
+    show_schedules(context, costs, context.configurations())
     supernet = train(context, chosen)
     contenders = _search(context, chosen, supernet, memory, costs, limit)
     networks = [train_and_quantize(context, chosen, supernet, contender) for contender in contenders]
