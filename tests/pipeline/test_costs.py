@@ -77,9 +77,9 @@ def test_a_reserve_that_takes_everything_is_a_violation_with_its_size(
     fitting = CostModel(board, memory, Reserve()).of(architecture)
     assert fitting.violations == ()
     assert fitting.excess == 0
-    close = CostModel(board, memory, Reserve(flash_bytes=65536 - fitting.flash_bytes)).of(architecture)
-    assert len(close.violations) == 1  # the generated calls are fitted: too close to tell is too close to try
-    over = CostModel(board, memory, Reserve(flash_bytes=65536 - fitting.flash_bytes + 500)).of(architecture)
+    exact = CostModel(board, memory, Reserve(flash_bytes=65536 - fitting.flash_bytes)).of(architecture)
+    assert exact.violations == ()
+    over = CostModel(board, memory, Reserve(flash_bytes=65536 - fitting.flash_bytes + 1)).of(architecture)
     assert len(over.violations) == 1
     assert "flash" in over.violations[0]
     assert "too few" in over.violations[0]

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from tinynas.errors import UsageError
 from tinynas.graph import Graph, OpKind, op_macs
+from tinynas.lowering._addresses import address_bytes
 from tinynas.lowering._catalogue import select_variant
 from tinynas.lowering._geometry import WINDOWED, window_of
 from tinynas.lowering._schedule import Band
@@ -95,10 +96,15 @@ def step_macs(planned: PlannedStep) -> int:
 
 
 def step_constant_bytes(planned: PlannedStep, index: int) -> int:
-    """Flash of a step's own constants: patches share weights and tables, and those of one shape their structure."""
+    """Flash of a step's own constants: patches share weights and tables, and those of one shape their structure.
+
+    Every step has its own addresses.
+    """
+    addresses = address_bytes(planned.variant, planned.call)
     if planned.band is None or planned.band.weights_step == index:
-        return planned.variant.constant_bytes(planned.call)
-    return STRUCTURE_BYTES[planned.variant.parameters] if planned.band.parameters_step == index else 0
+        return addresses + planned.variant.constant_bytes(planned.call)
+    structure = STRUCTURE_BYTES[planned.variant.parameters] if planned.band.parameters_step == index else 0
+    return addresses + structure
 
 
 def _alone(planned: PlannedStep) -> PlannedStep:
