@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinynas.formats import read_metadata, read_tflite
-from tinynas.formats._offline_plan import METADATA_NAME, read_offline_plan, tensor_table
+from tinynas.formats import OFFLINE_PLAN_METADATA, read_metadata, read_offline_plan, read_tflite, tensor_table
 from tinynas.graph import Graph, count_macs, count_params, op_macs
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
 from tinynas.lowering import Schedule
@@ -95,7 +94,7 @@ def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: Latency
         "fits": verdict.fits,
         "reasons": list(verdict.reasons),
         "ops": _native_ops(schedule),
-        "memory": memory_advice(graph),
+        "memory": memory_advice(graph, schedule),
     }
 
 
@@ -147,7 +146,7 @@ def _inspect_tflm(model: Path, graph: Graph, board: Board, kernels: str) -> dict
     tflm = TflmMemoryModel(
         8 if board.core.pointer_bytes == 8 else 4, "cmsis-nn" if kernels == "cmsis-nn" else "reference"
     )
-    plan = read_metadata(model).get(METADATA_NAME)
+    plan = read_metadata(model).get(OFFLINE_PLAN_METADATA)
     usage = tflm.sram(graph, tensors, None if plan is None else read_offline_plan(plan))
     flash = tflm.flash(graph, model.stat().st_size)
     arena, available = usage.minimum_arena_bytes, board.arena_region.size_bytes
