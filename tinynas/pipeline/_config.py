@@ -122,9 +122,13 @@ class LimitsConfig(_Section):
 
 
 class EngineConfig(_Section):
-    """How networks are executed: the same for the search's predictions, the firmware and the exported code."""
+    """How networks are executed: the same for the search's predictions, the firmware and the exported code.
+
+    With `patches`, the first blocks of a network run in patches where nothing but its arena is too large otherwise.
+    """
 
     in_place_depthwise: bool = True
+    patches: bool = False
 
     @property
     def lowering(self) -> Lowering:

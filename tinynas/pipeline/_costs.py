@@ -163,6 +163,11 @@ class CostModel:
         excess = max(_excess(verdict.regions), overshoot)
         return ArchitectureCost(macs, verdict.fits is True and not slow, excess)
 
+    def patches_of(self, architecture: Architecture) -> PatchPlan | None:
+        """What to lower the network with for these costs; None for the plain schedule. Latency does not decide it."""
+        stage = self._in_memory(architecture)[3]
+        return None if stage is None else stage.plan
+
     def _in_memory(self, architecture: Architecture) -> tuple[int, BlockCost, Verdict, PatchedStage | None]:
         """The network's own MACs, its combined cost, whether that fits, and the patches it takes, if any."""
         blocks: list[BlockCost] = [self._block_memory(block) for block in architecture.blocks]

@@ -104,7 +104,10 @@ class PatchedStages:
                 return  # more patches cannot be done for the same reason, or have too few rows or too many steps
             if stage.cost.arena_bytes > self._arena_bytes:
                 continue
-            if self._memory.verdict((stage.cost, *rest), self._reserve).fits is True:
+            whole = combine((stage.cost, *rest))
+            if sum(whole.steps.values()) > MOST_STEPS:
+                return
+            if self._memory.verdict((whole,), self._reserve).fits is True:
                 yield stage
 
     def _lower(self, key: Hashable, first: tuple[Block, ...], patches: int) -> PatchedStage | None:

@@ -9,9 +9,9 @@ from typing import Any
 from tinynas.formats import read_tflite
 from tinynas.memory import plan_arena
 from tinynas.pipeline import _figures
-from tinynas.pipeline._config import EngineConfig
 from tinynas.pipeline._journal import Record
 from tinynas.pipeline._memory_view import arena_timeline
+from tinynas.pipeline._winner import schedule_of_winner
 
 _ROWS = 12
 
@@ -93,7 +93,7 @@ def memory_section(run_directory: Path, result: Mapping[str, Any] | None) -> dic
     model = run_directory / "winner.tflite"
     if result is None or not model.is_file():
         return None
-    schedule = EngineConfig.model_validate(result["engine"]).lowering(read_tflite(model))
+    schedule = schedule_of_winner(result, read_tflite(model))
     plan = plan_arena(schedule)
     available = result["winner"]["arena_available_bytes"]
     return {

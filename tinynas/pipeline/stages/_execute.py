@@ -60,7 +60,14 @@ def execute(
     memory = load_memory_model(board, config.measure.toolchain)
     unit = "instructions" if config.measure.transport == "virtual" else "cycles"
     limit = latency_limit(config.limits, board, unit)
-    costs = CostModel(board, memory, context.reserve, limit=limit, schedules=BlockSchedules(context.lowering))
+    costs = CostModel(
+        board,
+        memory,
+        context.reserve,
+        limit=limit,
+        schedules=BlockSchedules(context.lowering),
+        patches=config.engine.patches,
+    )
     configurations = check_feasibility(context, costs)
     costs = costs.with_latency(calibrate(context, memory))
     # Milliseconds of the clock that the device runs at, which only the device knows.
