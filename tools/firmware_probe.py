@@ -35,6 +35,7 @@ class Probe:
         runtime_objects: Objects of runtime and HAL, in link order.
         kernel_objects: Objects of the kernels, in link order.
         generated: Functions of the generated code by name, requirements unresolved.
+        generated_constants: Sections of constants in the generated code.
         sections: Output sections of the image.
         stack_used_bytes: What the device painted over; None where it did not run.
     """
@@ -45,6 +46,7 @@ class Probe:
     runtime_objects: tuple[ObjectFile, ...]
     kernel_objects: tuple[ObjectFile, ...]
     generated: Mapping[str, InputSection]
+    generated_constants: tuple[InputSection, ...]
     sections: Mapping[str, LinkedSection]
     stack_used_bytes: int | None
 
@@ -61,10 +63,6 @@ class RecordingToolchain:
     @property
     def name(self) -> str:
         return self._inner.name
-
-    @property
-    def call_flags(self) -> tuple[str, ...]:
-        return self._inner.call_flags
 
     def version(self) -> str:
         return self._inner.version()
@@ -106,6 +104,13 @@ def build_probe(board: Board, schedule: Schedule, toolchain: RecordingToolchain,
             for section in o.sections
             if section.output == "text"
         },
+        generated_constants=tuple(
+            section
+            for o in objects
+            if o.source in generated_sources
+            for section in o.sections
+            if section.output == "rodata"
+        ),
         sections=_linked_sections(firmware.elf),
         stack_used_bytes=_stack_used(board, firmware.elf) if run else None,
     )

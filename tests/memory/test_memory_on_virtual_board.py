@@ -12,7 +12,7 @@ from tinynas.boards import Device, DoesNotFitError, VirtualBoard, build_firmware
 from tinynas.engine import generate
 from tinynas.graph import DType, Graph, GraphBuilder, execute
 from tinynas.latency import NetworkLimits, random_network, with_random_constants
-from tinynas.lowering import PatchPlan, lower
+from tinynas.lowering import PatchPlan, Schedule, lower
 from tinynas.memory import NativeMemoryModel, kernel_memory_path, load_kernel_memory, plan_arena
 from tinynas.targets import Reserve, load_board
 from tinynas.testing import random_input
@@ -50,7 +50,8 @@ def check(
     assert sram.static_bytes == firmware.static_sram_bytes
     for region in sram.regions:
         assert region.used_bytes == firmware.region_usage[region.name]
-    assert flash.total_bytes == pytest.approx(firmware.flash_bytes, rel=0.005 if patches is None else 0.03)
+    # GCC pads the literals of the profiled twin by a word, or not.
+    assert flash.total_bytes == pytest.approx(firmware.flash_bytes, rel=0, abs=0 if toolchain == "zig" else 8)
     transport = VirtualBoard(board, firmware.elf)
     device = Device(transport)
     image = random_input(graph, np.random.default_rng(1))
@@ -108,15 +109,28 @@ def test_the_linker_agrees_to_the_byte_on_sram(spare: int, fits: bool, tmp_path:
     region = next(r for r in model.sram(schedule).regions if r.name == board.layout.arena)
     reserve = Reserve(sram_bytes=region.available_bytes - region.used_bytes - spare)
     assert model.fits(schedule, reserve).fits is fits
-    generated = generate(schedule, plan_arena(schedule), tmp_path / "model")
+    assert links(schedule, reserve, tmp_path) is fits
 
-    def link() -> None:
-        build_firmware(
-            board, tmp_path / "model", generated.kernel_sources, load_toolchain("zig"), tmp_path, reserve=reserve
-        )
 
-    if fits:
-        link()
-    else:
-        with pytest.raises(DoesNotFitError):
-            link()
+@pytest.mark.parametrize("patches", [None, PatchPlan(5, 3)], ids=["plain", "patches"])
+@pytest.mark.parametrize(("spare", "fits"), [(0, True), (-4, False)])
+def test_the_linker_agrees_to_the_word_on_flash(
+    patches: PatchPlan | None, spare: int, fits: bool, tmp_path: Path
+) -> None:
+    model = NativeMemoryModel.for_board(load_board("nucleo-f303k8"))
+    schedule = lower(stage(1), patches)
+    (region,) = model.flash(schedule).regions
+    reserve = Reserve(flash_bytes=region.available_bytes - region.used_bytes - spare)
+    assert model.fits(schedule, reserve).fits is fits
+    assert links(schedule, reserve, tmp_path) is fits
+
+
+def links(schedule: Schedule, reserve: Reserve, folder: Path) -> bool:
+    """Whether the firmware of nucleo-f303k8 links beside `reserve`."""
+    generated = generate(schedule, plan_arena(schedule), folder / "model")
+    board, toolchain = load_board("nucleo-f303k8"), load_toolchain("zig")
+    try:
+        build_firmware(board, folder / "model", generated.kernel_sources, toolchain, folder, reserve=reserve)
+    except DoesNotFitError:
+        return False
+    return True

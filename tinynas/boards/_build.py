@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jinja2
 
-from tinynas.lowering import KERNEL_FLAGS
+from tinynas.lowering import KERNEL_FLAGS, MODEL_FLAGS
 from tinynas.targets import Board, Region, Reserve, resource_path
 
 from ._cache import private_cache
@@ -112,10 +112,10 @@ def build_firmware(
     out.mkdir(parents=True, exist_ok=True)
     cache = cache if cache is not None else private_cache()
     version = toolchain.version()
-    anonymous = _units(board, board.hal, model_directory, kernel_sources, toolchain, build_id=None)
+    anonymous = _units(board, board.hal, model_directory, kernel_sources, build_id=None)
     hashes = "".join(unit.digest(version, board.core.name) for unit in anonymous)
     build_id = int(hashlib.sha256((hashes + board.name).encode()).hexdigest()[:8], 16)
-    units = _units(board, board.hal, model_directory, kernel_sources, toolchain, build_id=build_id)
+    units = _units(board, board.hal, model_directory, kernel_sources, build_id=build_id)
     objects = _compile_all(units, board, toolchain, version, cache, out / "objects")
     script = out / "firmware.ld"
     script.write_text(linker_script(board, reserve or Reserve()), encoding="utf-8")
@@ -167,9 +167,7 @@ def _reserved(board: Board, reserve: Reserve) -> dict[str, int]:
     return reserved
 
 
-def _units(
-    board: Board, hal: str, model: Path, kernels: Sequence[Path], toolchain: Toolchain, *, build_id: int | None
-) -> list[_Unit]:
+def _units(board: Board, hal: str, model: Path, kernels: Sequence[Path], *, build_id: int | None) -> list[_Unit]:
     firmware = resource_path("firmware")
     runtime, hals = firmware / "runtime", firmware / "hal"
     libc = runtime / "libc"
@@ -195,9 +193,8 @@ def _units(
     units.append(_Unit(runtime / "identity.c", (*RUNTIME_FLAGS, *identity), (*runtime_includes, model), False))
     units.append(_Unit(hals / hal / "hal.c", (*RUNTIME_FLAGS, *hardware), runtime_includes))
     units += [_Unit(source, KERNEL_FLAGS, kernel_includes) for source in kernels]
-    calls = (*KERNEL_FLAGS, *toolchain.call_flags)
-    units += [_Unit(source, calls, model_includes, False) for source in sorted(model.glob("*.c"))]
-    units.append(_Unit(model / "model.c", (*calls, "-DTN_PROFILE"), model_includes, False))
+    units += [_Unit(source, MODEL_FLAGS, model_includes, False) for source in sorted(model.glob("*.c"))]
+    units.append(_Unit(model / "model.c", (*MODEL_FLAGS, "-DTN_PROFILE"), model_includes, False))
     return units
 
 

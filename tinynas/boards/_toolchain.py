@@ -72,11 +72,6 @@ class Toolchain(Protocol):
         """Short name, as the command line takes it."""
         ...
 
-    @property
-    def call_flags(self) -> tuple[str, ...]:
-        """Flags for the generated code, a straight line of calls: a call must cost the same wherever it stands."""
-        ...
-
     def version(self) -> str:
         """Name and version for reports and for the object cache."""
         ...
@@ -115,7 +110,6 @@ class ZigToolchain:
     """The clang and lld inside the `ziglang` wheel: the default, no installation beyond pip."""
 
     name = "zig"
-    call_flags: tuple[str, ...] = ()
 
     def __init__(self, executable: Path | None = None) -> None:
         self._executable = str(executable) if executable is not None else zig_executable()
@@ -142,10 +136,6 @@ class GccToolchain:
     """`arm-none-eabi-gcc` from the search path."""
 
     name = "gcc"
-    # GCC would keep addresses that several calls share in registers and, once those run out, on the stack: the frame
-    # would grow with the number of layers (72 bytes at 78 steps on Armv6-M), and no call would cost what another does.
-    # GCC manual, "Developer Options": -fdisable-kind-pass.
-    call_flags: tuple[str, ...] = ("-fdisable-rtl-cse1", "-fdisable-rtl-cse2")
 
     def __init__(self, executable: str = "arm-none-eabi-gcc") -> None:
         found = shutil.which(executable)

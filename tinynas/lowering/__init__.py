@@ -1,15 +1,19 @@
 """Lowering: from a graph to the schedule of kernel calls that our engine executes."""
 
+from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
 from tinynas.lowering._lower import lower
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
 from tinynas.lowering._unweighted_variants import reduced_view
-from tinynas.lowering._variants import KERNEL_FLAGS, KernelCall, KernelVariant
+from tinynas.lowering._variants import KERNEL_FLAGS, MODEL_FLAGS, POINTER, KernelCall, KernelVariant
 
 __all__ = [
     "CATALOGUE",
     "KERNEL_FLAGS",
+    "MODEL_FLAGS",
+    "POINTER",
+    "WEIGHTED",
     "Band",
     "Buffer",
     "KernelCall",
@@ -19,7 +23,9 @@ __all__ = [
     "Schedule",
     "Step",
     "UnsupportedGraphError",
+    "address_bytes",
     "lower",
+    "operand_positions",
     "reduced_view",
     "select_variant",
 ]

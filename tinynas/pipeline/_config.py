@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tinynas.errors import UsageError
+from tinynas.pipeline._lowering import Lowering
 from tinynas.targets import explain_validation_error
 
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -120,6 +121,20 @@ class LimitsConfig(_Section):
         return self
 
 
+class EngineConfig(_Section):
+    """How networks are executed: the same for the search's predictions, the firmware and the exported code.
+
+    With `patches`, the first blocks of a network run in patches where nothing but its arena is too large otherwise.
+    """
+
+    in_place_depthwise: bool = True
+    patches: bool = False
+
+    @property
+    def lowering(self) -> Lowering:
+        return Lowering(in_place_depthwise=self.in_place_depthwise)
+
+
 class ReserveConfig(_Section):
     """Memory that the application around the network keeps for itself, in bytes."""
 
@@ -155,6 +170,7 @@ class RunConfig(_Section):
     finetune: FinetuneConfig = FinetuneConfig()
     baselines: BaselinesConfig = BaselinesConfig()
     quantization: QuantizationConfig = QuantizationConfig()
+    engine: EngineConfig = EngineConfig()
     limits: LimitsConfig = LimitsConfig()
     reserve: ReserveConfig = ReserveConfig()
     measure: MeasureConfig = MeasureConfig()

@@ -9,10 +9,12 @@ from typing import Any
 from tinynas.engine import ModelInfo, export
 from tinynas.errors import UsageError
 from tinynas.formats import add_offline_plan, read_tflite, tensor_table, write_onnx
+from tinynas.lowering import Schedule
 from tinynas.memory import plan_arena
 from tinynas.memory.tflm import TflmMemoryModel, offline_plan
 from tinynas.pipeline._atomic import write_atomically
-from tinynas.pipeline._lowering import lower_for_speed
+from tinynas.pipeline._lowering import DEFAULT_LOWERING
+from tinynas.pipeline._winner import schedule_of_winner
 
 
 class ExportError(UsageError):
@@ -46,7 +48,8 @@ def export_winner(run_directory: Path, out: Path, *, force: bool = False) -> dic
         out.parent.mkdir(parents=True, exist_ok=True)
         write_onnx(read_tflite(run_directory / "winner" / "float.tflite"), out)
         return {"format": "onnx", "files": [str(out)]}
-    return _c_project(model, out, _info(json.loads(result.read_bytes())))
+    document = json.loads(result.read_bytes())
+    return _c_project(schedule_of_winner(document, read_tflite(model)), out, _info(document))
 
 
 def export_model(model: Path, out: Path, *, plan_offline: bool = False, force: bool = False) -> dict[str, Any]:
@@ -74,7 +77,7 @@ def export_model(model: Path, out: Path, *, plan_offline: bool = False, force: b
         )
     _require_free(out, force)
     if not plan_offline:
-        return _c_project(model, out, None)
+        return _c_project(DEFAULT_LOWERING(graph), out, None)
     tensors = tensor_table(model)
     plan = offline_plan(graph, TflmMemoryModel(4), tensors)
     # Never worse than before: where TFLM's own plan is as good, the file stays as it is.
@@ -92,10 +95,9 @@ def _require_free(out: Path, force: bool) -> None:
         raise ExportError(f"{out} exists: choose another name, or give --force to replace it")
 
 
-def _c_project(model: Path, out: Path, info: ModelInfo | None) -> dict[str, Any]:
+def _c_project(schedule: Schedule, out: Path, info: ModelInfo | None) -> dict[str, Any]:
     if out.is_file():
         raise ExportError(f"{out} is a file: name a folder for the C project")
-    schedule = lower_for_speed(read_tflite(model))
     export(schedule, plan_arena(schedule), out, info)
     return {"format": "c", "files": sorted(str(path) for path in out.rglob("*") if path.is_file())}
 

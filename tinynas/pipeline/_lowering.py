@@ -1,16 +1,31 @@
-"""How the pipeline lowers: the choice between speed and memory that holds for every network of a run."""
+"""How the pipeline lowers: one choice that holds for every network of a run, from the search's costs to the linker."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinynas.graph import Graph
-from tinynas.lowering import Schedule, lower
+from tinynas.lowering import PatchPlan, Schedule, lower
 
 
-def lower_for_speed(graph: Graph) -> Schedule:
-    """Lower with the direct depthwise kernels.
+@dataclass(frozen=True)
+class Lowering:
+    """Graph -> schedule. What predicts and what builds are given the same one, so that they cannot disagree.
 
-    In place, a depthwise convolution needs one buffer and a plane instead of two buffers, but its kernel takes about a
-    quarter more instructions. The costs that a search predicts and the firmware that is built must agree on one of
-    them; `inspect` says what the other would save.
+    Attributes:
+        in_place: False gives every operator an output of its own: what an engine without in-place kernels needs. Only
+            comparisons ask for that.
+        in_place_depthwise: A depthwise convolution takes one buffer and a plane of scratch instead of two buffers,
+            where that is smaller. False keeps to the direct kernels.
     """
-    return lower(graph, in_place_depthwise=False)
+
+    in_place: bool = True
+    in_place_depthwise: bool = True
+
+    def __call__(self, graph: Graph, patches: PatchPlan | None = None) -> Schedule:
+        """The schedule of an int8 graph or skeleton. Raises as `tinynas.lowering.lower`."""
+        return lower(graph, patches, in_place=self.in_place, in_place_depthwise=self.in_place_depthwise)
+
+
+DEFAULT_LOWERING = Lowering()
+"""What a run uses unless its `[engine]` says otherwise, and what is used for a model file without a run."""
