@@ -149,13 +149,8 @@ class LayerRow:
 
 
 def measure_layers(board: Board, toolchain: str) -> Iterator[LayerRow]:
-    """Every layer of the sweep, as firmware lowers it, and in place where that is another kernel."""
-    layers = []
-    for name, graph in sweep():
-        direct, in_place = lower(graph, in_place_depthwise=False), lower(graph)
-        layers.append(layer_of(name, direct))
-        if in_place.variants != direct.variants:
-            layers.append(layer_of(name, in_place))
+    """Every layer of the sweep, as firmware lowers it."""
+    layers = [layer_of(name, lower(graph)) for name, graph in sweep()]
     with tempfile.TemporaryDirectory() as scratch:
         image = LayerImage(layers, board.core, load_toolchain(toolchain), Path(scratch))
         for layer, result in zip(layers, check_layers(image), strict=True):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
-from object_sections import ObjectFile, read_object
+from object_sections import ObjectFile, read_object, read_stack_usage
 
 from tinynas.boards import Device, Firmware, Toolchain, VirtualBoard, build_firmware
 from tinynas.engine import generate
@@ -35,6 +35,7 @@ class Probe:
         runtime_objects: Objects of runtime and HAL, in link order.
         kernel_objects: Objects of the kernels, in link order.
         generated: Functions of the generated code by name, requirements unresolved.
+        generated_constants: Sections of constants in the generated code.
         sections: Output sections of the image.
         stack_used_bytes: What the device painted over; None where it did not run.
     """
@@ -45,6 +46,7 @@ class Probe:
     runtime_objects: tuple[ObjectFile, ...]
     kernel_objects: tuple[ObjectFile, ...]
     generated: Mapping[str, InputSection]
+    generated_constants: tuple[InputSection, ...]
     sections: Mapping[str, LinkedSection]
     stack_used_bytes: int | None
 
@@ -66,13 +68,12 @@ class RecordingToolchain:
         return self._inner.version()
 
     def compile(self, core: Core, source: Path, output: Path, flags: Sequence[str]) -> None:
-        extra = ["-fstack-size-section"] if self.name == "zig" else []
+        extra = ["-fstack-size-section" if self.name == "zig" else "-fstack-usage"]
         self._inner.compile(core, source, output, [*flags, *extra])
         self.sources[output.name] = source.name + (":profile" if "-DTN_PROFILE" in flags else "")
         usage = output.with_suffix(".su")
         if usage.is_file():
-            rows = (line.split("\t") for line in usage.read_text(encoding="utf-8").splitlines())
-            self.frames[output.name] = {row[0].rsplit(":", 1)[-1]: int(row[1]) for row in rows}
+            self.frames[output.name] = read_stack_usage(usage.read_text(encoding="utf-8"))
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, output: Path) -> None:
         self.linked = list(objects)
@@ -103,6 +104,13 @@ def build_probe(board: Board, schedule: Schedule, toolchain: RecordingToolchain,
             for section in o.sections
             if section.output == "text"
         },
+        generated_constants=tuple(
+            section
+            for o in objects
+            if o.source in generated_sources
+            for section in o.sections
+            if section.output == "rodata"
+        ),
         sections=_linked_sections(firmware.elf),
         stack_used_bytes=_stack_used(board, firmware.elf) if run else None,
     )

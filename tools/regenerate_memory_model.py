@@ -1,37 +1,34 @@
 """Fit the memory model of our engine for one board, and write it to memory_models/.
 
-Builds probe networks with the real toolchain, reads the sections and stack frames of every object file, fits the
-code of the generated calls, and checks the result on networks that the fit has not seen: SRAM and flash against the
+Builds probe networks with the real toolchain, reads the sections and stack frames of every object file, finds what a
+step adds to the generated code, and checks the result on networks that the fit has not seen: SRAM and flash against the
 linker, and with --virtual the stack against what the virtual board painted over.
 
-    tools/regenerate_memory_model.py --board nucleo-f303k8 --virtual
+    tools/regenerate_memory_model.py --board nucleo-f303k8 --virtual [--toolchain gcc]
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import re
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from firmware_probe import LinkedSection, Probe, RecordingToolchain, build_probe
 from object_sections import resolve
-from scipy.optimize import nnls
 
 import tinynas
 from tinynas.boards import load_toolchain
-from tinynas.graph import Graph
-from tinynas.latency import NetworkLimits, calibration_networks
+from tinynas.graph import DType, Graph, GraphBuilder
+from tinynas.latency import NetworkLimits, calibration_networks, with_random_constants
 from tinynas.lowering import CATALOGUE, PatchError, PatchPlan, Schedule, lower
 from tinynas.memory import (
     MOST_STEPS,
     GeneratedFunction,
+    InputSection,
     KernelMemory,
     NativeMemoryModel,
     RuntimeMemory,
@@ -43,9 +40,10 @@ from tinynas.memory import (
 )
 from tinynas.targets import Board, load_board, resource_path
 
-GENERATED = ("model_input", "model_output", "model_invoke", "model_invoke_profiled")
-# ADDW takes an immediate of 12 bits, MOVW one of 16 (Armv7-M ARM, A7.7.3 and A7.7.76).
-FAR_ARENAS = (4096, 65536)
+# In link order (tinynas/engine/templates/model.c.j2), behind the functions that call one kernel each.
+GENERATED = ("model_input", "model_output", "model_invoke", "model_lap", "model_invoke_profiled")
+CALL = "model_call_"
+INTERFACE = (".model_inputs", ".model_outputs")  # the addresses that model_input and model_output return
 PATCHED_EVERY = 3
 PATCHES = (4, 2, 16, 8)
 MOST_LAYERS = 8
@@ -71,7 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         fitted = [
             build_probe(board, schedule, toolchain, Path(folder), run=False)
-            for schedule in probe_schedules(board, options.fit if fits_kernels else 1, seed=1, macs=10**9)
+            for schedule in (
+                *probe_schedules(board, options.fit if fits_kernels else 1, seed=1, macs=10**9),
+                *([most_steps()] if fits_kernels else []),
+            )
         ]
         unseen = [
             build_probe(board, schedule, toolchain, Path(folder), run=options.virtual)
@@ -121,7 +122,7 @@ def probe_schedules(board: Board, count: int, seed: int, macs: int) -> list[Sche
     """Schedules with every variant, in arenas of the sizes that this board has room for.
 
     Every third has a twin whose first layers run in patches: many calls of one kernel at addresses that differ little
-    are compiled in another way, and need more registers.
+    must take the same code each.
     """
     room = board.arena_region.size_bytes
     sizes = [size for size in (1_500, 12_000, 60_000) if size * 5 <= room] or [room // 5]
@@ -141,9 +142,13 @@ def probe_schedules(board: Board, count: int, seed: int, macs: int) -> list[Sche
     return schedules
 
 
-def is_patched(schedule: Schedule) -> bool:
-    """Whether the first layers run in patches."""
-    return any(step.band is not None for step in schedule.steps)
+def most_steps() -> Schedule:
+    """As many steps as there may be: literals lie too far from the first calls, and compilers place some between."""
+    builder = GraphBuilder("most steps", DType.INT8)
+    x = builder.input((1, 2, 2, 4))
+    for index in range(MOST_STEPS):
+        x = builder.add(x, x, name=f"add{index}")
+    return lower(with_random_constants(builder.build([x]), seed=0))
 
 
 def _in_patches(graph: Graph, layers: int, patches: int) -> Schedule | None:
@@ -176,80 +181,73 @@ def fit_runtime(board: Board, toolchain: str, probe: Probe, provenance: dict[str
 
 
 def fit_kernels(board: Board, toolchain: str, probes: Sequence[Probe], provenance: dict[str, Any]) -> KernelMemory:
-    """The memory of the kernels from the objects of all probes, and the generated calls fitted."""
+    """The memory of the kernels and of the functions that call them from the objects of all probes."""
     runtime = probes[0].runtime_objects
     kernels = {o.source: o for probe in probes for o in probe.kernel_objects}
     ordered = [*runtime, *(kernels[name] for name in sorted(kernels))]
     symbols = {symbol: section for o in ordered for symbol, section in o.defines.items()}
+    calls = call_functions(probes, symbols)
+    interface = {
+        section.name.rsplit(".", 1)[-1]: replace(section, requires=())  # the arena is no section of flash
+        for section in probes[0].generated_constants
+        if section.name.endswith(INTERFACE)
+    }
     return KernelMemory(
         core=board.core.name,
         toolchain=toolchain,
-        sections=tuple(s for s in resolve(ordered, GENERATED) if s.name.split(":")[0] in kernels),
-        entry_of={name: symbols[variant.symbol] for name, variant in sorted(CATALOGUE.items())},
-        generated=tuple(fit_function(name, probes, symbols, provenance) for name in GENERATED),
+        # Link order: the generated model follows the kernels, and begins with these functions.
+        sections=(
+            *(s for s in resolve(ordered, GENERATED) if s.name.split(":")[0] in kernels),
+            *calls.values(),
+            *interface.values(),
+        ),
+        entry_of={variant: section.name for variant, section in calls.items()},
+        generated=tuple(
+            fit_function(name, probes, symbols | {name: section.name for name, section in interface.items()})
+            for name in GENERATED
+        ),
         arena_alignment=probes[0].sections[".arena"].alignment,
         provenance=provenance,
     )
 
 
-def fit_function(
-    name: str, probes: Sequence[Probe], symbols: dict[str, str], provenance: dict[str, Any]
-) -> GeneratedFunction:
-    """Nonnegative least squares of a generated function's size over its calls, by their number of arguments."""
+def call_functions(probes: Sequence[Probe], symbols: dict[str, str]) -> dict[str, InputSection]:
+    """Variant -> the generated function that calls its kernel, the same in every network."""
+    found: dict[str, InputSection] = {}
+    for probe in probes:
+        for name, section in probe.generated.items():
+            if not name.startswith(CALL):
+                continue
+            requires = tuple(symbols[r] for r in section.requires if r in symbols)
+            resolved = replace(section, requires=requires)
+            if found.setdefault(name.removeprefix(CALL), resolved) != resolved:
+                raise ValueError(f"{name} is not the same in all networks")
+    return dict(sorted(found.items()))
+
+
+def fit_function(name: str, probes: Sequence[Probe], symbols: dict[str, str]) -> GeneratedFunction:
+    """A generated function: what it takes without steps, and with each."""
     functions = [probe.generated[name] for probe in probes]
-    kernels = {symbols[variant.symbol] for variant in CATALOGUE.values()}
-    required = {symbols.get(r, r) for f in functions for r in f.requires}
-    calls_kernels = bool(required & kernels)
-    base, call_bytes, far_bytes = float(max(f.size_bytes for f in functions)), dict.fromkeys(CATALOGUE, 0.0), {}
-    largest = max(f.size_bytes for f in functions) - min(f.size_bytes for f in functions)
-    if calls_kernels:
-        arguments = kernel_arguments()
-        kinds = sorted(set(arguments.values()))
-        # The calls of patches are shorter, because their addresses differ little: fitted as plain calls they would make
-        # those too small. So patches only bound the stack, and their flash is predicted within some percent.
-        plain = [probe for probe in probes if not is_patched(probe.schedule)]
-        rows = np.array([_call_features(probe, arguments, kinds) for probe in plain])
-        sizes = np.array([float(probe.generated[name].size_bytes) for probe in plain])
-        coefficients, _ = nnls(rows, sizes)
-        base = round(float(coefficients[0]), 2)
-        by_kind = dict(zip(kinds, coefficients[1:], strict=False))
-        call_bytes = {variant: round(float(by_kind[arguments[variant]]), 2) for variant in sorted(CATALOGUE)}
-        far = coefficients[1 + len(kinds) :]
-        far_bytes = {str(least): round(float(more), 2) for least, more in zip(FAR_ARENAS, far, strict=True)}
-        error = rows @ coefficients - sizes
-        largest = math.ceil(np.abs(error).max())
-        provenance[f"{name}_mean_absolute_error_bytes"] = round(float(np.abs(error).mean()), 2)
+    steps = [len(probe.schedule.steps) for probe in probes]
+    (fewest, smallest), (most, largest) = (
+        extreme(zip(steps, (f.size_bytes for f in functions), strict=True)) for extreme in (min, max)
+    )
+    step_bytes = round((largest - smallest) / max(1, most - fewest))
+    base_bytes = smallest - step_bytes * fewest
+    errors = [base_bytes + step_bytes * n - f.size_bytes for n, f in zip(steps, functions, strict=True)]
+    # References within model.c are to sections, each named after its function.
+    named = {r.rsplit(".", 1)[-1] if r.startswith("model.c:") else r for f in functions for r in f.requires}
+    required = {symbols.get(r, r) for r in named}
     return GeneratedFunction(
         name=name,
-        base_bytes=base,
-        call_bytes=call_bytes,
-        far_bytes=far_bytes,
-        error_bytes=largest,
+        base_bytes=base_bytes,
+        step_bytes=step_bytes,
+        error_bytes=max(map(abs, errors)),
         alignment=max(f.alignment for f in functions),
         frame_bytes=max(f.frame_bytes for f in functions),
-        requires=tuple(sorted((required - kernels) & set(symbols.values()))),
-        calls_kernels=calls_kernels,
+        requires=tuple(sorted(required & {*symbols.values(), *GENERATED})),
+        calls_kernels=any(r.startswith(CALL) for r in required),
     )
-
-
-def kernel_arguments() -> dict[str, int]:
-    """Variant -> number of arguments of its kernel, from the prototypes in the header."""
-    header = (resource_path("firmware") / "include" / "tinynas" / "kernels.h").read_text(encoding="utf-8")
-    found = {}
-    for name, variant in CATALOGUE.items():
-        prototype = re.search(rf"\bvoid {variant.symbol}\(([^)]*)\);", header)
-        if prototype is None:
-            raise ValueError(f"kernels.h declares no {variant.symbol}")
-        found[name] = prototype.group(1).count(",") + 1
-    return found
-
-
-def _call_features(probe: Probe, arguments: dict[str, int], kinds: list[int]) -> list[float]:
-    calls = dict.fromkeys(kinds, 0.0)
-    for step in probe.schedule.steps:
-        calls[arguments[step.variant]] += 1
-    arena = probe.arena_bytes
-    return [1.0, *calls.values(), *(len(probe.schedule.steps) * float(arena >= least) for least in FAR_ARENAS)]
 
 
 @dataclass(frozen=True)
@@ -260,20 +258,13 @@ class Residuals:
     flash: list[int]
     flash_fraction: list[float]
     stack: list[int]
-    patched_flash_fraction: list[float]
 
     def acceptable(self) -> bool:
-        """SRAM exact, flash within 0.6 %, stack never too low and at most 128 bytes too high.
-
-        What is left of the flash error are the generated calls of the Cortex-M0+, whose literal pools are shared by
-        distance; the other cores stay within 0.4 %.
-        Flash of patched schedules within 3 %: the verdict of the model leaves room for that.
-        """
+        """SRAM exact, flash within 0.5 %, stack never too low and at most 128 bytes too high."""
         return (
             not any(self.sram)
-            and max(map(abs, self.flash_fraction)) <= 0.006
+            and max(map(abs, self.flash_fraction)) <= 0.005
             and all(0 <= s <= 128 for s in self.stack)
-            and all(abs(f) <= 0.03 for f in self.patched_flash_fraction)
         )
 
     def as_json(self) -> dict[str, object]:
@@ -282,23 +273,21 @@ class Residuals:
             "sram_error_bytes": self.sram,
             "flash_error_bytes": self.flash,
             "stack_excess_bytes": self.stack,
-            "patched_flash_excess_fraction": [round(f, 4) for f in self.patched_flash_fraction],
         }
 
     def lines(self) -> list[str]:
         worst = max(map(abs, self.flash_fraction))
         stack = f"stack {min(self.stack)} to {max(self.stack)} bytes over" if self.stack else "stack not measured"
-        patched = [100 * f for f in self.patched_flash_fraction] or [0.0]
         return [
-            f"{len(self.sram)} networks not fitted: SRAM off by at most {max(map(abs, self.sram))} bytes, flash by at "
-            f"most {max(map(abs, self.flash))} bytes ({100 * worst:.2f} %), {stack}; "
-            f"flash with patches {min(patched):.1f} to {max(patched):.1f} % too large"
+            f"{len(self.sram)} networks not fitted, in patches and not: SRAM off by at most "
+            f"{max(map(abs, self.sram))} bytes, flash by at most {max(map(abs, self.flash))} bytes "
+            f"({100 * worst:.2f} %), {stack}"
         ]
 
 
 def check(model: NativeMemoryModel, probes: Sequence[Probe]) -> Residuals:
     """Compare predictions with the linker, and with the device where it ran."""
-    sram, flash, fractions, stack, patched = [], [], [], [], []
+    sram, flash, fractions, stack = [], [], [], []
     for probe in probes:
         predicted = model.sram(probe.schedule)
         sram.append(predicted.static_bytes - probe.firmware.static_sram_bytes)
@@ -306,15 +295,11 @@ def check(model: NativeMemoryModel, probes: Sequence[Probe]) -> Residuals:
             difference = region.used_bytes - probe.firmware.region_usage[region.name]
             if difference:
                 sram[-1] = difference
-        error = model.flash(probe.schedule).total_bytes - probe.firmware.flash_bytes
-        if is_patched(probe.schedule):
-            patched.append(error / probe.firmware.flash_bytes)
-        else:
-            flash.append(error)
-            fractions.append(error / probe.firmware.flash_bytes)
+        flash.append(model.flash(probe.schedule).total_bytes - probe.firmware.flash_bytes)
+        fractions.append(flash[-1] / probe.firmware.flash_bytes)
         if probe.stack_used_bytes is not None:
             stack.append(predicted.stack_bytes - probe.stack_used_bytes)
-    return Residuals(sram, flash, fractions, stack, patched)
+    return Residuals(sram, flash, fractions, stack)
 
 
 if __name__ == "__main__":

@@ -184,6 +184,15 @@ def test_space_ranks_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert {frozenset(entry) for entry in document["configurations"]} == {
         frozenset({"width", "resolution", "samples", "share_fits", "mean_macs", "p80_macs", "score"})
     }
+    _, compared, _ = call(
+        capsys,
+        *("space", "--board", "nucleo-f303k8", "--space", "mobile-tiny", "--samples", "5", "--compare-schedules"),
+        *("--input-channels", "1", "--classes", "10", "--plot", str(plot)),
+    )
+    assert set(compared) == {"configurations", "chosen", "criterion", "schedules"}
+    assert {frozenset(entry) for entry in compared["schedules"]} == {
+        frozenset({"name", "title", "chosen", "share_fits", "mean_macs", "p80_macs", "score"})
+    }
     best = document["configurations"][0]
     assert document["chosen"] == {"width": best["width"], "resolution": best["resolution"]}
     assert plot.read_text().startswith("<svg")

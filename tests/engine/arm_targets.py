@@ -8,7 +8,7 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 from host_models import INCLUDE, WARNINGS, zig
 
-from tinynas.lowering import KERNEL_FLAGS
+from tinynas.lowering import MODEL_FLAGS
 
 ARM_TARGETS = {
     "cortex-m0plus": ("thumb-freestanding-eabi", "cortex_m0plus"),
@@ -23,7 +23,7 @@ _SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fno-asynchronous-unwind
 def compile_for(core: str, sources: Sequence[Path], output: Path, *flags: str) -> None:
     """One relocatable object of all sources: zig merges them, and takes long to start."""
     triple, cpu = ARM_TARGETS[core]
-    common = (*WARNINGS, *KERNEL_FLAGS, *_FREESTANDING, *_SECTIONS, f"-I{INCLUDE}")
+    common = (*WARNINGS, *MODEL_FLAGS, *_FREESTANDING, *_SECTIONS, f"-I{INCLUDE}")
     zig("-target", triple, f"-mcpu={cpu}", *common, *flags, "-c", *sources, "-o", output)
 
 

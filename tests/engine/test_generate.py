@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from arm_targets import compile_for, section_bytes, undefined_symbols
+from arm_targets import ARM_TARGETS, compile_for, section_bytes, undefined_symbols
 from host_models import INCLUDE, WARNINGS, zig
 from network_cases import constant_operands, filled, random_graphs
 
 from tinynas.engine import MissingConstantsError, ModelInfo, generate
 from tinynas.graph import DType, Graph, GraphBuilder, Quantization
-from tinynas.lowering import CATALOGUE, UnsupportedGraphError, lower
+from tinynas.lowering import CATALOGUE, PatchPlan, UnsupportedGraphError, lower
 from tinynas.memory import plan_arena
 
 
@@ -43,7 +42,8 @@ def test_constant_bytes_are_what_the_object_file_holds(tmp_path: Path) -> None:
         model = generate(schedule, plan_arena(schedule), tmp_path / str(i))
         output = tmp_path / "constants.o"
         compile_for("cortex-m4", [model.directory / "model_constants.c"], output)
-        expected = sum(step.constant_bytes for step in schedule.steps)
+        addresses = 4 * (len(schedule.inputs) + len(schedule.outputs))
+        expected = addresses + sum(step.constant_bytes for step in schedule.steps)
         assert section_bytes(output, ".rodata") == model.constant_bytes == expected
         assert section_bytes(output, ".data") == 0
     assert seen == set(CATALOGUE)
@@ -52,14 +52,36 @@ def test_constant_bytes_are_what_the_object_file_holds(tmp_path: Path) -> None:
 def test_the_code_of_a_model_holds_no_constants_and_calls_only_its_kernels(tmp_path: Path) -> None:
     schedule = lower(classifier())
     model = generate(schedule, plan_arena(schedule), tmp_path)
-    for flags, extra in (((), set()), (("-DTN_PROFILE",), {"hal_ticks", "model_arena"})):
+    kernels = {CATALOGUE[name].symbol for name in schedule.variants}
+    calls = {f"model_call_{name}" for name in schedule.variants}
+    for flags, expected in (((), kernels), (("-DTN_PROFILE",), calls | {"hal_ticks"})):
         output = tmp_path / "model.o"
         compile_for("cortex-m0plus", [tmp_path / "model.c"], output, *flags)
-        kernels = {CATALOGUE[name].symbol for name in schedule.variants}
-        needed = {name for name in undefined_symbols(output) if not re.match(r"model_\d|__aeabi_unwind", name)}
-        assert needed == kernels | extra
+        needed = {name for name in undefined_symbols(output) if not name.startswith("__aeabi_unwind")}
+        assert needed == expected | {"model_steps"} | ({"model_inputs", "model_outputs"} if not flags else set())
         assert section_bytes(output, ".rodata") == 0
         assert section_bytes(output, ".bss") == (0 if flags else model.arena_bytes)
+
+
+@pytest.mark.parametrize("core", ARM_TARGETS)
+def test_every_step_takes_the_same_code(core: str, tmp_path: Path) -> None:
+    """Whatever its kernel and its addresses are: 4 bytes in the inference, 24 in the profiled one."""
+    sizes: dict[str, dict[int, set[int]]] = {"": {}, "-DTN_PROFILE": {}}
+    for i, (graph, patches) in enumerate([*((g, None) for g in random_graphs(range(6))), *patched_stages()]):
+        schedule = lower(graph, patches)
+        generate(schedule, plan_arena(schedule), tmp_path / str(i))
+        for flag, of_steps in sizes.items():
+            output = tmp_path / "model.o"
+            compile_for(core, [tmp_path / str(i) / "model.c"], output, *([flag] if flag else []))
+            name = ".text.model_invoke_profiled" if flag else ".text.model_invoke"
+            of_steps.setdefault(len(schedule.steps), set()).add(section_bytes(output, name))
+    for of_steps, step_bytes in zip(sizes.values(), (4, 24), strict=True):
+        assert len(of_steps) > 4
+        assert len({size - step_bytes * steps for steps, found in of_steps.items() for size in found}) == 1
+
+
+def patched_stages() -> list[tuple[Graph, PatchPlan]]:
+    return [(classifier(), PatchPlan(3, patches)) for patches in (2, 4)]
 
 
 def test_profiled_inference_counts_every_step(tmp_path: Path) -> None:

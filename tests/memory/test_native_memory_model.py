@@ -18,6 +18,7 @@ from tinynas.memory import (
     NativeMemoryModel,
     firmware_hash,
     kernel_memory_path,
+    runtime_memory_path,
 )
 from tinynas.targets import Reserve, load_board, resource_path
 
@@ -90,9 +91,8 @@ def test_code_is_a_union_over_variants_and_constants_a_sum() -> None:
 
     one, two, three = (model.flash(chain(n)) for n in (1, 2, 3))
     assert two.weights_bytes == 2 * one.weights_bytes
-    assert 20 < two.code_bytes - one.code_bytes < 100  # two calls, not two kernels
-    # Two generated functions, each aligned to a word.
-    assert abs((three.code_bytes - two.code_bytes) - (two.code_bytes - one.code_bytes)) <= 8
+    assert two.code_bytes - one.code_bytes == 4 + 24  # a call and a timed call, not two kernels
+    assert three.code_bytes - two.code_bytes == 4 + 24
 
 
 def test_block_costs_combine_to_the_network() -> None:
@@ -123,15 +123,26 @@ def test_block_costs_combine_to_the_network() -> None:
     assert model.verdict(costs, Reserve(sram_bytes=9000)) == model.fits(network, Reserve(sram_bytes=9000))
 
 
-def test_close_to_the_flash_limit_it_does_not_promise() -> None:
-    model = NativeMemoryModel.for_board(load_board("nucleo-f303k8"))
+def test_close_to_the_flash_limit_it_does_not_promise(tmp_path: Path) -> None:
+    """As close as the probe networks were off: nothing for this core, so one that was off by 6 bytes is made up."""
+    board = load_board("nucleo-f303k8")
+    exact = NativeMemoryModel.for_board(board)
+    assert board.hal is not None
+    for path in (kernel_memory_path(board.core.name, "zig"), runtime_memory_path(board.hal, board.core.name, "zig")):
+        document = json.loads(path.read_text())
+        for function in document.get("generated", [])[:1]:
+            function["error_bytes"] = 6
+        (tmp_path / path.name).write_text(json.dumps(document))
+    model = NativeMemoryModel.for_board(board, folder=tmp_path)
     schedule = mobile(20, 8)
     room = model.flash(schedule).regions[0]
     spare = room.available_bytes - room.used_bytes
-    verdict = model.fits(schedule, Reserve(flash_bytes=spare))
+    verdict = model.fits(schedule, Reserve(flash_bytes=spare - 5))
     assert verdict.fits is False
     assert "too close to tell" in verdict.reasons[0]
-    assert model.fits(schedule, Reserve(flash_bytes=spare - 200)).fits is True
+    assert model.fits(schedule, Reserve(flash_bytes=spare - 6)).fits is True
+    assert exact.fits(schedule, Reserve(flash_bytes=spare)).fits is True
+    assert exact.fits(schedule, Reserve(flash_bytes=spare + 1)).fits is False
 
 
 def test_a_stack_that_is_too_small_is_a_reason() -> None:
@@ -166,7 +177,7 @@ def test_a_board_without_firmware_and_a_missing_file_say_so(tmp_path: Path) -> N
     [
         ("{", "not JSON"),
         ('{"format": "other"}', "not a memory model"),
-        ('{"format": "tinynas-kernel-memory/1", "sections": []}', "not a complete memory model"),
+        ('{"format": "tinynas-kernel-memory/2", "sections": []}', "not a complete memory model"),
     ],
 )
 def test_what_is_no_model_says_so(tmp_path: Path, text: str, message: str) -> None:

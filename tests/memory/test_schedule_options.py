@@ -9,9 +9,8 @@ import pytest
 
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.lowering import PatchPlan, lower
-from tinynas.memory import NativeMemoryModel, advise, best_patch_plan, block_cost, combine, plan_arena
+from tinynas.memory import advise, best_patch_plan, plan_arena
 from tinynas.spaces import build_graph, mobilenet_v2_architecture
-from tinynas.targets import Reserve, load_board
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +63,13 @@ def test_patches_that_save_nothing_are_not_chosen() -> None:
 
 
 def test_advice_names_the_peak_and_every_gain(vww1: Graph) -> None:
-    advice = advise(vww1)
+    advice = advise(vww1, lower(vww1, in_place_depthwise=False))
     assert (advice.peak_name, advice.peak_bytes) == ("block0.depthwise", 96_000)
     assert advice.arena_bytes == 96_000
     options = {option.kind: option for option in advice.options}
     assert options["in-place"].arena_bytes == arena(vww1) == 89_600
     assert options["in-place"].saved_bytes == 96_000 - 89_600
+    assert not any(option.applied for option in advice.options)
     assert options["reorder"].saved_bytes == 0
     assert options["offline-plan"].saved_bytes == 0
     patches = options["patches"]
@@ -78,14 +78,15 @@ def test_advice_names_the_peak_and_every_gain(vww1: Graph) -> None:
     assert lower(vww1, patches.patches).macs == lower(vww1).macs + patches.extra_macs
 
 
-def test_the_verdict_leaves_room_for_the_calls_of_patches() -> None:
-    b = GraphBuilder("stage", DType.INT8)
-    x = b.conv_2d(b.conv_2d(b.input((1, 12, 12, 3)), 8, 3, name="a"), 4, 3, name="b")
-    graph = b.build([b.fully_connected(b.mean(x, name="pool"), 2, name="head")])
-    model = NativeMemoryModel.for_board(load_board("virt-m4"))
-    plain, patched = lower(graph), lower(graph, PatchPlan(2, 6))
-    assert block_cost(patched).patch_steps == combine([block_cost(patched)]).patch_steps == 12
-    for schedule, spare, fits in ((plain, 80, True), (patched, 80, False), (patched, 12 * 8 + 80, True)):
-        region = model.flash(schedule).regions[0]
-        reserve = Reserve(flash_bytes=region.available_bytes - region.used_bytes - spare)
-        assert model.fits(schedule, reserve).fits is fits
+def test_what_the_schedule_has_already_is_applied(vww1: Graph) -> None:
+    advice = advise(vww1)
+    assert advice.arena_bytes == 89_600
+    options = {option.kind: option for option in advice.options}
+    assert [kind for kind, option in options.items() if option.applied] == ["in-place"]
+    assert (options["in-place"].arena_bytes, options["in-place"].saved_bytes) == (89_600, 96_000 - 89_600)
+    plan = options["patches"].patches
+    assert plan is not None
+    applied = {option.kind: option for option in advise(vww1, lower(vww1, plan)).options}["patches"]
+    assert applied.applied
+    assert applied.saved_bytes == options["patches"].saved_bytes
+    assert applied.extra_macs == options["patches"].extra_macs

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jinja2
 
-from tinynas.lowering import KERNEL_FLAGS
+from tinynas.lowering import KERNEL_FLAGS, MODEL_FLAGS
 from tinynas.targets import Board, Region, Reserve, resource_path
 
 from ._cache import private_cache
@@ -193,8 +193,8 @@ def _units(board: Board, hal: str, model: Path, kernels: Sequence[Path], *, buil
     units.append(_Unit(runtime / "identity.c", (*RUNTIME_FLAGS, *identity), (*runtime_includes, model), False))
     units.append(_Unit(hals / hal / "hal.c", (*RUNTIME_FLAGS, *hardware), runtime_includes))
     units += [_Unit(source, KERNEL_FLAGS, kernel_includes) for source in kernels]
-    units += [_Unit(source, KERNEL_FLAGS, model_includes, False) for source in sorted(model.glob("*.c"))]
-    units.append(_Unit(model / "model.c", (*KERNEL_FLAGS, "-DTN_PROFILE"), model_includes, False))
+    units += [_Unit(source, MODEL_FLAGS, model_includes, False) for source in sorted(model.glob("*.c"))]
+    units.append(_Unit(model / "model.c", (*MODEL_FLAGS, "-DTN_PROFILE"), model_includes, False))
     return units
 
 

@@ -90,7 +90,8 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
     peak = result["memory"]["peak"]
     console.print(f"the arena peaks at {peak['name']} (#{peak['index']}): {bytes_text(peak['live_bytes'])} bytes alive")
     for option in result["memory"]["options"]:
-        saved = f"saves {bytes_text(option['saved_bytes'])} bytes" if option["saved_bytes"] else "saves nothing"
+        saves = "saved" if option["applied"] else "saves"
+        saved = f"{saves} {bytes_text(option['saved_bytes'])} bytes" if option["saved_bytes"] else f"{saves} nothing"
         console.print(f"  {option['kind']:<12} {saved}: {option['how']}")
     verdict = {
         True: "[bold green]fits[/]",

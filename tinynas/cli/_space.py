@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +27,9 @@ def space(
     sram: Annotated[int | None, typer.Option(help="SRAM in bytes, in place of the board's.")] = None,
     flash: Annotated[int | None, typer.Option(help="Flash in bytes, in place of the board's.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Where the plot of the FLOPs distributions goes.")] = None,
+    compare_schedules: Annotated[
+        bool, typer.Option("--compare-schedules", help="Also rank with nothing in place, and with patches.")
+    ] = False,
     toolchain: ToolchainOption = Toolchain.ZIG,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,6 +48,7 @@ def space(
             sram_bytes=sram,
             flash_bytes=flash,
             toolchain=toolchain.value,
+            compare=compare_schedules,
             progress=progress,
         )
     finally:
@@ -78,6 +82,27 @@ def _render(console: Console, result: Mapping[str, Any]) -> None:
         console.print(f"and {hidden} more (--json lists all)", style="dim")
     console.print(f"\nchosen: width {chosen[0]:g}, resolution {chosen[1]}")
     console.print(result["criterion"], style="dim")
+    if "schedules" in result:
+        _render_schedules(console, result["schedules"])
+
+
+def _render_schedules(console: Console, schedules: Sequence[Mapping[str, Any]]) -> None:
+    table = Table("schedule", "width", "resolution", "fit", "mean MACs", "p80 MACs", "score", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for entry in schedules:
+        chosen = entry["chosen"]
+        table.add_row(
+            entry["title"],
+            "" if chosen is None else f"{chosen['width']:g}",
+            "none fits" if chosen is None else str(chosen["resolution"]),
+            "" if chosen is None else f"{100 * entry['share_fits']:.1f} %",
+            _millions(entry["mean_macs"]),
+            _millions(entry["p80_macs"]),
+            _millions(entry["score"]),
+        )
+    console.print("\nhow the chosen space moves with the schedule:")
+    console.print(table)
 
 
 def _millions(value: float | None) -> str:

@@ -16,7 +16,17 @@ from tinynas.engine import _weighted_parameters as weighted
 from tinynas.engine._constants import ConstantArray, StepConstants, identifier, quantization_of
 from tinynas.engine._model_info import ModelInfo
 from tinynas.graph import OpKind
-from tinynas.lowering import CATALOGUE, OVERLAPPED, PAIRED, KernelCall, Schedule, Step
+from tinynas.lowering import (
+    CATALOGUE,
+    OVERLAPPED,
+    PAIRED,
+    POINTER,
+    WEIGHTED,
+    KernelCall,
+    Schedule,
+    Step,
+    operand_positions,
+)
 from tinynas.memory import MemoryPlan
 from tinynas.targets import resource_path
 
@@ -46,7 +56,6 @@ _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
         "transpose": unweighted.transpose,
     }
 )
-_HAS_WEIGHTS = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED))
 
 
 @dataclass(frozen=True)
@@ -70,16 +79,30 @@ class GeneratedModel:
 
 @dataclass(frozen=True)
 class _GeneratedStep:
-    """What the templates print of one step."""
+    """What the templates print of one step.
 
-    index: int
+    `addresses` are pairs of the member of `model_address` and its initializer: parameters, operands, output, scratch.
+    """
+
     name: str
     comment: str
     parameters: str
-    symbol: str
+    call: _KernelFunction
     constants: StepConstants
-    arguments: tuple[str, ...]
+    addresses: tuple[tuple[str, str], ...]
     defines_parameters: bool
+
+
+@dataclass(frozen=True)
+class _KernelFunction:
+    """The generated function that calls one kernel with the next addresses of the table.
+
+    `arguments` are the members of `model_address` that it reads: what may be constant first, then what is written.
+    """
+
+    name: str
+    symbol: str
+    arguments: tuple[str, ...]
 
 
 def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelInfo | None = None) -> GeneratedModel:
@@ -109,6 +132,7 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
         "schedule": schedule,
         "plan": plan,
         "steps": steps,
+        "calls": sorted({step.call for step in steps}, key=lambda call: call.name),
         "offsets": [
             (offsets[buffer.index], plan.offsets[buffer.index], _buffer_comment(schedule, buffer.index))
             for buffer in schedule.buffers
@@ -121,7 +145,7 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
         "inputs": [_interface(schedule, t, offsets) for t in schedule.inputs],
         "outputs": [_interface(schedule, t, offsets) for t in schedule.outputs],
         "arena_bytes": plan.arena_bytes,
-        "constant_bytes": sum(step.constant_bytes for step in schedule.steps),
+        "constant_bytes": _constant_bytes(schedule),
         "kernels": [path.name for path in kernel_sources(schedule)],
     }
     for name in _FILES:
@@ -130,12 +154,18 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
         directory=directory,
         sources=tuple(directory / name for name in _FILES if name.endswith(".c")),
         kernel_sources=kernel_sources(schedule),
-        constant_bytes=sum(step.constant_bytes for step in schedule.steps),
+        constant_bytes=_constant_bytes(schedule),
         arena_bytes=plan.arena_bytes,
     )
 
 
 _FILES = ("model.h", "model.c", "model_constants.h", "model_constants.c")
+
+
+def _constant_bytes(schedule: Schedule) -> int:
+    """Flash of all constants: those of the steps, and the addresses of inputs and outputs."""
+    interface = POINTER * (len(schedule.inputs) + len(schedule.outputs))
+    return interface + sum(step.constant_bytes for step in schedule.steps)
 
 
 def kernel_sources(schedule: Schedule) -> tuple[Path, ...]:
@@ -165,25 +195,34 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
         if step.band.weights_step != step.index:
             constants = StepConstants((), constants.fields, {})
     address_of = dict(zip(step.inputs, arena, strict=True))
-    read = [step.inputs[0]] if op.kind in _HAS_WEIGHTS else list(op.inputs)
-    addresses = [constants.operands.get(position) or address_of[t] for position, t in enumerate(read)]
+    # A convolution reads what its fused PAD read.
+    read = step.inputs if op.kind in WEIGHTED else op.inputs
+
+    def operand(position: int) -> tuple[str, str]:
+        constant = constants.operands.get(position)
+        return ("arena", address_of[read[position]]) if constant is None else ("constant", constant)
+
+    operands = [operand(position) for position in operand_positions(call)]
     if op.kind is OpKind.CONCATENATION:
-        table = ConstantArray(f"{name}_inputs", "const int8_t *", tuple(addresses))
+        table = ConstantArray(
+            f"{name}_inputs", "const int8_t *", tuple(operand(position)[1] for position in range(len(read)))
+        )
         constants = StepConstants((*constants.arrays, table), constants.fields, constants.operands)
-        addresses = []
-    output = _moved(f"model_arena + {offsets[step.output_buffer]}", output_offset)
-    scratch = (f"model_arena + {_scratch_name(step)}",) if step.scratch_bytes else ()
+    written = [_moved(f"model_arena + {offsets[step.output_buffer]}", output_offset)]
+    if step.scratch_bytes:
+        written.append(f"model_arena + {_scratch_name(step)}")
     shapes = " and ".join(_shape(graph.tensors[t].shape) for t in step.inputs)
     macs = f", {step.macs:,} MACs" if step.macs else ""
     kinds = " + ".join(str(graph.ops[i].kind) for i in step.ops)
     return _GeneratedStep(
-        index=step.index,
         name=name,
         comment=f"{step.index} {_comment(step.name)}: {kinds} {shapes} -> {_shape(call.output.shape)}{macs}",
         parameters=variant.parameters,
-        symbol=variant.symbol,
+        call=_KernelFunction(
+            variant.name, variant.symbol, ("constant",) * (1 + len(operands)) + ("arena",) * len(written)
+        ),
         constants=constants,
-        arguments=(f"&{name}", *addresses, output, *scratch),
+        addresses=(("constant", f"&{name}"), *operands, *(("arena", address) for address in written)),
         defines_parameters=defines,
     )
 

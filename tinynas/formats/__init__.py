@@ -1,12 +1,19 @@
 """Model files: `.tflite` in and out, ONNX out."""
 
 from tinynas.formats._errors import FormatError
-from tinynas.formats._offline_plan import TensorTable, add_offline_plan, read_offline_plan, tensor_table
+from tinynas.formats._offline_plan import (
+    OFFLINE_PLAN_METADATA,
+    TensorTable,
+    add_offline_plan,
+    read_offline_plan,
+    tensor_table,
+)
 from tinynas.formats._read_tflite import read_metadata, read_tflite
 from tinynas.formats._write_onnx import write_onnx
 from tinynas.formats._write_tflite import write_tflite
 
 __all__ = [
+    "OFFLINE_PLAN_METADATA",
     "FormatError",
     "TensorTable",
     "add_offline_plan",

@@ -22,7 +22,7 @@ from tinynas.formats._flatbuffer import FileModel, FileTensor, corruption_report
 from tinynas.formats._operators import CONSTANT_INPUT, KIND_OF_CODE
 from tinynas.formats._read_tflite import _load, read_tflite
 
-METADATA_NAME = "OfflineMemoryAllocation"
+OFFLINE_PLAN_METADATA = "OfflineMemoryAllocation"
 
 _FORMAT_VERSION = 1
 _ALIGNMENT = 16
@@ -112,7 +112,9 @@ def read_offline_plan(metadata: bytes) -> tuple[int, ...]:
     """
     values = np.frombuffer(metadata[: len(metadata) // 4 * 4], "<i4")
     if len(values) < 3 or len(values) < 3 + int(values[2]) or values[2] < 0:
-        raise FormatError(f"{METADATA_NAME} has {len(metadata)} bytes: the entry is damaged, plan the file again")
+        raise FormatError(
+            f"{OFFLINE_PLAN_METADATA} has {len(metadata)} bytes: the entry is damaged, plan the file again"
+        )
     return tuple(int(offset) for offset in values[3 : 3 + int(values[2])])
 
 
@@ -150,7 +152,7 @@ def _with_new_root(content: bytes, label: str, plan: bytes) -> bytes:
     others = [
         position
         for position in _tables(table, 6, len(content), label)
-        if _metadata_name(content, position) != METADATA_NAME
+        if _metadata_name(content, position) != OFFLINE_PLAN_METADATA
     ]
     builder = flatbuffers.Builder(1024)
     builder.Prep(_ALIGNMENT, len(plan))
@@ -158,7 +160,7 @@ def _with_new_root(content: bytes, label: str, plan: bytes) -> bytes:
     schema.BufferStart(builder)
     schema.BufferAddData(builder, data)
     buffer = schema.BufferEnd(builder)
-    name = builder.CreateString(METADATA_NAME)
+    name = builder.CreateString(OFFLINE_PLAN_METADATA)
     schema.MetadataStart(builder)
     schema.MetadataAddName(builder, name)
     schema.MetadataAddBuffer(builder, len(buffers))

@@ -25,6 +25,7 @@ from tinynas.graph._ops import (
     SoftmaxAttributes,
     TransposeAttributes,
 )
+from tinynas.graph._quantization_groups import quantization_groups
 from tinynas.graph._shapes import infer_shape, window_output_size, window_padding
 from tinynas.graph._tensor import DType, Quantization, Tensor
 from tinynas.graph._validation import validate
@@ -64,6 +65,7 @@ __all__ = [
     "execute",
     "infer_shape",
     "op_macs",
+    "quantization_groups",
     "validate",
     "window_output_size",
     "window_padding",

@@ -7,20 +7,7 @@ import math
 
 import numpy as np
 
-from tinynas.graph import Graph, Op, OpKind, Quantization, Tensor
-
-_SHARES_QUANTIZATION = frozenset(
-    (
-        OpKind.AVERAGE_POOL_2D,
-        OpKind.MAX_POOL_2D,
-        OpKind.CONCATENATION,
-        OpKind.PAD,
-        OpKind.RESHAPE,
-        OpKind.TRANSPOSE,
-        OpKind.RESIZE_NEAREST_NEIGHBOR,
-    )
-)
-"""Operators whose int8 kernels move values without rescaling: inputs and output have one quantization."""
+from tinynas.graph import Graph, Op, OpKind, Quantization, Tensor, quantization_groups
 
 _WEIGHTED = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED))
 
@@ -34,7 +21,7 @@ def with_random_constants(graph: Graph, seed: int) -> Graph:
     """Fill an int8 skeleton with seeded weights, biases and quantization parameters that keep activations in range."""
     rng = np.random.default_rng(seed)
     tensors = list(graph.tensors)
-    group = _quantization_groups(graph)
+    group = quantization_groups(graph)
     activations: dict[int, Quantization] = {}
 
     def quantization_of(index: int, scale: float, zero_point: int) -> Quantization:
@@ -59,22 +46,6 @@ def with_random_constants(graph: Graph, seed: int) -> Graph:
         if not tensor.constant:
             tensors[index] = dataclasses.replace(tensor, quantization=activations.get(group[index]))
     return dataclasses.replace(graph, tensors=tuple(tensors))
-
-
-def _quantization_groups(graph: Graph) -> list[int]:
-    """For each tensor, a representative of the tensors that must share its quantization."""
-    parent = list(range(len(graph.tensors)))
-
-    def find(index: int) -> int:
-        while parent[index] != index:
-            index = parent[index]
-        return index
-
-    for op in graph.ops:
-        if op.kind in _SHARES_QUANTIZATION:
-            for index in op.inputs:
-                parent[find(op.outputs[0])] = find(index)
-    return [find(index) for index in range(len(parent))]
 
 
 def _fill_weights(graph: Graph, op: Op, tensors: list[Tensor], input_scale: float, rng: np.random.Generator) -> float:

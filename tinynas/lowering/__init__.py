@@ -1,5 +1,6 @@
 """Lowering: from a graph to the schedule of kernel calls that our engine executes."""
 
+from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
 from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, Plane, plane_of, row_words
 from tinynas.lowering._dot_variants import column_order, dense_shape
@@ -7,13 +8,16 @@ from tinynas.lowering._lower import lower
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
 from tinynas.lowering._unweighted_variants import reduced_view
-from tinynas.lowering._variants import KERNEL_FLAGS, KernelCall, KernelVariant
+from tinynas.lowering._variants import KERNEL_FLAGS, MODEL_FLAGS, POINTER, KernelCall, KernelVariant
 
 __all__ = [
     "CATALOGUE",
     "KERNEL_FLAGS",
+    "MODEL_FLAGS",
     "OVERLAPPED",
     "PAIRED",
+    "POINTER",
+    "WEIGHTED",
     "Band",
     "Buffer",
     "KernelCall",
@@ -24,9 +28,11 @@ __all__ = [
     "Schedule",
     "Step",
     "UnsupportedGraphError",
+    "address_bytes",
     "column_order",
     "dense_shape",
     "lower",
+    "operand_positions",
     "plane_of",
     "reduced_view",
     "row_words",

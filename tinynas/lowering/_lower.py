@@ -7,7 +7,7 @@ attributes, and storage is shared by the rule in `_storage`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes
@@ -45,6 +45,8 @@ def lower(graph: Graph, patches: PatchPlan | None = None, *, in_place: bool = Tr
     if patches is not None:
         planned, bands = split_into_patches(graph, planned, alias, outputs, patches)
     slot_of, buffers = assign_storage(graph, planned, alias, inputs, outputs, bands, in_place=in_place)
+    # Patches of one shape share one call, and what follows from it is computed once.
+    features = {id(p.call): p.variant.features(p.call) for p in _first_of_each_call(planned)}
     steps = tuple(
         Step(
             index=i,
@@ -61,7 +63,7 @@ def lower(graph: Graph, patches: PatchPlan | None = None, *, in_place: bool = Tr
             padding=p.call.padding,
             scratch_bytes=p.variant.scratch_bytes(p.call),
             constant_bytes=step_constant_bytes(p, i),
-            features=p.variant.features(p.call),
+            features=features[id(p.call)],
             band=p.band,
             shrinks=p.variant.shrinks(p.call),
         )
@@ -69,6 +71,11 @@ def lower(graph: Graph, patches: PatchPlan | None = None, *, in_place: bool = Tr
     )
     buffer_of = {t: buffer for t, buffer in slot_of.items() if t not in bands}
     return Schedule(graph, steps, buffers, inputs, outputs, buffer_of)
+
+
+def _first_of_each_call(planned: list[PlannedStep]) -> Iterable[PlannedStep]:
+    """The first of the steps that share a call."""
+    return {id(p.call): p for p in reversed(planned)}.values()
 
 
 def _int8_interface(graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], frozenset[int]]:

@@ -17,11 +17,12 @@ from dataclasses import dataclass, replace
 
 from tinynas.errors import UsageError
 from tinynas.graph import Graph, OpKind, op_macs
+from tinynas.lowering._addresses import address_bytes
 from tinynas.lowering._catalogue import select_variant
 from tinynas.lowering._geometry import WINDOWED, window_of
 from tinynas.lowering._schedule import Band
 from tinynas.lowering._storage import BandTensor, PlannedStep, root_of
-from tinynas.lowering._variants import STRUCTURE_BYTES
+from tinynas.lowering._variants import STRUCTURE_BYTES, KernelCall
 
 _POINTWISE = frozenset((OpKind.ADD, OpKind.MUL, OpKind.QUANTIZE))
 Rows = tuple[int, int]
@@ -52,7 +53,7 @@ def split_into_patches(
     height = graph.tensors[stage[-1].output].shape[1]
     steps: list[PlannedStep] = []
     bands: dict[int, BandTensor] = {}
-    owners: dict[tuple[object, ...], int] = {}
+    owners: dict[tuple[object, ...], tuple[int, KernelCall]] = {}
     for patch in range(plan.patches):
         rows = (patch * height // plan.patches, (patch + 1) * height // plan.patches)
         needed = _needed_rows(graph, stage, rows)
@@ -64,8 +65,11 @@ def split_into_patches(
         for layer, p in enumerate(stage):
             out = needed[p.output]
             read, padding = _rows_read(graph, p, out)
-            call = replace(p.call, padding=padding, input_rows=read[1] - read[0], output_rows=out[1] - out[0])
-            key = (layer, call.input_rows, call.output_rows, padding)
+            key = (layer, read[1] - read[0], out[1] - out[0], padding)
+            if key not in owners:
+                call = replace(p.call, padding=padding, input_rows=read[1] - read[0], output_rows=out[1] - out[0])
+                owners[key] = (len(steps), call)
+            owner, call = owners[key]
             band = Band(
                 patch=patch,
                 rows=out,
@@ -75,7 +79,7 @@ def split_into_patches(
                 ),
                 output_offset=out[0] * _row_bytes(graph, p.output) if p is stage[-1] else 0,
                 weights_step=layer,
-                parameters_step=owners.setdefault(key, len(steps)),
+                parameters_step=owner,
             )
             slots = (*(slot.get(t, t) for t in p.inputs), slot[p.output])
             steps.append(replace(p, call=call, band=band, slots=slots))
@@ -92,10 +96,15 @@ def step_macs(planned: PlannedStep) -> int:
 
 
 def step_constant_bytes(planned: PlannedStep, index: int) -> int:
-    """Flash of a step's own constants: patches share weights and tables, and those of one shape their structure."""
+    """Flash of a step's own constants: patches share weights and tables, and those of one shape their structure.
+
+    Every step has its own addresses.
+    """
+    addresses = address_bytes(planned.variant, planned.call)
     if planned.band is None or planned.band.weights_step == index:
-        return planned.variant.constant_bytes(planned.call)
-    return STRUCTURE_BYTES[planned.variant.parameters] if planned.band.parameters_step == index else 0
+        return addresses + planned.variant.constant_bytes(planned.call)
+    structure = STRUCTURE_BYTES[planned.variant.parameters] if planned.band.parameters_step == index else 0
+    return addresses + structure
 
 
 def _alone(planned: PlannedStep) -> PlannedStep:

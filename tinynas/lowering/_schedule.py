@@ -86,9 +86,9 @@ class Schedule:
     """A lowered graph: steps in execution order over buffers.
 
     `inputs` and `outputs` are the int8 tensors at the interface of the generated code (edge QUANTIZE and DEQUANTIZE
-    are gone). `constant_bytes` of a step is what its weights, biases, requantization parameters and parameter
-    structure take in flash, to the byte. Tensors that only exist as bands of rows are not in `buffer_of`: steps name
-    their buffers.
+    are gone). `constant_bytes` of a step is what its weights, biases, requantization parameters, parameter structure
+    and addresses take in flash, to the byte. Tensors that only exist as bands of rows are not in `buffer_of`: steps
+    name their buffers.
     """
 
     graph: Graph

@@ -42,6 +42,9 @@ STRUCTURE_BYTES: Mapping[str, int] = MappingProxyType(
 )
 """sizeof of the parameter structures of `firmware/include/tinynas/kernels.h` on a 32-bit core; whole words all."""
 
+MODEL_FLAGS = (*KERNEL_FLAGS, "-fno-optimize-sibling-calls")
+"""How generated code must be compiled: every step is a call, the last one too, so that all take the same bytes."""
+
 NO_PADDING = (0, 0, 0, 0)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tinynas.graph import Graph
-from tinynas.lowering import PatchPlan, lower
+from tinynas.lowering import PatchPlan, Schedule, lower
 from tinynas.memory._live_ranges import live_ranges
 from tinynas.memory._patching import best_patch_plan
 from tinynas.memory._plan import plan_arena
@@ -48,24 +48,26 @@ class MemoryAdvice:
     options: tuple[MemoryOption, ...]
 
 
-def advise(graph: Graph, tflm: TflmMemoryModel | None = None) -> MemoryAdvice:
+def advise(graph: Graph, schedule: Schedule | None = None, tflm: TflmMemoryModel | None = None) -> MemoryAdvice:
     """Look for what lowers the arena of an int8 network.
 
     Args:
         graph: The network.
+        schedule: How it is executed; None for `lower(graph)`. What the schedule has already is `applied`.
         tflm: The kernels for which an offline plan is tried; None for TFLM's reference kernels on Arm.
 
     Raises:
         UnsupportedGraphError: Our engine cannot run the network.
     """
-    schedule = lower(graph)
+    if schedule is None:
+        schedule = lower(graph)
     arena = plan_arena(schedule).arena_bytes
     alive = live_ranges(schedule).bytes_per_step()
     peak = max(range(len(alive)), key=alive.__getitem__, default=0)
     options = (
-        _in_place(graph, arena),
-        _reorder(graph, arena),
-        _patches(graph, arena, schedule.macs),
+        _in_place(graph, schedule, arena),
+        _reorder(graph, schedule, arena),
+        _patches(graph, schedule, arena),
         _offline_plan(graph, tflm or TflmMemoryModel(4)),
     )
     return MemoryAdvice(
@@ -77,33 +79,44 @@ def advise(graph: Graph, tflm: TflmMemoryModel | None = None) -> MemoryAdvice:
     )
 
 
-def _in_place(graph: Graph, arena: int) -> MemoryOption:
+def _works_in_place(schedule: Schedule) -> bool:
+    return any(step.shrinks or step.output_buffer in step.input_buffers for step in schedule.steps)
+
+
+def _in_place(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
+    what = "depthwise convolutions and element-wise operators in place of their inputs"
+    if _works_in_place(schedule):
+        without = plan_arena(lower(graph, in_place=False)).arena_bytes
+        return MemoryOption("in-place", True, arena, max(0, without - arena), 0, f"applied: {what}")
     better = plan_arena(lower(graph)).arena_bytes
-    how = (
-        "lower(graph): depthwise convolutions in place of their inputs, for about a quarter more instructions"
-        if better < arena
-        else "no depthwise convolution sets the peak"
-    )
+    how = f"lower(graph): {what}" if better < arena else "nothing that could work in place sets the peak"
     return MemoryOption("in-place", False, min(better, arena), max(0, arena - better), 0, how)
 
 
-def _reorder(graph: Graph, arena: int) -> MemoryOption:
-    better = plan_arena(lower(reorder(graph))).arena_bytes
+def _reorder(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
+    reordered = lower(reorder(graph), in_place=_works_in_place(schedule))
+    better = plan_arena(reordered).arena_bytes
     how = "lower(reorder(graph)): run the operators in another order" if better < arena else "no order takes less"
     return MemoryOption("reorder", False, min(better, arena), max(0, arena - better), 0, how)
 
 
-def _patches(graph: Graph, arena: int, macs: int) -> MemoryOption:
+def _patches(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
+    if any(step.band is not None for step in schedule.steps):
+        plain = lower(graph)
+        saved = max(0, plan_arena(plain).arena_bytes - arena)
+        return MemoryOption(
+            "patches", True, arena, saved, schedule.macs - plain.macs, "applied: first layers in patches"
+        )
     plan = best_patch_plan(graph)
-    if plan is None:
+    patched = None if plan is None else lower(graph, plan)
+    better = arena if patched is None else plan_arena(patched).arena_bytes
+    if plan is None or patched is None or better >= arena:
         return MemoryOption("patches", False, arena, 0, 0, "no patches of the first layers take less")
-    schedule = lower(graph, plan)
-    better = plan_arena(schedule).arena_bytes
     how = (
         f"lower(graph, PatchPlan({plan.layers}, {plan.patches})): run the first {plan.layers} layers in "
-        f"{plan.patches} patches, for {100 * (schedule.macs / max(1, macs) - 1):.1f} % more MACs"
+        f"{plan.patches} patches, for {100 * (patched.macs / max(1, schedule.macs) - 1):.1f} % more MACs"
     )
-    return MemoryOption("patches", False, better, arena - better, schedule.macs - macs, how, plan)
+    return MemoryOption("patches", False, better, arena - better, patched.macs - schedule.macs, how, plan)
 
 
 def _offline_plan(graph: Graph, model: TflmMemoryModel) -> MemoryOption | None:

@@ -15,15 +15,14 @@ class BlockCost:
     """What a block costs, in figures that combine. A whole network is a block too.
 
     The arena of a chain is the maximum over its blocks (`tinynas.memory._segments` has the proof), constants and
-    generated calls add up, and code is a union over kernel variants.
+    steps add up, and code is a union over kernel variants.
 
     Attributes:
         arena_bytes: Of the block lowered alone.
         arena_lower_bound_bytes: The most bytes alive during any of its steps.
-        constant_bytes: Weights, biases, requantization tables and parameter structures.
+        constant_bytes: Weights, biases, requantization tables, parameter structures and addresses.
         macs: Multiply-accumulates.
         steps: Kernel variant -> number of calls.
-        patch_steps: How many of them compute patches.
     """
 
     arena_bytes: int = 0
@@ -31,7 +30,6 @@ class BlockCost:
     constant_bytes: int = 0
     macs: int = 0
     steps: Mapping[str, int] = field(default_factory=dict)
-    patch_steps: int = 0
 
 
 def block_cost(schedule: Schedule) -> BlockCost:
@@ -43,13 +41,12 @@ def block_cost(schedule: Schedule) -> BlockCost:
         constant_bytes=sum(step.constant_bytes for step in schedule.steps),
         macs=schedule.macs,
         steps=Counter(step.variant for step in schedule.steps),
-        patch_steps=sum(step.band is not None for step in schedule.steps),
     )
 
 
 def combine(costs: Iterable[BlockCost]) -> BlockCost:
     """The cost of the chain of blocks."""
-    arena = bound = constants = macs = patch_steps = 0
+    arena = bound = constants = macs = 0
     steps: dict[str, int] = {}
     for cost in costs:
         if cost.arena_bytes > arena:
@@ -58,7 +55,6 @@ def combine(costs: Iterable[BlockCost]) -> BlockCost:
             bound = cost.arena_lower_bound_bytes
         constants += cost.constant_bytes
         macs += cost.macs
-        patch_steps += cost.patch_steps
         for variant, count in cost.steps.items():
             steps[variant] = steps.get(variant, 0) + count
-    return BlockCost(arena, bound, constants, macs, steps, patch_steps)
+    return BlockCost(arena, bound, constants, macs, steps)

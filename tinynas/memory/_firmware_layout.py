@@ -42,22 +42,18 @@ class FirmwareLayout:
         """Variants that the fitted model has no code for."""
         return sorted(variants - set(self._kernels.entry_of))
 
-    def flash_bytes(self, steps: Mapping[str, int], arena_bytes: int, constant_bytes: int) -> int:
+    def flash_bytes(self, steps: Mapping[str, int], constant_bytes: int) -> int:
         """From the first byte of the code region to the last one used."""
         code = self._of(frozenset(steps))
-        end = code.text_end
+        end, calls = code.text_end, sum(steps.values())
         for function in self._kernels.generated:
-            calls = sum(function.call_bytes[variant] * count for variant, count in steps.items())
-            far = sum(more for least, more in function.far_bytes.items() if arena_bytes >= int(least))
-            calls += far * sum(steps.values())
-            size = align(round(function.base_bytes + calls), 2)  # Thumb instructions are 2 or 4 bytes
-            end = align(end, function.alignment) + size
+            end = align(end, function.alignment) + function.base_bytes + function.step_bytes * calls
         end = align(end, CONSTANTS_ALIGNMENT) + code.rodata_bytes + constant_bytes
         return align(end, self._runtime.data_alignment) + code.data_bytes
 
     @property
     def flash_margin_bytes(self) -> int:
-        """How far `flash_bytes` may be off, by the residuals of the fit: the generated calls are not exact."""
+        """How far `flash_bytes` may be off, by the probe networks."""
         return sum(function.error_bytes for function in self._kernels.generated)
 
     def stack_bytes(self, variants: frozenset[str]) -> int:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from tinynas.errors import ExternalError, UsageError
-from tinynas.lowering import KERNEL_FLAGS
+from tinynas.lowering import MODEL_FLAGS
 from tinynas.memory._image import InputSection
 from tinynas.targets import Board, resource_path
 
 logger = logging.getLogger(__name__)
 
-KERNELS_FORMAT = "tinynas-kernel-memory/1"
+KERNELS_FORMAT = "tinynas-kernel-memory/2"
 RUNTIME_FORMAT = "tinynas-runtime-memory/1"
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -34,25 +34,22 @@ class MemoryModelFileError(UsageError):
 
 @dataclass(frozen=True)
 class GeneratedFunction:
-    """A function of the generated model.c.
+    """A function of the generated model.c whose size depends on the number of steps only.
 
     Attributes:
         name: Its symbol.
         base_bytes: Code that does not depend on the network.
-        call_bytes: Variant -> code per step of that variant; it depends on the number of arguments only.
-        far_bytes: Arena size -> code that every step takes more once the arena is at least that large, because
-            offsets no longer fit the immediate of an instruction.
-        error_bytes: The largest difference from a compiled function among the fitted networks.
+        step_bytes: Code per step.
+        error_bytes: The largest difference from a compiled function among the probe networks.
         alignment: Of its section.
         frame_bytes: Its stack frame.
-        requires: Sections it refers to beside the kernels.
-        calls_kernels: Whether it calls the kernels of the network.
+        requires: Sections it refers to beside the calls.
+        calls_kernels: Whether it makes the network's calls.
     """
 
     name: str
-    base_bytes: float
-    call_bytes: Mapping[str, float]
-    far_bytes: Mapping[str, float]
+    base_bytes: int
+    step_bytes: int
     error_bytes: int
     alignment: int
     frame_bytes: int
@@ -62,7 +59,13 @@ class GeneratedFunction:
 
 @dataclass(frozen=True)
 class KernelMemory:
-    """What kernels and generated calls take: depends on core and toolchain."""
+    """What kernels and generated calls take: depends on core and toolchain.
+
+    Attributes:
+        sections: Of the kernels, and behind them of the generated functions that call one kernel each.
+        entry_of: Variant -> the section of the function that calls its kernel.
+        generated: The other generated functions, in link order.
+    """
 
     core: str
     toolchain: str
@@ -165,7 +168,7 @@ def firmware_hash() -> str:
 
     Comments and white space do not count: they change no code.
     """
-    state = hashlib.sha256(" ".join(KERNEL_FLAGS).encode())
+    state = hashlib.sha256(" ".join(MODEL_FLAGS).encode())
     root = resource_path("firmware")
     for path in sorted(p for p in root.rglob("*") if p.suffix in {".c", ".h", ".j2"}):
         text = " ".join(_COMMENT.sub(" ", path.read_text(encoding="utf-8")).split())

@@ -22,17 +22,13 @@ from tinynas.memory._model_files import (
 from tinynas.memory._usage import FlashUsage, RegionUsage, SramUsage, Verdict
 from tinynas.targets import Board, Reserve
 
-PATCH_MARGIN_BYTES = 8
-"""By how much the calls of one step of a patch may be longer than those of a plain step: two calls, one of them timed.
-Measured at most 4 on a Cortex-M0+, whose addresses come from literal pools; on other cores they are shorter."""
-
 
 class NativeMemoryModel:
     """SRAM and flash of our engine on one board, from sizes measured in object files.
 
     The arena is the firmware's own plan; static data and code are laid out as the linker does, from the sections of
-    the firmware's object files; only the generated calls (about 20 bytes a step) are fitted. The stack is the
-    deepest path of calls with the frames that the compiler reports.
+    the firmware's object files; every step adds the same few bytes of calls. The stack is the deepest path of calls
+    with the frames that the compiler reports.
     """
 
     def __init__(self, board: Board, runtime: RuntimeMemory, kernels: KernelMemory) -> None:
@@ -79,7 +75,7 @@ class NativeMemoryModel:
         return self.sram_of(block_cost(schedule), reserve)
 
     def flash(self, schedule: Schedule, reserve: Reserve | None = None) -> FlashUsage:
-        """Flash of a network; all but the generated calls is exact."""
+        """Flash of a network, as linked."""
         return self.flash_of(block_cost(schedule), reserve)
 
     def fits(self, schedule: Schedule, reserve: Reserve | None = None) -> Verdict:
@@ -105,7 +101,7 @@ class NativeMemoryModel:
     def flash_of(self, cost: BlockCost, reserve: Reserve | None = None) -> FlashUsage:
         """As `flash`, for the combined cost of a network's blocks."""
         self._require_known(cost)
-        total = self._layout.flash_bytes(cost.steps, cost.arena_bytes, cost.constant_bytes)
+        total = self._layout.flash_bytes(cost.steps, cost.constant_bytes)
         return FlashUsage(
             weights_bytes=cost.constant_bytes,
             code_bytes=total - cost.constant_bytes,
@@ -113,19 +109,31 @@ class NativeMemoryModel:
             regions=self._regions({self.board.layout.code: total}, reserve),
         )
 
+    def largest_arena(self, reserve: Reserve | None = None) -> int:
+        """The largest arena with which no SRAM region overflows; -1 where not even an empty one fits."""
+        fits, overflows = -1, self.board.arena_region.size_bytes + 1
+        while overflows - fits > 1:
+            arena = (fits + overflows) // 2
+            regions = self._regions(self._layout.sram_used(arena), reserve)
+            if all(region.used_bytes <= region.available_bytes for region in regions):
+                fits = arena
+            else:
+                overflows = arena
+        return fits
+
     def verdict(self, costs: Iterable[BlockCost], reserve: Reserve | None = None) -> Verdict:
         """As `fits`, for a chain of blocks whose costs are known: some microseconds per block.
 
-        What is said to fit links: flash is counted with the largest error of its fit, some tens of bytes.
+        What is said to fit links: flash is counted with the largest error that a probe network showed.
         """
         cost = combine(costs)
         unknown = self._layout.unknown_variants(frozenset(cost.steps))
         if unknown:
             return Verdict(None, (f"the memory model has no code for {', '.join(unknown)}: regenerate it",), ())
         used = self._layout.sram_used(cost.arena_bytes)
-        used[self.board.layout.code] = self._layout.flash_bytes(cost.steps, cost.arena_bytes, cost.constant_bytes)
+        used[self.board.layout.code] = self._layout.flash_bytes(cost.steps, cost.constant_bytes)
         regions = self._regions(used, reserve)
-        margin = self._layout.flash_margin_bytes + PATCH_MARGIN_BYTES * cost.patch_steps
+        margin = self._layout.flash_margin_bytes
         reasons = [reason for r in regions if (reason := self._shortage(r, margin))]
         stack = self._layout.stack_bytes(frozenset(cost.steps))
         if stack > self.board.layout.stack_bytes:

@@ -25,7 +25,6 @@ from tinynas.lowering import Schedule
 from tinynas.pipeline._atomic import write_atomically
 from tinynas.pipeline._deployment import deploy, load_memory_model
 from tinynas.pipeline._flashing import flash
-from tinynas.pipeline._lowering import lower_for_speed
 from tinynas.pipeline._measure_model import MeasurementInputError
 from tinynas.pipeline._measurement import NetworkMeasurement, measure, random_inputs, warn_of_other_clock
 from tinynas.pipeline._progress import Progress, SilentProgress
@@ -141,7 +140,7 @@ def _measure_all(
             measured = measure(deployment, board, random_inputs(deployment.schedule, 1, index), port=port)
         if measured.mismatches:
             raise ExternalError(f"network {graph.name!r} on {board.name} differs from the reference executor")
-        found.append(_Measured(lower_for_speed(graph), measured))
+        found.append(_Measured(deployment.schedule, measured))
         watch.advance(index + 1)
     watch.end(f"{len(found)} networks, every output equal to the reference")
     return found

@@ -120,6 +120,15 @@ class LimitsConfig(_Section):
         return self
 
 
+class EngineConfig(_Section):
+    """How networks are executed: the same for the search's predictions, the firmware and the exported code.
+
+    With `patches`, the first blocks of a network run in patches where nothing but its arena is too large otherwise.
+    """
+
+    patches: bool = False
+
+
 class ReserveConfig(_Section):
     """Memory that the application around the network keeps for itself, in bytes."""
 
@@ -155,6 +164,7 @@ class RunConfig(_Section):
     finetune: FinetuneConfig = FinetuneConfig()
     baselines: BaselinesConfig = BaselinesConfig()
     quantization: QuantizationConfig = QuantizationConfig()
+    engine: EngineConfig = EngineConfig()
     limits: LimitsConfig = LimitsConfig()
     reserve: ReserveConfig = ReserveConfig()
     measure: MeasureConfig = MeasureConfig()

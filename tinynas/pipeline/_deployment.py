@@ -8,9 +8,9 @@ from pathlib import Path
 from tinynas.boards import Firmware, ToolchainError, build_firmware, load_toolchain
 from tinynas.engine import GeneratedModel, ModelInfo, generate
 from tinynas.graph import DType, Graph
-from tinynas.lowering import Schedule, UnsupportedGraphError
+from tinynas.lowering import PatchPlan, Schedule, UnsupportedGraphError
 from tinynas.memory import MemoryPlan, NativeMemoryModel, plan_arena
-from tinynas.pipeline._lowering import lower_for_speed
+from tinynas.pipeline._lowering import DEFAULT_LOWERING, Lowering
 from tinynas.targets import Board, Reserve
 
 # firmware/runtime/identity.c: a profile is one frame of 1024 bytes, 4 for each step.
@@ -36,6 +36,8 @@ def deploy(
     info: ModelInfo | None = None,
     toolchain: str = "zig",
     reserve: Reserve | None = None,
+    lowering: Lowering = DEFAULT_LOWERING,
+    patches: PatchPlan | None = None,
 ) -> Deployment:
     """Build the firmware that runs `graph` on `board`.
 
@@ -46,14 +48,17 @@ def deploy(
         info: what the generated header says beside the graph.
         toolchain: "zig" or "gcc".
         reserve: memory to leave free for the user's application; the linker enforces it.
+        lowering: how the graph becomes a schedule.
+        patches: which first layers run in patches.
 
     Raises:
         UnsupportedGraphError: the engine cannot execute the graph.
+        PatchError: the first layers cannot run in these patches.
         DoesNotFitError: the linker says so.
         ToolchainError: the compiler is missing or failed.
         NoFirmwareError: the board has no firmware.
     """
-    schedule = lower_for_speed(graph)
+    schedule = lowering(graph, patches)
     if len(schedule.inputs) != 1 or len(schedule.outputs) != 1:
         raise UnsupportedGraphError(
             f"model {graph.name!r} has {len(schedule.inputs)} inputs and {len(schedule.outputs)} outputs; "

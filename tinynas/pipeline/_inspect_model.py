@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinynas.formats import read_metadata, read_tflite
-from tinynas.formats._offline_plan import METADATA_NAME, read_offline_plan, tensor_table
+from tinynas.formats import OFFLINE_PLAN_METADATA, read_metadata, read_offline_plan, read_tflite, tensor_table
 from tinynas.graph import Graph, count_macs, count_params, op_macs
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
 from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel, RegionUsage, live_ranges, plan_arena
 from tinynas.memory.tflm import FileTensors, TflmMemoryModel, offline_plan
 from tinynas.pipeline._atomic import write_atomically
-from tinynas.pipeline._lowering import lower_for_speed
+from tinynas.pipeline._lowering import DEFAULT_LOWERING
 from tinynas.pipeline._memory_view import arena_timeline, memory_advice
 from tinynas.targets import Board, load_board
 
@@ -51,7 +50,7 @@ def inspect_model(
     board = load_board(board_name)
     graph = read_tflite(model)
     if plot is not None:
-        schedule = lower_for_speed(graph)
+        schedule = DEFAULT_LOWERING(graph)
         figure = arena_timeline(schedule, plan_arena(schedule), board.arena_region.size_bytes)
         write_atomically(plot, figure.encode())
     if engine == "tflm":
@@ -69,7 +68,7 @@ def _latency_model(board: Board, toolchain: str, path: Path | None) -> LatencyMo
 
 
 def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: LatencyModel | None) -> dict[str, Any]:
-    schedule = lower_for_speed(graph)
+    schedule = DEFAULT_LOWERING(graph)
     memory = NativeMemoryModel.for_board(board, toolchain)
     sram, flash, verdict = memory.sram(schedule), memory.flash(schedule), memory.fits(schedule)
     return {
@@ -95,7 +94,7 @@ def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: Latency
         "fits": verdict.fits,
         "reasons": list(verdict.reasons),
         "ops": _native_ops(schedule),
-        "memory": memory_advice(graph),
+        "memory": memory_advice(graph, schedule),
     }
 
 
@@ -147,7 +146,7 @@ def _inspect_tflm(model: Path, graph: Graph, board: Board, kernels: str) -> dict
     tflm = TflmMemoryModel(
         8 if board.core.pointer_bytes == 8 else 4, "cmsis-nn" if kernels == "cmsis-nn" else "reference"
     )
-    plan = read_metadata(model).get(METADATA_NAME)
+    plan = read_metadata(model).get(OFFLINE_PLAN_METADATA)
     usage = tflm.sram(graph, tensors, None if plan is None else read_offline_plan(plan))
     flash = tflm.flash(graph, model.stat().st_size)
     arena, available = usage.minimum_arena_bytes, board.arena_region.size_bytes

@@ -10,9 +10,9 @@ from tinynas.memory import MemoryPlan, advise
 from tinynas.pipeline import _figures
 
 
-def memory_advice(graph: Graph) -> dict[str, Any]:
-    """The step where the arena of our engine peaks, and what would lower it, largest gain first."""
-    advice = advise(graph)
+def memory_advice(graph: Graph, schedule: Schedule) -> dict[str, Any]:
+    """The step where the arena of our engine peaks, and what lowers or would lower it, largest gain first."""
+    advice = advise(graph, schedule)
     options = [
         {
             "kind": option.kind,

@@ -16,6 +16,7 @@ from tinynas.pipeline._report_sections import (
     architecture_section,
     latency_section,
     memory_section,
+    schedules_section,
     search_section,
     space_section,
 )
@@ -65,6 +66,7 @@ def render_report(run_directory: Path) -> str:
         genotype=None if result is None else result["winner"]["genotype"],
         budget=_read(run_directory, "budget.json"),
         space=space_section(_read(run_directory, "space.json")),
+        schedules=schedules_section(_read(run_directory, "space-schedules.json")),
         search=search_section(_read(run_directory, "search.json"), result),
         memory=memory_section(run_directory, result),
         latency=latency_section(records, _read(run_directory, "winner/measurement.json")),

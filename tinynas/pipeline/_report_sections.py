@@ -10,8 +10,8 @@ from tinynas.formats import read_tflite
 from tinynas.memory import plan_arena
 from tinynas.pipeline import _figures
 from tinynas.pipeline._journal import Record
-from tinynas.pipeline._lowering import lower_for_speed
 from tinynas.pipeline._memory_view import arena_timeline
+from tinynas.pipeline._winner import schedule_of_winner
 
 _ROWS = 12
 
@@ -31,6 +31,19 @@ def space_section(space: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "configurations": rows,
         "source": f"space.json, seed {space['seed']}; `tinynas space` makes the same comparison",
     }
+
+
+def schedules_section(comparison: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """How the chosen space moves with the schedule of the engine."""
+    if comparison is None:
+        return None
+    summary = (
+        "The same networks, ranked under three ways of executing them. MACs are those of the network: rows that "
+        "patches compute twice do not count."
+    )
+    if comparison["limited"]:
+        summary += " Memory alone decides here, without the limit on one inference that the run keeps."
+    return {"summary": summary, "rows": comparison["schedules"], "source": "space-schedules.json"}
 
 
 def search_section(search: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -80,7 +93,7 @@ def memory_section(run_directory: Path, result: Mapping[str, Any] | None) -> dic
     model = run_directory / "winner.tflite"
     if result is None or not model.is_file():
         return None
-    schedule = lower_for_speed(read_tflite(model))
+    schedule = schedule_of_winner(result, read_tflite(model))
     plan = plan_arena(schedule)
     available = result["winner"]["arena_available_bytes"]
     return {

@@ -9,7 +9,8 @@ from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline import _figures
 from tinynas.pipeline._costs import CostModel
 from tinynas.pipeline._progress import Progress, SilentProgress
-from tinynas.spaces import SearchSpace, SpaceRanking, load_space, optimize_space
+from tinynas.pipeline._schedule_comparison import SCHEDULE_KINDS, Sampling, compare_schedules
+from tinynas.spaces import SearchSpace, SpaceRanking, load_space
 from tinynas.targets import Board, Reserve, load_board
 
 
@@ -28,6 +29,7 @@ def rank_space(
     sram_bytes: int | None = None,
     flash_bytes: int | None = None,
     toolchain: str = "zig",
+    compare: bool = False,
     progress: Progress | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Rank the width multipliers and resolutions of a space for a board.
@@ -42,10 +44,12 @@ def rank_space(
         sram_bytes: size of the region of the arena, in place of the board's.
         flash_bytes: size of the region of the code, in place of the board's.
         toolchain: whose code sizes count.
+        compare: rank under the other schedules of the engine, too; a minute for MCUNet's grid.
         progress: who watches.
 
     Returns:
-        The object that `--json` prints, and the plot of the FLOPs distributions as SVG.
+        The object that `--json` prints (with `schedules` if they are compared), and the plot of the FLOPs distributions
+        as SVG.
 
     Raises:
         AnswerIsNo: nothing fits; the message has the nearest miss.
@@ -53,24 +57,21 @@ def rank_space(
     """
     board = _resized(load_board(board_name), sram_bytes, flash_bytes)
     search_space = load_space(space)
-    costs = CostModel(board, NativeMemoryModel.for_board(board, toolchain), Reserve())
+    memory = NativeMemoryModel.for_board(board, toolchain)
+    costs = CostModel(board, memory, Reserve())
     configurations = search_space.configurations()
+    sampling = Sampling(configurations, samples, seed, input_channels, classes)
     watch = progress or SilentProgress()
     watch.begin("space", len(configurations))
-    ranking = optimize_space(
-        search_space,
-        configurations,
-        samples,
-        costs.fits,
-        seed,
-        progress=lambda done, _total: watch.advance(done),
-        input_channels=input_channels,
-        classes=classes,
-    )
+    ranking = sampling.rank(search_space, costs, lambda done, _total: watch.advance(done))
     if ranking.chosen is None:
         raise NothingFits(_nearest_miss(ranking, search_space, costs, input_channels, classes))
     watch.end(f"{len(configurations)} configurations of {samples} networks")
     document = ranking_json(ranking)
+    if compare:
+        watch.begin("schedules", len(SCHEDULE_KINDS) * len(configurations))
+        document["schedules"] = compare_schedules(search_space, sampling, board, memory, Reserve(), watch.advance)
+        watch.end(f"{len(configurations)} configurations under {len(SCHEDULE_KINDS)} kinds of schedule")
     figure = space_figure(ranking)
     for entry in document["configurations"]:
         del entry["macs"]

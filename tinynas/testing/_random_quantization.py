@@ -7,20 +7,7 @@ import math
 
 import numpy as np
 
-from tinynas.graph import DType, Graph, Op, OpKind, Quantization, Tensor
-
-_SHARED = frozenset(
-    {
-        OpKind.AVERAGE_POOL_2D,
-        OpKind.MAX_POOL_2D,
-        OpKind.CONCATENATION,
-        OpKind.PAD,
-        OpKind.RESHAPE,
-        OpKind.TRANSPOSE,
-        OpKind.RESIZE_NEAREST_NEIGHBOR,
-    }
-)
-"""Kernels that move int8 values without rescaling: their inputs and output share one quantization."""
+from tinynas.graph import DType, Graph, Op, OpKind, Quantization, Tensor, quantization_groups
 
 _WEIGHTED = frozenset({OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED})
 _CHANNEL_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}
@@ -37,7 +24,7 @@ class QuantizationFiller:
         self._graph = graph
         self._extreme = extreme
         self._tensors = list(graph.tensors)
-        self._group = _shared_groups(graph)
+        self._group = quantization_groups(graph)
         self._of_group: dict[int, Quantization] = {}
 
     def graph(self) -> Graph:
@@ -106,22 +93,6 @@ class QuantizationFiller:
             self._tensors[op.inputs[2]] = dataclasses.replace(
                 bias, data=values, quantization=Quantization(bias_scales, (0,) * count, 0)
             )
-
-
-def _shared_groups(graph: Graph) -> list[int]:
-    """For each tensor the representative of those that share its quantization."""
-    parent = list(range(len(graph.tensors)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            i = parent[i]
-        return i
-
-    for op in graph.ops:
-        if op.kind in _SHARED:
-            for i in op.inputs:
-                parent[root(i)] = root(op.outputs[0])
-    return [root(i) for i in range(len(graph.tensors))]
 
 
 def random_values(

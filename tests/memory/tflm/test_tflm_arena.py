@@ -8,8 +8,7 @@ import pytest
 from tflm_models import ONE_OPERATOR, quantized, random_graph, shared_model, skeleton
 from tflm_wheel import reported, runs_in
 
-from tinynas.formats import read_tflite, write_tflite
-from tinynas.formats._offline_plan import tensor_table
+from tinynas.formats import read_tflite, tensor_table, write_tflite
 from tinynas.graph import DType, Graph, GraphBuilder, OpKind
 from tinynas.memory.tflm import TflmMemoryModel, TflmSram, TflmUnsupportedError
 

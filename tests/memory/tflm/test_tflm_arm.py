@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from tflm_models import shared_model, skeleton
 
-from tinynas.formats import read_tflite
-from tinynas.formats._offline_plan import tensor_table
+from tinynas.formats import read_tflite, tensor_table
 from tinynas.graph import DType, FullyConnectedAttributes, GraphBuilder, OpKind
 from tinynas.memory.tflm import TflmMemoryModel, _kernel_structs, _structs
 from tinynas.memory.tflm._layout import ARM32, HOST64, Abi, Array, Scalar, Struct

@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from tflm_models import ONE_OPERATOR, quantized, random_graph, shared_model, skeleton
 from tflm_wheel import reported
 
-from tinynas.formats import FormatError, read_tflite, write_tflite
-from tinynas.formats._offline_plan import add_offline_plan, read_offline_plan, tensor_table
+from tinynas.formats import FormatError, add_offline_plan, read_offline_plan, read_tflite, tensor_table, write_tflite
 from tinynas.memory.tflm import TflmMemoryModel, as_written, offline_plan
 
 HOST = TflmMemoryModel(pointer_bytes=8)

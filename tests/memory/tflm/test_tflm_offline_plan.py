@@ -7,8 +7,15 @@ import pytest
 from tflm_models import quantized, random_graph, shared_model
 from tflm_wheel import reported, runs_in
 
-from tinynas.formats import read_metadata, read_tflite, write_tflite
-from tinynas.formats._offline_plan import METADATA_NAME, add_offline_plan, read_offline_plan, tensor_table
+from tinynas.formats import (
+    OFFLINE_PLAN_METADATA,
+    add_offline_plan,
+    read_metadata,
+    read_offline_plan,
+    read_tflite,
+    tensor_table,
+    write_tflite,
+)
 from tinynas.graph import DType, GraphBuilder
 from tinynas.memory.tflm import OfflinePlan, TflmMemoryModel, offline_plan
 from tinynas.testing import random_input, run_tflm
@@ -92,15 +99,15 @@ def test_every_byte_of_the_file_stays() -> None:
     assert planned.endswith(content)
     assert (len(planned) - len(content)) % 16 == 0
     assert read_tflite(planned) == read_tflite(content)
-    assert read_offline_plan(read_metadata(planned)[METADATA_NAME]) == plan.offsets
+    assert read_offline_plan(read_metadata(planned)[OFFLINE_PLAN_METADATA]) == plan.offsets
 
 
 def test_a_plan_replaces_the_one_before_and_leaves_other_metadata() -> None:
-    content = write_tflite(random_graph(3), metadata={"author": b"somebody", METADATA_NAME: b"\0" * 12})
+    content = write_tflite(random_graph(3), metadata={"author": b"somebody", OFFLINE_PLAN_METADATA: b"\0" * 12})
     table = tensor_table(content)
     plan = offline_plan(read_tflite(content), tensors=table)
     planned = add_offline_plan(add_offline_plan(content, [-1] * len(table.scales)), plan.offsets)
     metadata = read_metadata(planned)
-    assert read_offline_plan(metadata[METADATA_NAME]) == plan.offsets
+    assert read_offline_plan(metadata[OFFLINE_PLAN_METADATA]) == plan.offsets
     assert metadata["author"] == b"somebody"
     assert reported(planned).head == plan.head_bytes

@@ -11,11 +11,14 @@ from tinynas.engine import ModelInfo
 from tinynas.errors import ExternalError
 from tinynas.graph import Graph
 from tinynas.latency import InferenceMeasurement, Measurement
+from tinynas.lowering import PatchPlan
 from tinynas.memory import NativeMemoryModel
+from tinynas.pipeline._costs import BlockSchedules, CostModel
 from tinynas.pipeline._deployment import Deployment, deploy
 from tinynas.pipeline._flashing import flash
 from tinynas.pipeline._measurement import Int8Array, NetworkMeasurement, measure
 from tinynas.pipeline.stages._context import RunContext
+from tinynas.spaces import Architecture
 from tinynas.targets import Reserve
 
 
@@ -31,6 +34,14 @@ class BuiltNetwork:
     measured: NetworkMeasurement
 
 
+def patches_of(context: RunContext, memory: NativeMemoryModel, architecture: Architecture) -> PatchPlan | None:
+    """The patches that a network of the run is built with: those that the search's costs are of."""
+    schedules = BlockSchedules()
+    return CostModel(
+        context.board, memory, context.reserve, schedules=schedules, patches=context.config.engine.patches
+    ).patches_of(architecture)
+
+
 def build_and_measure(
     context: RunContext,
     memory: NativeMemoryModel,
@@ -40,6 +51,7 @@ def build_and_measure(
     *,
     folder: str,
     info: ModelInfo | None = None,
+    patches: PatchPlan | None = None,
 ) -> BuiltNetwork:
     """Build `graph` for the board, run `inputs`, and journal the predicted beside the real memory.
 
@@ -54,7 +66,15 @@ def build_and_measure(
     directory = context.run.file(folder)
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        deployment = deploy(graph, context.board, directory, info=info, toolchain=settings.toolchain, reserve=reserve)
+        deployment = deploy(
+            graph,
+            context.board,
+            directory,
+            info=info,
+            toolchain=settings.toolchain,
+            reserve=reserve,
+            patches=patches,
+        )
     except DoesNotFitError as error:
         raise VerdictMismatch(
             f"{name} was predicted to fit {context.board.name}, but {error}. The memory model is out of date: "

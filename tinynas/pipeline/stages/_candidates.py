@@ -10,9 +10,9 @@ import numpy as np
 from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, refine, to_json
 from tinynas.memory import NativeMemoryModel
-from tinynas.pipeline._lowering import lower_for_speed
+from tinynas.pipeline._lowering import DEFAULT_LOWERING
 from tinynas.pipeline._measurement import random_inputs
-from tinynas.pipeline.stages._board_work import build_and_measure, inference_of, latency_json, layers_of
+from tinynas.pipeline.stages._board_work import build_and_measure, inference_of, latency_json, layers_of, patches_of
 from tinynas.pipeline.stages._calibration import latency_model_file, load_round_model
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.stages._search import Scored
@@ -64,8 +64,11 @@ def _measure(
 
         def measure_one(name: str = name, entry: Scored = entry) -> dict[str, Any]:
             graph = subnet_to_int8(context, chosen, supernet, entry.genotype)
-            inputs = random_inputs(lower_for_speed(graph), _INPUTS, context.config.seed)
-            built = build_and_measure(context, memory, name, graph, inputs, folder=f"candidates/{name}")
+            inputs = random_inputs(DEFAULT_LOWERING(graph), _INPUTS, context.config.seed)
+            patches = patches_of(context, memory, chosen.architecture(entry.genotype))
+            built = build_and_measure(
+                context, memory, name, graph, inputs, folder=f"candidates/{name}", patches=patches
+            )
             document = latency_json(built)
             context.run.journal.append(
                 "measured", round=round_number, genotype=list(entry.genotype), ticks=document["ticks"]

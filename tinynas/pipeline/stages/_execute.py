@@ -9,7 +9,7 @@ import torch
 
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._config import RunConfig
-from tinynas.pipeline._costs import CostModel, LatencyLimit, latency_limit
+from tinynas.pipeline._costs import BlockSchedules, CostModel, LatencyLimit, latency_limit
 from tinynas.pipeline._deployment import load_memory_model
 from tinynas.pipeline._progress import Progress
 from tinynas.pipeline._run_directory import RunDirectory
@@ -22,7 +22,7 @@ from tinynas.pipeline.stages._result import summarize
 from tinynas.pipeline.stages._scores import JournalledScores
 from tinynas.pipeline.stages._search import Search
 from tinynas.pipeline.stages._selection import measured_ticks, pick_contenders, unmeasured_best
-from tinynas.pipeline.stages._space import choose_space
+from tinynas.pipeline.stages._space import choose_space, show_schedules
 from tinynas.pipeline.stages._supernet import train
 from tinynas.pipeline.stages._verification import test_accuracy, verify_on_board
 from tinynas.spaces import SearchSpace
@@ -60,7 +60,14 @@ def execute(
     memory = load_memory_model(board, config.measure.toolchain)
     unit = "instructions" if config.measure.transport == "virtual" else "cycles"
     limit = latency_limit(config.limits, board, unit)
-    costs = CostModel(board, memory, context.reserve, limit=limit)
+    costs = CostModel(
+        board,
+        memory,
+        context.reserve,
+        limit=limit,
+        schedules=BlockSchedules(),
+        patches=config.engine.patches,
+    )
     configurations = check_feasibility(context, costs)
     costs = costs.with_latency(calibrate(context, memory))
     # Milliseconds of the clock that the device runs at, which only the device knows.
@@ -69,6 +76,7 @@ def execute(
     if limit is not None:
         configurations = check_feasibility(context, costs, within_limit=True)
     chosen = choose_space(context, costs, configurations)
+    show_schedules(context, costs, context.configurations())
     supernet = train(context, chosen)
     contenders = _search(context, chosen, supernet, memory, costs, limit)
     networks = [train_and_quantize(context, chosen, supernet, contender) for contender in contenders]

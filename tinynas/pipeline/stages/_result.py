@@ -51,6 +51,7 @@ def _write(
         "seed": context.config.seed,
         "transport": context.config.measure.transport,
         "unit": verified["winner"]["unit"],
+        "engine": context.config.engine.model_dump(mode="json"),
         "test_images": len(context.data.test),
         "width": chosen.width,
         "resolution": chosen.resolution,
@@ -124,6 +125,7 @@ def _winner_facts(
         "latency_basis": verified["latency_basis"],
         "images_compared": verified["images_compared"],
         "sram_high_water_bytes": verified["sram_high_water_bytes"],
+        "patches": verified["patches"],
         "arena_available_bytes": arena_region["available_bytes"] - beside,
         "readable": chosen.space.decode(contender.genotype),
         "blocks": [

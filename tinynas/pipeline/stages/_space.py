@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from tinynas.pipeline._costs import CostModel
+from tinynas.pipeline._schedule_comparison import SCHEDULE_KINDS, Sampling, compare_schedules
 from tinynas.pipeline._space import ranking_json
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext
-from tinynas.spaces import optimize_space
 
 SPACE = "space.json"
+SCHEDULES = "space-schedules.json"
 
 
 def choose_space(context: RunContext, costs: CostModel, configurations: list[tuple[float, int]]) -> ChosenSpace:
@@ -20,18 +21,41 @@ def choose_space(context: RunContext, costs: CostModel, configurations: list[tup
     )
 
 
+def show_schedules(context: RunContext, costs: CostModel, configurations: list[tuple[float, int]]) -> None:
+    """Rank `configurations` under every kind of schedule, for the report: memory decides, without a latency limit."""
+
+    def compare() -> dict[str, Any]:
+        context.progress.begin("other schedules", len(SCHEDULE_KINDS) * len(configurations))
+        entries = compare_schedules(
+            context.space,
+            _sampling(context, configurations),
+            context.board,
+            costs.memory,
+            context.reserve,
+            context.progress.advance,
+        )
+        context.run.write_json(SCHEDULES, {"schedules": entries, "limited": costs.limit is not None})
+        context.progress.end(", ".join(f"{entry['title']}: {_place(entry['chosen'])}" for entry in entries))
+        return {}
+
+    context.run.once("other schedules", compare, [SCHEDULES])
+
+
+def _place(chosen: dict[str, Any] | None) -> str:
+    return "nothing fits" if chosen is None else f"w{chosen['width']:g}-r{chosen['resolution']}"
+
+
+def _sampling(context: RunContext, configurations: list[tuple[float, int]]) -> Sampling:
+    return Sampling(
+        configurations, context.config.space.samples, context.config.seed, context.input_channels, context.classes
+    )
+
+
 def _rank(context: RunContext, costs: CostModel, configurations: list[tuple[float, int]]) -> dict[str, Any]:
     settings = context.config.space
     context.progress.begin("search space", len(configurations))
-    ranking = optimize_space(
-        context.space,
-        configurations,
-        settings.samples,
-        costs.fits,
-        context.config.seed,
-        progress=lambda done, _total: context.progress.advance(done),
-        input_channels=context.input_channels,
-        classes=context.classes,
+    ranking = _sampling(context, configurations).rank(
+        context.space, costs, lambda done, _total: context.progress.advance(done)
     )
     document = ranking_json(ranking)
     nothing_fitted = document["chosen"] is None

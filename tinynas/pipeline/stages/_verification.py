@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,9 @@ from tinynas.graph import Graph, count_macs, count_params
 from tinynas.latency import LatencyModel
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._costs import LatencyLimit
-from tinynas.pipeline._lowering import lower_for_speed
 from tinynas.pipeline._measure_model import measurement_json
 from tinynas.pipeline._measurement import Int8Array
-from tinynas.pipeline.stages._board_work import BuiltNetwork, build_and_measure
+from tinynas.pipeline.stages._board_work import BuiltNetwork, build_and_measure, patches_of
 from tinynas.pipeline.stages._calibration import load_round_model
 from tinynas.pipeline.stages._context import RunContext
 from tinynas.pipeline.stages._networks import Contender, TrainedNetwork
@@ -88,6 +88,7 @@ def _verify(
         context, contender, graph, context.config.measure.images if is_winner else _BASELINE_IMAGES
     )
     context.progress.begin(f"verify {contender.label}", len(inputs))
+    patches = patches_of(context, memory, contender.architecture)
     built = build_and_measure(
         context,
         memory,
@@ -96,6 +97,7 @@ def _verify(
         inputs,
         folder=contender.folder,
         info=model_info(contender.key, context.data),
+        patches=patches,
     )
     document = {
         **measurement_json(built.deployment, built.measured, context.board),
@@ -104,7 +106,7 @@ def _verify(
     }
     context.run.write_json(measurement, document)
     context.progress.end(f"{len(inputs)} images bit by bit, {built.measured.ticks:,} {built.measured.unit}")
-    usage = memory.fits(lower_for_speed(graph), context.reserve).regions
+    usage = memory.fits(built.deployment.schedule, context.reserve).regions
     linked = built.deployment.firmware.region_usage
     return {
         "ticks": built.measured.ticks,
@@ -116,6 +118,7 @@ def _verify(
         "sram_high_water_bytes": built.measured.memory.sram_high_water_bytes,
         "stack_bytes": built.measured.memory.stack_used_bytes,
         "flash_bytes": built.deployment.firmware.flash_bytes,
+        "patches": None if patches is None else asdict(patches),
         "arena_bytes": built.deployment.plan.arena_bytes,
         "macs": count_macs(graph),
         "params": count_params(graph),

@@ -1,0 +1,87 @@
+"""A run on a board in which no network of the space fits without patches."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinynas.pipeline import export_winner, load_config, run_pipeline
+from tinynas.pipeline.stages._feasibility import InfeasibleRun
+
+CONFIG = """
+board = "nucleo-f303k8"
+[data]
+dataset = "tiny.npz"
+holdout = 40
+[space]
+name = "mobile-tiny"
+widths = [1.0]
+resolutions = [28]
+samples = 20
+[supernet]
+steps = 8
+batch_size = 16
+[search]
+evaluations = 4
+population = 2
+rounds = 1
+top_candidates = 1
+validation_images = 40
+recalibration_images = 32
+[finetune]
+steps = 3
+batch_size = 16
+[baselines]
+train = []
+[quantization]
+steps = 2
+calibration_images = 32
+[measure]
+calibration_networks = 2
+images = 2
+[reserve]
+sram_bytes = 6000
+[engine]
+patches = {patches}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("torch")
+    folder = tmp_path_factory.mktemp("patched")
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 200)
+    images = (rng.integers(0, 60, (200, 28, 28)) + 80 * labels[:, None, None]).astype(np.uint8)
+    np.savez(folder / "tiny.npz", x_train=images[:160], y_train=labels[:160], x_test=images[160:], y_test=labels[160:])
+    for patches in ("true", "false"):
+        (folder / f"{patches}.toml").write_text(CONFIG.format(patches=patches))
+    return folder
+
+
+def test_without_patches_nothing_fits(folder: Path) -> None:
+    with pytest.raises(InfeasibleRun, match="too few"):
+        run_pipeline(load_config(folder / "false.toml"), folder / "plain")
+
+
+def test_with_patches_the_winner_is_found_built_measured_and_exported(folder: Path) -> None:
+    out = folder / "run"
+    result = run_pipeline(load_config(folder / "true.toml"), out)
+    winner = result["winner"]
+    assert winner["patches"]["patches"] > 1
+    assert result["verdicts"]["agree"] == result["verdicts"]["networks"]
+    verdict = next(
+        record
+        for record in map(json.loads, (out / "journal.jsonl").read_text().splitlines())
+        if record["kind"] == "verdict" and record["network"] == "winner"
+    )
+    assert verdict["predicted_sram_bytes"] == verdict["linked_sram_bytes"]
+    assert verdict["predicted_flash_bytes"] == verdict["linked_flash_bytes"]
+    built = (out / "winner" / "c" / "model.c").read_text()
+    assert len(re.findall(r"rows \d+ to \d+", built)) >= winner["patches"]["layers"] * winner["patches"]["patches"]
+    export_winner(out, folder / "exported")
+    assert (folder / "exported" / "model.c").read_text() == built
