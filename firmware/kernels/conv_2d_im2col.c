@@ -48,7 +48,7 @@ static TN_KERNEL void expand_window(const tn_conv_2d_im2col_params *params, cons
     const int32_t input_row = params->input_width * channels;
     const int32_t missing = left + count - input_row;
     int32_t rows = params->kernel_height;
-    if (left >= 0 && missing <= 0 && top >= 0 && top + rows <= params->input_height) {
+    if ((left | -missing | top | (params->input_height - top - rows)) >= 0) { /* inside on all sides */
         const int8_t *from = input + (top * input_row + left);
         for (; rows > 0; rows--) {
             column = tn_expand(column, from, count);

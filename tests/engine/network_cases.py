@@ -24,6 +24,25 @@ def filled(skeleton: Graph, seed: int = 0) -> Graph:
     return QuantizationFiller(np.random.default_rng(seed), skeleton, extreme=False).graph()
 
 
+def depthwise_planes() -> Graph:
+    """Windows of three, five and seven, and of other sizes, strides of one and two, odd and even rows."""
+    b = GraphBuilder("planes", DType.INT8)
+    x = b.input((1, 23, 17, 19))
+    branches = [
+        b.mean(
+            b.depthwise_conv_2d(x, kernel, stride=stride, name=f"d{kernel}-{stride}"),
+            keep_dims=True,
+            name=f"m{kernel}-{stride}",
+        )
+        for kernel in (2, 3, 5, 7, 9)
+        for stride in (1, 2)
+    ]
+    x = b.depthwise_conv_2d(x, (3, 5), stride=2, name="flat")
+    for i, branch in enumerate(branches):
+        x = b.add(x, branch, name=f"add{i}")
+    return filled(b.build([x]), seed=5)
+
+
 def constant_operands() -> Graph:
     """Operators with constant operands, and two outputs."""
     b = GraphBuilder("constants", DType.INT8)

@@ -23,7 +23,7 @@ from tinynas.memory import plan_arena
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_an_exported_folder_builds_elsewhere_and_runs(tmp_path: Path) -> None:
     b = GraphBuilder("exported", DType.INT8)
-    x = b.conv_2d(b.input((1, 6, 6, 2)), 4, 3, stride=2, name="stem")
+    x = b.conv_2d(b.input((1, 12, 12, 2)), 4, 3, stride=2, name="stem")
     x = b.add(x, b.conv_2d(x, 4, 1, name="branch"), name="sum")
     graph = filled(b.build([b.fully_connected(b.mean(x, name="pool"), 3, name="head")]))
     schedule = lower(graph)
@@ -31,8 +31,10 @@ def test_an_exported_folder_builds_elsewhere_and_runs(tmp_path: Path) -> None:
     model = export(schedule, plan_arena(schedule), original, ModelInfo("cat $(shell false) #detector\nv2"))
     assert {path.name for path in model.kernel_sources} == {
         "add.c",
+        "clamp_outputs.c",
         "conv_1x1.c",
-        "conv_2d.c",
+        "conv_2d_im2col.c",
+        "dot_tiles.c",
         "fully_connected.c",
         "mean.c",
     }
@@ -54,7 +56,7 @@ def test_an_exported_folder_builds_elsewhere_and_runs(tmp_path: Path) -> None:
     )
     library = tmp_path / "application.so"
     zig("-shared", "-fPIC", f"-I{elsewhere}", application, elsewhere / "libmodel.a", "-o", library)
-    values = np.random.default_rng(0).integers(-128, 128, (1, 6, 6, 2)).astype(np.int8)
+    values = np.random.default_rng(0).integers(-128, 128, (1, 12, 12, 2)).astype(np.int8)
     output = ctypes.create_string_buffer(3)
     ctypes.CDLL(str(library)).classify(values.tobytes(), output)
     expected = execute(graph, [values])[graph.outputs[0]]

@@ -18,7 +18,7 @@ from tinynas.engine import ModelInfo, PrefixError, export, generate
 from tinynas.engine._prefix import with_prefix
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.graph.reference import execute
-from tinynas.lowering import lower
+from tinynas.lowering import KERNEL_FLAGS, lower
 from tinynas.memory import embedded_code, plan_arena
 from tinynas.targets import load_board, resource_path
 
@@ -126,7 +126,7 @@ def test_both_link_into_one_object_for_arm(compiler: str, folders: dict[str, Pat
         pytest.skip(f"{_GCC_ARM[0]} is not installed")
     triple, cpu = ARM_TARGETS["cortex-m4"]
     command = _GCC_ARM if compiler == "gcc" else (*_ZIG, "-target", triple, f"-mcpu={cpu}", "-fno-sanitize=undefined")
-    flags = (*command, *_WARNINGS, "-O2", "-ffreestanding", *_includes(folders))
+    flags = (*command, *_WARNINGS, *KERNEL_FLAGS, "-ffreestanding", *_includes(folders))
     objects = []
     for source in _sources(folders):
         objects.append(tmp_path / f"{source.stem}.o")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from network_cases import constant_operands, filled, random_graphs
+from network_cases import constant_operands, depthwise_planes, filled, random_graphs
 from sanitized_models import SanitizedModels, SanitizerError, sanitizing_compiler
 
 from tinynas.graph import DType, Graph, GraphBuilder
@@ -48,7 +48,7 @@ def _patched(graphs: Sequence[Graph]) -> tuple[list[Graph], list[PatchPlan]]:
 
 
 def test_random_networks(tmp_path: Path) -> None:
-    models = SanitizedModels([*random_graphs(range(30)), constant_operands()], tmp_path)
+    models = SanitizedModels([*random_graphs(range(30)), constant_operands(), depthwise_planes()], tmp_path)
     assert set().union(*(schedule.variants for schedule in models.schedules)) == set(CATALOGUE)
     _check(models, seed=1)
 

@@ -7,9 +7,15 @@ import math
 
 import numpy as np
 
-from tinynas.graph import Graph, Op, OpKind, Quantization, Tensor, quantization_groups
+from tinynas.graph import Activation, Graph, Op, OpKind, Quantization, Tensor, quantization_groups
 
 _WEIGHTED = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED))
+
+_LARGEST_SCALE = 6 / 255
+"""Of a ReLU6's output: calibration finds no larger one, so that the end of int8 is at six or below."""
+
+_SCALE = 0.02
+"""Of inputs and of the outputs of layers with weights."""
 
 _GAIN = 135.0
 """Output scale over (input scale * weight scale * sqrt(fan-in)): uniform int8 inputs and weights have a standard
@@ -29,37 +35,44 @@ def with_random_constants(graph: Graph, seed: int) -> Graph:
         return activations.setdefault(group[index], Quantization((float(np.float32(scale)),), (zero_point,)))
 
     for index in graph.inputs:
-        quantization_of(index, 0.02, int(rng.integers(-20, 20)))
+        quantization_of(index, _SCALE, int(rng.integers(-20, 20)))
     for op in graph.ops:
         source = activations[group[op.inputs[0]]]
         output = op.outputs[0]
         if op.kind in _WEIGHTED:
-            scale = _fill_weights(graph, op, tensors, source.scale, rng)
-            quantization_of(output, scale, int(rng.integers(-20, 20)))
+            _fill_weights(graph, op, tensors, source.scale, rng)
+            quantization_of(output, _SCALE, _zero_point(op, rng))
         elif op.kind is OpKind.SOFTMAX:
             quantization_of(output, 1 / 256, -128)
         elif op.kind is OpKind.MUL:
             quantization_of(output, source.scale * activations[group[op.inputs[1]]].scale * 40, 0)
         else:
-            quantization_of(output, source.scale * 1.3, int(rng.integers(-20, 20)))
+            quantization_of(output, min(source.scale * 1.3, _LARGEST_SCALE), _zero_point(op, rng))
     for index, tensor in enumerate(tensors):
         if not tensor.constant:
             tensors[index] = dataclasses.replace(tensor, quantization=activations.get(group[index]))
     return dataclasses.replace(graph, tensors=tuple(tensors))
 
 
-def _fill_weights(graph: Graph, op: Op, tensors: list[Tensor], input_scale: float, rng: np.random.Generator) -> float:
-    """Set weights and bias of `op` in `tensors`; returns a fitting scale of its output."""
+def _zero_point(op: Op, rng: np.random.Generator) -> int:
+    """As calibration finds it: behind a ReLU int8 starts at zero, so that saturation clamps."""
+    activation = getattr(op.attributes, "activation", Activation.NONE)
+    return -128 if activation in (Activation.RELU, Activation.RELU6) else int(rng.integers(-20, 20))
+
+
+def _fill_weights(graph: Graph, op: Op, tensors: list[Tensor], input_scale: float, rng: np.random.Generator) -> None:
+    """Set weights and bias of `op` in `tensors` so that `_SCALE` fits its output."""
     weights = graph.tensors[op.inputs[1]]
     axis = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}[op.kind]
     channels = weights.shape[axis]
     per_channel = op.kind is not OpKind.FULLY_CONNECTED  # TFLite: fully connected weights have one scale
-    scales = (0.005 * rng.uniform(0.5, 2.0, channels if per_channel else 1)).astype(np.float32).astype(float)
+    fan_in = weights.elements // channels
+    mean = _SCALE / (input_scale * math.sqrt(fan_in) * _GAIN)
+    scales = (mean * rng.uniform(0.5, 1.5, channels if per_channel else 1)).astype(np.float32).astype(float)
     data = rng.integers(-127, 128, weights.shape).astype(np.int8)
     tensors[op.inputs[1]] = dataclasses.replace(
         weights, quantization=Quantization(tuple(scales), (0,) * len(scales), axis if per_channel else 0), data=data
     )
-    fan_in = weights.elements // channels
     if op.inputs[2] >= 0:
         bias_scales = tuple(float(np.float32(np.float32(input_scale) * np.float32(s))) for s in scales)
         spread = int(_GAIN * math.sqrt(fan_in) * 10)
@@ -68,4 +81,3 @@ def _fill_weights(graph: Graph, op: Op, tensors: list[Tensor], input_scale: floa
             quantization=Quantization(bias_scales, (0,) * len(scales), 0),
             data=rng.integers(-spread, spread + 1, channels).astype(np.int32),
         )
-    return float(input_scale * scales.mean() * math.sqrt(fan_in) * _GAIN)

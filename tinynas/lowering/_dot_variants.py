@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -97,7 +98,8 @@ def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
         "calls": 1,
         "groups": groups,
         "tiles": tiles,
-        "rounds": tiles * -(-(in_column - 1) // _UNROLLED),
+        "odd_groups": groups * (dense_shape(call)[0] % 2),
+        "rounds": tiles * max(1, -(-(in_column - 1) // _UNROLLED)),
         "pairs": tiles * in_column,
     }
 
@@ -105,72 +107,127 @@ def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
 _TILE_LOOPS = {
     "groups": "groups of four pixels",
     "tiles": "tiles of four pixels by two output channels",
+    "odd_groups": "groups of four pixels by an odd number of output channels",
     "rounds": "rounds of the innermost loop, four pairs of elements each, the first pair of a tile apart",
     "pairs": "pairs of elements, over all tiles: sixteen MACs each",
 }
 _EXPANSION_LOOPS = {
-    "quads": "four elements copied into a column at once",
-    "tails": "pairs of elements that four left over",
-    "singles": "elements that were left over without a partner",
+    "runs_in_quads": "runs of four elements or more",
+    "quads": "four elements of a run at once",
+    "twos": "two elements that four left over in a run",
+    "ones": "elements that were left over without a partner",
 }
+_EXPANSION = tuple(_EXPANSION_LOOPS)
 
 
-def _expansion(elements: int) -> tuple[int, int, int]:
-    """(quads, tails, singles) of one call of `tn_expand`."""
-    return elements // 4, pairs(elements % 4), elements % 2
+def _expansion(elements: int) -> tuple[int, ...]:
+    """`_EXPANSION` of a run of so many elements that is copied into a column."""
+    return int(elements >= 4), elements // 4, elements // 2 % 2, elements % 2
 
 
 def _conv_1x1_features(call: KernelCall) -> dict[str, float]:
     inputs = call.weights.shape[3]
     pixels = call.input.elements // inputs
     groups = _groups(pixels)
-    quads, tails, singles = (groups * count for count in _expansion(inputs))
-    return _tile_features(call, pixels) | {"quads": quads, "tails": tails, "singles": singles}
+    runs = {name: groups * count for name, count in zip(_EXPANSION, _expansion(inputs), strict=True)}
+    return _tile_features(call, pixels) | {"tails": groups * (inputs % 4 > 0)} | runs
 
 
-_ROW_FEATURES = ("rows_inside", "rows_partly", "padded", "filled", "copied", "quads", "tails", "singles")
+_WINDOW_LOOPS = {
+    "windows_inside": "windows that lie inside the input",
+    "rows_inside": "their rows",
+    "rows_in_words": "rows of other windows, where there is input and channels are whole words",
+    "rows_in_bytes": "the same where they are not",
+    "rows_outside": "rows of windows above or below the input",
+    "pads": "runs of padding, in pairs of elements",
+    "padded": "pairs of elements in them",
+    "fills": "runs of padding in bytes, where channels are no whole words",
+    "filled": "bytes in them",
+    "copies": "runs of input beside them",
+    "copied": "bytes in them",
+    **_EXPANSION_LOOPS,
+}
+_WINDOW = tuple(_WINDOW_LOOPS)
 
 
-@lru_cache(maxsize=65536)
-def _row_counts(before: int, after: int, count: int, in_words: bool) -> tuple[int, ...]:
-    """`_ROW_FEATURES` of a row of the window of `count` elements, some of which are padding."""
-    if before + after == 0:
-        return (1, 0, 0, 0, 0, *_expansion(count))
-    inside = count - before - after
-    if in_words:
-        return (0, 1, (before + after) // 2, 0, 0, *_expansion(inside))
-    return (0, 1, 0, before + after, inside, *_expansion(count))
+@dataclass(frozen=True)
+class _Windows:
+    """The windows of a convolution, from which `_WINDOW` is counted."""
+
+    rows: int
+    count: int
+    in_words: bool
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    inside: tuple[int, ...]
+
+    @classmethod
+    def of(cls, call: KernelCall) -> _Windows:
+        """By output column, elements of a row of the window left and right of the input; by output row, rows inside."""
+        _, kernel_height, kernel_width, inputs = dense_shape(call)
+        _, stride, _ = window_of(call.graph, call.op)
+        _, input_height, input_width, _ = call.input.shape
+        count = kernel_width * inputs
+        lefts = [(x * stride[1] - call.padding[2]) * inputs for x in range(call.output.shape[2])]
+        before = [min(max(0, -left), count) for left in lefts]
+        after = [min(max(0, x + count - input_width * inputs), count - b) for x, b in zip(lefts, before, strict=True)]
+        tops = [y * stride[0] - call.padding[0] for y in range(call.output.shape[1])]
+        inside = [max(0, min(top + kernel_height, input_height) - max(top, 0)) for top in tops]
+        return cls(kernel_height, count, inputs % WORD == 0, tuple(before), tuple(after), tuple(inside))
+
+    def window(self, y: int, x: int) -> _Counts:
+        """The features of the window of one output pixel."""
+        return self._window(self.inside[y], self.before[x], self.after[x])
+
+    def total(self) -> _Counts:
+        """The features of all windows, each pixel once."""
+        columns = Counter(zip(self.before, self.after, strict=True))
+        rows = Counter(self.inside)
+        return sum(
+            (
+                n * m * self._window(inside, before, after)
+                for inside, n in rows.items()
+                for (before, after), m in columns.items()
+            ),
+            np.zeros(len(_WINDOW), np.int64),
+        )
+
+    def _window(self, inside: int, before: int, after: int) -> _Counts:
+        features = dict.fromkeys(_WINDOW, 0)
+        if inside == self.rows and before + after == 0:
+            features |= {"windows_inside": 1, "rows_inside": inside}
+            expanded = self.count
+        else:
+            outside, within = self.rows - inside, self.count - before - after
+            runs = (before > 0) + (after > 0)
+            features |= {"rows_in_words" if self.in_words else "rows_in_bytes": inside, "rows_outside": outside}
+            features |= {"pads": outside, "padded": outside * pairs(self.count)}
+            if self.in_words:
+                features["pads"] += inside * runs
+                features["padded"] += inside * (before + after) // 2
+                expanded = within
+            else:
+                features |= {"fills": inside * runs, "filled": inside * (before + after)}
+                features |= {"copies": inside * (within > 0), "copied": inside * within}
+                expanded = self.count
+        for name, number in zip(_EXPANSION, _expansion(expanded), strict=True):
+            features[name] = inside * number
+        return np.array(tuple(features.values()), np.int64)
 
 
 def _im2col_features(call: KernelCall) -> dict[str, float]:
     _, height, width, _ = call.output.shape
-    _, kernel_height, kernel_width, inputs = dense_shape(call)
-    _, stride, _ = window_of(call.graph, call.op)
-    pixels, count, row = height * width, kernel_width * inputs, call.input.shape[2] * inputs
-    by_column: list[tuple[int, ...]] = []
-    for x in range(width):
-        left = (x * stride[1] - call.padding[2]) * inputs
-        before = min(max(0, -left), count)
-        after = min(max(0, left + count - row), count - before)
-        by_column.append(_row_counts(before, after, count, inputs % WORD == 0))
-    columns: _Counts = np.array(by_column, np.int64)
-    tops = np.arange(height) * stride[0] - call.padding[0]
-    inside = np.clip(np.minimum(tops + kernel_height, call.input.shape[1]) - np.maximum(tops, 0), 0, kernel_height)
-    rows = inside.sum() * columns.sum(axis=0)
-    outside = width * int((kernel_height - inside).sum())
-    wraps = height
-    groups = _groups(pixels)
+    pixels = height * width
+    windows = _Windows.of(call)
+    total, wraps = windows.total(), height
     if pixels < COLUMNS:  # each pixel is computed as four equal columns
-        rows, outside, wraps = COLUMNS * rows, COLUMNS * outside, 0
+        total, wraps = COLUMNS * total, 0
     else:  # some of the last four pixels were computed before
-        for pixel in range(pixels - COLUMNS, (groups - 1) * COLUMNS):
+        for pixel in range(pixels - COLUMNS, (_groups(pixels) - 1) * COLUMNS):
             y, x = divmod(pixel, width)
-            rows = rows + inside[y] * columns[x]
-            outside += kernel_height - int(inside[y])
+            total = total + windows.window(y, x)
             wraps += x == width - 1
-    features = dict(zip(_ROW_FEATURES, map(int, rows), strict=True))
-    features["padded"] += outside * pairs(count)
-    return _tile_features(call, pixels) | {"rows_outside": outside, "wraps": wraps} | features
+    return _tile_features(call, pixels) | {"wraps": wraps} | dict(zip(_WINDOW, map(int, total), strict=True))
 
 
 CONV_1X1 = KernelVariant(
@@ -183,7 +240,7 @@ CONV_1X1 = KernelVariant(
     applies=_is_pointwise,
     constant_bytes=lambda call: _constants(call, "tn_conv_1x1_params"),
     features=_conv_1x1_features,
-    loops={**_TILE_LOOPS, **_EXPANSION_LOOPS},
+    loops={**_TILE_LOOPS, "tails": "groups whose pixels are no whole words", **_EXPANSION_LOOPS},
     scratch_bytes=_columns_bytes,
 )
 
@@ -200,13 +257,7 @@ CONV_2D_IM2COL = KernelVariant(
     loops={
         **_TILE_LOOPS,
         "wraps": "ends of an output row",
-        "rows_inside": "rows of a window that lie inside the input",
-        "rows_partly": "rows of a window that reach over the input's sides",
-        "rows_outside": "rows of a window above or below the input",
-        "padded": "pairs of elements of padding",
-        "filled": "bytes of padding where channels are no whole words",
-        "copied": "bytes of input beside them",
-        **_EXPANSION_LOOPS,
+        **_WINDOW_LOOPS,
     },
     scratch_bytes=_scratch_bytes,
 )

@@ -41,6 +41,7 @@ def _dense_features(call: KernelCall) -> dict[str, float]:
         "tiles_in_words": tiles * (inputs >= WORD),
         "quads": tiles * (inputs // WORD),
         "odd_quads": tiles * (inputs // WORD % 2),
+        "tiles_with_steps": tiles * (inputs % WORD > 0),
         "steps": tiles * (inputs % WORD),
     }
 
@@ -61,6 +62,7 @@ FULLY_CONNECTED = KernelVariant(
         "tiles_in_words": "those of four inputs or more",
         "quads": "four inputs of each tile: sixteen MACs each",
         "odd_quads": "those of them that leave out half a round of the loop",
+        "tiles_with_steps": "tiles whose inputs are no whole words",
         "steps": "inputs that four left over: four MACs each",
     },
 )

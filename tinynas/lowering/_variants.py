@@ -14,7 +14,7 @@ WORD = 4
 POINTER = 4
 """Bytes of a pointer on the cores we generate code for (all 32-bit)."""
 
-KERNEL_FLAGS = ("-O2", "-fno-unroll-loops")
+KERNEL_FLAGS = ("-O2", "-fno-unroll-loops", "-fomit-frame-pointer")
 """How kernels must be compiled, with every toolchain: unrolled, a loop's instructions would no longer be a multiple of
 its trips, and `KernelVariant.features` no longer explain them. What unrolling pays is written out in the sources."""
 
@@ -123,8 +123,9 @@ class KernelVariant:
         constant_bytes: Flash taken by weights, biases, requantization tables and the parameter structure of a call,
             to the byte; needs shapes only.
         features: Trip counts of the kernel's loops for a call. The instructions of a call are a linear function of
-            them, exactly on cores with a 32 x 32 -> 64 bit multiplication (SOFTMAX and dilated windows: within 1 %);
-            `calls` is always 1 and stands for the fixed part.
+            them, exactly on cores with a 32 x 32 -> 64 bit multiplication (SOFTMAX, dilated windows and windows over
+            borders: within 1 %), where multipliers are plain right shifts and saturation does the clamping, as in
+            calibrated networks; `calls` is always 1 and stands for the fixed part.
         loops: What each feature counts.
         helpers: Further files in `firmware/kernels/` with functions that the kernel calls.
         in_place: Whether the output may overwrite an input of the same size.

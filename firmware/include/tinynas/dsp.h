@@ -2,16 +2,16 @@
  *
  * The DSP instructions of Armv7E-M and Armv8-M Mainline that the kernels are written around, where C cannot say them.
  *
- * TN_DSP is 1 where a core has them and a floating-point unit: the innermost loops need all fourteen core registers, and
- * park what changes once a loop in floating-point ones. Without TN_DSP the portable C beside each kernel is compiled;
- * both give the same bits.
+ * TN_DSP is 1 where a core has them and a floating-point unit: the innermost loops need all fourteen core registers, so
+ * compile them optimized and with -fomit-frame-pointer; what changes once a loop waits in floating-point registers.
+ * Without TN_DSP, and with -DTN_PORTABLE anywhere, the portable C beside each kernel is compiled; both give the same bits.
  */
 #ifndef TINYNAS_DSP_H
 #define TINYNAS_DSP_H
 
 #include <stdint.h>
 
-#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP) && defined(__GNUC__)
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP) && defined(__OPTIMIZE__) && !defined(TN_PORTABLE)
 #define TN_DSP 1
 #else
 #define TN_DSP 0
