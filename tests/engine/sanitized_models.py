@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from host_models import INCLUDE, WARNINGS, guarded_plan
+from host_models import INCLUDE, WARNINGS
 
 from tinynas.engine import generate
 from tinynas.graph import Graph
 from tinynas.lowering import PatchPlan, Schedule, Step, lower
 from tinynas.memory import MemoryPlan
 from tinynas.targets import resource_path
+from tinynas.testing.layers import guarded_arena
 
 HARNESS = Path(__file__).with_name("sanitizer_harness.c")
 _SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1")
@@ -60,14 +61,14 @@ class SanitizedModels:
         sources: set[str] = set()
         tables = []
         for i, schedule in enumerate(self.schedules):
-            plan = guarded_plan(schedule)
+            plan = guarded_arena(schedule)
             generated = generate(schedule, plan, folder / f"m{i}")
             sources |= {path.name for path in generated.kernel_sources}
             unit = folder / f"m{i}.c"
             unit.write_text(_unit(i, [path.read_text() for path in sorted(generated.directory.iterdir())]))
             tables.append(_table(i, schedule, plan))
         rows = "".join(
-            f"    {{m{i}_model_arena, {guarded_plan(s).arena_bytes}, {len(s.steps)}, m{i}_ranges, m{i}_inputs, "
+            f"    {{m{i}_model_arena, {guarded_arena(s).arena_bytes}, {len(s.steps)}, m{i}_ranges, m{i}_inputs, "
             f"m{i}_outputs, m{i}_model_invoke_profiled}},\n"
             for i, s in enumerate(self.schedules)
         )
