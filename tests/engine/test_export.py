@@ -31,8 +31,10 @@ def test_an_exported_folder_builds_elsewhere_and_runs(tmp_path: Path) -> None:
     model = export(schedule, plan_arena(schedule), original, ModelInfo("cat $(shell false) #detector\nv2"))
     assert {path.name for path in model.kernel_sources} == {
         "add.c",
+        "clamp_outputs.c",
         "conv_1x1.c",
         "conv_2d.c",
+        "dot_tiles.c",
         "fully_connected.c",
         "mean.c",
     }

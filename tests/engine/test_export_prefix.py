@@ -126,7 +126,7 @@ def test_both_link_into_one_object_for_arm(compiler: str, folders: dict[str, Pat
         pytest.skip(f"{_GCC_ARM[0]} is not installed")
     triple, cpu = ARM_TARGETS["cortex-m4"]
     command = _GCC_ARM if compiler == "gcc" else (*_ZIG, "-target", triple, f"-mcpu={cpu}", "-fno-sanitize=undefined")
-    flags = (*command, *_WARNINGS, "-O2", "-ffreestanding", *_includes(folders))
+    flags = (*command, *_WARNINGS, "-O2", "-fomit-frame-pointer", "-ffreestanding", *_includes(folders))
     objects = []
     for source in _sources(folders):
         objects.append(tmp_path / f"{source.stem}.o")
