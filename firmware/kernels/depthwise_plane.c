@@ -85,8 +85,6 @@ TN_KERNEL const uint32_t *tn_unpack_channel(tn_plane_channel *channel, const uin
         channel->weights = weights;
         pair_weights(params, channel->taps, weights);
     }
-#else
-    (void)weights;
 #endif
     return constants + 2 + (taps + 4) / 4;
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from network_cases import constant_operands, depthwise_planes, filled, random_graphs
+from network_cases import constant_operands, filled, random_graphs
 from sanitized_models import SanitizedModels, SanitizerError, sanitizing_compiler
 
 from tinynas.graph import DType, Graph, GraphBuilder
@@ -47,8 +47,18 @@ def _patched(graphs: Sequence[Graph]) -> tuple[list[Graph], list[PatchPlan]]:
     return [graph for graph, _ in found], [plan for _, plan in found]
 
 
+def _depthwise_networks() -> list[Graph]:
+    """Every specialised depthwise kernel, at even and odd sizes."""
+    found = []
+    for size, stride, channels in [(size, stride, c) for size in (3, 5, 7) for stride in (1, 2) for c in (4, 5)]:
+        b = GraphBuilder("depthwise", DType.INT8)
+        x = b.conv_2d(b.input((1, 12 + channels, 15, 3)), channels, 1, name="stem")
+        found.append(filled(b.build([b.depthwise_conv_2d(x, size, stride=stride, name="depthwise")]), seed=size))
+    return found
+
+
 def test_random_networks(tmp_path: Path) -> None:
-    models = SanitizedModels([*random_graphs(range(30)), constant_operands(), depthwise_planes()], tmp_path)
+    models = SanitizedModels([*random_graphs(range(30)), *_depthwise_networks(), constant_operands()], tmp_path)
     assert set().union(*(schedule.variants for schedule in models.schedules)) == set(CATALOGUE)
     _check(models, seed=1)
 

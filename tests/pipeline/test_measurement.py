@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from tinynas.boards import LinkError, Toolchain, ToolchainError, Transport, VirtualBoard, ZigToolchain
-from tinynas.graph import DType, GraphBuilder, Padding
+from tinynas.cli import main
+from tinynas.formats import read_tflite, write_tflite
+from tinynas.graph import DType, GraphBuilder, Padding, Tensor
 from tinynas.latency import with_random_constants
 from tinynas.lowering import UnsupportedGraphError
-from tinynas.pipeline import _deployment, _measurement
+from tinynas.pipeline import _deployment, _measure_model, _measurement
 from tinynas.pipeline._deployment import Deployment, deploy, load_memory_model
-from tinynas.pipeline._measure_model import measurement_json
+from tinynas.pipeline._measure_model import MeasurementInputError, measure_model, measurement_json
 from tinynas.pipeline._measurement import measure, random_inputs, warn_of_other_clock
 from tinynas.spaces import build_graph, load_space
 from tinynas.targets import Board, load_board
@@ -61,7 +63,7 @@ def _without_data(deployment: Deployment) -> tuple[object, ...]:
 
 def test_another_build_on_the_board_is_refused(deployment: Deployment) -> None:
     stranger = replace(deployment, firmware=replace(deployment.firmware, build_id=1))
-    with pytest.raises(LinkError, match="of another build: flash"):
+    with pytest.raises(LinkError, match="of another build"):
         measure(stranger, BOARD, random_inputs(deployment.schedule, 1, seed=1))
 
 
@@ -101,6 +103,71 @@ def test_milliseconds_are_those_of_the_clock_that_the_device_reached(
     with caplog.at_level(logging.WARNING):
         warn_of_other_clock(measured.clock_hz, BOARD)
     assert ("runs at 64 MHz, its board file says 72 MHz" in caplog.text) is not external_clock
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    builder = GraphBuilder("small", DType.INT8)
+    x = builder.conv_2d(builder.input((1, 4, 4, 2)), 3, 3, name="conv")
+    graph = with_random_constants(builder.build([x]), seed=0)
+    path = tmp_path / "small.tflite"
+    write_tflite(graph, path)
+    return path
+
+
+class _Bench:
+    """A board at a port: what is flashed to it runs, until something else is."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self.flashed = 0
+        self._elf = folder / "on the board.elf"
+        monkeypatch.setattr(_measure_model, "flash", self._flash)
+        monkeypatch.setattr(_measurement, "_open", lambda port, board: _SerialLine(VirtualBoard(board, self._elf)))
+
+    def _flash(self, board: Board, elf: Path) -> None:
+        self.flashed += 1
+        self._elf.write_bytes(elf.read_bytes())
+
+
+def test_the_board_is_flashed_first_unless_told_otherwise(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bench = _Bench(monkeypatch, tmp_path)
+    first = measure_model(model, BOARD.name, port="line")
+    assert bench.flashed == 1
+    again = measure_model(model, BOARD.name, port="line", flash_first=False)
+    assert bench.flashed == 1
+    assert again == first
+    assert first["matches_reference"]
+
+
+def test_without_flashing_another_image_is_refused(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = _Bench(monkeypatch, tmp_path)
+    measure_model(model, BOARD.name, port="line")
+    other = tmp_path / "other.tflite"
+    write_tflite(with_random_constants(replace(read_tflite(model), tensors=_bare(model)), seed=1), other)
+    arguments = ["measure", str(other), "--board", BOARD.name, "--port", "line", "--no-flash"]
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 3
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "runs model 'small' of another build" in line
+    assert "without --no-flash" in line
+    assert bench.flashed == 1
+
+
+def _bare(model: Path) -> tuple[Tensor, ...]:
+    return tuple(
+        replace(tensor, data=None, quantization=None) if tensor.constant else tensor
+        for tensor in read_tflite(model).tensors
+    )
+
+
+def test_a_virtual_board_has_nothing_to_flash(model: Path) -> None:
+    with pytest.raises(MeasurementInputError, match="--no-flash goes with --port"):
+        measure_model(model, BOARD.name, virtual=True, flash_first=False)
 
 
 def test_networks_with_several_outputs_are_refused(tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ def measure(
     board: BoardOption,
     virtual: VirtualOption = False,
     port: PortOption = None,
+    no_flash: Annotated[
+        bool, typer.Option("--no-flash", help="With --port: the right firmware is on the board, refuse if not.")
+    ] = False,
     toolchain: ToolchainOption = Toolchain.ZIG,
     runs: Annotated[int, typer.Option(min=1, help="Random inputs to compare bit by bit.")] = 1,
     input_file: Annotated[Path | None, typer.Option("--input", metavar="X.npy", help="int8 inputs instead.")] = None,
@@ -50,6 +53,7 @@ def measure(
             board,
             virtual=virtual,
             port=port,
+            flash_first=not no_flash,
             toolchain=toolchain.value,
             runs=runs,
             input_file=input_file,

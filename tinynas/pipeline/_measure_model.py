@@ -29,6 +29,7 @@ def measure_model(
     *,
     virtual: bool = False,
     port: str | None = None,
+    flash_first: bool = True,
     toolchain: str = "zig",
     runs: int = 1,
     input_file: Path | None = None,
@@ -41,7 +42,9 @@ def measure_model(
         model: an int8 `.tflite` file.
         board_name: a board's name or file.
         virtual: measure on the virtual board.
-        port: serial port of a real board; its firmware is built and flashed first.
+        port: serial port of a real board.
+        flash_first: write the firmware to the board at `port`. Otherwise it must be there: same model, sources and
+            compiler, which the build id in the device's HELLO tells.
         toolchain: "zig" or "gcc".
         runs: random inputs to compare, if no `input_file` is given.
         input_file: int8 array of one input, or of several stacked along a new first axis (.npy).
@@ -52,17 +55,21 @@ def measure_model(
         The object that `--json` prints.
 
     Raises:
-        MeasurementInputError: neither or both of `virtual` and `port`, or inputs of another shape or type.
+        MeasurementInputError: neither or both of `virtual` and `port`, nothing to flash, or inputs of another shape or
+            type.
+        LinkError: without `flash_first`, another image runs on the board.
         TinyNASError: the model cannot be read, lowered, built, or run.
     """
     if virtual == (port is not None):
         raise MeasurementInputError("give either --virtual or --port PORT: where should the model run?")
+    if virtual and not flash_first:
+        raise MeasurementInputError("--no-flash goes with --port: a virtual board has nothing to flash")
     board = load_board(board_name)
     watch = progress or SilentProgress()
     with tempfile.TemporaryDirectory(prefix="tinynas-measure-") as scratch:
         watch.begin("firmware", 0)
         deployment = deploy(read_tflite(model), board, Path(scratch), toolchain=toolchain)
-        if port is not None:
+        if port is not None and flash_first:
             flash(board, deployment.firmware.elf)
         watch.end(deployment.firmware.toolchain)
         inputs = (

@@ -152,7 +152,8 @@ def _require_model(device: Device, deployment: Deployment, port: str | None) -> 
     identity = device.hello()
     if identity.build_id != deployment.firmware.build_id:
         raise LinkError(
-            f"the board at {port or 'the virtual port'} runs model {identity.model!r} of another build: flash "
-            f"{deployment.firmware.elf} and reset the board"
+            f"the board at {port or 'the virtual port'} runs model {identity.model!r} of another build "
+            f"({identity.build_id:08x}, wanted {deployment.firmware.build_id:08x}): measure without --no-flash, or "
+            "reset the board if it was flashed"
         )
     return identity
