@@ -68,7 +68,7 @@ class RecordingToolchain:
         return self._inner.version()
 
     def compile(self, core: Core, source: Path, output: Path, flags: Sequence[str]) -> None:
-        extra = ["-fstack-size-section"] if self.name == "zig" else []
+        extra = ["-fstack-size-section" if self.name == "zig" else "-fstack-usage"]
         self._inner.compile(core, source, output, [*flags, *extra])
         self.sources[output.name] = source.name + (":profile" if "-DTN_PROFILE" in flags else "")
         usage = output.with_suffix(".su")
