@@ -36,7 +36,7 @@ def lower(
         patches: Run the first layers patch by patch. A block lowered alone knows nothing of this, so costs by block
             hold for plain schedules only. `tinynas.memory.best_patch_plan` finds what pays.
         in_place: False leaves every operand where it is, to see what working in place saves.
-        in_place_depthwise: False keeps to the direct depthwise kernels, which are faster and need a second buffer.
+        in_place_depthwise: False keeps to the direct depthwise kernels, which need a second buffer.
 
     Raises:
         UnsupportedGraphError: An operator that the engine cannot execute, by name.
