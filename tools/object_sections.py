@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ _OUTPUTS: tuple[tuple[str, Literal["vectors", "text", "rodata", "data"]], ...] =
     (".rodata", "rodata"),
     (".data", "data"),
 )
+_CLONE_NUMBER = re.compile(r"\.\d+")
 _ALLOCATED = 0x2  # SHF_ALLOC, ELF specification, figure 4-11
 
 
@@ -55,14 +57,15 @@ def read_object(path: Path, source: str, frames: Mapping[str, int] | None = None
             raise ValueError(f"{path} has no symbol table")
         names = {index: f"{source}:{section.name}" for index, section in enumerate(elf.iter_sections())}
         references = _references(elf, table, names)
-        frame_of = dict(_frames_by_section(elf, table, names)) if frames is None else {}
+        if frames is None:
+            frame_of = dict(_frames_by_section(elf, table, names))
+        else:
+            frame_of = _frames_by_function(table, names, frames)
         defines: dict[str, str] = {}
         for symbol in table.iter_symbols():
             index = symbol["st_shndx"]
             if not isinstance(index, int):
                 continue
-            if frames is not None and symbol["st_info"]["type"] == "STT_FUNC":
-                frame_of[names[index]] = max(frame_of.get(names[index], 0), frames.get(symbol.name, 0))
             if symbol["st_info"]["bind"] != "STB_LOCAL":
                 defines[symbol.name] = names[index]
         sections = []
@@ -84,6 +87,23 @@ def read_object(path: Path, source: str, frames: Mapping[str, int] | None = None
                     )
                 )
     return ObjectFile(source, tuple(sections), defines, alignments)
+
+
+def read_stack_usage(text: str) -> dict[str, int]:
+    """Function -> stack frame in bytes, from what GCC's -fstack-usage writes.
+
+    A line is `file:line:column:function`, bytes and kind, separated by tabs (GCC manual, "Developer Options").
+
+    Raises:
+        ValueError: A frame has no fixed size (alloca, variable length arrays).
+    """
+    frames = {}
+    for line in text.splitlines():
+        place, size, kind = line.split("\t")
+        if kind != "static":
+            raise ValueError(f"{place} has a stack frame of no fixed size ({kind})")
+        frames[place.rsplit(":", 1)[-1]] = int(size)
+    return frames
 
 
 def _belongs(section: str, prefix: str) -> bool:
@@ -118,6 +138,28 @@ def _frames_by_section(elf: ELFFile, table: SymbolTableSection, names: Mapping[i
             size, offset = _uleb128(data, offset + elf.elfclass // 8)
             frames.append((names[function["st_shndx"]], size))
     return frames
+
+
+def _frames_by_function(
+    table: SymbolTableSection, names: Mapping[int, str], frames: Mapping[str, int]
+) -> dict[str, int]:
+    """Section -> the largest stack frame of its functions.
+
+    Raises:
+        ValueError: A function, and every other name of it, has none: the stack would be bounded too low.
+    """
+    functions: dict[tuple[int, int], list[str]] = {}
+    for symbol in table.iter_symbols():
+        if symbol["st_info"]["type"] == "STT_FUNC" and isinstance(symbol["st_shndx"], int):
+            functions.setdefault((symbol["st_shndx"], symbol["st_value"]), []).append(symbol.name)
+    largest: dict[str, int] = {}
+    for (index, _), aliases in functions.items():
+        # GCC numbers its clones in the object (crc32.constprop.0) and not in the report (crc32.constprop).
+        known = [frames[name] for alias in aliases if (name := _CLONE_NUMBER.sub("", alias)) in frames]
+        if not known:
+            raise ValueError(f"the compiler reports no stack frame of {aliases[0]}")
+        largest[names[index]] = max(largest.get(names[index], 0), *known)
+    return largest
 
 
 def _uleb128(data: bytes, offset: int) -> tuple[int, int]:

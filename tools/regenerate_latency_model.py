@@ -3,7 +3,7 @@
 The shipped model lets `tinynas inspect` predict without a board, and is the prior that measurements of a real board
 refine. Checked on networks drawn from another seed and with larger layers than the fitted ones.
 
-    tools/regenerate_latency_model.py --board virt-m4
+    tools/regenerate_latency_model.py --board virt-m4 [--toolchain gcc]
 """
 
 from __future__ import annotations

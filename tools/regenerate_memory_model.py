@@ -4,7 +4,7 @@ Builds probe networks with the real toolchain, reads the sections and stack fram
 step adds to the generated code, and checks the result on networks that the fit has not seen: SRAM and flash against the
 linker, and with --virtual the stack against what the virtual board painted over.
 
-    tools/regenerate_memory_model.py --board nucleo-f303k8 --virtual
+    tools/regenerate_memory_model.py --board nucleo-f303k8 --virtual [--toolchain gcc]
 """
 
 from __future__ import annotations

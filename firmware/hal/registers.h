@@ -30,7 +30,7 @@
 /* Start DWT->CYCCNT at zero. Cortex-M7 locks the DWT until the key is written (DDI 0489, section 10.3: software lock). */
 static inline void tn_start_cycle_counter(void) {
   SCB_DEMCR |= DEMCR_TRCENA;
-#if defined(TN_CORE_CORTEX_M7)
+#ifdef TN_CORE_CORTEX_M7
   DWT_LAR = DWT_LAR_KEY;
 #endif
   DWT_CYCCNT = 0u;

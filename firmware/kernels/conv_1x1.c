@@ -1,54 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tinynas/fixed_point.h"
-#include "tinynas/kernels.h"
+#include "tinynas/clamp_outputs.h"
+#include "tinynas/dot_tiles.h"
 
-static inline int8_t requantize(const tn_conv_1x1_params *params, int32_t accumulator, int32_t multiplier,
-                                int32_t shift)
+/* Four pixels of `count` channels, `step` bytes apart, as four columns. */
+static inline void expand_pixels(uint32_t *columns, const int8_t *from, int32_t count, int32_t step)
 {
-    const int32_t scaled = tn_multiply_by_quantized_multiplier(accumulator, multiplier, shift);
-    return tn_clamp(scaled + params->output_zero_point, params->activation_min, params->activation_max);
-}
-
-/* Tiles of two pixels by two output channels: four MACs for four loads. Of an odd number of pixels or channels, the
- * last is computed twice: cheaper in flash than further loops. */
-TN_KERNEL void tn_conv_1x1(const tn_conv_1x1_params *params, const int8_t *restrict input, int8_t *restrict output)
-{
-    const int32_t inputs = params->input_channels;
-    const int32_t outputs = params->output_channels;
-    const int32_t last_pixel = params->pixels - 1;
-    for (int32_t pixel = 0; pixel <= last_pixel; pixel += 2) {
-        const int32_t next_pixel = pixel < last_pixel ? 1 : 0;
-        const int8_t *restrict w = params->weights;
-        int8_t *const y0 = output + pixel * outputs;
-        int8_t *const y1 = y0 + next_pixel * outputs;
-        for (int32_t o = 0; o < outputs; o += 2) {
-            const int32_t second = o + 1 < outputs ? o + 1 : o;
-            const int8_t *x0 = input + pixel * inputs;
-            const int8_t *x1 = x0 + next_pixel * inputs;
-            const int8_t *w0 = w + o * inputs;
-            const int8_t *w1 = w + second * inputs;
-            int32_t acc00 = params->bias[o];
-            int32_t acc01 = params->bias[second];
-            int32_t acc10 = acc00;
-            int32_t acc11 = acc01;
-            for (int32_t i = inputs; i > 0; i--) {
-                const int32_t a0 = *x0++;
-                const int32_t a1 = *x1++;
-                const int32_t b0 = *w0++;
-                const int32_t b1 = *w1++;
-                acc00 += a0 * b0;
-                acc01 += a0 * b1;
-                acc10 += a1 * b0;
-                acc11 += a1 * b1;
-            }
-            const int32_t multiplier0 = params->multiplier[o];
-            const int32_t multiplier1 = params->multiplier[second];
-            const int32_t shift0 = params->shift[o];
-            const int32_t shift1 = params->shift[second];
-            y0[o] = requantize(params, acc00, multiplier0, shift0);
-            y0[second] = requantize(params, acc01, multiplier1, shift1);
-            y1[o] = requantize(params, acc10, multiplier0, shift0);
-            y1[second] = requantize(params, acc11, multiplier1, shift1);
+    const int8_t *pixel0 = from;
+    const int8_t *pixel1 = pixel0 + step;
+    const int8_t *pixel2 = pixel1 + step;
+    const int8_t *pixel3 = pixel2 + step;
+    for (int32_t i = count >> 2; i > 0; i--) {
+#if TN_DSP
+        const uint32_t word0 = tn_load_word(pixel0);
+        const uint32_t word1 = tn_load_word(pixel1);
+        const uint32_t word2 = tn_load_word(pixel2);
+        const uint32_t word3 = tn_load_word(pixel3);
+        columns[0] = tn_even_bytes(word0);
+        columns[1] = tn_even_bytes(word1);
+        columns[2] = tn_even_bytes(word2);
+        columns[3] = tn_even_bytes(word3);
+        columns[4] = tn_odd_bytes(word0);
+        columns[5] = tn_odd_bytes(word1);
+        columns[6] = tn_odd_bytes(word2);
+        columns[7] = tn_odd_bytes(word3);
+#else
+        columns[0] = tn_pair(pixel0[0], pixel0[2]);
+        columns[1] = tn_pair(pixel1[0], pixel1[2]);
+        columns[2] = tn_pair(pixel2[0], pixel2[2]);
+        columns[3] = tn_pair(pixel3[0], pixel3[2]);
+        columns[4] = tn_pair(pixel0[1], pixel0[3]);
+        columns[5] = tn_pair(pixel1[1], pixel1[3]);
+        columns[6] = tn_pair(pixel2[1], pixel2[3]);
+        columns[7] = tn_pair(pixel3[1], pixel3[3]);
+#endif
+        columns += 2 * TN_COLUMNS;
+        pixel0 += 4;
+        pixel1 += 4;
+        pixel2 += 4;
+        pixel3 += 4;
+    }
+    if ((count & 3) != 0) {
+        from += count & ~3;
+        for (int32_t i = 0; i < TN_COLUMNS; i++) {
+            (void)tn_expand_tail(columns + i, from, count);
+            from += step;
         }
     }
+}
+
+/* Four pixels at a time are four columns. Of pixels that four do not divide, some of the last four are computed twice;
+ * fewer than four are computed one by one, each as four equal columns. */
+TN_KERNEL void tn_conv_1x1(const tn_conv_1x1_params *params, const int8_t *restrict input, int8_t *restrict output,
+                           int8_t *restrict scratch)
+{
+    const int32_t inputs = params->input_channels;
+    const int32_t outputs = params->dot.output_channels;
+    const int32_t pixels = params->pixels;
+    const int32_t several = pixels >= TN_COLUMNS ? 1 : 0;
+    const int32_t group = several ? TN_COLUMNS : 1;
+    const int32_t last = pixels - group;
+    uint32_t *const columns = (uint32_t *)(void *)scratch;
+    int32_t pixel = 0;
+    for (;;) {
+        expand_pixels(columns, input + pixel * inputs, inputs, several * inputs);
+        tn_dot_tiles(&params->dot, columns, output + pixel * outputs, several * outputs);
+        if (pixel == last) {
+            break;
+        }
+        pixel += group;
+        pixel = pixel < last ? pixel : last;
+    }
+    tn_clamp_outputs(output, pixels * outputs, params->dot.activation_min, params->dot.activation_max);
 }

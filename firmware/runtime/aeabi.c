@@ -21,8 +21,10 @@ static inline uint64_t join(uint32_t upper, uint32_t lower) { return (uint64_t)u
 
 /* Schoolbook multiplication in halves of 16 bits: MULS gives the low 32 bits of a product only. */
 uint64_t __aeabi_lmul(uint64_t a, uint64_t b) {
-  uint32_t a0 = low(a) & 0xFFFFu, a1 = low(a) >> 16;
-  uint32_t b0 = low(b) & 0xFFFFu, b1 = low(b) >> 16;
+  uint32_t a0 = low(a) & 0xFFFFu;
+  uint32_t a1 = low(a) >> 16;
+  uint32_t b0 = low(b) & 0xFFFFu;
+  uint32_t b1 = low(b) >> 16;
   uint32_t low_product = a0 * b0;
   uint32_t middle = a1 * b0 + (low_product >> 16);
   uint32_t carry = middle >> 16;

@@ -35,14 +35,14 @@ __attribute__((section(".vectors"), used)) const uintptr_t tn_vectors[16] = {
 static void clear(uint32_t *start, const uint32_t *end) { memset(start, 0, tn_span(start, end)); }
 
 __attribute__((noreturn)) void tn_reset_handler(void) {
-  uint32_t *below;
+  const uint32_t *below;
 
   /* Paint from the bottom to just below this function's own frame. */
   __asm volatile("mov %0, sp" : "=r"(below));
   for (volatile uint32_t *word = tn_stack_bottom; word < below; word++) {
     *word = TN_STACK_PAINT;
   }
-#if defined(__ARM_FP)
+#ifdef __ARM_FP
   SCB_CPACR |= CPACR_CP10_CP11_FULL;
   __asm volatile("dsb\n\tisb" ::: "memory");
 #endif

@@ -11,7 +11,7 @@ import pytest
 
 from tinynas.cli import main
 from tinynas.formats import write_tflite
-from tinynas.graph import DType, Graph, GraphBuilder, execute
+from tinynas.graph import DType, Graph, GraphBuilder, count_macs, execute
 from tinynas.latency import with_random_constants
 from tinynas.testing import run_tflm
 
@@ -134,8 +134,14 @@ def test_measure_counts_layers_and_writes_what_the_reference_says(
     assert code == 0
     assert set(document) == MEASURE_KEYS
     assert {frozenset(layer) for layer in document["layers"]} == {
-        frozenset({"index", "kind", "name", "macs", "instructions"})
+        frozenset({"index", "kind", "name", "variant", "macs", "instructions", "per_mac"})
     }
+    per_mac = {layer["kind"]: layer["per_mac"] for layer in document["layers"]}
+    assert per_mac == {
+        layer["kind"]: layer["instructions"] / layer["macs"] if layer["macs"] else None for layer in document["layers"]
+    }
+    assert per_mac["MEAN"] is None
+    assert 1 < per_mac["CONV_2D"] < 50
     assert document["transport"] == "virtual"
     assert document["cycles"] is None
     assert document["latency_ms"] is None
@@ -143,6 +149,19 @@ def test_measure_counts_layers_and_writes_what_the_reference_says(
     assert sum(layer["instructions"] for layer in document["layers"]) == document["instructions"] > 10_000
     expected = execute(graph, [inputs])[graph.outputs[0]]
     np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected)
+
+
+@pytest.mark.parametrize(("option", "shown"), [("--layers", True), ("--no-layers", False)])
+def test_measure_draws_the_profile_by_layer(
+    option: str, shown: bool, model: Path, graph: Graph, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["measure", str(model), "--board", "virt-m4", "--virtual", option])
+    out = capsys.readouterr().out
+    assert ("per MAC" in out) == shown
+    assert all((op.name in out) == shown for op in graph.ops)
+    assert f"{count_macs(graph):,}" in out or not shown
+    assert "one inference" in out
 
 
 def test_inspect_predicts_what_measure_finds(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import unicorn
 from arm_targets import compile_for
 from elftools.elf.elffile import ELFFile
-from host_models import write_units
+from host_models import generate_units
 from unicorn import arm_const
 
 from tinynas.graph import Graph
@@ -31,7 +31,7 @@ class EmulatedModels:
     """Several models in one image. There is no run-time library in it: a Cortex-M4 needs none."""
 
     def __init__(self, graphs: Sequence[Graph], directory: Path) -> None:
-        built, sources = write_units(graphs, directory)
+        built, sources = generate_units(graphs, directory)
         self.schedules: list[Schedule] = [schedule for schedule, _ in built]
         image = directory / "image.elf"
         (directory / "image.ld").write_text(_SCRIPT)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,11 @@ import numpy.typing as npt
 from tinynas.engine import GeneratedModel, ModelInfo, generate
 from tinynas.graph import Graph
 from tinynas.lowering import PatchPlan, Schedule, lower
-from tinynas.memory import plan_arena
 from tinynas.targets import resource_path
+from tinynas.testing.layers import GUARD, guarded_arena, kernel_sources, write_units
 
 INCLUDE = resource_path("firmware") / "include"
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wpedantic")
-GUARD = 64  # bytes on either side of everything that the plan uses
 
 
 @dataclass(frozen=True)
@@ -69,17 +67,10 @@ def generate_guarded(
 ) -> tuple[Schedule, GeneratedModel]:
     """Generate a model whose arena has guard bytes below and above everything that the plan uses."""
     schedule = lower(graph, patches)
-    plan = plan_arena(schedule)
-    guarded = replace(
-        plan,
-        offsets={k: v + GUARD for k, v in plan.offsets.items()},
-        scratch_offsets={k: v + GUARD for k, v in plan.scratch_offsets.items()},
-        arena_bytes=plan.arena_bytes + 2 * GUARD,
-    )
-    return schedule, generate(schedule, guarded, folder, info)
+    return schedule, generate(schedule, guarded_arena(schedule), folder, info)
 
 
-def write_units(
+def generate_units(
     graphs: Sequence[Graph], directory: Path, patches: Sequence[PatchPlan | None] = ()
 ) -> tuple[list[tuple[Schedule, GeneratedModel]], list[Path]]:
     """Generate several graphs for one image: model `i` has the prefix `m<i>_` before its external names.
@@ -90,24 +81,14 @@ def write_units(
         What was generated, and the C files to compile, kernels included.
     """
     plans = patches or [None] * len(graphs)
-    built = [
-        generate_guarded(graph, directory / f"m{i}", patches=plan)
-        for i, (graph, plan) in enumerate(zip(graphs, plans, strict=True))
-    ]
-    units = []
-    for i, (_, generated) in enumerate(built):
-        files = sorted(generated.directory.glob("model*"))
-        names = sorted(set(re.findall(r"\bmodel_\w+\b(?!\.)", "".join(path.read_text() for path in files))))
-        unit = directory / f"m{i}.c"
-        renames = "".join(f"#define {name} m{i}_{name}\n" for name in names)
-        unit.write_text(f'{renames}#include "m{i}/model_constants.c"\n#include "m{i}/model.c"\n')
-        units.append(unit)
-    return built, [*units, *sorted({path for _, generated in built for path in generated.kernel_sources})]
+    schedules = [lower(graph, plan) for graph, plan in zip(graphs, plans, strict=True)]
+    models, units = write_units([(schedule, guarded_arena(schedule)) for schedule in schedules], directory)
+    return list(zip(schedules, models, strict=True)), [*units, *kernel_sources(models)]
 
 
 def build_models(graphs: Sequence[Graph], directory: Path, patches: Sequence[PatchPlan | None] = ()) -> list[HostModel]:
     """Generate and compile several graphs into one shared library."""
-    built, sources = write_units(graphs, directory, patches)
+    built, sources = generate_units(graphs, directory, patches)
     library = directory / "models.so"
     sanitizers = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
     zig("-shared", "-fPIC", "-O1", *sanitizers, *WARNINGS, f"-I{INCLUDE}", "-o", library, *sources)

@@ -10,8 +10,9 @@ import pytest
 from arm_targets import ARM_TARGETS, compile_for, section_bytes, undefined_symbols
 from host_models import INCLUDE, WARNINGS
 
-from tinynas.lowering import CATALOGUE
-from tinynas.targets import resource_path
+from tinynas.boards import GccToolchain
+from tinynas.lowering import CATALOGUE, KERNEL_FLAGS
+from tinynas.targets import CORES, resource_path
 
 KERNELS = resource_path("firmware") / "kernels"
 # The EABI's run-time functions (64-bit multiplication and shifts, division), which a Cortex-M0+ has no instructions
@@ -32,6 +33,16 @@ def test_kernels_compile_cleanly_without_a_library(core: str, tmp_path: Path) ->
     assert undefined_symbols(output) <= (_RUN_TIME if core == "cortex-m0plus" else {"__aeabi_unwind_cpp_pr0"})
     assert section_bytes(output, ".text") > 1000
     assert section_bytes(output, ".data") == section_bytes(output, ".bss") == 0, "a kernel has state"
+
+
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
+@pytest.mark.parametrize("core", sorted(name for name in CORES if name.startswith("cortex-")))
+def test_kernels_compile_cleanly_with_gcc_for_every_core(core: str, tmp_path: Path) -> None:
+    for source in sorted(KERNELS.glob("*.c")):
+        output = tmp_path / f"{source.stem}.o"
+        GccToolchain().compile(CORES[core], source, output, [*KERNEL_FLAGS, f"-I{INCLUDE}"])
+        needed = undefined_symbols(output)
+        assert needed <= (_RUN_TIME if core == "cortex-m0plus" else set()), f"{source.name} needs {needed}"
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")

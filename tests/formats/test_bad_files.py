@@ -270,6 +270,39 @@ def test_operators_whose_constant_input_is_missing(kind: OpKind, change: Callabl
     assert fact in line
 
 
+def _scales_apart(model: Any) -> None:
+    """The first operator would have to multiply by 1e70."""
+    graph = model.subgraphs[0]
+    graph.tensors[graph.operators[0].inputs[0]].quantization.scale = [3e38]
+    graph.tensors[graph.operators[0].outputs[0]].quantization.scale = [1e-38]
+
+
+@pytest.mark.parametrize("kind", [OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.ADD, OpKind.MUL, OpKind.MEAN])
+def test_scales_that_no_multiplier_takes_to_each_other(kind: OpKind):
+    """Read and inspected before, then a trace when the C code was generated."""
+    line = _refusal(_altered(_scales_apart, {kind}))
+    assert f"op 0 {kind}" in line
+    assert "factor" in line or "cannot bring" in line
+
+
+def test_an_activation_that_overflows_its_scale_is_no_bound():
+    def change(model: Any) -> None:
+        model.subgraphs[0].operators[0].builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU6
+        graph = model.subgraphs[0]
+        graph.tensors[graph.operators[0].inputs[0]].quantization.scale = [1e-40]
+        graph.tensors[graph.operators[0].outputs[0]].quantization.scale = [1e-40]
+
+    graph = read_tflite(_altered(change))
+    execute(graph, random_input(graph, np.random.default_rng(0)))
+
+
+def test_a_constant_is_not_an_output():
+    def change(model: Any) -> None:
+        model.subgraphs[0].outputs = [model.subgraphs[0].operators[0].inputs[1]]
+
+    assert "is written by no op" in _refusal(_altered(change))
+
+
 def test_many_offsets_to_one_table_do_not_hang():
     """A vector of tensors that all point at one with a long name costs little in the file and much when read."""
     name = b"n" * 60_000

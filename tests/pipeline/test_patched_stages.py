@@ -15,7 +15,7 @@ from tinynas.pipeline._patched_stages import MOST_BLOCKS, PATCHES, PatchedStages
 from tinynas.spaces import Architecture, build_graph, load_space
 from tinynas.targets import Board, Reserve, load_board
 
-DIRECT = Lowering(in_place_depthwise=False)
+APART = Lowering(in_place=False)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def random_architectures(count: int) -> list[Architecture]:
     return drawn
 
 
-@pytest.mark.parametrize("lowering", [DEFAULT_LOWERING, DIRECT], ids=["in-place", "direct"])
+@pytest.mark.parametrize("lowering", [DEFAULT_LOWERING, APART], ids=["in-place", "apart"])
 def test_a_stage_combined_with_the_other_blocks_is_the_whole_network(
     lowering: Lowering, memory: NativeMemoryModel
 ) -> None:

@@ -1,6 +1,6 @@
 """Toolchains, firmware builds, flashers, the serial link and the virtual board."""
 
-from ._build import Firmware, build_firmware, describe_firmware, linker_script
+from ._build import RUNTIME_FLAGS, Firmware, build_firmware, describe_firmware, linker_script
 from ._device import Command, Device, Identity, MemoryReport, RunResult, Status
 from ._elf import Image, ImageError, Section, Segment, Symbol, read_image
 from ._errors import (
@@ -19,9 +19,12 @@ from ._flasher import Flasher, PyOcdFlasher, load_flasher
 from ._frames import Frame, FrameError, decode_frame, encode_frame
 from ._toolchain import GccToolchain, Toolchain, ZigToolchain, load_toolchain
 from ._transport import PortInfo, SerialPort, Transport, list_ports
-from .virtual import InferenceCount, VirtualBoard
+from .virtual import BareCore, CallReport, Grant, InferenceCount, Right, VirtualBoard
 
 __all__ = [
+    "RUNTIME_FLAGS",
+    "BareCore",
+    "CallReport",
     "Command",
     "Device",
     "DeviceError",
@@ -32,6 +35,7 @@ __all__ = [
     "Frame",
     "FrameError",
     "GccToolchain",
+    "Grant",
     "Identity",
     "Image",
     "ImageError",
@@ -43,6 +47,7 @@ __all__ = [
     "PortInfo",
     "PyOcdFlasher",
     "ReserveError",
+    "Right",
     "RunLimitError",
     "RunResult",
     "Section",

@@ -32,8 +32,12 @@ COMMON_FLAGS: tuple[str, ...] = (
 )
 
 # GCC would turn byte loops into calls of memcpy and memset, and vectorize halfwords: no longer the loops that were
-# written, whose trips explain the instructions.
-_GCC_FLAGS: tuple[str, ...] = ("-fno-tree-loop-distribute-patterns", "-fno-tree-vectorize")
+# written, whose trips explain the instructions. Jump tables are calls into libgcc on Armv6-M.
+_GCC_FLAGS: tuple[str, ...] = (
+    "-fno-tree-loop-distribute-patterns",
+    "-fno-tree-vectorize",
+    "-fno-jump-tables",
+)
 
 # LLVM names the FPU as a feature of the CPU; +dsp is needed on the Cortex-M33, where DSP is an option.
 _ZIG_TARGETS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -154,12 +158,10 @@ class GccToolchain:
         run_tool([self._executable, *target, *COMMON_FLAGS, *_GCC_FLAGS, *flags, "-c", str(source), "-o", str(output)])
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, output: Path) -> None:
-        # libgcc only fills in what the runtime lacks: GCC calls helpers for switch tables on Armv6-M.
+        # No libgcc: the runtime has what compilers call, so that flash is a function of our own objects.
         target = ["-mthumb", *_GCC_TARGETS[core.name], "-nostdlib", "-nostartfiles"]
         inputs = [str(path) for path in objects]
-        run_tool(
-            [self._executable, *target, "-Wl,--gc-sections", f"-Wl,-T,{script}", *inputs, "-lgcc", "-o", str(output)]
-        )
+        run_tool([self._executable, *target, "-Wl,--gc-sections", f"-Wl,-T,{script}", *inputs, "-o", str(output)])
 
 
 def load_toolchain(name: Literal["zig", "gcc"] | str) -> Toolchain:

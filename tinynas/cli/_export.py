@@ -18,6 +18,9 @@ def export(
     offline_plan: Annotated[
         bool, typer.Option("--offline-plan", help="Model to .tflite: store a better plan of TFLM's arena.")
     ] = False,
+    prefix: Annotated[
+        str, typer.Option(metavar="NAME", help="C project: what names begin with, where several networks meet.")
+    ] = "model",
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -28,11 +31,11 @@ def export(
     from tinynas.pipeline import ExportError, export_model, export_winner
 
     if source.is_file():
-        result = export_model(source, out, plan_offline=offline_plan, force=force)
+        result = export_model(source, out, plan_offline=offline_plan, prefix=prefix, force=force)
     elif offline_plan:
         raise ExportError("--offline-plan takes a .tflite file: give the run's winner.tflite")
     else:
-        result = export_winner(source, out, force=force)
+        result = export_winner(source, out, prefix=prefix, force=force)
 
     def render(console: Console) -> None:
         for path in result["files"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +32,9 @@ def measure(
     runs: Annotated[int, typer.Option(min=1, help="Random inputs to compare bit by bit.")] = 1,
     input_file: Annotated[Path | None, typer.Option("--input", metavar="X.npy", help="int8 inputs instead.")] = None,
     output_file: Annotated[Path | None, typer.Option("--output", metavar="Y.npy", help="Where outputs go.")] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers/--no-layers", help="The profile by layer in the table; JSON always has it.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Build the firmware, run the model on the board and compare every output with the reference, bit by bit.
@@ -55,24 +58,18 @@ def measure(
         )
     finally:
         progress.close()
-    emit(result, as_json=as_json, render=lambda console: render_measurement(console, result))
+    emit(result, as_json=as_json, render=lambda console: render_measurement(console, result, layers=layers))
     if not result["matches_reference"]:
         raise typer.Exit(1)
 
 
-def render_measurement(console: Console, result: Mapping[str, Any]) -> None:
-    """Draw the per-layer table and the totals of a measurement."""
+def render_measurement(console: Console, result: Mapping[str, Any], *, layers: bool = True) -> None:
+    """Draw the profile by layer, if wanted, and the totals of a measurement."""
     unit = "instructions" if result["instructions"] is not None else "cycles"
-    table = Table("#", "layer", "kind", "MACs", unit, "per MAC", "share", box=None, pad_edge=False)
-    for column in (0, 3, 4, 5, 6):
-        table.columns[column].justify = "right"
-    total = sum(layer[unit] for layer in result["layers"]) or 1
-    for layer in result["layers"]:
-        per_mac = f"{layer[unit] / layer['macs']:.1f}" if layer["macs"] else ""
-        row = (short_name(layer["name"]), layer["kind"], f"{layer['macs']:,}", f"{layer[unit]:,}", per_mac)
-        table.add_row(str(layer["index"]), *row, f"{100 * layer[unit] / total:.1f} %")
-    console.print(table)
-    console.print()
+    total = sum(layer[unit] for layer in result["layers"])
+    if layers:
+        console.print(_profile(result["layers"], unit, total))
+        console.print()
     counted = result[unit] if result[unit] is not None else total
     console.print(f"one inference: [bold]{counted:,}[/] {unit} ({result['transport']}, {result['toolchain']})")
     if result["latency_ms"] is not None:
@@ -85,3 +82,21 @@ def render_measurement(console: Console, result: Mapping[str, Any]) -> None:
     )
     same = "[green]every output equals the reference, bit by bit[/]"
     console.print(same if result["matches_reference"] else "[red]outputs differ from the reference[/]")
+
+
+def _profile(layers: Sequence[Mapping[str, Any]], unit: str, total: int) -> Table:
+    """The layers with their kernels, and their sum in the last row."""
+    table = Table("#", "layer", "kind", "kernel", "MACs", unit, "per MAC", "share", box=None, pad_edge=False)
+    for column in (0, 4, 5, 6, 7):
+        table.columns[column].justify = "right"
+    for layer in layers:
+        per_mac = "" if layer["per_mac"] is None else f"{layer['per_mac']:.2f}"
+        table.add_row(
+            *(str(layer["index"]), short_name(layer["name"]), layer["kind"], layer["variant"]),
+            *(f"{layer['macs']:,}", f"{layer[unit]:,}", per_mac, f"{100 * layer[unit] / max(1, total):.1f} %"),
+        )
+    macs = sum(layer["macs"] for layer in layers)
+    table.add_section()
+    per_mac = f"{total / macs:.2f}" if macs else ""
+    table.add_row("", "all layers", "", "", f"{macs:,}", f"{total:,}", per_mac, "")
+    return table

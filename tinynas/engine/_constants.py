@@ -13,7 +13,7 @@ from tinynas.errors import UsageError
 from tinynas.graph import Quantization, Tensor
 
 WORD = 4
-_ELEMENT_BYTES = {"int8_t": 1, "uint16_t": 2, "int32_t": 4, "const int8_t *": 4}
+_ELEMENT_BYTES = {"int8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "const int8_t *": 4}
 _LINE = 112
 _IDENTIFIER = 48
 
@@ -53,24 +53,33 @@ class ConstantArray:
         return [", ".join(self.items[i : i + per_line]) + "," for i in range(0, len(self.items), per_line)]
 
 
+Fields = dict[str, str | int | Mapping[str, str | int]]
+"""Fields of a parameter structure, name -> C initializer; nested structures as mappings."""
+
+
 @dataclass(frozen=True)
 class StepConstants:
     """The constants of one step.
 
     Attributes:
         arrays: In the order of definition.
-        fields: Of the parameter structure, name -> C initializer; nested structures as mappings.
+        fields: Of the parameter structure.
         operands: Constant inputs of the step, input position -> name of the array.
     """
 
     arrays: tuple[ConstantArray, ...]
-    fields: Mapping[str, str | int | Mapping[str, str | int]]
+    fields: Fields
     operands: Mapping[int, str]
 
 
 def integers(name: str, element: str, values: npt.NDArray[np.generic] | Sequence[int]) -> ConstantArray:
     """An array of integers, flattened in C order."""
     return ConstantArray(name, element, tuple(map(str, np.asarray(values).reshape(-1).tolist())))
+
+
+def packed_words(name: str, words: npt.NDArray[np.uint32]) -> ConstantArray:
+    """An array of words that hold what a kernel reads in a layout of its own, in hexadecimal."""
+    return ConstantArray(name, "uint32_t", tuple(f"0x{word:08x}u" for word in words.reshape(-1).tolist()))
 
 
 def data_of(tensor: Tensor) -> npt.NDArray[np.generic]:

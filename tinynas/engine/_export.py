@@ -10,22 +10,42 @@ import jinja2
 
 from tinynas.engine._generate import GeneratedModel, generate
 from tinynas.engine._model_info import ModelInfo
+from tinynas.engine._prefix import DEFAULT_PREFIX, check_prefix, file_name, with_prefix
 from tinynas.lowering import KERNEL_FLAGS, Schedule
 from tinynas.memory import MemoryPlan
 from tinynas.targets import resource_path
 
 
-def export(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelInfo | None = None) -> GeneratedModel:
-    """Write a self-contained folder: `model.[ch]`, constants, `kernels/`, `include/tinynas/` and a Makefile.
+def export(
+    schedule: Schedule,
+    plan: MemoryPlan,
+    directory: Path,
+    info: ModelInfo | None = None,
+    *,
+    prefix: str = DEFAULT_PREFIX,
+) -> GeneratedModel:
+    """Write a self-contained folder: `model.[ch]`, constants, `kernels/`, `include/tinynas/`, licence and Makefile.
 
     The Makefile builds `libmodel.a` with any C99 compiler. The kernels need no C library; on Cortex-M0+ they need the
     compiler's run-time library (64-bit multiplication, division), which compilers link by themselves.
 
+    Args:
+        schedule: The network.
+        plan: Its arena.
+        directory: The folder.
+        info: What the header says beside.
+        prefix: What stands for "model" in file names, functions, data and macros (there in capitals), so that several
+            networks live in one program.
+
     Returns:
-        The generated model with `kernel_sources` inside `directory`.
+        The generated model with all files inside `directory`.
+
+    Raises:
+        PrefixError: The prefix is none.
     """
+    check_prefix(prefix)
     info = info or ModelInfo(schedule.graph.name)
-    model = generate(schedule, plan, directory, info)
+    model = _renamed(generate(schedule, plan, directory, info), prefix)
     firmware = resource_path("firmware")
     for folder, sources in (
         (directory / "kernels", (*model.kernel_sources, *sorted((firmware / "kernels").glob("*.h")))),
@@ -34,6 +54,8 @@ def export(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelInf
         folder.mkdir(parents=True, exist_ok=True)
         for source in sources:
             shutil.copyfile(source, folder / source.name)
+    # The kernels are Apache-2.0, and wherever they go, its text goes with them (section 4a).
+    shutil.copyfile(resource_path("LICENSE"), directory / "kernels" / "LICENSE")
     template = jinja2.Environment(
         loader=jinja2.PackageLoader("tinynas.engine"),
         undefined=jinja2.StrictUndefined,
@@ -41,6 +63,18 @@ def export(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelInf
         autoescape=False,
     ).get_template("Makefile.j2")
     name = " ".join(info.name.split())
-    makefile = template.render(info_name=name.replace("$", "$$"), kernel_flags=" ".join(KERNEL_FLAGS))
+    makefile = template.render(info_name=name.replace("$", "$$"), prefix=prefix, kernel_flags=" ".join(KERNEL_FLAGS))
     (directory / "Makefile").write_text(makefile, encoding="utf-8")
     return replace(model, kernel_sources=tuple(directory / "kernels" / p.name for p in model.kernel_sources))
+
+
+def _renamed(model: GeneratedModel, prefix: str) -> GeneratedModel:
+    """The generated files under another prefix."""
+    if prefix == DEFAULT_PREFIX:
+        return model
+    renamed = {}
+    for path in (*model.sources, *(source.with_suffix(".h") for source in model.sources)):
+        renamed[path] = path.with_name(file_name(path.name, prefix))
+        renamed[path].write_text(with_prefix(path.read_text(encoding="utf-8"), prefix), encoding="utf-8")
+        path.unlink()
+    return replace(model, sources=tuple(renamed[path] for path in model.sources))

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 import jinja2
 
+from tinynas.engine import _packed_parameters as packed
 from tinynas.engine import _unweighted_parameters as unweighted
 from tinynas.engine import _weighted_parameters as weighted
 from tinynas.engine._constants import ConstantArray, StepConstants, identifier, quantization_of
 from tinynas.engine._model_info import ModelInfo
 from tinynas.graph import OpKind
-from tinynas.lowering import CATALOGUE, POINTER, WEIGHTED, KernelCall, Schedule, Step, operand_positions
+from tinynas.lowering import (
+    CATALOGUE,
+    OVERLAPPED,
+    PAIRED,
+    POINTER,
+    WEIGHTED,
+    KernelCall,
+    Schedule,
+    Step,
+    operand_positions,
+)
 from tinynas.memory import MemoryPlan
 from tinynas.targets import resource_path
 
@@ -23,8 +35,10 @@ Emitter = Callable[[KernelCall, str], StepConstants]
 _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
     {
         "fully_connected": weighted.fully_connected,
-        "conv_1x1": weighted.conv_1x1,
-        "depthwise_conv_2d_planar": weighted.depthwise_conv_2d,
+        "conv_1x1": packed.conv_1x1,
+        "conv_2d_im2col": packed.conv_2d_im2col,
+        **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=True) for v in OVERLAPPED},
+        **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=False) for v in PAIRED},
         "depthwise_conv_2d": weighted.depthwise_conv_2d,
         "conv_2d": weighted.conv_2d,
         "average_pool_2d": unweighted.pool_2d,
@@ -132,7 +146,7 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
         "outputs": [_interface(schedule, t, offsets) for t in schedule.outputs],
         "arena_bytes": plan.arena_bytes,
         "constant_bytes": _constant_bytes(schedule),
-        "kernels": sorted({CATALOGUE[name].source for name in schedule.variants}),
+        "kernels": [path.name for path in kernel_sources(schedule)],
     }
     for name in _FILES:
         (directory / name).write_text(environment.get_template(f"{name}.j2").render(context), encoding="utf-8")
@@ -157,7 +171,9 @@ def _constant_bytes(schedule: Schedule) -> int:
 def kernel_sources(schedule: Schedule) -> tuple[Path, ...]:
     """The kernel files that a schedule needs, sorted."""
     folder = resource_path("firmware") / "kernels"
-    return tuple(folder / source for source in sorted({CATALOGUE[name].source for name in schedule.variants}))
+    return tuple(
+        folder / source for source in sorted({s for name in schedule.variants for s in CATALOGUE[name].sources})
+    )
 
 
 def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -> _GeneratedStep:

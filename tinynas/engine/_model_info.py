@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinynas.memory import EmbeddedCode
+
 
 @dataclass(frozen=True)
 class ModelInfo:
@@ -17,6 +19,7 @@ class ModelInfo:
         mean: Per input channel, or one for all.
         std: As `mean`. The network's real input is (raw * scale - mean) / std.
         raw_values: What a raw value is, in words.
+        embedded: What its code and stack take, per core and compiler; for the header's comment.
     """
 
     name: str = "model"
@@ -26,6 +29,7 @@ class ModelInfo:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     raw_values: str = "one value per element"
+    embedded: tuple[EmbeddedCode, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or not self.mean:

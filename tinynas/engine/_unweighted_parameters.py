@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tinynas.engine._constants import ConstantArray, StepConstants, data_of, integers, quantization_of
+from tinynas.engine._constants import ConstantArray, Fields, StepConstants, data_of, integers, quantization_of
 from tinynas.engine._weighted_parameters import activation_fields
 from tinynas.graph import (
     ConcatenationAttributes,
@@ -28,7 +28,6 @@ from tinynas.graph.reference._layout import nearest_indices
 from tinynas.lowering import KernelCall, UnsupportedGraphError, reduced_view
 
 _RANK = 4
-Fields = dict[str, str | int | Mapping[str, str | int]]
 
 
 def pool_2d(call: KernelCall, name: str) -> StepConstants:

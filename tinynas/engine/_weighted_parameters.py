@@ -1,4 +1,7 @@
-"""Parameters of the kernels with weights: zero points folded into biases, multipliers per channel."""
+"""Parameters of the kernels with weights: zero points folded into biases, multipliers per channel.
+
+The kernels whose constants are packed into a stream of their own are in `_packed_parameters`.
+"""
 
 from __future__ import annotations
 
@@ -25,38 +28,22 @@ Int32Array = npt.NDArray[np.int32]
 
 def fully_connected(call: KernelCall, name: str) -> StepConstants:
     outputs, inputs = call.weights.shape[0], call.weights.shape[-1]
-    multiplier, shift = _multipliers(call, outputs)
+    multiplier, shift = multipliers(call, outputs)
     per_channel = quantization_of(call.weights).per_channel
     if not per_channel:
         multiplier, shift = multiplier[:1], shift[:1]
     return _with_tables(
         name,
-        _weights(call),
-        _folded_bias(call, outputs),
+        weights(call),
+        folded_bias(call, outputs),
         multiplier,
         shift,
         {
             "rows": call.input.elements // inputs,
             "inputs": inputs,
             "outputs": outputs,
-            **_output_fields(call),
+            **output_fields(call),
             "per_channel": int(per_channel),
-        },
-    )
-
-
-def conv_1x1(call: KernelCall, name: str) -> StepConstants:
-    outputs, _, _, inputs = call.weights.shape
-    return _with_tables(
-        name,
-        _weights(call),
-        _folded_bias(call, outputs),
-        *_multipliers(call, outputs),
-        {
-            "pixels": call.input.elements // inputs,
-            "input_channels": inputs,
-            "output_channels": outputs,
-            **_output_fields(call),
         },
     )
 
@@ -65,14 +52,14 @@ def conv_2d(call: KernelCall, name: str) -> StepConstants:
     outputs, inputs = call.output.shape[3], call.input.shape[3]
     if call.op.kind is OpKind.DEPTHWISE_CONV_2D:
         # One group per input channel: [1, KH, KW, C * m] becomes [C * m, KH, KW, 1].
-        weights, groups = np.moveaxis(_weights(call), 3, 0), inputs
+        data, groups = by_output(call), inputs
     else:
-        weights, groups = _weights(call), inputs // call.weights.shape[3]
+        data, groups = by_output(call), inputs // call.weights.shape[3]
     return _with_tables(
         name,
-        weights,
-        _bias(call, outputs),
-        *_multipliers(call, outputs),
+        data,
+        bias(call, outputs),
+        *multipliers(call, outputs),
         {
             "input_height": call.input.shape[1],
             "input_width": call.input.shape[2],
@@ -80,10 +67,10 @@ def conv_2d(call: KernelCall, name: str) -> StepConstants:
             "output_height": call.output.shape[1],
             "output_width": call.output.shape[2],
             "output_channels": outputs,
-            **_window_fields(call),
+            **window_fields(call),
             "groups": groups,
             "input_zero_point": quantization_of(call.input).zero_point,
-            **_output_fields(call),
+            **output_fields(call),
         },
     )
 
@@ -92,18 +79,18 @@ def depthwise_conv_2d(call: KernelCall, name: str) -> StepConstants:
     channels = call.output.shape[3]
     return _with_tables(
         name,
-        _weights(call),
-        _bias(call, channels),
-        *_multipliers(call, channels),
+        weights(call),
+        bias(call, channels),
+        *multipliers(call, channels),
         {
             "input_height": call.input.shape[1],
             "input_width": call.input.shape[2],
             "channels": channels,
             "output_height": call.output.shape[1],
             "output_width": call.output.shape[2],
-            **_window_fields(call),
+            **window_fields(call),
             "input_zero_point": quantization_of(call.input).zero_point,
-            **_output_fields(call),
+            **output_fields(call),
         },
     )
 
@@ -126,42 +113,55 @@ def _with_tables(
     return StepConstants(arrays, {**pointers, **fields}, {})
 
 
-def _weights(call: KernelCall) -> npt.NDArray[np.generic]:
-    weights = data_of(call.weights)
+def weights(call: KernelCall) -> npt.NDArray[np.generic]:
+    """The weights of a call, which must be symmetric."""
+    data = data_of(call.weights)
     if any(quantization_of(call.weights).zero_points):
         raise UnsupportedGraphError(
             f"{call.op.kind} {call.op.name!r}: weights with a zero point other than 0; TFLite's int8 specification "
             "wants symmetric weights"
         )
-    return weights
+    return data
 
 
-def _bias(call: KernelCall, outputs: int) -> Int32Array:
+def by_output(call: KernelCall) -> npt.NDArray[np.generic]:
+    """The weights with the output channel first; those of a depthwise convolution have it last."""
+    data = weights(call)
+    return np.moveaxis(data, 3, 0) if call.op.kind is OpKind.DEPTHWISE_CONV_2D else data
+
+
+def bias(call: KernelCall, outputs: int) -> Int32Array:
+    """The bias of each output; zeros where there is none."""
     inputs = call.op.inputs
     if len(inputs) < 3 or inputs[2] < 0:
         return np.zeros(outputs, np.int32)
-    bias: Int32Array = data_of(call.graph.tensors[inputs[2]]).reshape(-1).astype(np.int32)
-    return bias
+    data: Int32Array = data_of(call.graph.tensors[inputs[2]]).reshape(-1).astype(np.int32)
+    return data
 
 
-def _folded_bias(call: KernelCall, outputs: int) -> Int32Array:
-    """The bias minus the input's zero point times the sum of the weights; sound because no tap is padding."""
-    sums = _weights(call).reshape(outputs, -1).astype(np.int64).sum(axis=1)
-    exact = _bias(call, outputs).astype(np.int64) - quantization_of(call.input).zero_point * sums
+def folded_bias(call: KernelCall, outputs: int) -> Int32Array:
+    """The bias minus the input's zero point times the sum of the weights.
+
+    Sound where every tap is multiplied, padding included: padding holds the zero point.
+    """
+    sums = by_output(call).reshape(outputs, -1).astype(np.int64).sum(axis=1)
+    exact = bias(call, outputs).astype(np.int64) - quantization_of(call.input).zero_point * sums
     folded: Int32Array = exact.astype(np.int32)
     if np.any(folded != exact):
         raise UnsupportedGraphError(f"{call.op.kind} {call.op.name!r}: a bias overflows int32")
     return folded
 
 
-def _multipliers(call: KernelCall, outputs: int) -> tuple[Int32Array, Int32Array]:
+def multipliers(call: KernelCall, outputs: int) -> tuple[Int32Array, Int32Array]:
+    """Multiplier and shift of each output."""
     rule = fully_connected_multipliers if call.op.kind is OpKind.FULLY_CONNECTED else convolution_multipliers
-    x, weights, output = map(quantization_of, (call.input, call.weights, call.output))
-    multiplier, shift = rule(x, weights, output, outputs)
+    x, w, output = map(quantization_of, (call.input, call.weights, call.output))
+    multiplier, shift = rule(x, w, output, outputs)
     return multiplier, shift
 
 
-def _window_fields(call: KernelCall) -> dict[str, int]:
+def window_fields(call: KernelCall) -> dict[str, int]:
+    """The geometry of a call with a window."""
     attributes = call.op.attributes
     assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes)
     return {
@@ -176,7 +176,8 @@ def _window_fields(call: KernelCall) -> dict[str, int]:
     }
 
 
-def _output_fields(call: KernelCall) -> dict[str, int]:
+def output_fields(call: KernelCall) -> dict[str, int]:
+    """Zero point and clamp of a kernel's output."""
     attributes = call.op.attributes
     assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes | FullyConnectedAttributes)
     return {

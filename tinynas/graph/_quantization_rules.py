@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from tinynas.graph._graph import Graph, GraphError
-from tinynas.graph._ops import Activation, ConcatenationAttributes, Op, OpKind
+from tinynas.graph._ops import Activation, ConcatenationAttributes, Op, OpKind, SoftmaxAttributes
 from tinynas.graph._tensor import DType, Quantization, Tensor
+from tinynas.graph.fixed_point._arithmetic import quantize_multiplier
+from tinynas.graph.fixed_point._parameters import add_parameters, mul_multiplier, requantization_multiplier
+from tinynas.graph.fixed_point._softmax import softmax_parameters
 
 _CHANNEL_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}
 _COPYING = (OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D, OpKind.CONCATENATION, OpKind.PAD)
@@ -35,6 +39,7 @@ def check_quantization(graph: Graph, op: Op, where: str) -> None:
         # LiteRT allows a thousandth of the scale: activations.cc, SoftmaxPrepare.
         if q.zero_point != -128 or not math.isclose(q.scale, _SOFTMAX_SCALE, rel_tol=1e-3):
             raise GraphError(f"{where}: an int8 SOFTMAX gives scale 1/256 and zero point -128, not {_described(q)}")
+    _check_rescaling(op, [graph.tensors[i] for i in op.inputs if i >= 0], output, where)
 
 
 def _check_activation(tensor: Tensor, where: str) -> None:
@@ -72,6 +77,28 @@ def _check_copy(graph: Graph, op: Op, output: Tensor, where: str) -> None:
                 f"{where} does not rescale: its input {x.name!r} has {_described(x.quantization)}, "
                 f"its output {_described(output.quantization)}"
             )
+
+
+def _check_rescaling(op: Op, inputs: Sequence[Tensor], output: Tensor, where: str) -> None:
+    """The factors between the scales must be expressible in the integers of the kernels."""
+    scaled = [tensor.quantization for tensor in (*inputs, output) if tensor.dtype is DType.INT8]
+    quantizations = [q for q in scaled if q is not None]
+    if output.dtype is not DType.INT8 or len(quantizations) < len(scaled) or len(scaled) < 2:
+        return
+    x, last = quantizations[0], quantizations[-1]
+    try:
+        if op.kind in _CHANNEL_AXIS:
+            quantize_multiplier(x.scale * max(quantizations[1].scales) / last.scale)
+        elif op.kind is OpKind.ADD:
+            add_parameters(x, quantizations[1], last)
+        elif op.kind is OpKind.MUL:
+            mul_multiplier(x, quantizations[1], last)
+        elif op.kind in (OpKind.MEAN, OpKind.QUANTIZE):
+            requantization_multiplier(x, last)
+        elif isinstance(op.attributes, SoftmaxAttributes):
+            softmax_parameters(x.scale, op.attributes.beta)
+    except ValueError as error:
+        raise GraphError(f"{where}: {error}") from error
 
 
 def _same(a: Quantization, b: Quantization) -> bool:

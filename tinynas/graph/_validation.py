@@ -37,7 +37,7 @@ def validate(graph: Graph) -> None:
         check_quantization(graph, op, where)
         written.update(op.outputs)
     for i in graph.outputs:
-        if i not in written:
+        if i not in written or graph.tensors[i].constant:
             raise GraphError(f"output tensor {i} {graph.tensors[i].name!r} is written by no op")
 
 

@@ -2,6 +2,8 @@
 
 from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
+from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, Plane, plane_of, row_words
+from tinynas.lowering._dot_variants import column_order, dense_shape
 from tinynas.lowering._lower import lower
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
@@ -12,6 +14,8 @@ __all__ = [
     "CATALOGUE",
     "KERNEL_FLAGS",
     "MODEL_FLAGS",
+    "OVERLAPPED",
+    "PAIRED",
     "POINTER",
     "WEIGHTED",
     "Band",
@@ -20,12 +24,17 @@ __all__ = [
     "KernelVariant",
     "PatchError",
     "PatchPlan",
+    "Plane",
     "Schedule",
     "Step",
     "UnsupportedGraphError",
     "address_bytes",
+    "column_order",
+    "dense_shape",
     "lower",
     "operand_positions",
+    "plane_of",
     "reduced_view",
+    "row_words",
     "select_variant",
 ]

@@ -7,8 +7,11 @@ from types import MappingProxyType
 
 from tinynas.errors import UsageError
 from tinynas.graph import OpKind
+from tinynas.lowering import _depthwise_variants as depthwise
+from tinynas.lowering import _dot_variants as dot
 from tinynas.lowering import _unweighted_variants as unweighted
-from tinynas.lowering import _weighted_variants as weighted
+from tinynas.lowering._convolution_variant import CONV_2D
+from tinynas.lowering._fully_connected_variant import FULLY_CONNECTED
 from tinynas.lowering._variants import KernelCall, KernelVariant
 
 
@@ -20,11 +23,13 @@ CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType(
     {
         variant.name: variant
         for variant in (
-            weighted.FULLY_CONNECTED,
-            weighted.CONV_1X1,
-            weighted.DEPTHWISE_CONV_2D_PLANAR,
-            weighted.DEPTHWISE_CONV_2D,
-            weighted.CONV_2D,
+            FULLY_CONNECTED,
+            dot.CONV_1X1,
+            dot.CONV_2D_IM2COL,
+            *depthwise.OVERLAPPED,
+            *depthwise.PAIRED,
+            depthwise.DEPTHWISE_CONV_2D,
+            CONV_2D,
             unweighted.AVERAGE_POOL_2D,
             unweighted.MAX_POOL_2D,
             unweighted.ADD,

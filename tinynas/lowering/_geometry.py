@@ -13,6 +13,7 @@ from tinynas.graph import (
     Pool2DAttributes,
     window_padding,
 )
+from tinynas.lowering._variants import KernelCall
 
 WINDOWED = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D))
 
@@ -59,3 +60,20 @@ def valid_taps(size: int, outputs: int, taps: int, stride: int, dilation: int, b
         total += inside
         positions += inside > 0
     return total, positions
+
+
+def window_counts(call: KernelCall) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Vertical and horizontal `valid_taps` of a call with a window."""
+    filter_size, stride, dilation = window_of(call.graph, call.op)
+    vertical, horizontal = (
+        valid_taps(
+            call.input.shape[1 + i],
+            call.output.shape[1 + i],
+            filter_size[i],
+            stride[i],
+            dilation[i],
+            call.padding[2 * i],
+        )
+        for i in range(2)
+    )
+    return vertical, horizontal

@@ -23,9 +23,7 @@ _SINGLE_IMAGE = WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
 _FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
 
 
-def lower(
-    graph: Graph, patches: PatchPlan | None = None, *, in_place: bool = True, in_place_depthwise: bool = True
-) -> Schedule:
+def lower(graph: Graph, patches: PatchPlan | None = None, *, in_place: bool = True) -> Schedule:
     """Lower an int8 graph, or an int8 skeleton without weights and quantization, to a schedule.
 
     A float QUANTIZE at the network's inputs and a DEQUANTIZE at its outputs are removed: the interface of the
@@ -36,14 +34,13 @@ def lower(
         patches: Run the first layers patch by patch. A block lowered alone knows nothing of this, so costs by block
             hold for plain schedules only. `tinynas.memory.best_patch_plan` finds what pays.
         in_place: False leaves every operand where it is, to see what working in place saves.
-        in_place_depthwise: False keeps to the direct depthwise kernels, which need a second buffer.
 
     Raises:
         UnsupportedGraphError: An operator that the engine cannot execute, by name.
         PatchError: The first layers cannot run in these patches; the message says why.
     """
     inputs, outputs, edge = _int8_interface(graph)
-    planned, alias = _plan_steps(graph, inputs, outputs, edge, in_place and in_place_depthwise)
+    planned, alias = _plan_steps(graph, inputs, outputs, edge, in_place)
     bands: Mapping[int, BandTensor] = {}
     if patches is not None:
         planned, bands = split_into_patches(graph, planned, alias, outputs, patches)
@@ -68,7 +65,7 @@ def lower(
             constant_bytes=step_constant_bytes(p, i),
             features=features[id(p.call)],
             band=p.band,
-            shrinks=p.variant.shrinks and p.call.input_alone and slot_of[p.output_slot] != slot_of[p.input_slots[0]],
+            shrinks=p.variant.shrinks(p.call),
         )
         for i, p in enumerate(planned)
     )

@@ -105,6 +105,7 @@ ADD = KernelVariant(
     name="add",
     kinds=(OpKind.ADD,),
     source="add.c",
+    helpers=("clamp_outputs.c",),
     symbol="tn_add",
     parameters="tn_add_params",
     applies=_same_shape,

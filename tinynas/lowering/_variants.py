@@ -21,9 +21,11 @@ its trips, and `KernelVariant.features` no longer explain them. What unrolling p
 STRUCTURE_BYTES: Mapping[str, int] = MappingProxyType(
     {
         "tn_fully_connected_params": 36,
-        "tn_conv_1x1_params": 28,
+        "tn_conv_1x1_params": 24,
+        "tn_conv_2d_im2col_params": 40,
         "tn_conv_2d_params": 52,
         "tn_depthwise_conv_2d_params": 48,
+        "tn_depthwise_planar_params": 56,
         "tn_pool_2d_params": 24,
         "tn_add_params": 28,
         "tn_add_broadcast_params": 72,
@@ -49,6 +51,16 @@ NO_PADDING = (0, 0, 0, 0)
 def words(size_bytes: int) -> int:
     """Round up to whole words: what a constant object of `size_bytes` takes in flash."""
     return -(-size_bytes // WORD) * WORD
+
+
+def pairs(count: int) -> int:
+    """Pairs of `count` items, an odd last one counted as a pair."""
+    return (count + 1) // 2
+
+
+def channel_tables(channels: int) -> int:
+    """Flash of separate tables of int32 biases, int32 multipliers and int8 shifts."""
+    return 2 * words(4 * channels) + words(channels)
 
 
 def _band(tensor: Tensor, rows: int | None) -> Tensor:
@@ -114,8 +126,9 @@ class KernelVariant:
             them, exactly on cores with a 32 x 32 -> 64 bit multiplication (SOFTMAX and dilated windows: within 1 %);
             `calls` is always 1 and stands for the fixed part.
         loops: What each feature counts.
+        helpers: Further files in `firmware/kernels/` with functions that the kernel calls.
         in_place: Whether the output may overwrite an input of the same size.
-        shrinks: Whether a smaller output may overwrite the input, at either of its ends.
+        shrinks: Whether a smaller output may overwrite the input of a call, at either of its ends.
         scratch_bytes: Bytes of scratch in the arena during the call.
     """
 
@@ -128,9 +141,15 @@ class KernelVariant:
     constant_bytes: Callable[[KernelCall], int]
     features: Callable[[KernelCall], dict[str, float]]
     loops: Mapping[str, str]
+    helpers: tuple[str, ...] = ()
     in_place: bool = False
-    shrinks: bool = False
+    shrinks: Callable[[KernelCall], bool] = lambda call: False
     scratch_bytes: Callable[[KernelCall], int] = lambda call: 0
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All files in `firmware/kernels/` that the kernel consists of."""
+        return (self.source, *self.helpers)
 
 
 def always(call: KernelCall) -> bool:

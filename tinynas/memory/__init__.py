@@ -2,6 +2,7 @@
 
 from tinynas.memory._advice import MemoryAdvice, MemoryOption, advise
 from tinynas.memory._block_cost import BlockCost, block_cost, combine
+from tinynas.memory._embedded import EmbeddedCode, embedded_code
 from tinynas.memory._greedy import TFLM_ALIGNMENT, extent, plan_greedy
 from tinynas.memory._image import InputSection
 from tinynas.memory._live_ranges import (
@@ -37,6 +38,7 @@ __all__ = [
     "NATIVE_ALIGNMENT",
     "TFLM_ALIGNMENT",
     "BlockCost",
+    "EmbeddedCode",
     "FlashUsage",
     "GeneratedFunction",
     "InputSection",
@@ -60,6 +62,7 @@ __all__ = [
     "block_cost",
     "bytes_per_step",
     "combine",
+    "embedded_code",
     "extent",
     "firmware_hash",
     "kernel_memory_path",

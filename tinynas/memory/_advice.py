@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tinynas.graph import Graph
-from tinynas.lowering import CATALOGUE, PatchPlan, Schedule, lower
+from tinynas.lowering import PatchPlan, Schedule, lower
 from tinynas.memory._live_ranges import live_ranges
 from tinynas.memory._patching import best_patch_plan
 from tinynas.memory._plan import plan_arena
@@ -79,22 +79,22 @@ def advise(graph: Graph, schedule: Schedule | None = None, tflm: TflmMemoryModel
     )
 
 
-def _has_depthwise_in_place(schedule: Schedule) -> bool:
-    return any(CATALOGUE[variant].shrinks for variant in schedule.variants)
+def _works_in_place(schedule: Schedule) -> bool:
+    return any(step.shrinks or step.output_buffer in step.input_buffers for step in schedule.steps)
 
 
 def _in_place(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
-    what = "depthwise convolutions in place of their inputs"
-    if _has_depthwise_in_place(schedule):
-        without = plan_arena(lower(graph, in_place_depthwise=False)).arena_bytes
+    what = "depthwise convolutions and element-wise operators in place of their inputs"
+    if _works_in_place(schedule):
+        without = plan_arena(lower(graph, in_place=False)).arena_bytes
         return MemoryOption("in-place", True, arena, max(0, without - arena), 0, f"applied: {what}")
     better = plan_arena(lower(graph)).arena_bytes
-    how = f"lower(graph): {what}" if better < arena else "no depthwise convolution sets the peak"
+    how = f"lower(graph): {what}" if better < arena else "nothing that could work in place sets the peak"
     return MemoryOption("in-place", False, min(better, arena), max(0, arena - better), 0, how)
 
 
 def _reorder(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
-    reordered = lower(reorder(graph), in_place_depthwise=_has_depthwise_in_place(schedule))
+    reordered = lower(reorder(graph), in_place=_works_in_place(schedule))
     better = plan_arena(reordered).arena_bytes
     how = "lower(reorder(graph)): run the operators in another order" if better < arena else "no order takes less"
     return MemoryOption("reorder", False, min(better, arena), max(0, arena - better), 0, how)

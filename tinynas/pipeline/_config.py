@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tinynas.errors import UsageError
-from tinynas.pipeline._lowering import Lowering
 from tinynas.targets import explain_validation_error
 
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -127,12 +126,7 @@ class EngineConfig(_Section):
     With `patches`, the first blocks of a network run in patches where nothing but its arena is too large otherwise.
     """
 
-    in_place_depthwise: bool = True
     patches: bool = False
-
-    @property
-    def lowering(self) -> Lowering:
-        return Lowering(in_place_depthwise=self.in_place_depthwise)
 
 
 class ReserveConfig(_Section):

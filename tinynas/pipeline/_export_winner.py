@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tinynas.engine import ModelInfo, export
+from tinynas.engine import DEFAULT_PREFIX, ModelInfo, export
 from tinynas.errors import UsageError
 from tinynas.formats import add_offline_plan, read_tflite, tensor_table, write_onnx
 from tinynas.lowering import Schedule
-from tinynas.memory import plan_arena
+from tinynas.memory import embedded_code, plan_arena
 from tinynas.memory.tflm import TflmMemoryModel, offline_plan
 from tinynas.pipeline._atomic import write_atomically
 from tinynas.pipeline._lowering import DEFAULT_LOWERING
@@ -21,13 +22,16 @@ class ExportError(UsageError):
     """There is no winner to export, or the target is in the way."""
 
 
-def export_winner(run_directory: Path, out: Path, *, force: bool = False) -> dict[str, Any]:
+def export_winner(
+    run_directory: Path, out: Path, *, prefix: str = DEFAULT_PREFIX, force: bool = False
+) -> dict[str, Any]:
     """Write the winner of a run.
 
     Args:
         run_directory: a finished run.
         out: `*.tflite` gets the int8 model, `*.onnx` the float network; any other name becomes a folder with the
             generated C, the kernels it needs and a Makefile.
+        prefix: of the C project's names.
         force: replace what is there.
 
     Returns:
@@ -40,6 +44,7 @@ def export_winner(run_directory: Path, out: Path, *, force: bool = False) -> dic
     result = run_directory / "result.json"
     if not model.is_file() or not result.is_file():
         raise ExportError(f"{run_directory} holds no finished run: `tinynas run` finishes it, then export")
+    _require_c_project(out, prefix)
     _require_free(out, force)
     if out.suffix == ".tflite":
         write_atomically(out, model.read_bytes())
@@ -49,10 +54,12 @@ def export_winner(run_directory: Path, out: Path, *, force: bool = False) -> dic
         write_onnx(read_tflite(run_directory / "winner" / "float.tflite"), out)
         return {"format": "onnx", "files": [str(out)]}
     document = json.loads(result.read_bytes())
-    return _c_project(schedule_of_winner(document, read_tflite(model)), out, _info(document))
+    return _c_project(schedule_of_winner(document, read_tflite(model)), out, _info(document), prefix)
 
 
-def export_model(model: Path, out: Path, *, plan_offline: bool = False, force: bool = False) -> dict[str, Any]:
+def export_model(
+    model: Path, out: Path, *, plan_offline: bool = False, prefix: str = DEFAULT_PREFIX, force: bool = False
+) -> dict[str, Any]:
     """Write an int8 model file in another form.
 
     Args:
@@ -60,6 +67,7 @@ def export_model(model: Path, out: Path, *, plan_offline: bool = False, force: b
         out: `*.tflite` gets the same model with an offline plan of TFLM's arena; any other name becomes a folder with
             the generated C, the kernels it needs and a Makefile.
         plan_offline: store the plan; goes with a `.tflite` and is the only change that one can get.
+        prefix: of the C project's names.
         force: replace what is there.
 
     Returns:
@@ -75,9 +83,10 @@ def export_model(model: Path, out: Path, *, plan_offline: bool = False, force: b
             f"{out}: --offline-plan goes with a .tflite file, and a .tflite file with --offline-plan; without it, name "
             "a folder for the C project"
         )
+    _require_c_project(out, prefix)
     _require_free(out, force)
     if not plan_offline:
-        return _c_project(DEFAULT_LOWERING(graph), out, None)
+        return _c_project(DEFAULT_LOWERING(graph), out, None, prefix)
     tensors = tensor_table(model)
     plan = offline_plan(graph, TflmMemoryModel(4), tensors)
     # Never worse than before: where TFLM's own plan is as good, the file stays as it is.
@@ -95,10 +104,17 @@ def _require_free(out: Path, force: bool) -> None:
         raise ExportError(f"{out} exists: choose another name, or give --force to replace it")
 
 
-def _c_project(schedule: Schedule, out: Path, info: ModelInfo | None) -> dict[str, Any]:
+def _require_c_project(out: Path, prefix: str) -> None:
+    if prefix != DEFAULT_PREFIX and out.suffix in (".tflite", ".onnx"):
+        raise ExportError(f"{out}: --prefix goes with a folder for the C project; a {out.suffix} file has no symbols")
+
+
+def _c_project(schedule: Schedule, out: Path, info: ModelInfo | None, prefix: str) -> dict[str, Any]:
     if out.is_file():
         raise ExportError(f"{out} is a file: name a folder for the C project")
-    export(schedule, plan_arena(schedule), out, info)
+    embedded = (*embedded_code(schedule, "zig"), *embedded_code(schedule, "gcc"))
+    info = replace(info or ModelInfo(schedule.graph.name), embedded=embedded)
+    export(schedule, plan_arena(schedule), out, info, prefix=prefix)
     return {"format": "c", "files": sorted(str(path) for path in out.rglob("*") if path.is_file())}
 
 

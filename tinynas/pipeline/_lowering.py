@@ -15,17 +15,14 @@ class Lowering:
     Attributes:
         in_place: False gives every operator an output of its own: what an engine without in-place kernels needs. Only
             comparisons ask for that.
-        in_place_depthwise: A depthwise convolution takes one buffer and a plane of scratch instead of two buffers,
-            where that is smaller. False keeps to the direct kernels.
     """
 
     in_place: bool = True
-    in_place_depthwise: bool = True
 
     def __call__(self, graph: Graph, patches: PatchPlan | None = None) -> Schedule:
         """The schedule of an int8 graph or skeleton. Raises as `tinynas.lowering.lower`."""
-        return lower(graph, patches, in_place=self.in_place, in_place_depthwise=self.in_place_depthwise)
+        return lower(graph, patches, in_place=self.in_place)
 
 
 DEFAULT_LOWERING = Lowering()
-"""What a run uses unless its `[engine]` says otherwise, and what is used for a model file without a run."""
+"""What a run uses, and what is used for a model file without a run."""

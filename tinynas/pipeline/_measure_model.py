@@ -99,8 +99,10 @@ def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board
                 "index": step.index,
                 "kind": str(graph.ops[step.ops[-1]].kind),
                 "name": step.name,
+                "variant": step.variant,
                 "macs": step.macs,
                 measured.unit: ticks,
+                "per_mac": ticks / step.macs if step.macs else None,
             }
             for step, ticks in zip(deployment.schedule.steps, measured.steps, strict=True)
         ],

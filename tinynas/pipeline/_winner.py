@@ -7,7 +7,7 @@ from typing import Any
 
 from tinynas.graph import Graph
 from tinynas.lowering import PatchPlan, Schedule
-from tinynas.pipeline._config import EngineConfig
+from tinynas.pipeline._lowering import DEFAULT_LOWERING
 
 
 def schedule_of_winner(result: Mapping[str, Any], graph: Graph) -> Schedule:
@@ -18,5 +18,4 @@ def schedule_of_winner(result: Mapping[str, Any], graph: Graph) -> Schedule:
         graph: the int8 network in `winner.tflite`.
     """
     patches = result["winner"]["patches"]
-    lowering = EngineConfig.model_validate(result["engine"]).lowering
-    return lowering(graph, None if patches is None else PatchPlan(**patches))
+    return DEFAULT_LOWERING(graph, None if patches is None else PatchPlan(**patches))

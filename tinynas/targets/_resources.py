@@ -8,9 +8,9 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def resource_path(name: str) -> Path:
-    """Return the folder `name` ("boards", "memory_models" or "firmware").
+    """Return the folder "boards", "memory_models" or "firmware", or the file "LICENSE".
 
     In an installed wheel it lies inside the package, in a checkout at the repository root.
     """
     packaged = _PACKAGE / "_data" / name
-    return packaged if packaged.is_dir() else _PACKAGE.parent / name
+    return packaged if packaged.exists() else _PACKAGE.parent / name

@@ -42,21 +42,49 @@ typedef struct {
 
 void tn_fully_connected(const tn_fully_connected_params *params, const int8_t *input, int8_t *output);
 
-/* 1x1 convolution with stride 1 and no padding. Weights [outputs][inputs]; `bias` as for tn_fully_connected. */
+/* What the dense convolutions share; `dot_tiles.h` has the layout of `constants`. */
 typedef struct {
-    const int8_t *weights;
-    const int32_t *bias;
-    const int32_t *multiplier;
-    const int8_t *shift;
-    int32_t pixels;
-    uint16_t input_channels;
+    const uint32_t *constants; /* weights, biases and requantization, packed for the kernel */
+    int32_t pairs;             /* pairs of elements in a column */
     uint16_t output_channels;
     int16_t output_zero_point;
     int8_t activation_min;
     int8_t activation_max;
+    uint8_t general; /* 1: some multiplier is out of the range of the short requantization */
+    uint8_t reserved;
+} tn_dot_params;
+
+/* 1x1 convolution with stride 1 and no padding, two output channels at least. `scratch` holds four columns: 16 bytes for
+ * each pair of elements. */
+typedef struct {
+    tn_dot_params dot;
+    int32_t pixels;
+    uint16_t input_channels;
+    uint16_t reserved;
 } tn_conv_1x1_params;
 
-void tn_conv_1x1(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output);
+void tn_conv_1x1(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+
+/* Convolution with any window, stride and padding, without groups and dilation, two output channels at least. Each row of
+ * the window takes whole pairs of elements. `scratch` holds four columns, and behind them one row of the window as bytes
+ * where the input channels are no multiple of four. */
+typedef struct {
+    tn_dot_params dot;
+    uint16_t input_height;
+    uint16_t input_width;
+    uint16_t input_channels;
+    uint16_t output_height;
+    uint16_t output_width;
+    uint16_t kernel_height;
+    uint16_t kernel_width;
+    uint16_t stride_height;
+    uint16_t stride_width;
+    uint16_t padding_top;
+    uint16_t padding_left;
+    int16_t input_zero_point;
+} tn_conv_2d_im2col_params;
+
+void tn_conv_2d_im2col(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 
 /* Convolution with any window, stride, dilation, padding and number of groups.
  * Weights [outputs][kernel_height][kernel_width][input_channels / groups]. */
@@ -88,7 +116,7 @@ typedef struct {
 
 void tn_conv_2d(const tn_conv_2d_params *params, const int8_t *input, int8_t *output);
 
-/* Depthwise convolution with depth multiplier 1 and at least four channels. Weights [kernel_height][kernel_width]
+/* Depthwise convolution with depth multiplier 1, dilated or not, of at least four channels. Weights [kernel_height][kernel_width]
  * [channels]. */
 typedef struct {
     const int8_t *weights;
@@ -116,12 +144,60 @@ typedef struct {
 
 void tn_depthwise_conv_2d(const tn_depthwise_conv_2d_params *params, const int8_t *input, int8_t *output);
 
-/* The same, channel by channel and for any number of channels. Works in place: an output that is not larger may lie
- * anywhere inside the input, a whole number of pixels from its start. `scratch` holds one padded plane:
- * max(padding_top + input_height, (output_height - 1) * stride_height + (kernel_height - 1) * dilation_height + 1) rows,
- * and as many columns by the same rule. */
-void tn_depthwise_conv_2d_planar(const tn_depthwise_conv_2d_params *params, const int8_t *input, int8_t *output,
+/* The same channel by channel, for any number of channels, without dilation. Works in place: an output that is not larger
+ * may lie anywhere inside the input, a whole number of pixels from its start.
+ *
+ * Heights and widths are those of a channel's plane in scratch: transposed, so that rows are long, where the output is higher
+ * than wide. `constants` holds for each channel a bias, a multiplier, the weights in bytes, row by row, and the
+ * complement of the shift in the next byte, in whole words. The biases have the zero point folded in:
+ * bias - zero_point * sum(weights). `scratch` holds one channel's weights in pairs and its plane between borders of the
+ * zero point: 4 * kernel_height * row_words + 2 * plane_height * plane_width bytes. */
+typedef struct {
+    const uint32_t *constants;
+    int32_t input_step; /* bytes between neighbours of one channel in a row, and between rows */
+    int32_t input_row_step;
+    int32_t output_step;
+    int32_t output_row_step;
+    uint16_t channels;
+    uint16_t input_height;
+    uint16_t input_width;
+    uint16_t output_height;
+    uint16_t output_width;
+    uint16_t kernel_height;
+    uint16_t kernel_width;
+    uint16_t stride_height;
+    uint16_t stride_width;
+    uint16_t padding_top;
+    uint16_t padding_left;
+    uint16_t plane_height; /* the padded input's rows and columns, as far as windows reach; columns are even */
+    uint16_t plane_width;
+    int16_t input_zero_point;
+    int16_t output_zero_point;
+    int8_t activation_min;
+    int8_t activation_max;
+    uint8_t general; /* as in tn_dot_params */
+    uint8_t row_words;  /* pairs of weights that the kernel wants for each row of the window */
+    uint8_t overlapped; /* 1: (w0 w1) (w2 w3) ... and then (w1 w2) (w3 w4) ...; 0: (w0 w1) ... (w4 0) */
+    uint8_t reserved;
+} tn_depthwise_planar_params;
+
+/* Any window and stride. */
+void tn_depthwise_conv_2d_planar(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
                                  int8_t *scratch);
+/* Windows of 3 x 3 with stride 1, and with a horizontal stride of 2. */
+void tn_depthwise_conv_2d_3x3(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
+                              int8_t *scratch);
+void tn_depthwise_conv_2d_3x3_stride_2(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
+                                       int8_t *scratch);
+/* Windows of any height, five or seven wide, with a horizontal stride of 1 or 2. */
+void tn_depthwise_conv_2d_width_5(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
+                                  int8_t *scratch);
+void tn_depthwise_conv_2d_width_5_stride_2(const tn_depthwise_planar_params *params, const int8_t *input,
+                                           int8_t *output, int8_t *scratch);
+void tn_depthwise_conv_2d_width_7(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
+                                  int8_t *scratch);
+void tn_depthwise_conv_2d_width_7_stride_2(const tn_depthwise_planar_params *params, const int8_t *input,
+                                           int8_t *output, int8_t *scratch);
 
 /* Pooling; padding takes no part in it. The output has the input's quantization. */
 typedef struct {

@@ -14,6 +14,7 @@ from ._native import load_hooks
 
 PAGE_BYTES = 0x1000
 LR = arm_const.UC_ARM_REG_LR
+PC = arm_const.UC_ARM_REG_PC
 FLAGS = arm_const.UC_ARM_REG_CPSR
 CORE_REGISTERS: tuple[int, ...] = tuple(getattr(arm_const, f"UC_ARM_REG_R{index}") for index in range(16))
 
@@ -110,15 +111,15 @@ class Emulator:
     def sp(self) -> int:
         return int(self._uc.reg_read(arm_const.UC_ARM_REG_SP))
 
-    def reset(self, sp: int) -> None:
-        """Set the stack pointer, and the link register to what it holds after reset (DDI 0403, B1.5.5)."""
+    def reset(self, sp: int, return_address: int = 0xFFFFFFFF) -> None:
+        """Set the stack pointer, and the link register: by default to what it holds after reset (DDI 0403, B1.5.5)."""
         self._uc.reg_write(arm_const.UC_ARM_REG_SP, sp)
-        self._uc.reg_write(LR, 0xFFFFFFFF)
+        self._uc.reg_write(LR, return_address)
 
-    def run(self, address: int) -> str | None:
-        """Execute from `address` until stopped. Returns the emulator's complaint where there is one."""
+    def run(self, address: int, until: int = 0) -> str | None:
+        """Execute from `address` until stopped or at `until`. Returns the emulator's complaint where there is one."""
         try:
-            self._uc.emu_start(address | 1, 0)
+            self._uc.emu_start(address | 1, until)
         except Exception as error:
             if not isinstance(error, binding.UcError):
                 raise
@@ -136,6 +137,14 @@ class Emulator:
     def hook_instruction(self, address: int, function: str, data: ctypes.Structure) -> None:
         """Call a function of hooks.c before the instruction at `address`."""
         self._add_native_hook(unicorn_const.UC_HOOK_CODE, function, data, address, address)
+
+    def hook_accesses(self, first: int, last: int, function: str, data: ctypes.Structure) -> None:
+        """Call a function of hooks.c for every load and store that starts within `first` to `last`.
+
+        Not for memory that holds code: the emulator then takes some fetches for invalid instructions.
+        """
+        kinds = unicorn_const.UC_HOOK_MEM_READ | unicorn_const.UC_HOOK_MEM_WRITE
+        self._add_native_hook(kinds, function, data, first, last)
 
     def _add_native_hook(self, kind: int, function: str, data: ctypes.Structure, begin: int, end: int) -> None:
         # The Python binding takes Python functions only; the library underneath takes any pointer.

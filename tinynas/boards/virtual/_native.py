@@ -60,6 +60,23 @@ class Check(ctypes.Structure):
     )
 
 
+class AccessWatch(ctypes.Structure):
+    """`struct access_watch`: a stretch of memory with a right for each byte, and what was accessed without."""
+
+    _fields_ = (
+        ("reg_read", ctypes.c_void_p),
+        ("rights", ctypes.c_void_p),
+        ("address", ctypes.c_uint32),
+        ("bytes", ctypes.c_uint32),
+        ("pc", ctypes.c_int32),
+        ("reads", ctypes.c_uint32),
+        ("writes", ctypes.c_uint32),
+        ("first_pc", ctypes.c_uint32),
+        ("first_address", ctypes.c_uint32),
+        ("first_is_write", ctypes.c_uint32),
+    )
+
+
 @functools.cache
 def load_hooks() -> ctypes.CDLL:
     """Build `hooks.c` for this host if that has not happened yet, and load it. Raises `ToolchainError`."""

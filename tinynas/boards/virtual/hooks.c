@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The hooks of the virtual board that run too often for Python: counting instructions per block, and checking the
- * alignment of loads and stores that fault on silicon. Built for the host when first needed; called by the emulator,
- * whose functions are handed in as pointers, so that nothing has to be linked.
+ * The hooks of the virtual board that run too often for Python: counting instructions per block, checking the
+ * alignment of loads and stores that fault on silicon, and watching which bytes a function reads and writes. Built for
+ * the host when first needed; called by the emulator, whose functions are handed in as pointers, so that nothing has
+ * to be linked.
  *
  * _native.py mirrors the structures.
  */
@@ -51,6 +52,19 @@ struct alignment_check {
   const uint32_t *fpu_enabled;
   uint32_t *failed_at;      /* set to the address of the first failing instruction */
   uint32_t *failed_address; /* the value of the base register then */
+};
+
+struct access_watch {
+  reg_read_function reg_read;
+  const uint8_t *rights; /* one byte per byte of memory from `address`: 1 it may be read, 2 it may be written */
+  uint32_t address;
+  uint32_t bytes;
+  int32_t pc;              /* the emulator's number of the program counter */
+  uint32_t reads;          /* accesses that touched a byte without the right */
+  uint32_t writes;
+  uint32_t first_pc;       /* of the first of them */
+  uint32_t first_address;
+  uint32_t first_is_write;
 };
 
 static uint32_t count_block(struct counter *counter, uint32_t address, uint32_t size) {
@@ -150,5 +164,29 @@ void tn_check_instruction(void *engine, uint64_t where, uint32_t size, void *use
       *check->failed_address = base;
       check->stop(engine);
     }
+  }
+}
+
+#define EMULATOR_WRITE 17 /* uc_mem_type of unicorn.h: UC_MEM_WRITE */
+
+/* UC_HOOK_MEM_READ and UC_HOOK_MEM_WRITE over the watched memory; the machine goes on */
+void tn_watch_access(void *engine, int type, uint64_t where, int size, int64_t value, void *user) {
+  struct access_watch *watch = user;
+  uint8_t right = type == EMULATOR_WRITE ? 2 : 1;
+  uint32_t offset = (uint32_t)where - watch->address;
+
+  (void)value;
+  for (int index = 0; index < size; index++) {
+    if (offset + (uint32_t)index >= watch->bytes || (watch->rights[offset + (uint32_t)index] & right) != 0) {
+      continue;
+    }
+    if (watch->reads + watch->writes == 0) {
+      watch->reg_read(engine, watch->pc, &watch->first_pc);
+      watch->first_address = (uint32_t)where;
+      watch->first_is_write = right == 2;
+    }
+    watch->reads += right == 1;
+    watch->writes += right == 2;
+    return;
   }
 }

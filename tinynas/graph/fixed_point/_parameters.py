@@ -20,6 +20,9 @@ from tinynas.graph.fixed_point._runtime import Runtime
 ADD_LEFT_SHIFT = 20
 """Both inputs of an int8 ADD are shifted left by this many bits before they are rescaled."""
 
+_BEYOND_INT8 = 1024.0
+"""Whatever the zero point, this many steps from zero lie outside int8."""
+
 _ACTIVATION_BOUNDS: dict[Activation, tuple[float, float]] = {
     Activation.NONE: (-math.inf, math.inf),
     Activation.RELU: (0.0, math.inf),
@@ -33,7 +36,9 @@ def quantized_activation_range(activation: Activation, quantization: Quantizatio
 
     def quantized(real: float) -> int:
         # float32 division, halves away from zero: CalculateActivationRangeQuantized.
-        ratio = float(np.float32(real) / np.float32(quantization.scale))
+        with np.errstate(over="ignore"):
+            ratio = float(np.float32(real) / np.float32(quantization.scale))
+        ratio = max(-_BEYOND_INT8, min(ratio, _BEYOND_INT8))
         return quantization.zero_point + math.trunc(ratio + math.copysign(0.5, ratio))
 
     low, high = _ACTIVATION_BOUNDS[activation]
@@ -71,7 +76,8 @@ def fully_connected_multipliers(
     """
     if weights.per_channel or runtime is Runtime.LITERT:
         return convolution_multipliers(x, weights, output, channels)
-    product = float(np.float32(x.scale) * np.float32(weights.scale))
+    with np.errstate(over="ignore", under="ignore"):
+        product = float(np.float32(x.scale) * np.float32(weights.scale))
     multiplier = quantize_multiplier(product / output.scale)
     return np.full(channels, multiplier.value, np.int32), np.full(channels, multiplier.shift, np.int32)
 
@@ -107,7 +113,9 @@ def mul_multiplier(
     """The multiplier of MUL: LiteRT computes sa * sb / so in float32 (mul.cc), TFLM in double precision."""
     if runtime is Runtime.TFLM:
         return quantize_multiplier(a.scale * b.scale / output.scale)
-    return quantize_multiplier(float(np.float32(a.scale) * np.float32(b.scale) / np.float32(output.scale)))
+    with np.errstate(over="ignore", under="ignore"):
+        factor = np.float32(a.scale) * np.float32(b.scale) / np.float32(output.scale)
+    return quantize_multiplier(float(factor))
 
 
 def mean_multiplier(x: Quantization, output: Quantization, count: int) -> Multiplier:

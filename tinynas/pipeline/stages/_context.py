@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from tinynas.graph import DType, Graph
 from tinynas.pipeline._config import RunConfig
-from tinynas.pipeline._lowering import Lowering
 from tinynas.pipeline._progress import Progress
 from tinynas.pipeline._run_directory import RunDirectory
 from tinynas.spaces import Architecture, Genotype, SearchSpace, build_graph
@@ -44,11 +43,6 @@ class RunContext:
         """Memory that the application keeps for itself."""
         reserve = self.config.reserve
         return Reserve(sram_bytes=reserve.sram_bytes, flash_bytes=reserve.flash_bytes)
-
-    @property
-    def lowering(self) -> Lowering:
-        """How every network of the run becomes a schedule."""
-        return self.config.engine.lowering
 
     def configurations(self) -> list[tuple[float, int]]:
         """The (width multiplier, resolution) pairs that the space optimizer compares."""

@@ -65,7 +65,7 @@ def execute(
         memory,
         context.reserve,
         limit=limit,
-        schedules=BlockSchedules(context.lowering),
+        schedules=BlockSchedules(),
         patches=config.engine.patches,
     )
     configurations = check_feasibility(context, costs)

@@ -1,0 +1,157 @@
+"""Networks and layers with our engine and with its peers: instructions, bits, flash and arena.
+
+    python benchmarks/engine.py [MODEL.tflite ...] [--against OTHER.tflite ...] [--board virt-m4] [--json FILE]
+
+Without models, the three of ../shared/models. Each is built with every toolchain that is installed, run on the virtual
+board, and compared twice: the output of the firmware for 10 random inputs, and on the same core every tensor of every
+step, each in memory of its own, with the access checks of random_layers.py. The reference executor itself is compared
+with LiteRT's reference kernels in every tensor. A second table has a sweep of layers. Peers' figures and their source
+are in peer_figures.py; where there is none for a network, CMSIS-NN's is added up by layer and marked "estimated".
+Exit code 1: something is not bit-exact, or touches memory that is not its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from engine_rows import LayerRow, NetworkRow, measure_layers, measure_network
+from peer_figures import CODE_TARGET_BYTES, SOURCE
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from tinynas.targets import load_board
+
+_MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
+
+
+def main() -> None:
+    """Print both tables; exit 1 if anything is wrong in any bit."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", type=Path, help=f"int8 .tflite files; default: those in {_MODELS}")
+    parser.add_argument("--against", nargs="+", type=Path, default=[], metavar="MODEL.tflite", help="further files")
+    parser.add_argument("--board", default="virt-m4", help="virt-m4, virt-m7, virt-m33, virt-m0plus or any other")
+    parser.add_argument("--toolchain", action="append", choices=("zig", "gcc"), help="default: all installed")
+    parser.add_argument("--inputs", type=int, default=10, help="random inputs per network")
+    parser.add_argument("--no-sweep", action="store_true", help="networks only")
+    parser.add_argument("--no-networks", action="store_true", help="the sweep of layers only")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything as JSON; - for stdout")
+    options = parser.parse_args()
+    models = [*(options.models or sorted(_MODELS.glob("*.tflite"))), *options.against]
+    if not models and not options.no_networks:
+        parser.error(f"there are no .tflite files in {_MODELS}: name some")
+    found = ["zig", *(["gcc"] if shutil.which("arm-none-eabi-gcc") else [])]
+    toolchains: list[str] = options.toolchain or found
+    board = load_board(options.board)
+
+    networks = [] if options.no_networks else list(_networks(models, board.name, toolchains, options.inputs))
+    layers = [] if options.no_sweep else [row for name in toolchains for row in measure_layers(board, name)]
+    document = {
+        "board": board.name,
+        "core": board.core.name,
+        "peers": SOURCE,
+        "networks": [asdict(row) | {"ratio": row.ratio, "correct": row.correct} for row in networks],
+        "layers": [asdict(row) | {"per_mac": row.per_mac, "ratio": row.ratio} for row in layers],
+    }
+    if options.json is not None:
+        text = json.dumps(document, indent=1)
+        sys.stdout.write(text + "\n") if str(options.json) == "-" else options.json.write_text(text, encoding="utf-8")
+    console = Console(width=200, highlight=False, stderr=str(options.json) == "-")
+    for table in (*_network_tables(networks, board.name), *([_layer_table(layers, board.name)] if layers else [])):
+        console.print(table)
+        console.print()
+    console.print(f"Peers, whatever the board: {SOURCE}. Ratio: ours over CMSIS-NN's.", markup=False)
+    wrong = [row for row in networks if not row.correct] + [row for row in layers if not row.correct]
+    console.print(f"{len(networks)} networks, {len(layers)} layers: {len(wrong)} wrong")
+    raise SystemExit(1 if wrong else 0)
+
+
+def _networks(models: Sequence[Path], board: str, toolchains: Sequence[str], inputs: int) -> Iterator[NetworkRow]:
+    for path in models:
+        for toolchain in toolchains:
+            with tempfile.TemporaryDirectory() as scratch:
+                yield measure_network(path, load_board(board), toolchain, inputs, Path(scratch))
+
+
+def _network_tables(rows: Sequence[NetworkRow], board: str) -> Iterator[Table]:
+    if not rows:
+        return
+    speed = Table(title=f"One inference on {board}, instructions", box=box.MARKDOWN)
+    for name in ("network", "compiler"):
+        speed.add_column(name)
+    for name in ("MACs", "ours", "per MAC", "CMSIS-NN", "", "TinyEngine", "ratio", "target", ""):
+        speed.add_column(name, justify="right")
+    for row in rows:
+        tinyengine = "" if row.tinyengine is None else f"{row.tinyengine:,}"
+        speed.add_row(
+            *(row.name, row.toolchain, f"{row.macs:,}", f"{row.instructions:,}", f"{row.per_mac:.2f}"),
+            *(f"{row.cmsis_nn:,}", row.basis, tinyengine, f"{row.ratio:.2f}", f"{row.target:,}"),
+            "met" if row.instructions <= row.target else f"over by {100 * (row.instructions / row.target - 1):.0f} %",
+        )
+    yield speed
+    memory = Table(title="Bits and bytes", box=box.MARKDOWN)
+    for name in ("network", "compiler"):
+        memory.add_column(name)
+    for name in ("inputs", "wrong outputs", "tensors", "wrong bytes", "accesses outside", "executor / LiteRT"):
+        memory.add_column(name, justify="right")
+    for name in ("constants", "all else", f"of {CODE_TARGET_BYTES:,}", "arena", "lower bound"):
+        memory.add_column(name, justify="right")
+    for row in rows:
+        memory.add_row(
+            *(row.name, row.toolchain, str(row.inputs), str(row.wrong_outputs), str(row.tensors)),
+            *(str(row.wrong_bytes), str(row.accesses_outside), str(row.reference_differences)),
+            *(f"{row.constant_bytes:,}", f"{row.other_flash_bytes:,}"),
+            "met" if row.other_flash_bytes <= CODE_TARGET_BYTES else "over",
+            *(f"{row.arena_bytes:,}", f"{row.arena_lower_bound_bytes:,}"),
+        )
+    yield memory
+
+
+def _layer_table(rows: Sequence[LayerRow], board: str) -> Table:
+    toolchains = list(dict.fromkeys(row.toolchain for row in rows))
+    table = Table(title=f"Layers on {board}, instructions per MAC (~ of the nearest layer measured)", box=box.MARKDOWN)
+    for name in ("layer", "kernel"):
+        table.add_column(name)
+    for name in ("MACs", "CMSIS-NN", "TinyEngine"):
+        table.add_column(name, justify="right")
+    for toolchain in toolchains:
+        for name in (f"{toolchain}", "per output", "ratio"):
+            table.add_column(name, justify="right")
+    table.add_column("exact")
+    of_layer: dict[tuple[str, str], list[LayerRow]] = {}
+    for row in rows:
+        of_layer.setdefault((row.name, row.variant), []).append(row)
+    for (name, variant), same in of_layer.items():
+        ours = {row.toolchain: row for row in same}
+        first = same[0]
+        cells = [_figures(ours[t]) if t in ours else ("", "", "") for t in toolchains]
+        table.add_row(
+            *(name, variant, f"{first.macs:,}"),
+            *(_span(first.cmsis_nn, first.extrapolated), _span(first.tinyengine, first.extrapolated)),
+            *(text for cell in cells for text in cell),
+            "yes" if all(row.correct for row in same) else "NO",
+        )
+    return table
+
+
+def _figures(row: LayerRow) -> tuple[str, str, str]:
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+    return f"{row.per_mac:.2f}", f"{row.instructions / row.outputs:.1f}", ratio
+
+
+def _span(figures: tuple[float, float] | None, extrapolated: bool) -> str:
+    if figures is None:
+        return ""
+    low, high = figures
+    return ("~" if extrapolated else "") + (f"{low:.2f}" if low == high else f"{low:.1f}-{high:.1f}")
+
+
+if __name__ == "__main__":
+    main()

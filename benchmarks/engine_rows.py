@@ -1,0 +1,170 @@
+"""Measuring for benchmarks/engine.py: a network on the virtual board, and layers on a bare core."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bit_exactness import compare
+from layer_sweep import sweep
+from peer_figures import NETWORKS, PORTABLE_TARGET, estimate, layer_figures, target_ratio
+
+from tinynas.boards import load_toolchain
+from tinynas.formats import read_tflite
+from tinynas.graph import Graph
+from tinynas.lowering import lower
+from tinynas.pipeline import deploy, measure, random_inputs
+from tinynas.targets import Board, load_board
+from tinynas.testing.layers import LayerImage, check_layers, layer_of
+
+_NETWORK_LIMIT = 1_000_000_000  # instructions of one inference
+
+
+@dataclass(frozen=True)
+class NetworkRow:
+    """A network with one toolchain.
+
+    Attributes:
+        target: instructions; on a core without the DSP extension, by what the same network takes on a Cortex-M4.
+        cmsis_nn: instructions on a Cortex-M4, whatever the board; `basis` says whether "measured" or "estimated".
+        estimate: what adding up by layer gives, also where there is a measured figure to hold it against.
+        covered_macs: share of the MACs in layers that the estimate has a figure for.
+        inputs, wrong_outputs: random inputs on the virtual board, and how many outputs differ in any bit.
+        tensors, wrong_bytes, accesses_outside: of the run with every tensor in memory of its own, over all inputs.
+        reference_differences: elements in which our executor and LiteRT's reference kernels differ, all tensors.
+        other_flash_bytes: as linked, less the model's constants.
+    """
+
+    name: str
+    toolchain: str
+    macs: int
+    instructions: int
+    cmsis_nn: int
+    basis: str
+    estimate: int
+    covered_macs: float
+    tinyengine: int | None
+    target: int
+    inputs: int
+    wrong_outputs: int
+    tensors: int
+    wrong_bytes: int
+    accesses_outside: int
+    reference_differences: int
+    constant_bytes: int
+    other_flash_bytes: int
+    arena_bytes: int
+    arena_lower_bound_bytes: int
+
+    @property
+    def per_mac(self) -> float:
+        return self.instructions / max(1, self.macs)
+
+    @property
+    def ratio(self) -> float:
+        """Ours over CMSIS-NN's."""
+        return self.instructions / self.cmsis_nn
+
+    @property
+    def correct(self) -> bool:
+        """Nothing differs anywhere and nothing was touched outside."""
+        return not (self.wrong_outputs or self.wrong_bytes or self.accesses_outside or self.reference_differences)
+
+
+def measure_network(path: Path, board: Board, toolchain: str, inputs: int, directory: Path) -> NetworkRow:
+    """Build the firmware, run it, and run the same schedule with every tensor apart."""
+    content = path.read_bytes()
+    graph = read_tflite(content)
+    deployment = deploy(graph, board, directory / "firmware", toolchain=toolchain)
+    schedule = deployment.schedule
+    measured = measure(deployment, board, random_inputs(schedule, inputs, seed=0))
+    image_directory = directory / "apart"
+    image_directory.mkdir()
+    layer = layer_of(path.stem, schedule, in_place=False)
+    image = LayerImage([layer], board.core, load_toolchain(toolchain), image_directory)
+    (apart,) = check_layers(image, random_inputs=inputs, instruction_limit=_NETWORK_LIMIT)
+    if apart.stopped:
+        raise SystemExit(f"{path.name} on {board.name}: {apart.fault}")
+    figures = NETWORKS.get(path.stem)
+    estimated = estimate(schedule, measured.steps)
+    target = figures.target if figures is not None else round(target_ratio(estimated) * estimated.instructions)
+    litert, _, _ = compare(graph, content, inputs)
+    return NetworkRow(
+        name=path.stem,
+        toolchain=toolchain,
+        macs=schedule.macs,
+        instructions=measured.ticks,
+        cmsis_nn=figures.cmsis_nn if figures is not None else estimated.instructions,
+        basis="measured" if figures is not None else "estimated",
+        estimate=estimated.instructions,
+        covered_macs=estimated.covered_macs,
+        tinyengine=figures.tinyengine if figures is not None else None,
+        target=target if board.core.has_dsp else _portable_target(graph, toolchain, directory),
+        inputs=inputs,
+        wrong_outputs=measured.mismatches,
+        tensors=apart.tensors,
+        wrong_bytes=apart.differences,
+        accesses_outside=apart.reads_outside + apart.writes_outside + apart.guard_bytes,
+        reference_differences=litert,
+        constant_bytes=deployment.generated.constant_bytes,
+        other_flash_bytes=deployment.firmware.flash_bytes - deployment.generated.constant_bytes,
+        arena_bytes=deployment.plan.arena_bytes,
+        arena_lower_bound_bytes=deployment.plan.lower_bound_bytes,
+    )
+
+
+def _portable_target(graph: Graph, toolchain: str, directory: Path) -> int:
+    """What a core without the DSP extension may take, by what a Cortex-M4 takes."""
+    board = load_board("virt-m4")
+    deployment = deploy(graph, board, directory / board.name, toolchain=toolchain)
+    measured = measure(deployment, board, random_inputs(deployment.schedule, 1, seed=0))
+    return round(PORTABLE_TARGET * measured.ticks)
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """A layer of the sweep. Peers' figures are those of `peer_figures.LayerFigures`."""
+
+    name: str
+    toolchain: str
+    variant: str
+    macs: int
+    outputs: int
+    instructions: int
+    cmsis_nn: tuple[float, float] | None
+    tinyengine: tuple[float, float] | None
+    extrapolated: bool
+    correct: bool
+
+    @property
+    def per_mac(self) -> float:
+        return self.instructions / max(1, self.macs)
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over the middle of CMSIS-NN's figure."""
+        return None if self.cmsis_nn is None else self.per_mac / (sum(self.cmsis_nn) / 2)
+
+
+def measure_layers(board: Board, toolchain: str) -> Iterator[LayerRow]:
+    """Every layer of the sweep, as firmware lowers it."""
+    layers = [layer_of(name, lower(graph)) for name, graph in sweep()]
+    with tempfile.TemporaryDirectory() as scratch:
+        image = LayerImage(layers, board.core, load_toolchain(toolchain), Path(scratch))
+        for layer, result in zip(layers, check_layers(image), strict=True):
+            graph = layer.schedule.graph
+            figures = layer_figures(graph, graph.ops[-1])
+            yield LayerRow(
+                name=layer.name,
+                toolchain=toolchain,
+                variant=layer.variant,
+                macs=result.macs,
+                outputs=graph.tensors[graph.outputs[0]].elements,
+                instructions=result.instructions,
+                cmsis_nn=None if figures is None else figures.cmsis_nn,
+                tinyengine=None if figures is None else figures.tinyengine,
+                extrapolated=figures is not None and figures.extrapolated,
+                correct=result.passed,
+            )

@@ -1,0 +1,82 @@
+"""Kernels under AddressSanitizer and UndefinedBehaviorSanitizer, each step confined to the bytes that are its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from network_cases import constant_operands, filled, random_graphs
+from sanitized_models import SanitizedModels, SanitizerError, sanitizing_compiler
+
+from tinynas.graph import DType, Graph, GraphBuilder
+from tinynas.graph.reference import execute
+from tinynas.lowering import CATALOGUE, PatchError, PatchPlan, lower
+from tinynas.targets import resource_path
+from tinynas.testing import random_input
+
+pytestmark = pytest.mark.skipif(
+    sanitizing_compiler() is None, reason="no compiler on this machine links AddressSanitizer (Debian: gcc)"
+)
+
+
+def _check(models: SanitizedModels, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = [execute(s.graph, random_input(s.graph, rng), keep_all=True) for s in models.schedules]
+    found = models.run(
+        [[np.ascontiguousarray(v[t]) for t in s.inputs] for s, v in zip(models.schedules, values, strict=True)]
+    )
+    for schedule, value, outputs in zip(models.schedules, values, found, strict=True):
+        for t, output in zip(schedule.outputs, outputs, strict=True):
+            np.testing.assert_array_equal(output, value[t])
+
+
+def _patched(graphs: Sequence[Graph]) -> tuple[list[Graph], list[PatchPlan]]:
+    """The networks among `graphs` whose first layers can run in patches, and how."""
+    found: list[tuple[Graph, PatchPlan]] = []
+    for graph in graphs:
+        for layers in (4, 3, 2, 1):
+            try:
+                lower(graph, PatchPlan(layers, 3))
+            except PatchError:
+                continue
+            found.append((graph, PatchPlan(layers, 3)))
+            break
+    return [graph for graph, _ in found], [plan for _, plan in found]
+
+
+def test_random_networks(tmp_path: Path) -> None:
+    models = SanitizedModels([*random_graphs(range(30)), constant_operands()], tmp_path)
+    assert set().union(*(schedule.variants for schedule in models.schedules)) == set(CATALOGUE)
+    _check(models, seed=1)
+
+
+def test_patches(tmp_path: Path) -> None:
+    graphs, plans = _patched(random_graphs(range(60)))
+    assert len(graphs) > 5
+    _check(SanitizedModels(graphs, tmp_path, plans), seed=2)
+
+
+@pytest.mark.parametrize(
+    ("broken", "report"),
+    [
+        ("for (int32_t k = reduced; k > -60; k--)", "use-after-poison"),  # reads behind its input
+        ("output += inner; for (int32_t k = reduced; k > 0; k--)", "use-after-poison"),  # writes behind its output
+        ("sum = (sum + 1) << 30; for (int32_t k = reduced; k > 0; k--)", "runtime error"),
+    ],
+)
+def test_a_kernel_that_leaves_its_tensors_is_caught(broken: str, report: str, tmp_path: Path) -> None:
+    kernels = tmp_path / "kernels"
+    shutil.copytree(resource_path("firmware") / "kernels", kernels)
+    source = (kernels / "mean.c").read_text()
+    loop = "for (int32_t k = reduced; k > 0; k--)"
+    assert loop in source
+    (kernels / "mean.c").write_text(source.replace(loop, broken))
+    b = GraphBuilder("broken", DType.INT8)
+    x = b.conv_2d(b.input((1, 6, 6, 2)), 8, 3, name="stem")
+    graph = filled(b.build([b.fully_connected(b.mean(x, name="pool"), 3, name="head")]))
+    models = SanitizedModels([graph], tmp_path, kernels=kernels)
+    with pytest.raises(SanitizerError, match=report):
+        _check(models, seed=3)

@@ -1,0 +1,130 @@
+"""Parameters of the kernels that read their constants as one stream, in the order in which they need them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynas.engine._constants import Fields, StepConstants, packed_words, quantization_of
+from tinynas.engine._weighted_parameters import (
+    Int32Array,
+    by_output,
+    folded_bias,
+    multipliers,
+    output_fields,
+    window_fields,
+)
+from tinynas.lowering import KernelCall, column_order, dense_shape, plane_of, row_words
+
+Words = npt.NDArray[np.uint32]
+
+_MOST_RIGHT_SHIFT = 22  # TN_MOST_RIGHT_SHIFT in firmware/include/tinynas/dsp.h
+_LARGEST_INPUT = 128  # of an int8 value, as a magnitude
+
+
+def conv_1x1(call: KernelCall, name: str) -> StepConstants:
+    inputs = call.weights.shape[3]
+    stream, dot = _dot(call, name)
+    fields: Fields = {"dot": dot, "pixels": call.input.elements // inputs, "input_channels": inputs}
+    return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
+
+
+def conv_2d_im2col(call: KernelCall, name: str) -> StepConstants:
+    stream, dot = _dot(call, name)
+    fields: Fields = {
+        "dot": dot,
+        "input_height": call.input.shape[1],
+        "input_width": call.input.shape[2],
+        "input_channels": call.input.shape[3],
+        "output_height": call.output.shape[1],
+        "output_width": call.output.shape[2],
+        **_undilated_window_fields(call),
+        "input_zero_point": quantization_of(call.input).zero_point,
+    }
+    return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
+
+
+def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -> StepConstants:
+    channels = call.output.shape[3]
+    multiplier, shift = multipliers(call, channels)
+    bias = folded_bias(call, channels)
+    plane = plane_of(call)
+    windows = by_output(call).reshape(channels, *call.weights.shape[1:3])
+    by_channel = (windows.transpose(0, 2, 1) if plane.transposed else windows).reshape(channels, -1).astype(np.int8)
+    taps = np.zeros((channels, -(-(by_channel.shape[1] + 1) // 4) * 4), np.int8)
+    taps[:, : by_channel.shape[1]] = by_channel
+    taps[:, by_channel.shape[1]] = ~shift
+    stream = np.column_stack((bias, multiplier, taps.view("<i4"))).astype(np.int32).view(np.uint32)
+    steps = [(image.shape[2] * channels, channels) for image in (call.input, call.output)]  # down, right
+    (input_row_step, input_step), (output_row_step, output_step) = (s[::-1] if plane.transposed else s for s in steps)
+    fields: Fields = {
+        "constants": f"{name}_constants",
+        "input_step": input_step,
+        "input_row_step": input_row_step,
+        "output_step": output_step,
+        "output_row_step": output_row_step,
+        "channels": channels,
+        "input_height": plane.inputs[0],
+        "input_width": plane.inputs[1],
+        "output_height": plane.outputs[0],
+        "output_width": plane.outputs[1],
+        "kernel_height": plane.kernel[0],
+        "kernel_width": plane.kernel[1],
+        "stride_height": plane.stride[0],
+        "stride_width": plane.stride[1],
+        "padding_top": plane.padding[0],
+        "padding_left": plane.padding[1],
+        "plane_height": plane.size[0],
+        "plane_width": plane.size[1],
+        "input_zero_point": quantization_of(call.input).zero_point,
+        **output_fields(call),
+        "general": _needs_general_requantization(call, by_channel, bias, shift),
+        "row_words": row_words(call, overlapped),
+        "overlapped": int(overlapped),
+    }
+    return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
+
+
+def _dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+    """The stream and the parameters that `tn_dot_tiles` reads: firmware/include/tinynas/dot_tiles.h has the layout."""
+    outputs, kernel_height, kernel_width, inputs = dense_shape(call)
+    multiplier, shift = multipliers(call, outputs)
+    bias = folded_bias(call, outputs)
+    rows = by_output(call).reshape(outputs, kernel_height, kernel_width * inputs).astype(np.int8)
+    order = column_order(kernel_width * inputs)
+    # An element that is missing has weight zero: whatever the column holds there counts for nothing.
+    padded = np.concatenate((rows, np.zeros((outputs, kernel_height, 1), np.int8)), axis=2)
+    columns = padded[:, :, order].reshape(outputs, -1)
+    first = np.arange(0, outputs, 2)
+    first[1:] -= outputs % 2  # of an odd number of channels the second is computed twice
+    pair = np.stack((first, first + 1), axis=1)
+    interleaved = columns[pair].transpose(0, 2, 1).reshape(len(pair), -1).view("<u4")
+    shifts = (~shift[pair].astype(np.int32) & 0xFF) << np.array([0, 8])
+    general = _needs_general_requantization(call, rows.reshape(outputs, -1), bias, shift)
+    channels = np.stack((bias if general else 2 * bias, multiplier.astype(np.int32)), axis=1)
+    stream = np.column_stack(
+        (interleaved, channels[pair].reshape(len(pair), 4).view(np.uint32), shifts.sum(axis=1).astype(np.uint32))
+    )
+    return stream.astype(np.uint32), {
+        "constants": f"{name}_constants",
+        "pairs": interleaved.shape[1],
+        "output_channels": outputs,
+        **output_fields(call),
+        "general": general,
+    }
+
+
+def _undilated_window_fields(call: KernelCall) -> dict[str, int]:
+    return {field: value for field, value in window_fields(call).items() if not field.startswith("dilation")}
+
+
+def _needs_general_requantization(
+    call: KernelCall, rows: npt.NDArray[np.int8], bias: Int32Array, shift: Int32Array
+) -> int:
+    """1 where a channel is outside the range for which `tn_requantize_doubled` is exact (firmware/.../dsp.h)."""
+    right = -shift.astype(np.int64)
+    largest = np.abs(bias.astype(np.int64)) + _LARGEST_INPUT * np.abs(rows.astype(np.int64)).sum(axis=1)
+    zero_point = abs(2 * quantization_of(call.output).zero_point + 1)
+    rounding = zero_point << np.clip(right - 1, 0, 31)
+    exact = (right >= 1) & (right <= _MOST_RIGHT_SHIFT) & (largest < 1 << 30) & (largest + rounding < 1 << 31)
+    return 0 if bool(exact.all()) else 1
