@@ -252,18 +252,23 @@ def fit_function(name: str, probes: Sequence[Probe], symbols: dict[str, str]) ->
 
 @dataclass(frozen=True)
 class Residuals:
-    """Predicted less actual on networks that were not fitted, in bytes; flash as a fraction as well."""
+    """Predicted less actual on networks that were not fitted, in bytes; flash as a fraction as well.
+
+    `flash_margin` is the room that the model's verdict leaves.
+    """
 
     sram: list[int]
     flash: list[int]
     flash_fraction: list[float]
     stack: list[int]
+    flash_margin: int
 
     def acceptable(self) -> bool:
-        """SRAM exact, flash within 0.5 %, stack never too low and at most 128 bytes too high."""
+        """SRAM exact, flash within 0.5 % and the margin, stack never too low and at most 128 bytes too high."""
         return (
             not any(self.sram)
             and max(map(abs, self.flash_fraction)) <= 0.005
+            and min(self.flash) >= -self.flash_margin
             and all(0 <= s <= 128 for s in self.stack)
         )
 
@@ -299,7 +304,7 @@ def check(model: NativeMemoryModel, probes: Sequence[Probe]) -> Residuals:
         fractions.append(flash[-1] / probe.firmware.flash_bytes)
         if probe.stack_used_bytes is not None:
             stack.append(predicted.stack_bytes - probe.stack_used_bytes)
-    return Residuals(sram, flash, fractions, stack)
+    return Residuals(sram, flash, fractions, stack, model.flash_margin_bytes)
 
 
 if __name__ == "__main__":

@@ -109,6 +109,11 @@ class NativeMemoryModel:
             regions=self._regions({self.board.layout.code: total}, reserve),
         )
 
+    @property
+    def flash_margin_bytes(self) -> int:
+        """The room that `fits` leaves in flash, because the model may be off by so much."""
+        return self._layout.flash_margin_bytes
+
     def largest_arena(self, reserve: Reserve | None = None) -> int:
         """The largest arena with which no SRAM region overflows; -1 where not even an empty one fits."""
         fits, overflows = -1, self.board.arena_region.size_bytes + 1
