@@ -66,6 +66,7 @@ static inline void pair_weights(const tn_depthwise_planar_params *params, const 
 
 #endif
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): written to where there are DSP instructions */
 TN_KERNEL const uint32_t *tn_unpack_channel(tn_plane_channel *channel, const uint32_t *constants, uint32_t *weights)
 {
     const tn_depthwise_planar_params *const params = channel->params;
@@ -85,6 +86,8 @@ TN_KERNEL const uint32_t *tn_unpack_channel(tn_plane_channel *channel, const uin
         channel->weights = weights;
         pair_weights(params, channel->taps, weights);
     }
+#else
+    (void)weights;
 #endif
     return constants + 2 + (taps + 4) / 4;
 }
