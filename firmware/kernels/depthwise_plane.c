@@ -102,12 +102,20 @@ TN_KERNEL void tn_plane_any_row(const tn_plane_channel *channel, const int16_t *
         const int8_t *tap = channel->taps;
         int32_t sum = channel->bias;
         for (int32_t y = params->kernel_height; y > 0; y--) {
-            for (int32_t i = 0; i < kernel_width; i++) {
-                sum += window[i] * *tap++;
+            int32_t i = kernel_width;
+            const int16_t *value = window;
+            for (; i >= 3; i -= 3) { /* most windows are three, five or seven wide */
+                sum += value[0] * tap[0] + value[1] * tap[1] + value[2] * tap[2];
+                value += 3;
+                tap += 3;
+            }
+            for (; i > 0; i--) {
+                sum += *value++ * *tap++;
             }
             window += width;
         }
-        sum = tn_multiply_by_quantized_multiplier(sum, channel->multiplier, channel->shift);
+        sum = params->general ? tn_multiply_by_quantized_multiplier(sum, channel->multiplier, channel->shift)
+                              : tn_multiply_in_halves(sum, channel->multiplier, ~channel->shift);
         *output = tn_clamp(sum + params->output_zero_point, INT8_MIN, INT8_MAX);
         output += params->output_step;
         row += params->stride_width;

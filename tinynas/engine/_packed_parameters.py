@@ -19,6 +19,7 @@ from tinynas.lowering import KernelCall, column_order, dense_shape, plane_of, ro
 Words = npt.NDArray[np.uint32]
 
 _MOST_RIGHT_SHIFT = 22  # TN_MOST_RIGHT_SHIFT in firmware/include/tinynas/dsp.h
+_LARGEST_WEIGHT = 127  # that a symmetric quantizer gives
 _LARGEST_INPUT = 128  # of an int8 value, as a magnitude
 
 
@@ -111,6 +112,7 @@ def _dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
         "output_channels": outputs,
         **output_fields(call),
         "general": general,
+        "wide": int(rows.min(initial=0) < -_LARGEST_WEIGHT),
     }
 
 
@@ -126,5 +128,5 @@ def _needs_general_requantization(
     largest = np.abs(bias.astype(np.int64)) + _LARGEST_INPUT * np.abs(rows.astype(np.int64)).sum(axis=1)
     zero_point = abs(2 * quantization_of(call.output).zero_point + 1)
     rounding = zero_point << np.clip(right - 1, 0, 31)
-    exact = (right >= 1) & (right <= _MOST_RIGHT_SHIFT) & (largest < 1 << 30) & (largest + rounding < 1 << 31)
+    exact = (right >= 1) & (right <= _MOST_RIGHT_SHIFT) & (largest < 1 << 29) & (largest + rounding < 1 << 31)
     return 0 if bool(exact.all()) else 1

@@ -17,14 +17,44 @@
 #define TN_DSP 0
 #endif
 
+/* 1 on Armv6-M, which multiplies 32 bits by 32 into 32 and has sixteen-bit instructions only. */
+#if defined(__ARM_ARCH_6M__) && defined(__OPTIMIZE__) && !defined(TN_PORTABLE)
+#define TN_THUMB1 1
+#else
+#define TN_THUMB1 0
+#endif
+
 /* The largest right shift with which `(2 * zero_point + 1) << (right shift - 1)` plus a sum stays within 32 bits; see
  * tn_requantize_doubled. The code generator checks the sums. */
 #define TN_MOST_RIGHT_SHIFT 22
 
-/* Two int8 values as a pair of halfwords. */
-static inline uint32_t tn_pair(int32_t low, int32_t high)
+/* Two int8 values as a pair of halfwords: side by side; on Armv6-M as the number second + (first << 16), for which a
+ * multiplication can be made to compute both products (dot_tiles.c). */
+static inline uint32_t tn_pair(int32_t first, int32_t second)
 {
-    return ((uint32_t)low & 0xFFFFu) | ((uint32_t)high << 16);
+#if TN_THUMB1
+    return (uint32_t)second + ((uint32_t)first << 16);
+#else
+    return ((uint32_t)first & 0xFFFFu) | ((uint32_t)second << 16);
+#endif
+}
+
+static inline int32_t tn_first_of(uint32_t pair)
+{
+#if TN_THUMB1
+    return (int32_t)(pair - (uint32_t)(int32_t)(int16_t)pair) >> 16;
+#else
+    return (int16_t)pair;
+#endif
+}
+
+static inline int32_t tn_second_of(uint32_t pair)
+{
+#if TN_THUMB1
+    return (int16_t)pair;
+#else
+    return (int32_t)pair >> 16;
+#endif
 }
 
 #if TN_DSP

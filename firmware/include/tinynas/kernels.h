@@ -51,7 +51,7 @@ typedef struct {
     int8_t activation_min;
     int8_t activation_max;
     uint8_t general; /* 1: some multiplier is out of the range of the short requantization */
-    uint8_t reserved;
+    uint8_t wide;    /* 1: some weight is -128, which TFLite's quantizers never give */
 } tn_dot_params;
 
 /* 1x1 convolution with stride 1 and no padding, two output channels at least. `scratch` holds four columns: 16 bytes for
