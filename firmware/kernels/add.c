@@ -14,7 +14,7 @@ typedef struct {
     int32_t zero_point;
 } smaller_operand;
 
-/* The same numbers as tn_add_element in nine instructions, without loads and stores. The operand with the larger scale has a
+/* The same numbers as tn_add_element in ten instructions, without loads and stores. The operand with the larger scale has a
  * multiplier of exactly one half; the other's is smaller, a plain right shift, or one half, too.
  *
  * The larger one's share is (x - zero_point) << 19, exactly. The smaller one's is SMMULR(-2 * (x - zero_point) << 20,

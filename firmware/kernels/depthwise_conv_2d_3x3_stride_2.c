@@ -32,7 +32,7 @@ static TN_KERNEL void fast_row(const tn_plane_channel *channel, const int16_t *r
                      "ldrd   %[w01c], %[w12c], [%[t], #16]\n"
                      "1:\n\t" ROWS(first) ROWS(second)
                          TN_FINISH_OUTPUTS(top)
-                     : [top] "+r"(row), [middle] "+r"(middle), [bottom] "+r"(bottom), [t] "+r"(t), TN_ROW_STATE(outputs),
+                     : [top] "+&r"(row), [middle] "+&r"(middle), [bottom] "+&r"(bottom), [t] "+&r"(t), TN_ROW_STATE(outputs),
                        [w01a] "=&r"(w01a), [w12a] "=&r"(w12a), [w01b] "=&r"(w01b), [w12b] "=&r"(w12b),
                        [w01c] "=&r"(w01c), [w12c] "=&r"(w12c), [xa] "=&r"(xa), [xb] "=&r"(xb), [first] "=&r"(first),
                        [second] "=&r"(second)

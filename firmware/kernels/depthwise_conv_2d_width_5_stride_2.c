@@ -18,31 +18,7 @@
 
 static TN_KERNEL void fast_row(const tn_plane_channel *channel, const int16_t *row, int8_t *output)
 {
-    tn_plane_outputs outputs = tn_row_of_outputs(channel, output);
-    const float end = tn_park((uint32_t)(uintptr_t)(row + 4 * outputs.pairs));
-    const float weights = tn_park((uint32_t)(uintptr_t)channel->weights);
-    const float rows = tn_park(channel->params->kernel_height);
-    const int32_t down = 2 * channel->params->plane_width;
-    uint32_t wa, wb, wc, xa, xb, t;
-    const int16_t *x;
-    const uint32_t *w;
-    int32_t first, second;
-    __asm__ volatile("1:\n\t"
-                     "mov    %[x], %[window]\n\t"
-                     "vmov   %[w], %[weights]\n\t"
-                     "vmov   %[t], %[rows]\n\t"
-                     "mov    %[first], #0\n\t"
-                     "mov    %[second], #0\n\t"
-                     "add    %[window], %[window], #8\n"
-                     "2:\n\t" ROW
-                     "add    %[x], %[x], %[down]\n\t"
-                     "subs   %[t], %[t], #1\n\t"
-                     "bne.w  2b\n\t" TN_FINISH_OUTPUTS(window)
-                     : [window] "+r"(row), TN_ROW_STATE(outputs), [wa] "=&r"(wa), [wb] "=&r"(wb), [wc] "=&r"(wc),
-                       [x] "=&r"(x), [w] "=&r"(w), [xa] "=&r"(xa), [xb] "=&r"(xb), [t] "=&r"(t), [first] "=&r"(first),
-                       [second] "=&r"(second)
-                     : [down] "r"(down), [weights] "t"(weights), [rows] "t"(rows), TN_ROW_OPERANDS(channel, end)
-                     : "cc", "memory");
+    TN_WIDE_ROW(channel, row, output, ROW, 8);
 }
 
 #else

@@ -7,7 +7,7 @@
 TN_KERNEL void tn_clear_plane(const tn_depthwise_planar_params *params, int16_t *plane)
 {
     const uint32_t pair = ((uint32_t)params->input_zero_point & 0xFFFFu) * 0x10001u;
-    uint32_t *word = (uint32_t *)(void *)plane;
+    tn_word *word = (tn_word *)(void *)plane;
     for (int32_t i = params->plane_height * (params->plane_width / 2); i > 0; i--) {
         *word++ = pair;
     }
@@ -39,9 +39,9 @@ TN_KERNEL void tn_gather_plane(const tn_depthwise_planar_params *params, const i
     }
 }
 
-#if TN_DSP
+#if TN_DSP_CORE
 
-/* The weights of a window as pairs, row by row: two instructions less than one weight at a time costs each output. */
+/* The weights of a window as pairs, row by row. */
 static inline void pair_weights(const tn_depthwise_planar_params *params, const int8_t *tap, uint32_t *weights)
 {
     const int32_t last = (params->kernel_width - 1) >> 1;
@@ -75,14 +75,14 @@ TN_KERNEL const uint32_t *tn_unpack_channel(tn_plane_channel *channel, const uin
     channel->multiplier = (int32_t)constants[1];
     channel->taps = (const int8_t *)(constants + 2);
     channel->shift = ~(int32_t)channel->taps[taps];
-#if TN_DSP
+#if TN_DSP_CORE
     if (params->general == 0) {
         const int32_t half = ~channel->shift;
-        channel->doubled_bias = tn_park(constants[0] * 2);
-        channel->parked_multiplier = tn_park(constants[1]);
-        channel->half = tn_park((uint32_t)half);
-        channel->rounding = tn_park((uint32_t)(2 * params->output_zero_point + 1) << half);
-        channel->apart = tn_park((uint32_t)params->output_step);
+        channel->doubled_bias.word = constants[0] * 2;
+        channel->parked_multiplier.word = constants[1];
+        channel->half.word = (uint32_t)half;
+        channel->rounding.word = (uint32_t)(2 * params->output_zero_point + 1) << half;
+        channel->apart.word = (uint32_t)params->output_step;
         channel->weights = weights;
         pair_weights(params, channel->taps, weights);
     }

@@ -233,7 +233,7 @@ static inline const uint32_t *tiles(const uint32_t *w, const uint32_t *columns, 
                      "vmov   %[xa], %[last]\n\t"
                      "cmp    %[x], %[xa]\n\t"
                      "bne.w  0b"
-                     : [w] "+r"(w), [y] "+t"(y), [x] "=&r"(x), [wa] "=&r"(wa), [wb] "=&r"(wb), [xa] "=&r"(xa),
+                     : [w] "+&r"(w), [y] "+&t"(y), [x] "=&r"(x), [wa] "=&r"(wa), [wb] "=&r"(wb), [xa] "=&r"(xa),
                        [xb] "=&r"(xb), [a0] "=&r"(a0), [a1] "=&r"(a1), [a2] "=&r"(a2), [a3] "=&r"(a3), [b0] "=&r"(b0),
                        [b1] "=&r"(b1), [b2] "=&r"(b2), [b3] "=&r"(b3)
                      : [start] "t"(start), [end] "t"(end), [entry] "t"(entry), [zero_point] "t"(doubled_zero_point),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,11 +16,15 @@ from tinynas.engine._weighted_parameters import (
     output_fields,
     window_fields,
 )
+from tinynas.graph.fixed_point import multiply_by_quantized_multiplier
 from tinynas.lowering import KernelCall, column_order, dense_shape, plane_of, row_words
 
 Words = npt.NDArray[np.uint32]
 
-_MOST_RIGHT_SHIFT = 22  # TN_MOST_RIGHT_SHIFT in firmware/include/tinynas/dsp.h
+# The limits of the short requantization: firmware/include/tinynas/dsp.h, at TN_MOST_RIGHT_SHIFT.
+_MOST_RIGHT_SHIFT = 22
+_LARGEST_SUM = 1 << 29
+_LARGEST_CONSTANT = 1 << 20  # any value outside int8 saturates
 _LARGEST_WEIGHT = 127  # that a symmetric quantizer gives
 _LARGEST_INPUT = 128  # of an int8 value, as a magnitude
 
@@ -47,15 +53,14 @@ def conv_2d_im2col(call: KernelCall, name: str) -> StepConstants:
 
 def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -> StepConstants:
     channels = call.output.shape[3]
-    multiplier, shift = multipliers(call, channels)
-    bias = folded_bias(call, channels)
     plane = plane_of(call)
     windows = by_output(call).reshape(channels, *call.weights.shape[1:3])
     by_channel = (windows.transpose(0, 2, 1) if plane.transposed else windows).reshape(channels, -1).astype(np.int8)
     taps = np.zeros((channels, -(-(by_channel.shape[1] + 1) // 4) * 4), np.int8)
     taps[:, : by_channel.shape[1]] = by_channel
-    taps[:, by_channel.shape[1]] = ~shift
-    stream = np.column_stack((bias, multiplier, taps.view("<i4"))).astype(np.int32).view(np.uint32)
+    scaling = _channels(call, by_channel)
+    taps[:, by_channel.shape[1]] = ~scaling.shift
+    stream = np.column_stack((scaling.bias, scaling.multiplier, taps.view("<i4"))).astype(np.int32).view(np.uint32)
     steps = [(image.shape[2] * channels, channels) for image in (call.input, call.output)]  # down, right
     (input_row_step, input_step), (output_row_step, output_step) = (s[::-1] if plane.transposed else s for s in steps)
     fields: Fields = {
@@ -79,9 +84,9 @@ def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -
         "plane_width": plane.size[1],
         "input_zero_point": quantization_of(call.input).zero_point,
         **output_fields(call),
-        "general": _needs_general_requantization(call, by_channel, bias, shift),
-        "row_words": row_words(call, overlapped),
+        "general": scaling.general,
         "overlapped": int(overlapped),
+        "row_words": row_words(call, overlapped),
     }
     return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
 
@@ -89,8 +94,6 @@ def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -
 def _dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     """The stream and the parameters that `tn_dot_tiles` reads: firmware/include/tinynas/dot_tiles.h has the layout."""
     outputs, kernel_height, kernel_width, inputs = dense_shape(call)
-    multiplier, shift = multipliers(call, outputs)
-    bias = folded_bias(call, outputs)
     rows = by_output(call).reshape(outputs, kernel_height, kernel_width * inputs).astype(np.int8)
     order = column_order(kernel_width * inputs)
     # An element that is missing has weight zero: whatever the column holds there counts for nothing.
@@ -100,9 +103,10 @@ def _dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     first[1:] -= outputs % 2  # of an odd number of channels the second is computed twice
     pair = np.stack((first, first + 1), axis=1)
     interleaved = columns[pair].transpose(0, 2, 1).reshape(len(pair), -1).view("<u4")
-    shifts = (~shift[pair].astype(np.int32) & 0xFF) << np.array([0, 8])
-    general = _needs_general_requantization(call, rows.reshape(outputs, -1), bias, shift)
-    channels = np.stack((bias if general else 2 * bias, multiplier.astype(np.int32)), axis=1)
+    scaling = _channels(call, rows.reshape(outputs, -1))
+    shifts = (~scaling.shift[pair] & 0xFF) << np.array([0, 8])
+    bias = scaling.bias if scaling.general else 2 * scaling.bias
+    channels = np.stack((bias, scaling.multiplier), axis=1)
     stream = np.column_stack(
         (interleaved, channels[pair].reshape(len(pair), 4).view(np.uint32), shifts.sum(axis=1).astype(np.uint32))
     )
@@ -111,7 +115,7 @@ def _dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
         "pairs": interleaved.shape[1],
         "output_channels": outputs,
         **output_fields(call),
-        "general": general,
+        "general": scaling.general,
         "wide": int(rows.min(initial=0) < -_LARGEST_WEIGHT),
     }
 
@@ -120,13 +124,41 @@ def _undilated_window_fields(call: KernelCall) -> dict[str, int]:
     return {field: value for field, value in window_fields(call).items() if not field.startswith("dilation")}
 
 
-def _needs_general_requantization(
-    call: KernelCall, rows: npt.NDArray[np.int8], bias: Int32Array, shift: Int32Array
-) -> int:
-    """1 where a channel is outside the range for which `tn_requantize_doubled` is exact (firmware/.../dsp.h)."""
+@dataclass(frozen=True)
+class _Channels:
+    """Requantization of a layer, as the packed kernels read it. Arrays have one entry for each output channel."""
+
+    bias: Int32Array
+    multiplier: Int32Array
+    shift: Int32Array
+    general: int
+
+
+def _channels(call: KernelCall, rows: npt.NDArray[np.int8]) -> _Channels:
+    """The biases, multipliers and shifts of a layer whose weights are `rows`, one row a channel.
+
+    Channels that give one value whatever the input is (dead ones, as folded batch normalizations leave them) often
+    have scales outside the limits of the short requantization. They are given parameters within them, with which they
+    give the same value. `general` is 1 where some other channel is outside the limits (firmware/.../dsp.h).
+    """
+    outputs = len(rows)
+    multiplier, shift = (x.astype(np.int32) for x in multipliers(call, outputs))
+    bias = folded_bias(call, outputs)
     right = -shift.astype(np.int64)
-    largest = np.abs(bias.astype(np.int64)) + _LARGEST_INPUT * np.abs(rows.astype(np.int64)).sum(axis=1)
+    weight_sums = np.abs(rows.astype(np.int64)).sum(axis=1)
+    largest = np.abs(bias.astype(np.int64)) + _LARGEST_INPUT * weight_sums
+    # Their sums are divided by so much that nothing but zero is left.
+    vanishing = (multiplier == 0) | ((right >= 1) & (largest < 1 << np.clip(right - 1, 0, 62)))
+    multiplier, shift = np.where(vanishing, 0, multiplier), np.where(vanishing, -1, shift)
+    # Without weights the bias alone remains: (4 * v) * 2^30 / 2^31 / 2 = v.
+    constant = ~vanishing & (weight_sums == 0)
+    value = multiply_by_quantized_multiplier(bias.astype(np.int64), multiplier, shift)
+    constant &= np.abs(value) < _LARGEST_CONSTANT
+    bias = np.where(constant, 4 * value, bias)
+    multiplier, shift = np.where(constant, 1 << 30, multiplier), np.where(constant, -1, shift)
+    right, largest = -shift.astype(np.int64), np.where(constant, np.abs(4 * value), largest)
     zero_point = abs(2 * quantization_of(call.output).zero_point + 1)
     rounding = zero_point << np.clip(right - 1, 0, 31)
-    exact = (right >= 1) & (right <= _MOST_RIGHT_SHIFT) & (largest < 1 << 29) & (largest + rounding < 1 << 31)
-    return 0 if bool(exact.all()) else 1
+    exact = (right >= 1) & (right <= _MOST_RIGHT_SHIFT) & (largest < _LARGEST_SUM) & (largest + rounding < 1 << 31)
+    general = 0 if bool((exact | vanishing).all()) else 1
+    return _Channels(bias.astype(np.int32), multiplier.astype(np.int32), shift.astype(np.int32), general)

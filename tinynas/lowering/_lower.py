@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes
 from tinynas.lowering._catalogue import UnsupportedGraphError, select_variant
-from tinynas.lowering._geometry import WINDOWED, padding_of
+from tinynas.lowering._geometry import WINDOWED, padding_of, window_of
 from tinynas.lowering._patches import PatchPlan, split_into_patches, step_constant_bytes, step_macs
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._storage import BandTensor, PlannedStep, assign_storage, root_of
@@ -189,7 +189,11 @@ def _require_supported_shapes(call: KernelCall) -> None:
         raise UnsupportedGraphError(f"{where}: all of its inputs are constant; fold it into a constant first")
     if op.kind in _SINGLE_IMAGE and call.input.shape[0] != 1:
         raise UnsupportedGraphError(f"{where}: the engine runs one image at a time, got {list(call.input.shape)}")
-    if max((*call.input.shape, *call.output.shape)) > _MAX_DIMENSION:
+    window = window_of(call.graph, op) if op.kind in WINDOWED else ()
+    if (
+        max((*call.input.shape, *call.output.shape, *call.padding, *(n for pair in window for n in pair)))
+        > _MAX_DIMENSION
+    ):
         raise UnsupportedGraphError(f"{where}: dimensions above {_MAX_DIMENSION}, got {list(call.input.shape)}")
 
 

@@ -11,6 +11,12 @@
 #include "tinynas/dsp.h"
 #include "tinynas/kernels.h"
 
+/* A word on its way to a floating-point register. */
+typedef union {
+    uint32_t word;
+    float parked;
+} tn_parked_word;
+
 /* One channel, and what all rows of its output have in common. */
 typedef struct {
     const tn_depthwise_planar_params *params;
@@ -18,14 +24,14 @@ typedef struct {
     int32_t bias;
     int32_t multiplier;
     int32_t shift;
-#if TN_DSP
+#if TN_DSP_CORE
     const uint32_t *weights; /* the weights in pairs */
-    /* The operands of the short requantization and the step between outputs, on their way to floating-point registers. */
-    float doubled_bias;
-    float parked_multiplier;
-    float rounding;
-    float half;
-    float apart;
+    /* The operands of the short requantization, and the step between outputs. */
+    tn_parked_word doubled_bias;
+    tn_parked_word parked_multiplier;
+    tn_parked_word rounding;
+    tn_parked_word half;
+    tn_parked_word apart;
 #endif
 } tn_plane_channel;
 

@@ -59,7 +59,7 @@ static inline tn_plane_outputs tn_row_of_outputs(const tn_plane_channel *channel
     outputs.y = tn_park((uint32_t)(uintptr_t)output);
     outputs.pairs = count >> 1;
     outputs.odd = tn_park((uint32_t)count & 1u);
-    outputs.apart = channel->apart;
+    outputs.apart = channel->apart.parked;
     if (count == 1) {
         outputs.pairs = 1;
         outputs.odd = tn_park(0);
@@ -69,10 +69,40 @@ static inline tn_plane_outputs tn_row_of_outputs(const tn_plane_channel *channel
 }
 
 /* The operands of TN_FINISH_OUTPUTS in floating-point registers. */
-#define TN_ROW_STATE(outputs) [y] "+t"((outputs).y), [apart] "+t"((outputs).apart), [odd] "+t"((outputs).odd)
+#define TN_ROW_STATE(outputs) [y] "+&t"((outputs).y), [apart] "+&t"((outputs).apart), [odd] "+&t"((outputs).odd)
 #define TN_ROW_OPERANDS(channel, end_)                                                                                 \
-    [doubled_bias] "t"((channel)->doubled_bias), [rounding] "t"((channel)->rounding),                                  \
-        [multiplier] "t"((channel)->parked_multiplier), [half] "t"((channel)->half), [end] "t"(end_)
+    [doubled_bias] "t"((channel)->doubled_bias.parked), [rounding] "t"((channel)->rounding.parked),                                  \
+        [multiplier] "t"((channel)->parked_multiplier.parked), [half] "t"((channel)->half.parked), [end] "t"(end_)
+
+/* The body of a function that computes a row with windows of any height. ROW adds one row of the window to both sums: it reads
+ * input at x, and weights at w, which it moves on, into wa to wd. `step` is how many bytes of the plane two outputs are apart
+ * from the next two. */
+#define TN_WIDE_ROW(channel, row, output, ROW, step)                                                                   \
+    tn_plane_outputs outputs = tn_row_of_outputs(channel, output);                                                     \
+    const float end = tn_park((uint32_t)(uintptr_t)(row) + (uint32_t)((step) * outputs.pairs));                        \
+    const float weights = tn_park((uint32_t)(uintptr_t)(channel)->weights);                                            \
+    const float rows = tn_park((channel)->params->kernel_height);                                                      \
+    const int32_t down = 2 * (channel)->params->plane_width;                                                           \
+    uint32_t wa, wb, wc, wd, xa, xb, t;                                                                                \
+    const int16_t *x;                                                                                                  \
+    const uint32_t *w;                                                                                                 \
+    int32_t first, second;                                                                                             \
+    __asm__ volatile("1:\n\t"                                                                                          \
+                     "mov    %[x], %[window]\n\t"                                                                      \
+                     "vmov   %[w], %[weights]\n\t"                                                                     \
+                     "vmov   %[t], %[rows]\n\t"                                                                        \
+                     "mov    %[first], #0\n\t"                                                                         \
+                     "mov    %[second], #0\n\t"                                                                        \
+                     "add    %[window], %[window], #" #step "\n"                                                       \
+                     "2:\n\t" ROW                                                                                      \
+                     "add    %[x], %[x], %[down]\n\t"                                                                  \
+                     "subs   %[t], %[t], #1\n\t"                                                                       \
+                     "bne.w  2b\n\t" TN_FINISH_OUTPUTS(window)                                                         \
+                     : [window] "+&r"(row), TN_ROW_STATE(outputs), [wa] "=&r"(wa), [wb] "=&r"(wb), [wc] "=&r"(wc),     \
+                       [wd] "=&r"(wd), [x] "=&r"(x), [w] "=&r"(w), [xa] "=&r"(xa), [xb] "=&r"(xb), [t] "=&r"(t),       \
+                       [first] "=&r"(first), [second] "=&r"(second)                                                    \
+                     : [down] "r"(down), [weights] "t"(weights), [rows] "t"(rows), TN_ROW_OPERANDS(channel, end)       \
+                     : "cc", "memory")
 
 #endif
 #endif

@@ -1,38 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The DSP instructions of Armv7E-M and Armv8-M Mainline that the kernels are written around, where C cannot say them.
+ * What the kernels know of the core: which instructions their innermost loops are written in, where C cannot say them.
  *
- * TN_DSP is 1 where a core has them and a floating-point unit: the innermost loops need all fourteen core registers, so
- * compile them optimized and with -fomit-frame-pointer; what changes once a loop waits in floating-point registers.
- * Without TN_DSP, and with -DTN_PORTABLE anywhere, the portable C beside each kernel is compiled; both give the same bits.
+ * TN_DSP_CORE is 1 on cores with the DSP instructions of Armv7E-M and Armv8-M Mainline and a floating-point unit, and
+ * TN_ARMV6M on Armv6-M. They depend on the architecture alone, and so does what lies in memory between functions: files
+ * compiled with other optimizations work together.
+ *
+ * TN_DSP and TN_THUMB1 say that the assembly for these cores is compiled. Its innermost loops need all fourteen core registers,
+ * so it wants optimization and -fomit-frame-pointer; what changes once a loop waits in floating-point registers. Without
+ * optimization, and with -DTN_PORTABLE, the portable C beside it is compiled instead. Both give the same bits.
  */
 #ifndef TINYNAS_DSP_H
 #define TINYNAS_DSP_H
 
 #include <stdint.h>
 
-#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP) && defined(__OPTIMIZE__) && !defined(TN_PORTABLE)
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP)
+#define TN_DSP_CORE 1
+#else
+#define TN_DSP_CORE 0
+#endif
+
+#ifdef __ARM_ARCH_6M__
+#define TN_ARMV6M 1
+#else
+#define TN_ARMV6M 0
+#endif
+
+#if defined(__OPTIMIZE__) && !defined(TN_PORTABLE)
+#define TN_ASSEMBLY 1
+#else
+#define TN_ASSEMBLY 0
+#endif
+
+/* Clang cannot pass floats through assembly where the ABI has none. */
+#if TN_DSP_CORE && TN_ASSEMBLY && (defined(__ARM_PCS_VFP) || !defined(__clang__))
 #define TN_DSP 1
 #else
 #define TN_DSP 0
 #endif
 
-/* 1 on Armv6-M, which multiplies 32 bits by 32 into 32 and has sixteen-bit instructions only. */
-#if defined(__ARM_ARCH_6M__) && defined(__OPTIMIZE__) && !defined(TN_PORTABLE)
+/* GCC has no high registers for operands where it optimizes Armv6-M code for size. */
+#if TN_ARMV6M && TN_ASSEMBLY && (defined(__clang__) || !defined(__OPTIMIZE_SIZE__))
 #define TN_THUMB1 1
 #else
 #define TN_THUMB1 0
 #endif
 
-/* The largest right shift with which `(2 * zero_point + 1) << (right shift - 1)` plus a sum stays within 32 bits; see
- * tn_requantize_doubled. The code generator checks the sums. */
+/* Words over memory that is also read and written as halfwords. */
+typedef uint32_t __attribute__((may_alias)) tn_word;
+
+/* The short requantization holds for right shifts up to this, sums below 2^29 in magnitude, and sums plus
+ * `(2 * zero_point + 1) << (right shift - 1)` below 2^31. The code generator checks every channel against the largest sum that
+ * its weights allow, and marks a layer as `general` where one is outside. The first limit keeps the addend within 32 bits,
+ * the second is what tn_multiply_in_halves needs; tn_requantize_doubled would do with 2^30. */
 #define TN_MOST_RIGHT_SHIFT 22
 
 /* Two int8 values as a pair of halfwords: side by side; on Armv6-M as the number second + (first << 16), for which a
  * multiplication can be made to compute both products (dot_tiles.c). */
 static inline uint32_t tn_pair(int32_t first, int32_t second)
 {
-#if TN_THUMB1
+#if TN_ARMV6M
     return (uint32_t)second + ((uint32_t)first << 16);
 #else
     return ((uint32_t)first & 0xFFFFu) | ((uint32_t)second << 16);
@@ -41,7 +69,7 @@ static inline uint32_t tn_pair(int32_t first, int32_t second)
 
 static inline int32_t tn_first_of(uint32_t pair)
 {
-#if TN_THUMB1
+#if TN_ARMV6M
     return (int32_t)(pair - (uint32_t)(int32_t)(int16_t)pair) >> 16;
 #else
     return (int16_t)pair;
@@ -50,7 +78,7 @@ static inline int32_t tn_first_of(uint32_t pair)
 
 static inline int32_t tn_second_of(uint32_t pair)
 {
-#if TN_THUMB1
+#if TN_ARMV6M
     return (int16_t)pair;
 #else
     return (int32_t)pair >> 16;
@@ -60,7 +88,7 @@ static inline int32_t tn_second_of(uint32_t pair)
 #if TN_DSP
 
 /* Four bytes from any address: LDR may be unaligned on these cores, LDRD and LDM may not. */
-typedef struct __attribute__((packed)) {
+typedef struct __attribute__((packed, may_alias)) {
     uint32_t value;
 } tn_unaligned_word;
 
@@ -107,7 +135,7 @@ static inline float tn_park(uint32_t value)
  * only a negative sum that rounds to x = 0 has another, and there 2^(right - 1) - 1 and 2^(right - 1) both give 0, since
  * right >= 1. So with half = right - 1 and rounding = (2 * zero_point + 1) << half, which holds the zero point too,
  *     result = saturate((SMMLAR(2 * sum, multiplier, rounding + (sum >> 31)) >> half) >> 1).
- * Valid for right shifts from 1 to TN_MOST_RIGHT_SHIFT, |sum| < 2^30 and |rounding| + |sum| < 2^31. */
+ * Valid within the limits at TN_MOST_RIGHT_SHIFT. */
 static inline int32_t tn_requantize_doubled(int32_t doubled, int32_t multiplier, int32_t rounding, int32_t half)
 {
     int32_t result;

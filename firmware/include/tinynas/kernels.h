@@ -50,8 +50,8 @@ typedef struct {
     int16_t output_zero_point;
     int8_t activation_min;
     int8_t activation_max;
-    uint8_t general; /* 1: some multiplier is out of the range of the short requantization */
-    uint8_t wide;    /* 1: some weight is -128, which TFLite's quantizers never give */
+    uint8_t general; /* 1: a channel is outside the limits of the short requantization (dsp.h) */
+    uint8_t wide;    /* 1: a weight is -128, for which Armv6-M takes another loop; TFLite's quantizers never give one */
 } tn_dot_params;
 
 /* 1x1 convolution with stride 1 and no padding, two output channels at least. `scratch` holds four columns: 16 bytes for
@@ -175,10 +175,9 @@ typedef struct {
     int16_t output_zero_point;
     int8_t activation_min;
     int8_t activation_max;
-    uint8_t general; /* as in tn_dot_params */
-    uint8_t row_words;  /* pairs of weights that the kernel wants for each row of the window */
+    uint8_t general;    /* as in tn_dot_params */
     uint8_t overlapped; /* 1: (w0 w1) (w2 w3) ... and then (w1 w2) (w3 w4) ...; 0: (w0 w1) ... (w4 0) */
-    uint8_t reserved;
+    uint16_t row_words; /* pairs of weights that the kernel wants for each row of the window */
 } tn_depthwise_planar_params;
 
 /* Any window and stride. */

@@ -1,0 +1,147 @@
+"""The assembly of the fast kernels on emulated cores: even and odd sizes, dead channels, and mixed builds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinynas.boards import Toolchain, load_toolchain
+from tinynas.engine import generate
+from tinynas.graph import DType, Graph, GraphBuilder, Quantization
+from tinynas.latency import with_random_constants
+from tinynas.lowering import lower
+from tinynas.memory import plan_arena
+from tinynas.targets import CORES, Core
+from tinynas.testing.layers import LayerImage, check_layers, layer_of
+
+Layer = Callable[[GraphBuilder], int]
+_FAST = ("tn_dot_params", "tn_depthwise_planar_params")
+
+
+def _network(layer: Layer, seed: int = 1) -> Graph:
+    b = GraphBuilder("layer", DType.INT8)
+    return with_random_constants(b.build([layer(b)]), seed=seed)
+
+
+def _depthwise(height: int, width: int, channels: int, kernel: int | tuple[int, int], stride: int) -> Graph:
+    return _network(
+        lambda b: b.depthwise_conv_2d(b.input((1, height, width, channels)), kernel, stride=stride, name="layer")
+    )
+
+
+def _dense(height: int, width: int, inputs: int, outputs: int, kernel: int, stride: int) -> Graph:
+    return _network(
+        lambda b: b.conv_2d(b.input((1, height, width, inputs)), outputs, kernel, stride=stride, name="layer")
+    )
+
+
+def _layers() -> dict[str, Graph]:
+    layers = {
+        f"depthwise {height}x{width} window {kernel} stride {stride}": _depthwise(height, width, 12, kernel, stride)
+        for height, width in ((12, 12), (13, 11), (11, 14), (16, 3))
+        for kernel in (3, 5, 7, 4, (5, 3), (3, 7))
+        for stride in (1, 2)
+    }
+    layers |= {
+        f"dense {height}x{width}x{inputs} to {outputs} window {kernel} stride {stride}": _dense(
+            height, width, inputs, outputs, kernel, stride
+        )
+        for height, width, inputs, outputs, kernel, stride in (
+            *((9, 7, 16, 8, 1, 1), (9, 7, 13, 11, 1, 1), (5, 5, 2, 3, 1, 1), (1, 3, 40, 7, 1, 1), (7, 7, 1, 6, 3, 2)),
+            *((8, 9, 3, 9, 3, 1), (9, 8, 4, 5, 3, 2), (8, 8, 12, 8, 3, 1), (7, 9, 5, 4, 5, 2), (6, 6, 1, 2, 1, 2)),
+        )
+    }
+    return layers
+
+
+def _is_fast(graph: Graph, folder: Path) -> bool:
+    schedule = lower(graph)
+    generate(schedule, plan_arena(schedule), folder)
+    return ".general = 0" in (folder / "model_constants.c").read_text()
+
+
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4f"])
+def test_layers_within_the_limits(core: str, tmp_path: Path) -> None:
+    layers = _layers()
+    images = [layer_of(name, lower(graph)) for name, graph in layers.items()]
+    results = list(check_layers(LayerImage(images, CORES[core], load_toolchain("zig"), tmp_path / "image")))
+    assert [f"{result.description}: {result}" for result in results if not result.passed] == []
+    packed = {name: graph for name, graph in layers.items() if lower(graph).steps[0].variant != "conv_2d"}
+    packed = {n: g for n, g in packed.items() if lower(g).steps[0].variant != "depthwise_conv_2d"}
+    assert len(packed) > 40
+    assert [name for name, graph in packed.items() if not _is_fast(graph, tmp_path)] == []
+
+
+def _with_dead_channels(graph: Graph) -> Graph:
+    """Three channels that give one value whatever the input is, with scales that no short requantization expresses."""
+    (op,) = graph.ops
+    tensors = list(graph.tensors)
+    weights, bias = tensors[op.inputs[1]], tensors[op.inputs[2]]
+    x = tensors[op.inputs[0]].quantization
+    assert weights.data is not None
+    assert weights.quantization is not None
+    assert bias.data is not None
+    assert x is not None
+    axis = weights.quantization.axis
+    data, offsets, scales = (
+        np.moveaxis(weights.data.copy(), axis, 0),
+        bias.data.copy(),
+        list(weights.quantization.scales),
+    )
+    for channel, scale, offset in ((0, 1e-9, 0), (1, 1e-30, 1000), (2, 40.0, 3)):
+        data[channel], offsets[channel], scales[channel] = 0, offset, float(np.float32(scale))
+    zeros = (0,) * len(scales)
+    quantization = Quantization(tuple(scales), zeros, axis)
+    tensors[op.inputs[1]] = replace(weights, data=np.moveaxis(data, 0, axis).copy(), quantization=quantization)
+    bias_scales = tuple(float(np.float32(np.float32(x.scale) * np.float32(s))) for s in scales)
+    tensors[op.inputs[2]] = replace(bias, data=offsets, quantization=Quantization(bias_scales, zeros, 0))
+    return replace(graph, tensors=tuple(tensors))
+
+
+@pytest.mark.parametrize("graph", [_dense(8, 8, 12, 8, 1, 1), _depthwise(12, 12, 12, 3, 1)], ids=["dense", "depthwise"])
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4f"])
+def test_dead_channels_do_not_slow_a_layer_down(graph: Graph, core: str, tmp_path: Path) -> None:
+    dead = _with_dead_channels(graph)
+    assert _is_fast(dead, tmp_path)
+    image = LayerImage([layer_of("dead", lower(dead))], CORES[core], load_toolchain("zig"), tmp_path / "image")
+    (result,) = check_layers(image)
+    assert result.passed, f"{result.description}: {result}"
+
+
+class _OneFileUnoptimized:
+    """A toolchain that compiles one kernel file for a debugger."""
+
+    name = "zig"
+
+    def __init__(self, source: str) -> None:
+        self._inner: Toolchain = load_toolchain("zig")
+        self._source = source
+        self.changed = False
+
+    def version(self) -> str:
+        return f"{self._inner.version()} without optimization of {self._source}"
+
+    def compile(self, core: Core, source: Path, output: Path, flags: Sequence[str]) -> None:
+        if source.name == self._source:
+            flags = ["-O0" if flag == "-O2" else flag for flag in flags]
+            self.changed = True
+        self._inner.compile(core, source, output, flags)
+
+    def link(self, core: Core, objects: Sequence[Path], script: Path, output: Path) -> None:
+        self._inner.link(core, objects, script, output)
+
+
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4f"])
+@pytest.mark.parametrize("source", ["dot_tiles.c", "conv_1x1.c", "depthwise_plane.c", "depthwise_conv_2d_3x3.c"])
+def test_a_file_compiled_without_optimization_works_with_the_others(core: str, source: str, tmp_path: Path) -> None:
+    b = GraphBuilder("mixed", DType.INT8)
+    x = b.depthwise_conv_2d(b.conv_2d(b.input((1, 9, 9, 5)), 16, 1, name="expand"), 3, name="depthwise")
+    graph = with_random_constants(b.build([b.conv_2d(x, 7, 1, name="project")]), seed=2)
+    toolchain = _OneFileUnoptimized(source)
+    (result,) = check_layers(LayerImage([layer_of("mixed", lower(graph))], CORES[core], toolchain, tmp_path))
+    assert result.passed, f"{result.description}: {result}"
+    assert toolchain.changed, f"{source} was not compiled"
