@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from tinynas.memory import embedded_code, plan_arena
 from tinynas.memory.tflm import TflmMemoryModel, offline_plan
 from tinynas.pipeline._atomic import write_atomically
 from tinynas.pipeline._lowering import DEFAULT_LOWERING
-from tinynas.pipeline._winner import schedule_of_winner
+from tinynas.pipeline._winner import read_result, schedule_of_winner
 
 
 class ExportError(UsageError):
@@ -39,10 +38,11 @@ def export_winner(
 
     Raises:
         ExportError: the run is not finished, or `out` exists and `force` is not given.
+        ResultFormatError: another version finished the run.
     """
     model = run_directory / "winner.tflite"
-    result = run_directory / "result.json"
-    if not model.is_file() or not result.is_file():
+    document = read_result(run_directory)
+    if not model.is_file() or document is None:
         raise ExportError(f"{run_directory} holds no finished run: `tinynas run` finishes it, then export")
     _require_c_project(out, prefix)
     _require_free(out, force)
@@ -53,7 +53,6 @@ def export_winner(
         out.parent.mkdir(parents=True, exist_ok=True)
         write_onnx(read_tflite(run_directory / "winner" / "float.tflite"), out)
         return {"format": "onnx", "files": [str(out)]}
-    document = json.loads(result.read_bytes())
     return _c_project(schedule_of_winner(document, read_tflite(model)), out, _info(document), prefix)
 
 
