@@ -77,6 +77,8 @@ def export_model(
         FormatError: the model cannot be read.
     """
     graph = read_tflite(model)
+    if out.suffix == ".onnx":
+        raise ExportError(f"{out}: an .onnx file is the float network of a finished run; {model} is an int8 model")
     if plan_offline != (out.suffix == ".tflite"):
         raise ExportError(
             f"{out}: --offline-plan goes with a .tflite file, and a .tflite file with --offline-plan; without it, name "
