@@ -8,10 +8,20 @@ from typing import Any
 
 from tinynas.engine import DEFAULT_PREFIX, ModelInfo, export
 from tinynas.errors import UsageError
-from tinynas.formats import add_offline_plan, read_tflite, tensor_table, write_onnx
+from tinynas.formats import (
+    OFFLINE_PLAN_METADATA,
+    FormatError,
+    add_offline_plan,
+    read_metadata,
+    read_offline_plan,
+    read_tflite,
+    tensor_table,
+    write_onnx,
+)
+from tinynas.graph import Graph
 from tinynas.lowering import Schedule
 from tinynas.memory import embedded_code, plan_arena
-from tinynas.memory.tflm import TflmMemoryModel, offline_plan
+from tinynas.memory.tflm import FileTensors, Kernels, TflmMemoryModel, TflmUnsupportedError, offline_plan
 from tinynas.pipeline._atomic import write_atomically
 from tinynas.pipeline._lowering import DEFAULT_LOWERING
 from tinynas.pipeline._winner import read_result, schedule_of_winner
@@ -57,7 +67,13 @@ def export_winner(
 
 
 def export_model(
-    model: Path, out: Path, *, plan_offline: bool = False, prefix: str = DEFAULT_PREFIX, force: bool = False
+    model: Path,
+    out: Path,
+    *,
+    plan_offline: bool = False,
+    kernels: Kernels = "reference",
+    prefix: str = DEFAULT_PREFIX,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Write an int8 model file in another form.
 
@@ -66,11 +82,13 @@ def export_model(
         out: `*.tflite` gets the same model with an offline plan of TFLM's arena; any other name becomes a folder with
             the generated C, the kernels it needs and a Makefile.
         plan_offline: store the plan; goes with a `.tflite` and is the only change that one can get.
+        kernels: whose scratch the plan is for.
         prefix: of the C project's names.
         force: replace what is there.
 
     Returns:
-        `format`, `files`, and for an offline plan `head_bytes` and `saved_bytes` of TFLM's arena (32-bit Arm).
+        `format`, `files`, and for an offline plan `kernels`, `stored` (False: the file's own plan, or TFLM's, is as
+        good, and the file was copied), `head_bytes` and `saved_bytes` of TFLM's arena (32-bit Arm).
 
     Raises:
         ExportError: `out` exists and `force` is not given, or the request makes no sense.
@@ -88,16 +106,37 @@ def export_model(
     _require_free(out, force)
     if not plan_offline:
         return _c_project(DEFAULT_LOWERING(graph), out, None, prefix)
-    tensors = tensor_table(model)
-    plan = offline_plan(graph, TflmMemoryModel(4), tensors)
-    # Never worse than before: where TFLM's own plan is as good, the file stays as it is.
-    write_atomically(out, add_offline_plan(model, plan.offsets) if plan.saved_bytes else model.read_bytes())
+    return _planned(model, graph, out, kernels)
+
+
+def _planned(model: Path, graph: Graph, out: Path, kernels: Kernels) -> dict[str, Any]:
+    """The model with a plan, where that is better than what the file has: never worse than before."""
+    tensors, tflm = tensor_table(model), TflmMemoryModel(4, kernels)
+    before = _head_before(model, graph, tflm, tensors)
+    plan = offline_plan(graph, tflm, tensors)
+    # A plan in the file that TFLM refuses is replaced, whatever that saves.
+    stored = before is None or plan.head_bytes < before
+    write_atomically(out, add_offline_plan(model, plan.offsets) if stored else model.read_bytes())
     return {
         "format": "tflite",
         "files": [str(out)],
-        "head_bytes": plan.head_bytes,
-        "saved_bytes": plan.saved_bytes,
+        "kernels": kernels,
+        "stored": stored,
+        "head_bytes": plan.head_bytes if before is None else min(before, plan.head_bytes),
+        "saved_bytes": 0 if before is None else max(0, before - plan.head_bytes),
     }
+
+
+def _head_before(model: Path, graph: Graph, tflm: TflmMemoryModel, tensors: FileTensors) -> int | None:
+    """The head of TFLM's arena with the file as it is; None where TFLM refuses the plan in it."""
+    metadata = read_metadata(model).get(OFFLINE_PLAN_METADATA)
+    try:
+        stored = None if metadata is None else read_offline_plan(metadata)
+        return tflm.sram(graph, tensors, stored).head_bytes
+    except (FormatError, TflmUnsupportedError):
+        if metadata is None:
+            raise
+        return None
 
 
 def _require_free(out: Path, force: bool) -> None:
