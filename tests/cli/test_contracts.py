@@ -17,7 +17,7 @@ from tinynas.testing import run_tflm
 
 
 def skeleton(side: int, channels: int) -> Graph:
-    builder = GraphBuilder("small", DType.INT8)
+    builder = GraphBuilder("main", DType.INT8)
     x = builder.input((1, side, side, 2))
     x = builder.conv_2d(x, channels, (3, 3), stride=2, name="stem")
     x = builder.depthwise_conv_2d(x, (3, 3), name="depthwise")
@@ -268,6 +268,7 @@ def test_any_model_becomes_a_c_project(model: Path, tmp_path: Path, capsys: pyte
     code, document, _ = call(capsys, "export", str(model), str(tmp_path / "project"))
     assert (code, document["format"]) == (0, "c")
     assert {Path(file).name for file in document["files"]} >= {"model.h", "model.c", "kernels.h", "Makefile"}
+    assert '#define TN_MODEL_NAME "small"' in (tmp_path / "project" / "model.h").read_text()
     code, document, _ = call(capsys, "export", str(model), str(tmp_path / "project"))
     assert code == 2
     assert "--force" in document["error"]
@@ -336,6 +337,19 @@ def test_a_stored_plan_is_seen_and_not_stored_again(
         main(["export", str(after), str(again), *words, "--force"])
     assert f"with the {kernels} kernels" in (out := capsys.readouterr().out)
     assert "nothing saved, file copied" in out
+
+
+def test_figures_of_stale_memory_models_are_said_to_be_so(
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tinynas.memory._model_files.firmware_hash", lambda: "other sources")
+    call(capsys, "export", str(model), str(tmp_path / "project"))
+    assert len(caplog.messages) == 2  # one line a toolchain
+    assert all("stale" in line and "native-cortex-m4f-" in line for line in caplog.messages)
 
 
 def test_exports_that_make_no_sense(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

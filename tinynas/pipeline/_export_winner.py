@@ -105,7 +105,7 @@ def export_model(
     _require_c_project(out, prefix)
     _require_free(out, force)
     if not plan_offline:
-        return _c_project(DEFAULT_LOWERING(graph), out, None, prefix)
+        return _c_project(DEFAULT_LOWERING(graph), out, ModelInfo(model.stem), prefix)
     return _planned(model, graph, out, kernels)
 
 
@@ -149,12 +149,11 @@ def _require_c_project(out: Path, prefix: str) -> None:
         raise ExportError(f"{out}: --prefix goes with a folder for the C project; a {out.suffix} file has no symbols")
 
 
-def _c_project(schedule: Schedule, out: Path, info: ModelInfo | None, prefix: str) -> dict[str, Any]:
+def _c_project(schedule: Schedule, out: Path, info: ModelInfo, prefix: str) -> dict[str, Any]:
     if out.is_file():
         raise ExportError(f"{out} is a file: name a folder for the C project")
     embedded = (*embedded_code(schedule, "zig"), *embedded_code(schedule, "gcc"))
-    info = replace(info or ModelInfo(schedule.graph.name), embedded=embedded)
-    export(schedule, plan_arena(schedule), out, info, prefix=prefix)
+    export(schedule, plan_arena(schedule), out, replace(info, embedded=embedded), prefix=prefix)
     return {"format": "c", "files": sorted(str(path) for path in out.rglob("*") if path.is_file())}
 
 
