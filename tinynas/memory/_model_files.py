@@ -191,5 +191,5 @@ def warn_if_stale(memory: KernelMemory | RuntimeMemory, path: Path, board: Board
         reasons.append(f"it was fitted with {fitted.get('compiler')}, the compiler here is {compiler}")
     if reasons:
         logger.warning(
-            "memory model %s is stale: %s; run %s", path.name, " and ".join(reasons), _command(board.name, path)
+            "memory model %s is stale: %s; run %s", path.name, " and ".join(reasons), _command(board.argument, path)
         )
