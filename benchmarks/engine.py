@@ -1,12 +1,15 @@
 """Networks and layers with our engine and with its peers: instructions, bits, flash and arena.
 
-    python benchmarks/engine.py [MODEL.tflite ...] [--against OTHER.tflite ...] [--board virt-m4] [--json FILE]
+    python benchmarks/engine.py [MODEL.tflite ...] [--models DIR] [--board virt-m4] [--json FILE]
 
-Without models, the three of ../shared/models. Each is built with every toolchain that is installed, run on the virtual
-board, and compared twice: the output of the firmware for 10 random inputs, and on the same core every tensor of every
-step, each in memory of its own, with the access checks of random_layers.py. The reference executor itself is compared
-with LiteRT's reference kernels in every tensor. A second table has a sweep of layers. Peers' figures and their source
-are in peer_figures.py; where there is none for a network, CMSIS-NN's is added up by layer and marked "estimated".
+Without models, all .tflite files of DIR: there are figures of peers for kws_ref_model and pretrainedResnet_quant (of
+MLPerf Tiny) and person_detect (of TensorFlow Lite Micro). --against adds further files to either.
+
+Each is built with every toolchain that is installed, run on the virtual board, and compared twice: the output of the
+firmware for 10 random inputs, and on the same core every tensor of every step, each in memory of its own, with the
+access checks of random_layers.py. The reference executor itself is compared with LiteRT's reference kernels in every
+tensor. A second table has a sweep of layers. Peers' figures and their source are in peer_figures.py; where there is
+none for a network, CMSIS-NN's is added up by layer and marked "estimated".
 Exit code 1: something is not bit-exact, or touches memory that is not its own.
 """
 
@@ -29,13 +32,15 @@ from rich.table import Table
 
 from tinynas.targets import load_board
 
-_MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
+_FOLDERS = (Path("models"), Path(__file__).resolve().parents[2] / "shared" / "models")
+"""Where models are looked for, the first that exists; otherwise --models names a folder."""
 
 
 def main() -> None:
     """Print both tables; exit 1 if anything is wrong in any bit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", type=Path, help=f"int8 .tflite files; default: those in {_MODELS}")
+    parser.add_argument("models", nargs="*", type=Path, help="int8 .tflite files; default: those of --models")
+    parser.add_argument("--models", dest="folder", type=Path, metavar="DIR", help="a folder of int8 .tflite files")
     parser.add_argument("--against", nargs="+", type=Path, default=[], metavar="MODEL.tflite", help="further files")
     parser.add_argument("--board", default="virt-m4", help="virt-m4, virt-m7, virt-m33, virt-m0plus or any other")
     parser.add_argument("--toolchain", action="append", choices=("zig", "gcc"), help="default: all installed")
@@ -44,9 +49,10 @@ def main() -> None:
     parser.add_argument("--no-networks", action="store_true", help="the sweep of layers only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything as JSON; - for stdout")
     options = parser.parse_args()
-    models = [*(options.models or sorted(_MODELS.glob("*.tflite"))), *options.against]
+    folder: Path = options.folder or next((path for path in _FOLDERS if path.is_dir()), _FOLDERS[0])
+    models = [*(options.models or sorted(folder.glob("*.tflite"))), *options.against]
     if not models and not options.no_networks:
-        parser.error(f"there are no .tflite files in {_MODELS}: name some")
+        parser.error(f"there are no .tflite files in {folder}: name some, or a folder with --models")
     found = ["zig", *(["gcc"] if shutil.which("arm-none-eabi-gcc") else [])]
     toolchains: list[str] = options.toolchain or found
     board = load_board(options.board)

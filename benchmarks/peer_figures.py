@@ -1,8 +1,8 @@
 """What the same work takes with the libraries that engineers use today, as data with their source.
 
-All figures are instructions of int8 inference on a Cortex-M4 with zero wait states, compiled by gcc 12.2, measured on
-the same .tflite files; they are those that the engine's requirements (issue 4) set as the mark to beat. Where a network
-has no measured figure, `estimate` adds up the figures by layer.
+Measured: TensorFlow Lite Micro with CMSIS-NN, and TinyEngine, from their sources of 2026-08, compiled by gcc 12.2 for a
+Cortex-M4 with zero wait states; instructions of one int8 inference of the same .tflite files. Where a network has no
+measured figure, `estimate` adds up the figures by layer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from types import MappingProxyType
 from tinynas.graph import Conv2DAttributes, DepthwiseConv2DAttributes, Graph, Op, OpKind
 from tinynas.lowering import Schedule
 
-SOURCE = "issue 4: Cortex-M4, gcc 12.2, zero wait states, instructions of one inference"
+SOURCE = (
+    "TFLM with CMSIS-NN, and TinyEngine, sources of 2026-08: "
+    "Cortex-M4, gcc 12.2, zero wait states, instructions of one inference"
+)
 
 
 @dataclass(frozen=True)

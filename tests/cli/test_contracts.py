@@ -17,7 +17,7 @@ from tinynas.testing import run_tflm
 
 
 def skeleton(side: int, channels: int) -> Graph:
-    builder = GraphBuilder("small", DType.INT8)
+    builder = GraphBuilder("main", DType.INT8)
     x = builder.input((1, side, side, 2))
     x = builder.conv_2d(x, channels, (3, 3), stride=2, name="stem")
     x = builder.depthwise_conv_2d(x, (3, 3), name="depthwise")
@@ -58,6 +58,7 @@ INSPECT_KEYS = {
     "sram": {
         "arena_bytes",
         "arena_lower_bound_bytes",
+        "minimum_arena_bytes",
         "persistent_bytes",
         "runtime_bytes",
         "stack_bytes",
@@ -65,7 +66,10 @@ INSPECT_KEYS = {
         "available_bytes",
     },
     "flash": {"weights_bytes", "code_bytes", "total_bytes", "available_bytes"},
-    "latency": {"predicted_cycles", "predicted_ms", "low_ms", "high_ms", "basis"},
+    "latency": {
+        *("predicted_cycles", "predicted_ms", "low_ms", "high_ms", "basis"),
+        *("predicted_instructions", "low_instructions", "high_instructions"),
+    },
 }
 
 
@@ -86,8 +90,56 @@ def test_inspect(engine: str, model: Path, capsys: pytest.CaptureFixture[str]) -
     kinds = {"in-place", "reorder", "patches", "offline-plan"} if engine == "native" else {"offline-plan"}
     assert {option["kind"] for option in document["memory"]["options"]} == kinds
     assert all(option["saved_bytes"] >= 0 for option in document["memory"]["options"])
+    sram, latency = document["sram"], document["latency"]
+    if engine == "native":
+        assert sram["minimum_arena_bytes"] is None
+        assert 0 < latency["low_instructions"] <= latency["predicted_instructions"] <= latency["high_instructions"]
+    else:
+        assert sram["minimum_arena_bytes"] >= sram["arena_bytes"] + sram["persistent_bytes"]
+        assert latency["predicted_instructions"] is None
     # TFLM's code size is not modelled: whether the model fits is unknown, which is neither yes nor no (exit 1).
     assert (code, document["fits"]) == (0, True if engine == "native" else None)
+
+
+def long_names(tmp_path: Path) -> Path:
+    """A model with names as converters write them."""
+    builder = GraphBuilder("long", DType.INT8)
+    x = builder.input((1, 8, 8, 2))
+    for index in range(4):
+        x = builder.conv_2d(x, 4, (3, 3), name=";".join(f"functional/layer_{index}/part_{i}/BiasAdd" for i in range(9)))
+    path = tmp_path / "long.tflite"
+    write_tflite(with_random_constants(builder.build([x]), seed=1), path)
+    return path
+
+
+def test_inspect_shortens_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "arena.svg"
+    with pytest.raises(SystemExit):
+        main(["inspect", str(long_names(tmp_path)), "--board", "virt-m4", "--plot", str(picture)])
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "functional/layer_1/part_0/BiasAdd" in captured.out
+    assert "part_1" not in captured.out
+    assert "part_1" not in picture.read_text(encoding="utf-8")
+
+
+def test_inspect_says_what_tensor_arena_must_be(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("inspect", str(model), "--board", "virt-m4", "--engine", "tflm")
+    _, document, _ = call(capsys, *words)
+    with pytest.raises(SystemExit):
+        main(words)
+    assert f"tensor_arena[{document['sram']['minimum_arena_bytes']}], 16-byte aligned: head " in capsys.readouterr().out
+
+
+def test_inspect_draws_nothing_where_it_cannot(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    absent = tmp_path / "absent"
+    words = ("inspect", str(model), "--board", "virt-m4", "--plot")
+    code, document, _ = call(capsys, *words, str(absent / "arena.svg"))
+    assert (code, "there is no folder" in document["error"], absent.exists()) == (2, True, False)
+    code, document, _ = call(capsys, *words, str(tmp_path / "arena.svg"), "--engine", "tflm")
+    assert (code, "leave out --engine tflm" in document["error"]) == (2, True)
+    code, document, _ = call(capsys, *words[:-1], "--engine", "foo")
+    assert (code, document["error"]) == (2, "Invalid value for '--engine': 'foo' is not one of 'native', 'tflm'.")
 
 
 def test_inspect_draws_the_arena(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,6 +268,7 @@ def test_any_model_becomes_a_c_project(model: Path, tmp_path: Path, capsys: pyte
     code, document, _ = call(capsys, "export", str(model), str(tmp_path / "project"))
     assert (code, document["format"]) == (0, "c")
     assert {Path(file).name for file in document["files"]} >= {"model.h", "model.c", "kernels.h", "Makefile"}
+    assert '#define TN_MODEL_NAME "small"' in (tmp_path / "project" / "model.h").read_text()
     code, document, _ = call(capsys, "export", str(model), str(tmp_path / "project"))
     assert code == 2
     assert "--force" in document["error"]
@@ -241,6 +294,75 @@ def test_an_offline_plan_lowers_the_arena_and_changes_no_output(
     code, document, _ = call(capsys, "export", str(before), str(tmp_path / "copy.tflite"))
     assert code == 2
     assert "--offline-plan" in document["error"]
+
+
+def branches(tmp_path: Path) -> Path:
+    """A block that TFLM's own planner does not place at the lower bound."""
+    builder = GraphBuilder("branches", DType.INT8)
+    first = builder.conv_2d(builder.input((1, 16, 16, 8)), 7, (1, 1), name="a")
+    x = first
+    for index, channels in enumerate((9, 8, 8)):
+        x = builder.conv_2d(x, channels, (1, 1), name=f"b{index}")
+    graph = builder.build([builder.add(x, builder.conv_2d(first, 8, (1, 1), name="skip"), name="join")])
+    path = tmp_path / "branches.tflite"
+    write_tflite(with_random_constants(graph, seed=2), path)
+    return path
+
+
+@pytest.mark.parametrize("kernels", ["reference", "cmsis-nn"])
+def test_a_stored_plan_is_seen_and_not_stored_again(
+    kernels: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after, again = branches(tmp_path), tmp_path / "after.tflite", tmp_path / "again.tflite"
+
+    def inspected(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+        words = ("inspect", str(path), "--board", "virt-m4", "--engine", "tflm", "--kernels", kernels)
+        _, document, _ = call(capsys, *words)
+        return document["sram"], document["memory"]["options"][0]
+
+    sram, option = inspected(before)
+    assert (option["applied"], "export" in option["how"]) == (False, True)
+    assert ("--kernels cmsis-nn" in option["how"]) == (kernels == "cmsis-nn")
+    assert sram["arena_bytes"] - option["saved_bytes"] == option["arena_bytes"]
+    words = ("--offline-plan", "--kernels", kernels)
+    _, stored, _ = call(capsys, "export", str(before), str(after), *words)
+    assert (stored["kernels"], stored["stored"], stored["saved_bytes"]) == (kernels, True, option["saved_bytes"])
+    planned, applied = inspected(after)
+    assert planned["arena_bytes"] == stored["head_bytes"] == option["arena_bytes"]
+    assert (applied["applied"], applied["saved_bytes"]) == (True, option["saved_bytes"])
+    _, second, _ = call(capsys, "export", str(after), str(again), *words)
+    assert (second["stored"], second["saved_bytes"], second["head_bytes"]) == (False, 0, stored["head_bytes"])
+    assert again.read_bytes() == after.read_bytes()
+    with pytest.raises(SystemExit):
+        main(["export", str(after), str(again), *words, "--force"])
+    assert f"with the {kernels} kernels" in (out := capsys.readouterr().out)
+    assert "nothing saved, file copied" in out
+
+
+def test_figures_of_stale_memory_models_are_said_to_be_so(
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tinynas.memory._model_files.firmware_hash", lambda: "other sources")
+    call(capsys, "export", str(model), str(tmp_path / "project"))
+    assert len(caplog.messages) == 2  # one line a toolchain
+    assert all("stale" in line and "native-cortex-m4f-" in line for line in caplog.messages)
+
+
+def test_exports_that_make_no_sense(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, expected in (
+        ((str(model), "out.onnx"), "float network of a finished run"),
+        ((str(tmp_path / "absent.tflite"), "out"), "no such file or directory"),
+        ((str(model), "out", "--kernels", "cmsis-nn"), "--kernels goes with --offline-plan"),
+        ((str(model), "out", "--prefix", "stdint"), "would hide the standard header"),
+    ):
+        code, document, _ = call(capsys, "export", words[0], str(tmp_path / words[1]), *words[2:])
+        assert code == 2
+        assert expected in document["error"]
+        assert not (tmp_path / words[1]).exists()
 
 
 def test_boards_and_models_that_do_not_exist(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
@@ -290,6 +412,12 @@ def test_wrong_inputs(capsys: pytest.CaptureFixture[str], model: Path, tmp_path:
     )
     assert code == 2
     assert "[12, 12, 2]" in document["error"]
+    (tmp_path / "x.npy").write_text("no array")
+    code, document, error = call(
+        capsys, "measure", str(model), "--board", "virt-m4", "--virtual", "--input", str(tmp_path / "x.npy")
+    )
+    assert (code, document["error"]) == (2, f"cannot read inputs {tmp_path / 'x.npy'}: not a .npy file of numbers")
+    assert "firmware" not in error
 
 
 def test_missing_compiler(

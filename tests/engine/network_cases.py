@@ -11,7 +11,7 @@ from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.testing import random_int8_graph
 from tinynas.testing._random_quantization import QuantizationFiller
 
-SHARED_MODELS = Path(__file__).resolve().parents[3] / "shared" / "models"
+MODELS = Path(__file__).resolve().parents[3] / "shared" / "models"
 
 
 def random_graphs(seeds: range) -> list[Graph]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from host_models import HostModel, build_models
-from network_cases import SHARED_MODELS, constant_operands, filled, random_graphs
+from network_cases import MODELS, constant_operands, filled, random_graphs
 
 from tinynas.formats import read_tflite
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, Padding
@@ -44,9 +44,9 @@ def test_many_random_networks(first: int, tmp_path: Path) -> None:
         assert_bit_exact(model, seed)
 
 
-@pytest.mark.skipif(not SHARED_MODELS.is_dir(), reason="the shared real models are not here")
+@pytest.mark.skipif(not MODELS.is_dir(), reason="the real models are not here")
 def test_real_models(tmp_path: Path) -> None:
-    paths = sorted(SHARED_MODELS.glob("*.tflite"))
+    paths = sorted(MODELS.glob("*.tflite"))
     assert paths
     for path, model in zip(paths, build_models([read_tflite(path) for path in paths], tmp_path), strict=True):
         assert_bit_exact(model, seed=len(path.name), runs=5)

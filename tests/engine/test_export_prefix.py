@@ -160,7 +160,14 @@ def test_the_licence_goes_with_the_kernels(folders: dict[str, Path]) -> None:
     assert "Apache License" in text
 
 
-@pytest.mark.parametrize("prefix", ["", "Cat", "1cat", "cat-dog", "a" * 33, "../cat", "tn", "tn_add", "hal", "cat\n"])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        *("", "Cat", "1cat", "cat-dog", "a" * 33, "../cat", "cat\n"),
+        *("tn", "tn_add", "hal", "conv_1x1"),
+        *("if", "int", "class", "main", "stdint", "string", "math"),
+    ],
+)
 def test_prefixes_that_c_or_the_kernels_do_not_allow(prefix: str, tmp_path: Path) -> None:
     schedule = lower(_network("cat"))
     with pytest.raises(PrefixError, match="prefix"):

@@ -114,9 +114,26 @@ def test_the_header_tells_the_application_engineer_everything(tmp_path: Path) ->
     assert f"#define TN_MODEL_ARENA_BYTES {plan_arena(schedule).arena_bytes}" in header
     assert f"#define TN_MODEL_STEPS {len(schedule.steps)}" in header
     assert "NHWC" in header
+    for fact in ("-fomit-frame-pointer", "-mfloat-abi=hard", "-DTN_PORTABLE", "CPACR", "UNALIGN_TRP", "__aeabi_lmul"):
+        assert fact in header
     assert "Fashion-MNIST * / 91 %" in header
     assert y.quantization is not None
     assert "#define TN_MODEL_OUTPUT_SCALE 0.00390625f" in header
+
+
+def test_comments_name_buffers_and_keep_joined_names_short(tmp_path: Path) -> None:
+    b = GraphBuilder("main", DType.INT8)
+    joined = "net/conv_1/Relu;net/bn/FusedBatchNorm;net/conv_1/BiasAdd/ReadVariableOp/resource"
+    x = b.conv_2d(b.input((1, 8, 8, 4)), 8, 3, name=joined)
+    graph = filled(b.build([b.mean(x, name="pool")]))
+    write(graph, tmp_path)
+    schedule = lower(graph)
+    source = (tmp_path / "model.c").read_text()
+    assert f"0 net/conv_1/Relu: CONV_2D [1,8,8,4] -> [1,8,8,8], {schedule.steps[0].macs:,} MACs" in source
+    scratch = f"{schedule.steps[0].scratch_bytes:,} bytes of scratch at SCRATCH_0"
+    assert f" * reads ARENA_0_INPUT, writes ARENA_1_CONV_1_RELU, {scratch} */" in source
+    assert not any(joined in path.read_text() for path in tmp_path.iterdir())
+    assert max(map(len, source.splitlines())) <= 128
 
 
 def test_labels_and_input_normalisation_as_an_application_would_use_them(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tinynas.graph.fixed_point import Runtime
 from tinynas.graph.reference._matmul import exact_matmul
 from tinynas.testing import random_float_graph, random_input, random_int8_graph, run_litert, run_tflm, run_tflm_tensors
 
-SHARED_MODELS = Path(__file__).parents[3] / "shared" / "models"
+MODELS = Path(__file__).parents[3] / "shared" / "models"
 
 
 def assert_equal_to_litert(graph: Graph, content: bytes, inputs: list[np.ndarray], index_in_file=lambda i: i) -> None:
@@ -87,7 +87,7 @@ def _without_the_bias_axis(content: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet_quant", "person_detect"])
 def test_models_that_nobody_here_made(name: str):
-    path = SHARED_MODELS / f"{name}.tflite"
+    path = MODELS / f"{name}.tflite"
     if not path.exists():
         pytest.skip(f"{path.name} (a public MLPerf Tiny or TFLM model) is not beside the checkout")
     original = path.read_bytes()

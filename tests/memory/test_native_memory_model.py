@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,16 @@ def test_a_board_without_firmware_and_a_missing_file_say_so(tmp_path: Path) -> N
         NativeMemoryModel.for_board(load_board("host64"))
     with pytest.raises(MissingMemoryModelError, match=r"regenerate_memory_model.py --board virt-m4"):
         NativeMemoryModel.for_board(load_board("virt-m4"), folder=tmp_path)
+
+
+def test_a_board_from_a_file_is_named_by_its_path(tmp_path: Path) -> None:
+    file = tmp_path / "virt-m4.toml"
+    file.write_bytes((resource_path("boards") / "virt-m4.toml").read_bytes())
+    board = load_board(file)
+    assert (board.argument, load_board("virt-m4").argument) == (str(file), "virt-m4")
+    command = re.escape(f"regenerate_memory_model.py --board {file} --toolchain gcc --virtual")
+    with pytest.raises(MissingMemoryModelError, match=command):
+        NativeMemoryModel.for_board(board, "gcc", folder=tmp_path)
 
 
 @pytest.mark.parametrize(

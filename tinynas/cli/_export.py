@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tinynas.cli._options import JsonOption
+from tinynas.cli._options import JsonOption, Kernels
 from tinynas.cli._output import emit
 
 
@@ -18,6 +18,9 @@ def export(
     offline_plan: Annotated[
         bool, typer.Option("--offline-plan", help="Model to .tflite: store a better plan of TFLM's arena.")
     ] = False,
+    kernels: Annotated[
+        Kernels | None, typer.Option(help="With --offline-plan: the kernels that it is for; default: reference.")
+    ] = None,
     prefix: Annotated[
         str, typer.Option(metavar="NAME", help="C project: what names begin with, where several networks meet.")
     ] = "model",
@@ -30,8 +33,19 @@ def export(
     """
     from tinynas.pipeline import ExportError, export_model, export_winner
 
+    if kernels is not None and not offline_plan:
+        raise ExportError("--kernels goes with --offline-plan: our engine brings its own")
+    if not source.exists():
+        raise ExportError(f"{source}: no such file or directory; give a run or an int8 .tflite model")
     if source.is_file():
-        result = export_model(source, out, plan_offline=offline_plan, prefix=prefix, force=force)
+        result = export_model(
+            source,
+            out,
+            plan_offline=offline_plan,
+            kernels="cmsis-nn" if kernels is Kernels.CMSIS_NN else "reference",
+            prefix=prefix,
+            force=force,
+        )
     elif offline_plan:
         raise ExportError("--offline-plan takes a .tflite file: give the run's winner.tflite")
     else:
@@ -41,8 +55,9 @@ def export(
         for path in result["files"]:
             console.print(path)
         if "saved_bytes" in result:
+            what = f"{result['saved_bytes']:,} fewer than before" if result["stored"] else "nothing saved, file copied"
             console.print(
-                f"TFLM's arena: head {result['head_bytes']:,} bytes, {result['saved_bytes']:,} fewer than before"
+                f"TFLM's arena with the {result['kernels']} kernels: head {result['head_bytes']:,} bytes, {what}"
             )
 
     emit(result, as_json=as_json, render=render)

@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tinynas.cli._options import BoardOption, JsonOption, ModelArgument, Toolchain, ToolchainOption
-from tinynas.cli._output import bytes_text, emit, short_name
+from tinynas.cli._options import BoardOption, JsonOption, Kernels, ModelArgument, Toolchain, ToolchainOption
+from tinynas.cli._output import bytes_text, emit
 
 
 class Engine(StrEnum):
@@ -20,13 +20,6 @@ class Engine(StrEnum):
 
     NATIVE = "native"
     TFLM = "tflm"
-
-
-class Kernels(StrEnum):
-    """Kernel libraries of TFLM."""
-
-    REFERENCE = "reference"
-    CMSIS_NN = "cmsis-nn"
 
 
 def inspect(
@@ -64,6 +57,8 @@ def inspect(
 
 
 def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
+    from tinynas.graph import short_name
+
     table = Table("#", "operator", "name", "MACs", "live bytes", "scratch", box=None, pad_edge=False)
     for column in (0, 3, 4, 5):
         table.columns[column].justify = "right"
@@ -82,17 +77,27 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
     console.print(
         f"flash  {_of(flash)}: weights {bytes_text(flash['weights_bytes'])}, code {bytes_text(flash['code_bytes'])}"
     )
+    if sram["minimum_arena_bytes"] is not None:
+        console.print(
+            f"tensor_arena[{sram['minimum_arena_bytes']}], 16-byte aligned: head {bytes_text(sram['arena_bytes'])} "
+            f"(activations, scratch) + tail {bytes_text(sram['persistent_bytes'])} (structures)"
+            f"{_for_a_moment(sram)}",
+            markup=False,
+        )
     for region in result["regions"]:
         console.print(f"  {region['name']:<6} ({region['kind']}) {_of(region, 'used_bytes')}")
+    if result["regions"]:
+        console.print("  regions count all that is set aside for stack and frame buffer, and gaps: more than the sums")
     if latency["predicted_cycles"] is not None:
         console.print(f"latency  {latency['predicted_cycles']:,.0f} cycles, {latency['predicted_ms']:.1f} ms")
     console.print(f"  {latency['basis']}")
     peak = result["memory"]["peak"]
-    console.print(f"the arena peaks at {peak['name']} (#{peak['index']}): {bytes_text(peak['live_bytes'])} bytes alive")
+    place = f"{short_name(peak['name'])} (#{peak['index']})"
+    console.print(f"the arena peaks at {place}: {bytes_text(peak['live_bytes'])} bytes alive", markup=False)
     for option in result["memory"]["options"]:
         saves = "saved" if option["applied"] else "saves"
         saved = f"{saves} {bytes_text(option['saved_bytes'])} bytes" if option["saved_bytes"] else f"{saves} nothing"
-        console.print(f"  {option['kind']:<12} {saved}: {option['how']}")
+        console.print(f"  {option['kind']:<12} {saved}: {option['how']}", markup=False)
     verdict = {
         True: "[bold green]fits[/]",
         False: "[bold red]does not fit[/]",
@@ -101,6 +106,12 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
     console.print(f"{verdict[result['fits']]} {board}")
     for reason in result["reasons"]:
         console.print(f"  {reason}")
+
+
+def _for_a_moment(sram: Mapping[str, Any]) -> str:
+    """What preparing the model takes beyond running it, as in very small networks."""
+    more = sram["minimum_arena_bytes"] - sram["arena_bytes"] - sram["persistent_bytes"]
+    return f" + {more:,} to prepare the model" if more >= 16 else ", rounded up" if more else ""
 
 
 def _of(usage: Mapping[str, Any], key: str = "total_bytes") -> str:

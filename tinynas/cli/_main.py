@@ -81,7 +81,9 @@ def _run_command(words: list[str], *, debug: bool) -> int:
     except TinyNASError as error:
         return _fail(str(error), error.exit_code, words, debug=debug)
     except _ParserError as error:
-        return _fail(getattr(error, "format_message", error.__str__)(), 2, words, debug=debug)
+        text = getattr(error, "format_message", error.__str__)()
+        # Typer's parser reports an unknown choice as pydantic does a failed check.
+        return _fail(text.replace(": Value error, ", ": "), 2, words, debug=debug)
     except OSError as error:
         where = error.filename if error.filename is not None else "a file"
         if error.errno in _STORAGE_ERRNOS:

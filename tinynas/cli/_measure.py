@@ -19,7 +19,7 @@ from tinynas.cli._options import (
     ToolchainOption,
     VirtualOption,
 )
-from tinynas.cli._output import bytes_text, emit, short_name
+from tinynas.cli._output import bytes_text, emit
 from tinynas.cli._progress import TerminalProgress
 
 
@@ -90,6 +90,8 @@ def render_measurement(console: Console, result: Mapping[str, Any], *, layers: b
 
 def _profile(layers: Sequence[Mapping[str, Any]], unit: str, total: int) -> Table:
     """The layers with their kernels, and their sum in the last row."""
+    from tinynas.graph import short_name
+
     table = Table("#", "layer", "kind", "kernel", "MACs", unit, "per MAC", "share", box=None, pad_edge=False)
     for column in (0, 4, 5, 6, 7):
         table.columns[column].justify = "right"

@@ -16,6 +16,13 @@ class Toolchain(StrEnum):
     GCC = "gcc"
 
 
+class Kernels(StrEnum):
+    """Kernel libraries of TFLM."""
+
+    REFERENCE = "reference"
+    CMSIS_NN = "cmsis-nn"
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; messages go to stderr.")]
 BoardOption = Annotated[str, typer.Option("--board", "-b", help="A board's name (`tinynas boards`) or a .toml file.")]
 ToolchainOption = Annotated[Toolchain, typer.Option(help="Cross compiler that builds the firmware.")]

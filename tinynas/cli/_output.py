@@ -42,9 +42,3 @@ def message(text: str) -> None:
 def bytes_text(value: int | None) -> str:
     """Bytes with thousands separators; unknown is said to be unknown."""
     return "unknown" if value is None else f"{value:,}"
-
-
-def short_name(name: str) -> str:
-    """An operator's name for a table: converters join the names of all that they fused with semicolons."""
-    first = name.split(";")[0]
-    return first if len(first) <= 40 else "…" + first[-39:]

@@ -15,7 +15,7 @@ from tinynas.engine import _unweighted_parameters as unweighted
 from tinynas.engine import _weighted_parameters as weighted
 from tinynas.engine._constants import ConstantArray, StepConstants, identifier, quantization_of
 from tinynas.engine._model_info import ModelInfo
-from tinynas.graph import OpKind
+from tinynas.graph import OpKind, short_name
 from tinynas.lowering import (
     CATALOGUE,
     OVERLAPPED,
@@ -81,11 +81,13 @@ class GeneratedModel:
 class _GeneratedStep:
     """What the templates print of one step.
 
-    `addresses` are pairs of the member of `model_address` and its initializer: parameters, operands, output, scratch.
+    `memory` says which buffers of the arena it reads and writes. `addresses` are pairs of the member of `model_address`
+    and its initializer: parameters, operands, output, scratch.
     """
 
     name: str
     comment: str
+    memory: str
     parameters: str
     call: _KernelFunction
     constants: StepConstants
@@ -214,9 +216,11 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
     shapes = " and ".join(_shape(graph.tensors[t].shape) for t in step.inputs)
     macs = f", {step.macs:,} MACs" if step.macs else ""
     kinds = " + ".join(str(graph.ops[i].kind) for i in step.ops)
+    title = f"{step.index} {_short(step.name)}"
     return _GeneratedStep(
         name=name,
-        comment=f"{step.index} {_comment(step.name)}: {kinds} {shapes} -> {_shape(call.output.shape)}{macs}",
+        comment=f"{title}: {kinds} {shapes} -> {_shape(call.output.shape)}{macs}",
+        memory=_memory(step, offsets),
         parameters=variant.parameters,
         call=_KernelFunction(
             variant.name, variant.symbol, ("constant",) * (1 + len(operands)) + ("arena",) * len(written)
@@ -235,6 +239,17 @@ def _constant_name(schedule: Schedule, index: int) -> str:
 
 def _moved(address: str, by: int) -> str:
     return f"{address} + {by}" if by else address
+
+
+def _memory(step: Step, offsets: Mapping[int, str]) -> str:
+    """Which buffers of the arena a step reads and writes."""
+    read = " and ".join(dict.fromkeys(offsets[buffer] for buffer in step.input_buffers))
+    where = f"reads {read}, writes {offsets[step.output_buffer]}"
+    if step.output_buffer in step.input_buffers:
+        where += " (in place)"
+    if step.scratch_bytes:
+        where += f", {step.scratch_bytes:,} bytes of scratch at {_scratch_name(step)}"
+    return where
 
 
 def _scratch_name(step: Step) -> str:
@@ -275,7 +290,7 @@ def _interface(schedule: Schedule, t: int, offsets: Mapping[int, str]) -> _Inter
     tensor = schedule.graph.tensors[t]
     quantization = quantization_of(tensor)
     return _Interface(
-        name=_comment(tensor.name),
+        name=_short(tensor.name),
         shape=tensor.shape,
         size_bytes=tensor.size_bytes,
         offset=offsets[schedule.buffer_of[t]],
@@ -291,6 +306,11 @@ def _shape(shape: tuple[int, ...]) -> str:
 def _comment(text: str) -> str:
     """`text` made safe inside a C comment."""
     return "".join(c if c.isprintable() else " " for c in text).replace("*/", "* /").replace("/*", "/ *")
+
+
+def _short(name: str) -> str:
+    """A name for a C comment, its ellipsis in ASCII."""
+    return _comment(short_name(name).replace("…", "..."))
 
 
 def _c_string(text: str) -> str:

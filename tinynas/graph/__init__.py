@@ -3,6 +3,7 @@
 from tinynas.graph._builder import GraphBuilder
 from tinynas.graph._counting import count_macs, count_params, op_macs
 from tinynas.graph._graph import Graph, GraphError
+from tinynas.graph._names import short_name
 from tinynas.graph._ops import (
     ATTRIBUTES_OF,
     Activation,
@@ -66,6 +67,7 @@ __all__ = [
     "infer_shape",
     "op_macs",
     "quantization_groups",
+    "short_name",
     "validate",
     "window_output_size",
     "window_padding",

@@ -89,14 +89,22 @@ def _in_place(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
         without = plan_arena(lower(graph, in_place=False)).arena_bytes
         return MemoryOption("in-place", True, arena, max(0, without - arena), 0, f"applied: {what}")
     better = plan_arena(lower(graph)).arena_bytes
-    how = f"lower(graph): {what}" if better < arena else "nothing that could work in place sets the peak"
+    how = (
+        f"{what}: what `lower` does unless told otherwise"
+        if better < arena
+        else "nothing that could work in place sets the peak"
+    )
     return MemoryOption("in-place", False, min(better, arena), max(0, arena - better), 0, how)
 
 
 def _reorder(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
     reordered = lower(reorder(graph), in_place=_works_in_place(schedule))
     better = plan_arena(reordered).arena_bytes
-    how = "lower(reorder(graph)): run the operators in another order" if better < arena else "no order takes less"
+    how = (
+        "the operators in another order; from Python: write_tflite(reorder(read_tflite('MODEL.tflite')), 'NEW.tflite')"
+        if better < arena
+        else "no order takes less"
+    )
     return MemoryOption("reorder", False, min(better, arena), max(0, arena - better), 0, how)
 
 
@@ -113,8 +121,9 @@ def _patches(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
     if plan is None or patched is None or better >= arena:
         return MemoryOption("patches", False, arena, 0, 0, "no patches of the first layers take less")
     how = (
-        f"lower(graph, PatchPlan({plan.layers}, {plan.patches})): run the first {plan.layers} layers in "
-        f"{plan.patches} patches, for {100 * (patched.macs / max(1, schedule.macs) - 1):.1f} % more MACs"
+        f"the first {plan.layers} layers in {plan.patches} patches, for "
+        f"{100 * (patched.macs / max(1, schedule.macs) - 1):.1f} % more MACs; `tinynas run` does so with [engine] "
+        f"patches = true, for this model from Python: lower(graph, PatchPlan({plan.layers}, {plan.patches}))"
     )
     return MemoryOption("patches", False, better, arena - better, patched.macs - schedule.macs, how, plan)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,15 @@ from tinynas.memory._live_ranges import align
 from tinynas.memory._model_files import (
     KernelMemory,
     RuntimeMemory,
+    is_stale,
     kernel_memory_path,
     load_kernel_memory,
     load_runtime_memory,
     runtime_memory_path,
 )
 from tinynas.targets import Board, load_board
+
+logger = logging.getLogger(__name__)
 
 INTERFACE = ("model_input", "model_output", "model_invoke")
 """What an application calls."""
@@ -51,13 +55,21 @@ def embedded_code(schedule: Schedule, toolchain: str = "zig", folder: Path | Non
         toolchain: "zig" or "gcc".
         folder: Where the models lie; the ones that ship with the package by default.
     """
-    found = []
+    found, stale = [], []
     for board in map(load_board, REFERENCE_BOARDS):
         path, runtime_path = _paths(board, toolchain, folder)
         if path.is_file() and runtime_path.is_file():
             kernels = load_kernel_memory(path, board.name)
             if schedule.variants <= kernels.entry_of.keys():
+                stale += [path.name] if is_stale(kernels) else []
                 found.append(_embedded(schedule, kernels, load_runtime_memory(runtime_path, board.name)))
+    if stale:
+        logger.warning(
+            "code and stack come from stale memory models: the firmware's sources have changed since %s %s fitted; "
+            "run tools/regenerate_memory_model.py",
+            ", ".join(stale),
+            "was" if len(stale) == 1 else "were",
+        )
     return tuple(found)
 
 

@@ -176,15 +176,20 @@ def firmware_hash() -> str:
     return state.hexdigest()
 
 
+def is_stale(memory: KernelMemory | RuntimeMemory) -> bool:
+    """Whether a model was fitted to other sources of the firmware than those here."""
+    return bool(memory.provenance.get("firmware_sha256") != firmware_hash())
+
+
 def warn_if_stale(memory: KernelMemory | RuntimeMemory, path: Path, board: Board, compiler: str | None) -> None:
     """Warn where the firmware's sources, or the compiler if its version is given, differ from the fitted ones."""
     fitted = memory.provenance
     reasons = []
-    if fitted.get("firmware_sha256") != firmware_hash():
+    if is_stale(memory):
         reasons.append("the firmware's sources have changed since it was fitted")
     if compiler is not None and compiler != fitted.get("compiler"):
         reasons.append(f"it was fitted with {fitted.get('compiler')}, the compiler here is {compiler}")
     if reasons:
         logger.warning(
-            "memory model %s is stale: %s; run %s", path.name, " and ".join(reasons), _command(board.name, path)
+            "memory model %s is stale: %s; run %s", path.name, " and ".join(reasons), _command(board.argument, path)
         )

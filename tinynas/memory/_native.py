@@ -60,8 +60,8 @@ class NativeMemoryModel:
             raise MissingMemoryModelError(f"board {board.name} has no firmware: our engine cannot run on it")
         kernels_path = kernel_memory_path(board.core.name, toolchain, folder)
         runtime_path = runtime_memory_path(board.hal, board.core.name, toolchain, folder)
-        kernels = load_kernel_memory(kernels_path, board.name)
-        runtime = load_runtime_memory(runtime_path, board.name)
+        kernels = load_kernel_memory(kernels_path, board.argument)
+        runtime = load_runtime_memory(runtime_path, board.argument)
         warn_if_stale(kernels, kernels_path, board, compiler)
         warn_if_stale(runtime, runtime_path, board, compiler)
         return cls(board, runtime, kernels)
@@ -162,7 +162,8 @@ class NativeMemoryModel:
         if unknown:
             raise MissingMemoryModelError(
                 f"the memory model of {self.board.core.name} has no code for {', '.join(unknown)}: "
-                f"run tools/regenerate_memory_model.py --board {self.board.name} --virtual"
+                f"run tools/regenerate_memory_model.py --board {self.board.argument} "
+                f"--toolchain {self.toolchain} --virtual"
             )
 
     def _regions(self, used: dict[str, int], reserve: Reserve | None) -> tuple[RegionUsage, ...]:

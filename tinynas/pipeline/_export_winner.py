@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tinynas.engine import DEFAULT_PREFIX, ModelInfo, export
 from tinynas.errors import UsageError
-from tinynas.formats import add_offline_plan, read_tflite, tensor_table, write_onnx
+from tinynas.formats import (
+    OFFLINE_PLAN_METADATA,
+    FormatError,
+    add_offline_plan,
+    read_metadata,
+    read_offline_plan,
+    read_tflite,
+    tensor_table,
+    write_onnx,
+)
+from tinynas.graph import Graph
 from tinynas.lowering import Schedule
 from tinynas.memory import embedded_code, plan_arena
-from tinynas.memory.tflm import TflmMemoryModel, offline_plan
+from tinynas.memory.tflm import FileTensors, Kernels, TflmMemoryModel, TflmUnsupportedError, offline_plan
 from tinynas.pipeline._atomic import write_atomically
 from tinynas.pipeline._lowering import DEFAULT_LOWERING
-from tinynas.pipeline._winner import schedule_of_winner
+from tinynas.pipeline._winner import read_result, schedule_of_winner
 
 
 class ExportError(UsageError):
@@ -39,10 +48,11 @@ def export_winner(
 
     Raises:
         ExportError: the run is not finished, or `out` exists and `force` is not given.
+        ResultFormatError: another version finished the run.
     """
     model = run_directory / "winner.tflite"
-    result = run_directory / "result.json"
-    if not model.is_file() or not result.is_file():
+    document = read_result(run_directory)
+    if not model.is_file() or document is None:
         raise ExportError(f"{run_directory} holds no finished run: `tinynas run` finishes it, then export")
     _require_c_project(out, prefix)
     _require_free(out, force)
@@ -53,12 +63,17 @@ def export_winner(
         out.parent.mkdir(parents=True, exist_ok=True)
         write_onnx(read_tflite(run_directory / "winner" / "float.tflite"), out)
         return {"format": "onnx", "files": [str(out)]}
-    document = json.loads(result.read_bytes())
     return _c_project(schedule_of_winner(document, read_tflite(model)), out, _info(document), prefix)
 
 
 def export_model(
-    model: Path, out: Path, *, plan_offline: bool = False, prefix: str = DEFAULT_PREFIX, force: bool = False
+    model: Path,
+    out: Path,
+    *,
+    plan_offline: bool = False,
+    kernels: Kernels = "reference",
+    prefix: str = DEFAULT_PREFIX,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Write an int8 model file in another form.
 
@@ -67,17 +82,21 @@ def export_model(
         out: `*.tflite` gets the same model with an offline plan of TFLM's arena; any other name becomes a folder with
             the generated C, the kernels it needs and a Makefile.
         plan_offline: store the plan; goes with a `.tflite` and is the only change that one can get.
+        kernels: whose scratch the plan is for.
         prefix: of the C project's names.
         force: replace what is there.
 
     Returns:
-        `format`, `files`, and for an offline plan `head_bytes` and `saved_bytes` of TFLM's arena (32-bit Arm).
+        `format`, `files`, and for an offline plan `kernels`, `stored` (False: the file's own plan, or TFLM's, is as
+        good, and the file was copied), `head_bytes` and `saved_bytes` of TFLM's arena (32-bit Arm).
 
     Raises:
         ExportError: `out` exists and `force` is not given, or the request makes no sense.
         FormatError: the model cannot be read.
     """
     graph = read_tflite(model)
+    if out.suffix == ".onnx":
+        raise ExportError(f"{out}: an .onnx file is the float network of a finished run; {model} is an int8 model")
     if plan_offline != (out.suffix == ".tflite"):
         raise ExportError(
             f"{out}: --offline-plan goes with a .tflite file, and a .tflite file with --offline-plan; without it, name "
@@ -86,17 +105,38 @@ def export_model(
     _require_c_project(out, prefix)
     _require_free(out, force)
     if not plan_offline:
-        return _c_project(DEFAULT_LOWERING(graph), out, None, prefix)
-    tensors = tensor_table(model)
-    plan = offline_plan(graph, TflmMemoryModel(4), tensors)
-    # Never worse than before: where TFLM's own plan is as good, the file stays as it is.
-    write_atomically(out, add_offline_plan(model, plan.offsets) if plan.saved_bytes else model.read_bytes())
+        return _c_project(DEFAULT_LOWERING(graph), out, ModelInfo(model.stem), prefix)
+    return _planned(model, graph, out, kernels)
+
+
+def _planned(model: Path, graph: Graph, out: Path, kernels: Kernels) -> dict[str, Any]:
+    """The model with a plan, where that is better than what the file has: never worse than before."""
+    tensors, tflm = tensor_table(model), TflmMemoryModel(4, kernels)
+    before = _head_before(model, graph, tflm, tensors)
+    plan = offline_plan(graph, tflm, tensors)
+    # A plan in the file that TFLM refuses is replaced, whatever that saves.
+    stored = before is None or plan.head_bytes < before
+    write_atomically(out, add_offline_plan(model, plan.offsets) if stored else model.read_bytes())
     return {
         "format": "tflite",
         "files": [str(out)],
-        "head_bytes": plan.head_bytes,
-        "saved_bytes": plan.saved_bytes,
+        "kernels": kernels,
+        "stored": stored,
+        "head_bytes": plan.head_bytes if before is None else min(before, plan.head_bytes),
+        "saved_bytes": 0 if before is None else max(0, before - plan.head_bytes),
     }
+
+
+def _head_before(model: Path, graph: Graph, tflm: TflmMemoryModel, tensors: FileTensors) -> int | None:
+    """The head of TFLM's arena with the file as it is; None where TFLM refuses the plan in it."""
+    metadata = read_metadata(model).get(OFFLINE_PLAN_METADATA)
+    try:
+        stored = None if metadata is None else read_offline_plan(metadata)
+        return tflm.sram(graph, tensors, stored).head_bytes
+    except (FormatError, TflmUnsupportedError):
+        if metadata is None:
+            raise
+        return None
 
 
 def _require_free(out: Path, force: bool) -> None:
@@ -109,12 +149,11 @@ def _require_c_project(out: Path, prefix: str) -> None:
         raise ExportError(f"{out}: --prefix goes with a folder for the C project; a {out.suffix} file has no symbols")
 
 
-def _c_project(schedule: Schedule, out: Path, info: ModelInfo | None, prefix: str) -> dict[str, Any]:
+def _c_project(schedule: Schedule, out: Path, info: ModelInfo, prefix: str) -> dict[str, Any]:
     if out.is_file():
         raise ExportError(f"{out} is a file: name a folder for the C project")
     embedded = (*embedded_code(schedule, "zig"), *embedded_code(schedule, "gcc"))
-    info = replace(info or ModelInfo(schedule.graph.name), embedded=embedded)
-    export(schedule, plan_arena(schedule), out, info, prefix=prefix)
+    export(schedule, plan_arena(schedule), out, replace(info, embedded=embedded), prefix=prefix)
     return {"format": "c", "files": sorted(str(path) for path in out.rglob("*") if path.is_file())}
 
 

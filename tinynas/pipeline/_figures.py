@@ -30,6 +30,9 @@ _STYLE: Any = {  # matplotlib types the keys one by one
     "legend.frameon": False,
 }
 
+_FAR_BUDGET = 3
+"""Times the arena."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -127,10 +130,15 @@ def pareto_front(points: Sequence[Mapping[str, Any]], marks: Mapping[str, Mappin
 
 
 def memory_timeline(blocks: Sequence[Block], arena_bytes: int, available_bytes: int, steps: Sequence[str]) -> str:
-    """The arena over the steps of one inference: who occupies which bytes when, and where the budget ends."""
+    """The arena over the steps of one inference: who occupies which bytes when, and where the budget ends.
+
+    A budget of more than 3 times the arena is said and not drawn: the arena would be a strip at the bottom.
+    """
     from matplotlib.patches import Rectangle
 
-    with _figure(8.4, 4.0) as figure:
+    # Names stand upright below the axes, some 4 points a letter, and must not squeeze them.
+    names = 4.0 * max(map(len, steps), default=0) / 72
+    with _figure(max(8.4, 0.13 * len(steps)), 3.2 + names) as figure:
         axes = figure.add_subplot()
         colours = (_BLUE, "#56b4e9", _GREEN, "#8fc7b5")
         for index, block in enumerate(blocks):
@@ -145,10 +153,14 @@ def memory_timeline(blocks: Sequence[Block], arena_bytes: int, available_bytes: 
                     hatch="///" if block.scratch else None,
                 )
             )
-        axes.axhline(available_bytes, color=_RED, linewidth=1.6, label=f"available: {available_bytes:,} bytes")
+        is_near = available_bytes <= _FAR_BUDGET * arena_bytes
+        if is_near:
+            axes.axhline(available_bytes, color=_RED, linewidth=1.6, label=f"available: {available_bytes:,} bytes")
+        else:
+            axes.plot([], [], " ", label=f"available: {available_bytes:,} bytes")
         axes.axhline(arena_bytes, color="#444a52", linewidth=1, linestyle="--", label=f"arena: {arena_bytes:,} bytes")
         axes.set_xlim(-0.6, len(steps) - 0.4)
-        axes.set_ylim(0, 1.18 * max(available_bytes, arena_bytes))
+        axes.set_ylim(0, 1.18 * max(available_bytes if is_near else 0, arena_bytes, 1))
         axes.set_xticks(range(len(steps)), list(steps), rotation=90, fontsize=6)
         axes.set_ylabel("bytes of the arena")
         _legend(axes, loc="upper right", fontsize=8, ncols=2)

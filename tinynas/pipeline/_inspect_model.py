@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tinynas.errors import UsageError
 from tinynas.formats import OFFLINE_PLAN_METADATA, read_metadata, read_offline_plan, read_tflite, tensor_table
 from tinynas.graph import Graph, count_macs, count_params, op_macs
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
 from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel, RegionUsage, live_ranges, plan_arena
-from tinynas.memory.tflm import FileTensors, TflmMemoryModel, offline_plan
+from tinynas.memory.tflm import FileTensors, TflmMemoryModel, TflmSram, offline_plan
 from tinynas.pipeline._atomic import write_atomically
 from tinynas.pipeline._lowering import DEFAULT_LOWERING
 from tinynas.pipeline._memory_view import arena_timeline, memory_advice
 from tinynas.targets import Board, load_board
 
-_NO_LATENCY = {"predicted_cycles": None, "predicted_ms": None, "low_ms": None, "high_ms": None}
+_NO_LATENCY = dict.fromkeys(
+    (
+        *("predicted_cycles", "predicted_ms", "low_ms", "high_ms"),
+        *("predicted_instructions", "low_instructions", "high_instructions"),
+    )
+)
+
+
+class InspectError(UsageError):
+    """What is asked for cannot be drawn, or not there."""
 
 
 def inspect_model(
@@ -39,14 +49,19 @@ def inspect_model(
         kernels: "reference" or "cmsis-nn"; for "tflm".
         toolchain: whose code sizes count; for "native".
         latency_file: a latency model that `tinynas calibrate` wrote, in place of the core's; for "native".
-        plot: where to draw our engine's arena over time, as SVG.
+        plot: where to draw our engine's arena over time, as SVG, in a folder that exists; for "native".
 
     Returns:
         The object that `--json` prints. `fits` is None where something that decides is unknown.
 
     Raises:
+        InspectError: `plot` goes with the other engine, or lies in no folder.
         TinyNASError: the model cannot be read or lowered, the board or its memory model is unknown.
     """
+    if plot is not None and engine == "tflm":
+        raise InspectError("--plot draws the arena of our engine: leave out --engine tflm")
+    if plot is not None and not plot.parent.is_dir():
+        raise InspectError(f"cannot draw {plot}: there is no folder {plot.parent}")
     board = load_board(board_name)
     graph = read_tflite(model)
     if plot is not None:
@@ -77,6 +92,7 @@ def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: Latency
         "sram": {
             "arena_bytes": sram.arena_bytes,
             "arena_lower_bound_bytes": sram.arena_lower_bound_bytes,
+            "minimum_arena_bytes": None,
             "persistent_bytes": sram.persistent_bytes,
             "runtime_bytes": sram.runtime_bytes,
             "stack_bytes": sram.stack_bytes,
@@ -120,6 +136,13 @@ def _latency(schedule: Schedule, board: Board, model: LatencyModel | None) -> di
     predicted = model.predict(schedule)
     if predicted.total is None or predicted.low is None or predicted.high is None:
         return {**_NO_LATENCY, "basis": f"the latency model never saw {', '.join(predicted.unknown)}"}
+    counts = dict.fromkeys(("predicted_instructions", "low_instructions", "high_instructions"))
+    if predicted.unit == "instructions":
+        counts = {
+            "predicted_instructions": predicted.total,
+            "low_instructions": predicted.low,
+            "high_instructions": predicted.high,
+        }
     if predicted.unit == "cycles":
         factor, basis = 1.0, "predicted cycles"
     elif board.cycles_per_instruction is not None:
@@ -130,13 +153,14 @@ def _latency(schedule: Schedule, board: Board, model: LatencyModel | None) -> di
             f"{predicted.total:,.0f} instructions predicted ({predicted.low:,.0f} to {predicted.high:,.0f}); "
             "the board file declares no cycles per instruction"
         )
-        return {**_NO_LATENCY, "basis": basis}
+        return {**_NO_LATENCY, **counts, "basis": basis}
     per_ms = 1e3 * factor / board.clock_hz
     return {
         "predicted_cycles": predicted.total * factor,
         "predicted_ms": predicted.total * per_ms,
         "low_ms": predicted.low * per_ms,
         "high_ms": predicted.high * per_ms,
+        **counts,
         "basis": basis,
     }
 
@@ -147,7 +171,8 @@ def _inspect_tflm(model: Path, graph: Graph, board: Board, kernels: str) -> dict
         8 if board.core.pointer_bytes == 8 else 4, "cmsis-nn" if kernels == "cmsis-nn" else "reference"
     )
     plan = read_metadata(model).get(OFFLINE_PLAN_METADATA)
-    usage = tflm.sram(graph, tensors, None if plan is None else read_offline_plan(plan))
+    stored = None if plan is None else read_offline_plan(plan)
+    usage = tflm.sram(graph, tensors, stored)
     flash = tflm.flash(graph, model.stat().st_size)
     arena, available = usage.minimum_arena_bytes, board.arena_region.size_bytes
     reasons = []
@@ -168,6 +193,7 @@ def _inspect_tflm(model: Path, graph: Graph, board: Board, kernels: str) -> dict
         "sram": {
             "arena_bytes": usage.head_bytes,
             "arena_lower_bound_bytes": usage.head_lower_bound_bytes,
+            "minimum_arena_bytes": usage.minimum_arena_bytes,
             "persistent_bytes": usage.tail_bytes,
             "runtime_bytes": None,
             "stack_bytes": None,
@@ -196,30 +222,38 @@ def _inspect_tflm(model: Path, graph: Graph, board: Board, kernels: str) -> dict
             }
             for index, op in enumerate(graph.ops)
         ],
-        "memory": _tflm_advice(graph, tflm, tensors, usage.live_bytes),
+        "memory": _tflm_advice(graph, tflm, tensors, usage, has_plan=stored is not None),
     }
 
 
 def _tflm_advice(
-    graph: Graph, tflm: TflmMemoryModel, tensors: FileTensors, live_bytes: Sequence[int]
+    graph: Graph, tflm: TflmMemoryModel, tensors: FileTensors, usage: TflmSram, *, has_plan: bool
 ) -> dict[str, Any]:
-    """Where the head of TFLM's arena peaks, and what an offline plan saves."""
+    """Where the head of TFLM's arena peaks, and what an offline plan saves beside the one in the file."""
     plan = offline_plan(graph, tflm, tensors)
-    peak = max(range(len(live_bytes)), key=live_bytes.__getitem__)
+    peak = max(range(len(usage.live_bytes)), key=usage.live_bytes.__getitem__)
+    saves = max(0, usage.head_bytes - plan.head_bytes)
+    applied = has_plan and not saves
     option = {
         "kind": "offline-plan",
-        "applied": False,
-        "arena_bytes": plan.head_bytes,
-        "saved_bytes": plan.saved_bytes,
+        "applied": applied,
+        "arena_bytes": min(usage.head_bytes, plan.head_bytes),
+        "saved_bytes": max(0, plan.online_head_bytes - usage.head_bytes) if applied else saves,
         "extra_macs": 0,
-        "how": (
-            "`tinynas export MODEL.tflite NEW.tflite --offline-plan` stores a better plan; stock TFLM follows it"
-            if plan.saved_bytes
-            else "TFLM's own plan of its arena's head is as good"
-        ),
+        "how": _offline_plan_advice(tflm.kernels, has_plan=has_plan, saves=saves > 0),
     }
     name = graph.ops[peak].name or graph.tensor(graph.ops[peak].outputs[0]).name
-    return {"peak": {"index": peak, "name": name, "live_bytes": live_bytes[peak]}, "options": [option]}
+    return {"peak": {"index": peak, "name": name, "live_bytes": usage.live_bytes[peak]}, "options": [option]}
+
+
+def _offline_plan_advice(kernels: str, *, has_plan: bool, saves: bool) -> str:
+    if saves:
+        chosen = "" if kernels == "reference" else f" --kernels {kernels}"
+        better = "a better plan than the one in the file" if has_plan else "a better plan; stock TFLM follows it"
+        return f"`tinynas export MODEL.tflite NEW.tflite --offline-plan{chosen}` stores {better}"
+    if has_plan:
+        return f"applied: no plan for the {kernels} kernels is better than the one in the file"
+    return "TFLM's own plan of its arena's head is as good"
 
 
 def _available(regions: tuple[RegionUsage, ...], kind: str) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinynas.errors import UsageError
 from tinynas.formats import read_tflite
-from tinynas.lowering import Schedule
+from tinynas.graph import Graph
 from tinynas.pipeline._atomic import storage_error
 from tinynas.pipeline._deployment import Deployment, deploy
 from tinynas.pipeline._flashing import flash
@@ -65,18 +65,16 @@ def measure_model(
     if virtual and not flash_first:
         raise MeasurementInputError("--no-flash goes with --port: a virtual board has nothing to flash")
     board = load_board(board_name)
+    graph = read_tflite(model)
+    given = None if input_file is None else _read_inputs(input_file, graph)
     watch = progress or SilentProgress()
     with tempfile.TemporaryDirectory(prefix="tinynas-measure-") as scratch:
         watch.begin("firmware", 0)
-        deployment = deploy(read_tflite(model), board, Path(scratch), toolchain=toolchain)
+        deployment = deploy(graph, board, Path(scratch), toolchain=toolchain)
         if port is not None and flash_first:
             flash(board, deployment.firmware.elf)
         watch.end(deployment.firmware.toolchain)
-        inputs = (
-            random_inputs(deployment.schedule, runs, seed=0)
-            if input_file is None
-            else _read_inputs(input_file, deployment.schedule)
-        )
+        inputs = random_inputs(deployment.schedule, runs, seed=0) if given is None else given
         watch.begin("inferences", len(inputs))
         measured = measure(deployment, board, inputs, port=port, progress=watch.advance)
         watch.end(f"{measured.mismatches} of {len(inputs)} differ from the reference")
@@ -133,12 +131,14 @@ def _cycles(measured: NetworkMeasurement, board: Board) -> tuple[int | None, str
     return round(measured.ticks * declared.value), f"instructions times {declared.value:g}: {declared.basis}{clock}"
 
 
-def _read_inputs(path: Path, schedule: Schedule) -> Int8Array:
-    shape = schedule.graph.tensor(schedule.inputs[0]).shape[1:]
+def _read_inputs(path: Path, graph: Graph) -> Int8Array:
+    shape = graph.tensor(graph.inputs[0]).shape[1:]
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise MeasurementInputError(f"cannot read inputs {path}: not a .npy file of numbers ({error})") from error
+    except OSError as error:
+        raise MeasurementInputError(f"cannot read inputs {path}: {error.strerror or 'not a .npy file'}") from error
+    except (ValueError, EOFError) as error:
+        raise MeasurementInputError(f"cannot read inputs {path}: not a .npy file of numbers") from error
     if not isinstance(array, np.ndarray) or array.dtype != np.int8:
         kind = getattr(array, "dtype", type(array).__name__)
         raise MeasurementInputError(f"{path} holds {kind}: the model takes int8 inputs of shape {list(shape)}")

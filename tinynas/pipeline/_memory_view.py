@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinynas.graph import Graph
+from tinynas.graph import Graph, short_name
 from tinynas.lowering import Schedule
 from tinynas.memory import MemoryPlan, advise
 from tinynas.pipeline import _figures
@@ -52,4 +52,6 @@ def arena_timeline(schedule: Schedule, plan: MemoryPlan, available_bytes: int) -
         for step in schedule.steps
         if step.scratch_bytes
     ]
-    return _figures.memory_timeline(blocks, plan.arena_bytes, available_bytes, [step.name for step in schedule.steps])
+    return _figures.memory_timeline(
+        blocks, plan.arena_bytes, available_bytes, [short_name(step.name) for step in schedule.steps]
+    )

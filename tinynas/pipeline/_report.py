@@ -20,6 +20,7 @@ from tinynas.pipeline._report_sections import (
     search_section,
     space_section,
 )
+from tinynas.pipeline._winner import read_result
 
 
 class ReportError(UsageError):
@@ -35,6 +36,7 @@ def write_report(run_directory: Path, out: Path | None = None) -> Path:
 
     Raises:
         ReportError: `run_directory` holds no run.
+        ResultFormatError: another version finished the run.
         StorageError: the file cannot be written.
     """
     path = out if out is not None else run_directory / "report.html"
@@ -52,7 +54,7 @@ def render_report(run_directory: Path) -> str:
     records = read_journal(journal)
     identity = next(record["identity"] for record in records if record["kind"] == "started")
     config = identity["config"]
-    result = _read(run_directory, "result.json")
+    result = read_result(run_directory)
     title = f"{Path(config['data']['dataset']).stem} on {identity['board']['name']}"
     template = resources.files("tinynas.pipeline").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)

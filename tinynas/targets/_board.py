@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from ._cores import CORES, Core
 
@@ -110,6 +110,12 @@ class Board(_Frozen):
     flasher: Flasher | None = None
     cycles_per_instruction: CyclesPerInstruction | None = None
     sources: tuple[str, ...] = Field(min_length=1)
+    _file: str | None = PrivateAttr(default=None)
+
+    @property
+    def argument(self) -> str:
+        """What `--board` takes to name it: the path where it came from a file of the user's, else its name."""
+        return self.name if self._file is None else self._file
 
     def region(self, name: str) -> Region:
         """Return the region called `name`. Raises KeyError."""

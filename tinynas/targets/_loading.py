@@ -34,7 +34,8 @@ def load_board(name_or_path: str | Path) -> Board:
         UnknownBoardError: no such board or file; the message names the nearest match.
         BoardFileError: the file is not a valid description of a board.
     """
-    if str(name_or_path).endswith(".toml"):
+    is_file = str(name_or_path).endswith(".toml")
+    if is_file:
         path = Path(name_or_path)
         if not path.is_file():
             raise UnknownBoardError(f"board file {path} does not exist")
@@ -53,4 +54,6 @@ def load_board(name_or_path: str | Path) -> Board:
         raise BoardFileError(f"{path}: {explain_validation_error(Board, error)}") from error
     if board.name != path.stem:
         raise BoardFileError(f"{path}: the board is called {board.name!r}; name and file name must agree")
+    if is_file:
+        board._file = str(name_or_path)
     return board

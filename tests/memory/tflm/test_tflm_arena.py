@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
-from tflm_models import ONE_OPERATOR, quantized, random_graph, shared_model, skeleton
+from tflm_models import ONE_OPERATOR, known_model, quantized, random_graph, skeleton
 from tflm_wheel import reported, runs_in
 
 from tinynas.formats import read_tflite, tensor_table, write_tflite
@@ -85,7 +85,7 @@ def test_several_inputs_and_outputs() -> None:
 
 @pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet_quant", "person_detect"])
 def test_real_models(name: str) -> None:
-    content = shared_model(name)
+    content = known_model(name)
     assert_equal_to_the_wheel(content, HOST.sram(read_tflite(content), tensor_table(content)))
 
 

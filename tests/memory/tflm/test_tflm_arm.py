@@ -9,7 +9,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
-from tflm_models import shared_model, skeleton
+from tflm_models import known_model, skeleton
 
 from tinynas.formats import read_tflite, tensor_table
 from tinynas.graph import DType, FullyConnectedAttributes, GraphBuilder, OpKind
@@ -61,7 +61,7 @@ SIZES = [
 
 @pytest.mark.parametrize(("name", "kernels", "head", "tail"), MEASURED)
 def test_equal_to_what_was_measured_on_a_cortex_m4(name: str, kernels: Any, head: int, tail: int) -> None:
-    content = shared_model(name)
+    content = known_model(name)
     sram = TflmMemoryModel(4, kernels).sram(read_tflite(content), tensor_table(content))
     assert (sram.head_bytes, sram.tail_bytes, sram.total_bytes) == (head, tail, head + tail)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
-from tflm_models import ONE_OPERATOR, quantized, random_graph, shared_model, skeleton
+from tflm_models import ONE_OPERATOR, known_model, quantized, random_graph, skeleton
 from tflm_wheel import reported
 
 from tinynas.formats import FormatError, add_offline_plan, read_offline_plan, read_tflite, tensor_table, write_tflite
@@ -107,7 +107,7 @@ def test_files_of_others_are_exact_too(edit: Callable[[Any], None], seed: int) -
 @pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet_quant", "person_detect"])
 @pytest.mark.parametrize("edit", EDITS[:-1], ids=[edit.__name__ for edit in EDITS[:-1]])
 def test_edited_real_models_are_exact_too(edit: Callable[[Any], None], name: str) -> None:
-    content = edited(shared_model(name), edit)
+    content = edited(known_model(name), edit)
     sram, wheel = HOST.sram(read_tflite(content), tensor_table(content)), reported(content)
     assert (sram.head_bytes, sram.tail_bytes) == (wheel.head, wheel.tail)
 

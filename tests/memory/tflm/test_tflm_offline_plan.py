@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tflm_models import quantized, random_graph, shared_model
+from tflm_models import known_model, quantized, random_graph
 from tflm_wheel import reported, runs_in
 
 from tinynas.formats import (
@@ -69,7 +69,7 @@ def test_three_hundred_more_random_networks(block: int) -> None:
 
 @pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet_quant", "person_detect"])
 def test_real_models(name: str) -> None:
-    plan = check(shared_model(name))
+    plan = check(known_model(name))
     assert plan.head_bytes == plan.lower_bound_bytes
 
 

@@ -12,12 +12,12 @@ import pytest
 from tinynas.graph import DType, Graph, GraphBuilder, OpKind, Quantization
 from tinynas.testing import random_int8_graph
 
-SHARED_MODELS = Path(__file__).resolve().parents[4] / "shared" / "models"
+MODELS = Path(__file__).resolve().parents[4] / "shared" / "models"
 
 
-def shared_model(name: str) -> bytes:
+def known_model(name: str) -> bytes:
     """A real model; skips the test where it is not at hand."""
-    path = SHARED_MODELS / f"{name}.tflite"
+    path = MODELS / f"{name}.tflite"
     if not path.exists():
         pytest.skip(f"{path.name} is not beside the repository")
     return path.read_bytes()

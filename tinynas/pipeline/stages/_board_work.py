@@ -78,7 +78,8 @@ def build_and_measure(
     except DoesNotFitError as error:
         raise VerdictMismatch(
             f"{name} was predicted to fit {context.board.name}, but {error}. The memory model is out of date: "
-            f"run tools/regenerate_memory_model.py --board {context.board.name} --virtual"
+            f"run tools/regenerate_memory_model.py --board {context.board.argument} "
+            f"--toolchain {settings.toolchain} --virtual"
         ) from error
     if settings.port is not None:
         flash(context.board, deployment.firmware.elf)

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from tinynas.pipeline._report import render_report
+from tinynas.pipeline._winner import RESULT, RESULT_FORMAT
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.stages._networks import Contender
 from tinynas.pipeline.stages._selection import SEARCH
 from tinynas.pipeline.stages._verification import model_info
 
-RESULT = "result.json"
 REPORT = "report.html"
 
 
@@ -46,6 +46,7 @@ def _write(
     }
     verdicts = list(context.run.journal.records("verdict"))
     document = {
+        "format": RESULT_FORMAT,
         "board": context.board.name,
         "dataset": context.data.name,
         "seed": context.config.seed,
