@@ -38,3 +38,12 @@ def test_the_chosen_configuration_is_named() -> None:
     text = drawings()["space"]
     assert "w0.5 r24 (90 % fit), chosen" in text
     assert "w1 r28" not in text  # nothing fits: there is no distribution to draw
+
+
+def test_a_far_budget_is_said_and_not_drawn() -> None:
+    blocks = [_figures.Block("x", 0, 1, 0, 100)]
+    near, far = (_figures.memory_timeline(blocks, 100, available, ["conv", "pool"]) for available in (300, 100_000))
+    for text, available in ((near, 300), (far, 100_000)):
+        assert f"available: {available:,} bytes" in text
+    assert ">300<" in near
+    assert ">100000<" not in far

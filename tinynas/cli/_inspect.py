@@ -86,8 +86,11 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
         )
     for region in result["regions"]:
         console.print(f"  {region['name']:<6} ({region['kind']}) {_of(region, 'used_bytes')}")
-    if result["regions"]:
-        console.print("  regions count all that is set aside for stack and frame buffer, and gaps: more than the sums")
+    spare = sum(r["used_bytes"] for r in result["regions"] if r["kind"] == "sram") - (sram["total_bytes"] or 0)
+    if result["regions"] and spare > 0:
+        console.print(
+            f"  (all that the board sets aside for the stack counts in its region: {spare:,} bytes more than it takes)"
+        )
     if latency["predicted_cycles"] is not None:
         console.print(f"latency  {latency['predicted_cycles']:,.0f} cycles, {latency['predicted_ms']:.1f} ms")
     console.print(f"  {latency['basis']}")
