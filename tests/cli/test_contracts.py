@@ -12,7 +12,7 @@ import pytest
 from tinynas.cli import main
 from tinynas.formats import write_tflite
 from tinynas.graph import DType, Graph, GraphBuilder, count_macs, execute
-from tinynas.latency import with_random_constants
+from tinynas.latency import diverse_networks, with_random_constants
 from tinynas.testing import run_tflm
 
 
@@ -71,6 +71,53 @@ INSPECT_KEYS = {
         *("predicted_instructions", "low_instructions", "high_instructions"),
     },
 }
+
+
+def test_calibrate_with_too_few_networks_keeps_the_model_and_names_what_it_did_not_measure(
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    from tinynas.pipeline import _calibrate_board
+
+    monkeypatch.setattr(_calibrate_board, "FIT_NETWORKS", 2)
+    monkeypatch.setattr(_calibrate_board, "HOLDOUT_NETWORKS", 2)
+    monkeypatch.setattr(_calibrate_board, "calibration_networks", diverse_networks)
+    path = tmp_path / "latency.json"
+    words = ("calibrate", "--board", "nucleo-f303k8", "--virtual", "--out", str(path))
+    code, document, _ = call(capsys, *words)
+    assert code == 0
+    assert set(document) == {"measurements", "fit", "holdout", "file"}
+    holdout = document["holdout"]
+    assert set(holdout) == {
+        "networks",
+        "mape",
+        "within_10pct",
+        "spearman",
+        "coverage_90",
+        "half_width",
+        "never_measured",
+    }
+    assert holdout["never_measured"]
+    assert holdout["networks"] < 2
+    assert f"never measured on this board: {', '.join(holdout['never_measured'])}" in caplog.text
+    assert json.loads(path.read_text())["holdout"] == holdout
+    with pytest.raises(SystemExit) as done:
+        main(list(words))
+    assert not done.value.code
+    capsys.readouterr()
+
+    inspect = ("inspect", str(model), "--board", "nucleo-f303k8", "--latency", str(path))
+    caplog.clear()
+    assert call(capsys, *inspect)[0] in (0, 1)
+    assert "latency.json is stale" not in caplog.text
+    stale = json.loads(path.read_text())
+    stale["provenance"]["firmware_sha256"] = "0"
+    path.write_text(json.dumps(stale))
+    assert call(capsys, *inspect)[0] in (0, 1)
+    assert "latency model latency.json is stale" in caplog.text
 
 
 @pytest.mark.parametrize("engine", ["native", "tflm"])

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 
 from tinynas.graph import OpKind, validate
-from tinynas.latency import Measurement, NetworkLimits, calibration_networks, fit_latency, random_network
+from tinynas.latency import (
+    Measurement,
+    NetworkLimits,
+    calibration_networks,
+    diverse_networks,
+    fit_latency,
+    random_network,
+)
 from tinynas.lowering import CATALOGUE, Schedule, lower
+from tinynas.memory import NativeMemoryModel
+from tinynas.targets import load_board
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +28,23 @@ def test_every_variant_of_the_catalogue_is_measured(schedules: list[Schedule]) -
     assert {step.variant for schedule in schedules for step in schedule.steps} == set(CATALOGUE)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_board_of_12_kb_measures_every_variant_often_enough(seed: int) -> None:
+    """At least two layers for each direction of the loop counts that the layers span; all windows of the search."""
+    memory = NativeMemoryModel.for_board(load_board("nucleo-f303k8"), "zig")
+    networks = calibration_networks(4, fits=lambda schedule: memory.fits(schedule).fits is True, seed=seed)
+    assert len(networks) < 40
+    steps = [step for graph in networks for step in lower(graph).steps]
+    for variant in CATALOGUE:
+        features = [step.features for step in steps if step.variant == variant]
+        rows = np.array([[f[name] / sum(f.values()) for name in features[0]] for f in features])
+        rows /= np.maximum(np.linalg.norm(rows, axis=0), 1e-12)
+        rank = np.linalg.matrix_rank(rows, tol=1e-9)
+        assert len(rows) >= 2 * rank, variant
+        if "depthwise_conv_2d_" in variant:
+            assert rank >= 11, variant
+
+
 def test_the_same_seed_gives_the_same_networks() -> None:
     assert calibration_networks(3, seed=5) == calibration_networks(3, seed=5)
     assert calibration_networks(3, seed=5) != calibration_networks(3, seed=6)
@@ -26,8 +52,9 @@ def test_the_same_seed_gives_the_same_networks() -> None:
 
 def test_only_networks_that_fit_are_chosen() -> None:
     chosen = calibration_networks(4, fits=lambda schedule: len(schedule.steps) <= 13)
-    assert len(chosen) == 4
+    assert len(chosen) >= 4
     assert all(len(lower(graph).steps) <= 13 for graph in chosen)
+    assert len(diverse_networks(4)) == 4
     assert calibration_networks(2, fits=lambda schedule: False) == []
 
 

@@ -113,6 +113,30 @@ def test_one_layer_gives_a_wide_interval() -> None:
     assert relative_width(many.predict(other)) < 0.02
 
 
+def relative_half_width(p: LatencyPrediction) -> float:
+    assert p.total is not None
+    assert p.high is not None
+    return (p.high - p.total) / p.total
+
+
+def test_collinear_loop_counts_do_not_widen_the_interval_where_they_stay_collinear() -> None:
+    """All windows are 3 x 3, so rows of weights are three times the planes; then one is 5 high."""
+    rng = np.random.default_rng(0)
+
+    def layer(height: float) -> dict[str, float]:
+        planes = float(rng.integers(1, 100))
+        return {"planes": planes, "weight_rows": height * planes, "taps": float(rng.integers(100, 9000))}
+
+    data = [(f, 30 + 40 * f["planes"] + 9 * f["weight_rows"] + 4 * f["taps"]) for f in (layer(3) for _ in range(20))]
+    model = fit_latency([Measurement("depthwise", features, value) for features, value in data])
+
+    def half_width(height: float) -> float:
+        return relative_half_width(model.predict(schedule([("depthwise", layer(height))])))
+
+    assert max(half_width(3) for _ in range(20)) < 0.02
+    assert min(half_width(5) for _ in range(20)) > 0.1
+
+
 def test_interval_covers_about_nine_in_ten_noisy_boards() -> None:
     inside = 0
     for seed in range(120):
@@ -240,6 +264,8 @@ def test_metrics() -> None:
     assert metrics.within_10pct == 1.0
     assert metrics.spearman == pytest.approx(1.0)
     assert metrics.coverage_90 == pytest.approx(2 / 3)
+    assert metrics.half_width == pytest.approx(0.05)
+    assert metrics.largest_half_width == pytest.approx(0.05)
     with pytest.raises(LatencyError, match="never measured"):
         latency_metrics([LatencyPrediction("cycles", None, None, None, (), ("conv",))], [1.0])
 

@@ -46,9 +46,10 @@ def test_the_halo_is_counted() -> None:
 
 def test_only_bands_are_alive() -> None:
     schedule = lower(stage(), PatchPlan(3, 2))
-    # The image, five rows of the stem's result and four of the depthwise convolution's. The stage's output, which is
-    # as large as these four, is alive from the end of the first patch on.
-    assert plan_arena(schedule).arena_bytes == 16 * 8 * 3 + 5 * 4 * 8 + 4 * 4 * 8
+    # While the second patch's stem computes: the image, five rows of the stem's result, the stage's output, of which
+    # half is there, and four columns of the stem: 15 pairs of elements and one row of the window in bytes.
+    columns = 16 * 3 * 5 + 12
+    assert plan_arena(schedule).arena_bytes == 16 * 8 * 3 + 5 * 4 * 8 + 8 * 4 * 4 + columns
 
 
 def test_a_sum_reads_the_middle_of_its_band() -> None:

@@ -75,7 +75,8 @@ def test_prediction_equals_linker_and_device(board: str, seed: int, tmp_path: Pa
 def test_patches_and_in_place_layers_take_what_is_predicted(board: str, patches: int, tmp_path: Path) -> None:
     graph = stage(patches)
     schedule = lower(graph, PatchPlan(5, patches))
-    assert {"in place", "shrinking"} == {s.name for s in schedule.steps if s.variant == "depthwise_conv_2d_planar"}
+    assert "in place" in {step.name for step in schedule.steps if step.output_buffer in step.input_buffers}
+    assert [step.name for step in schedule.steps if step.shrinks] == ["shrinking"]
     assert any(step.shrinks for step in schedule.steps)
     assert plan_arena(schedule).arena_bytes < plan_arena(lower(graph)).arena_bytes
     check(board, graph, tmp_path, PatchPlan(5, patches))

@@ -36,11 +36,14 @@ def calibrate(
     def render(console: Console) -> None:
         holdout: dict[str, Any] = result["holdout"]
         console.print(f"{result['measurements']} layers measured, fit error {100 * result['fit']['mape']:.1f} %")
-        console.print(
-            f"{holdout['networks']} networks not in the fit: mean error {100 * holdout['mape']:.1f} %, "
-            f"{100 * holdout['within_10pct']:.0f} % within 10 %, rank correlation {holdout['spearman']:.3f}, "
-            f"{100 * holdout['coverage_90']:.0f} % inside the 90 % interval"
-        )
+        if holdout["networks"]:
+            rank = "" if holdout["spearman"] is None else f"rank correlation {holdout['spearman']:.3f}, "
+            console.print(
+                f"{holdout['networks']} networks not in the fit: mean error {100 * holdout['mape']:.1f} %, "
+                f"{100 * holdout['within_10pct']:.0f} % within 10 %, {rank}"
+                f"{100 * holdout['coverage_90']:.0f} % inside the 90 % interval, which is "
+                f"{100 * holdout['half_width']:.1f} % wide to each side"
+            )
         console.print(f"latency model: {result['file']}")
 
     emit(result, as_json=as_json, render=render)

@@ -1,6 +1,6 @@
 """Latency: what a schedule takes on a board, predicted per kernel call and refined by measurements."""
 
-from tinynas.latency._design import calibration_networks
+from tinynas.latency._design import calibration_networks, diverse_networks
 from tinynas.latency._fit import fit_latency, refine
 from tinynas.latency._json import from_json, latency_model_path, load_latency_model, save_latency_model, to_json
 from tinynas.latency._measurement import (
@@ -28,6 +28,7 @@ __all__ = [
     "Unit",
     "VariantModel",
     "calibration_networks",
+    "diverse_networks",
     "fit_latency",
     "from_json",
     "latency_metrics",

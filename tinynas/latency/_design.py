@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynas.graph import Graph
+from tinynas.latency._probe_networks import probe_networks
 from tinynas.latency._random_constants import with_random_constants
 from tinynas.latency._random_networks import NetworkLimits, random_network
 from tinynas.lowering import Schedule, lower
 
 CANDIDATES_PER_NETWORK = 12
 """Random networks looked at for each one measured."""
+
+PROBES_PER_THEME = 12
+"""Probes looked at for each kind of them."""
+
+OBSERVATIONS_PER_COEFFICIENT = 2
+"""Measured layers for each coefficient that can be told apart: as many again as it takes to solve for them, so that
+residuals say how well they fit."""
+
+_RIDGE = 1e-3
+"""Stands for what is not measured yet; it makes the first determinants finite."""
+
+_Array = npt.NDArray[np.float64]
 
 
 def calibration_networks(
@@ -23,42 +37,121 @@ def calibration_networks(
     limits: NetworkLimits | None = None,
     seed: int = 0,
 ) -> list[Graph]:
-    """Choose networks to measure on a board, by greedy D-optimal design.
+    """Choose networks to fit a latency model to: `diverse_networks`, and probes of what those cover thinly.
 
-    Of many random networks that fit the board, each round takes the one that adds most to the sum over variants of
-    log det(information matrix), the matrix of the relative fit with ticks taken as proportional to the sum of the
-    loop counts. So layers that no chosen layer resembles come first, and no variant is forgotten.
-    (V. Fedorov, "Theory of Optimal Experiments", 1972, chapter 2.)
+    Probes (`_probe_networks`), and more random networks, are added, each time the one that adds most to the variants
+    that are still short, until the layers of every variant have the rank that its loop counts reach in all
+    candidates, and are at least `OBSERVATIONS_PER_COEFFICIENT` times as many.
 
     Args:
-        count: How many networks to return.
+        count: How many random networks to choose; the number of probes follows from what they leave open.
         fits: Whether the board can hold a network.
         limits: Sizes of the layers; the defaults suit a board of 12 KB SRAM and 64 KB flash.
         seed: The same seed gives the same networks.
 
     Returns:
-        Graphs with random weights and quantization, ready to be generated. Fewer than `count` where fewer fit.
+        Graphs with random weights and quantization, ready to be generated. Fewer where fewer fit.
     """
     bounds = limits or NetworkLimits()
-    pool: list[tuple[int, Graph, Schedule]] = []
-    for candidate in range(seed * 1_000_003, seed * 1_000_003 + count * CANDIDATES_PER_NETWORK):
-        graph = random_network(candidate, bounds)
-        schedule = lower(graph)
-        if fits(schedule):
-            pool.append((candidate, graph, schedule))
-    names = _feature_names([schedule for _, _, schedule in pool])
-    rows = [_rows(schedule, names) for _, _, schedule in pool]
-    # A ridge stands for what is not measured yet; it makes the first determinants finite.
-    information = {variant: 1e-3 * np.eye(len(features)) for variant, features in names.items()}
-    chosen: list[Graph] = []
-    left = list(range(len(pool)))
+    candidates = _random_candidates(count, fits, bounds, seed)
+    chosen = _most_informative(candidates, count)
+    probes = _fitting(probe_networks(PROBES_PER_THEME, bounds, seed), fits, seed)
+    chosen += _missing(chosen, [*probes, *(c for c in candidates if c not in chosen)])
+    return [with_random_constants(c.graph, c.seed) for c in chosen]
+
+
+def diverse_networks(
+    count: int,
+    *,
+    fits: Callable[[Schedule], bool] = lambda schedule: True,
+    limits: NetworkLimits | None = None,
+    seed: int = 0,
+) -> list[Graph]:
+    """Choose random networks that resemble each other little, by greedy D-optimal design.
+
+    Of many random networks that fit the board, each round takes the one that adds most to the sum over variants of
+    log det(information matrix), the matrix of the relative fit with ticks taken as proportional to the sum of the
+    loop counts. So layers that no chosen layer resembles come first.
+    (V. Fedorov, "Theory of Optimal Experiments", 1972, chapter 2.)
+
+    Arguments and result are those of `calibration_networks`, without its probes.
+    """
+    chosen = _most_informative(_random_candidates(count, fits, limits or NetworkLimits(), seed), count)
+    return [with_random_constants(c.graph, c.seed) for c in chosen]
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A skeleton, the seed of its constants, and what it would measure."""
+
+    graph: Graph
+    seed: int
+    schedule: Schedule
+
+
+def _random_candidates(
+    count: int, fits: Callable[[Schedule], bool], limits: NetworkLimits, seed: int
+) -> list[_Candidate]:
+    first = seed * 1_000_003
+    graphs = [random_network(first + i, limits) for i in range(count * CANDIDATES_PER_NETWORK)]
+    return _fitting(graphs, fits, first)
+
+
+def _fitting(graphs: list[Graph], fits: Callable[[Schedule], bool], first_seed: int) -> list[_Candidate]:
+    candidates = [_Candidate(graph, first_seed + i, lower(graph)) for i, graph in enumerate(graphs)]
+    return [c for c in candidates if fits(c.schedule)]
+
+
+def _most_informative(candidates: list[_Candidate], count: int) -> list[_Candidate]:
+    names = _feature_names([c.schedule for c in candidates])
+    rows = [_rows(c.schedule, names) for c in candidates]
+    information = {variant: _RIDGE * np.eye(len(features)) for variant, features in names.items()}
+    chosen: list[_Candidate] = []
+    left = list(range(len(candidates)))
     while left and len(chosen) < count:
         best = max(left, key=lambda i: (_gain(information, rows[i]), -i))
-        for variant, added in rows[best].items():
-            information[variant] = information[variant] + added.T @ added
+        _add(information, rows[best])
         left.remove(best)
-        chosen.append(with_random_constants(pool[best][1], seed=pool[best][0]))
+        chosen.append(candidates[best])
     return chosen
+
+
+def _missing(chosen: list[_Candidate], candidates: list[_Candidate]) -> list[_Candidate]:
+    """Those of `candidates` that bring every variant to the rank and the number of layers that it should have.
+
+    What rank a variant can reach is seen in all of them together.
+    """
+    names = _feature_names([c.schedule for c in (*chosen, *candidates)])
+    everything = _stacked([_rows(c.schedule, names) for c in (*chosen, *candidates)])
+    # Loops that are a small part of all calls count as much as the others: every one is a coefficient to be known.
+    scale = {variant: np.linalg.norm(rows, axis=0) / np.sqrt(len(rows)) for variant, rows in everything.items()}
+
+    def scaled(schedule: Schedule) -> dict[str, _Array]:
+        return {v: rows / np.where(scale[v] > 0, scale[v], 1.0) for v, rows in _rows(schedule, names).items()}
+
+    reachable = {v: _rank(rows / np.where(scale[v] > 0, scale[v], 1.0)) for v, rows in everything.items()}
+    known = _stacked([scaled(c.schedule) for c in chosen])
+    information = {v: _RIDGE * np.eye(len(features)) for v, features in names.items()}
+    _add(information, known)
+
+    def short(variant: str) -> bool:
+        rows = known.get(variant, np.zeros((0, len(names[variant]))))
+        wanted = OBSERVATIONS_PER_COEFFICIENT * reachable[variant]
+        return len(rows) < wanted or _rank(rows) < reachable[variant]
+
+    added: list[_Candidate] = []
+    left = [(c, scaled(c.schedule)) for c in candidates]
+    while left:
+        open_variants = {v for v in names if short(v)}
+        gains = [_gain(information, {v: r for v, r in rows.items() if v in open_variants}) for _, rows in left]
+        best = int(np.argmax(gains))
+        if not gains[best] > 0:
+            break
+        candidate, rows = left.pop(best)
+        added.append(candidate)
+        known = _stacked([known, rows])
+        _add(information, rows)
+    return added
 
 
 def _feature_names(schedules: list[Schedule]) -> dict[str, list[str]]:
@@ -69,7 +162,7 @@ def _feature_names(schedules: list[Schedule]) -> dict[str, list[str]]:
     return {variant: list(features) for variant, features in names.items()}
 
 
-def _rows(schedule: Schedule, names: dict[str, list[str]]) -> dict[str, npt.NDArray[np.float64]]:
+def _rows(schedule: Schedule, names: dict[str, list[str]]) -> dict[str, _Array]:
     """Per variant, the relative features of its layers. Shape [layers, features]."""
     rows: dict[str, list[list[float]]] = {}
     for step in schedule.steps:
@@ -78,7 +171,23 @@ def _rows(schedule: Schedule, names: dict[str, list[str]]) -> dict[str, npt.NDAr
     return {variant: np.array(values) for variant, values in rows.items()}
 
 
-def _gain(information: dict[str, npt.NDArray[np.float64]], added: dict[str, npt.NDArray[np.float64]]) -> float:
+def _stacked(parts: list[dict[str, _Array]]) -> dict[str, _Array]:
+    """The rows of several networks, per variant."""
+    variants = dict.fromkeys(variant for part in parts for variant in part)
+    return {v: np.vstack([part[v] for part in parts if v in part]) for v in variants}
+
+
+def _rank(rows: _Array) -> int:
+    """Directions that the rows tell apart by more than rounding. 0 for no rows."""
+    return int(np.linalg.matrix_rank(rows, tol=1e-6)) if rows.size else 0
+
+
+def _add(information: dict[str, _Array], rows: dict[str, _Array]) -> None:
+    for variant, more in rows.items():
+        information[variant] = information[variant] + more.T @ more
+
+
+def _gain(information: dict[str, _Array], added: dict[str, _Array]) -> float:
     """How much the network's layers raise the sum of log determinants."""
     return sum(
         float(np.linalg.slogdet(information[v] + rows.T @ rows)[1] - np.linalg.slogdet(information[v])[1])

@@ -22,6 +22,8 @@ class LatencyMetrics:
         within_10pct: Share predicted within 10 %.
         spearman: Rank correlation; None where there are fewer than two networks or all are equal.
         coverage_90: Share whose measured value lies in the 90 % interval.
+        half_width: Half of the 90 % interval over the predicted total, the mean of all networks.
+        largest_half_width: The same, of the network where it is largest.
     """
 
     networks: int
@@ -29,6 +31,8 @@ class LatencyMetrics:
     within_10pct: float
     spearman: float | None
     coverage_90: float
+    half_width: float
+    largest_half_width: float
 
 
 def latency_metrics(predictions: Sequence[LatencyPrediction], measured: Sequence[float]) -> LatencyMetrics:
@@ -41,11 +45,14 @@ def latency_metrics(predictions: Sequence[LatencyPrediction], measured: Sequence
         raise LatencyError(f"{len(predictions)} predictions cannot be compared with {len(measured)} measurements")
     totals = []
     inside = []
+    half_widths = []
     for prediction, value in zip(predictions, measured, strict=True):
         if prediction.total is None or prediction.low is None or prediction.high is None:
             raise LatencyError(f"no prediction to compare: {', '.join(prediction.unknown)} was never measured")
         totals.append(prediction.total)
         inside.append(prediction.low <= value <= prediction.high)
+        # Above the total: the lower end stops at zero.
+        half_widths.append((prediction.high - prediction.total) / prediction.total)
     actual = np.asarray(measured, dtype=np.float64)
     error = np.abs(np.array(totals) - actual) / actual
     return LatencyMetrics(
@@ -54,6 +61,8 @@ def latency_metrics(predictions: Sequence[LatencyPrediction], measured: Sequence
         within_10pct=float((error <= 0.10).mean()),
         spearman=spearman(np.array(totals), actual),
         coverage_90=float(np.mean(inside)),
+        half_width=float(np.mean(half_widths)),
+        largest_half_width=max(half_widths),
     )
 
 

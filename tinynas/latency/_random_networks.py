@@ -34,16 +34,16 @@ def random_network(seed: int, limits: NetworkLimits) -> Graph:
     Channel counts, sizes, kernels, strides and activations are drawn independently, odd ones included: a latency
     model must see its features vary independently of each other to tell them apart.
     """
-    return _Composer(seed, limits).network()
+    return Composer(seed, limits, f"random{seed}").network()
 
 
-class _Composer:
+class Composer:
     """Appends random layers to a graph, each within the limits."""
 
-    def __init__(self, seed: int, limits: NetworkLimits) -> None:
+    def __init__(self, seed: int | list[int], limits: NetworkLimits, name: str = "random") -> None:
         self.rng = np.random.default_rng(seed)
         self.limits = limits
-        self.builder = GraphBuilder(f"probe{seed}", DType.INT8)
+        self.builder = GraphBuilder(name, DType.INT8)
         self.count = 0
 
     def network(self) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from tinynas.formats import OFFLINE_PLAN_METADATA, read_metadata, read_offline_p
 from tinynas.graph import Graph, count_macs, count_params, op_macs
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
 from tinynas.lowering import Schedule
-from tinynas.memory import NativeMemoryModel, RegionUsage, live_ranges, plan_arena
+from tinynas.memory import NativeMemoryModel, RegionUsage, firmware_hash, live_ranges, plan_arena
 from tinynas.memory.tflm import FileTensors, TflmMemoryModel, TflmSram, offline_plan
 from tinynas.pipeline._atomic import write_atomically
 from tinynas.pipeline._lowering import DEFAULT_LOWERING
 from tinynas.pipeline._memory_view import arena_timeline, memory_advice
 from tinynas.targets import Board, load_board
+
+logger = logging.getLogger(__name__)
 
 _NO_LATENCY = dict.fromkeys(
     (
@@ -74,12 +77,21 @@ def inspect_model(
 
 
 def _latency_model(board: Board, toolchain: str, path: Path | None) -> LatencyModel | None:
-    """The user's latency model, else the one that ships for the core, if there is one."""
+    """The user's latency model, else the one that ships for the core, if there is one. Warns where it is stale."""
+    again = f"tinynas calibrate --board {board.name}"
     if path is None:
         path = latency_model_path(board.core.name, toolchain)
+        again = "make models"
         if not path.is_file():
             return None
-    return load_latency_model(path)
+    model = load_latency_model(path)
+    if model.provenance.get("firmware_sha256") != firmware_hash():
+        logger.warning(
+            "latency model %s is stale: the firmware's sources have changed since it was fitted; run %s",
+            path.name,
+            again,
+        )
+    return model
 
 
 def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: LatencyModel | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, calibration_networks, fit_latency, from_json, to_json
 from tinynas.lowering import Schedule
-from tinynas.memory import NativeMemoryModel
+from tinynas.memory import NativeMemoryModel, firmware_hash
 from tinynas.pipeline._lowering import DEFAULT_LOWERING
 from tinynas.pipeline._measurement import random_inputs, warn_of_other_clock
 from tinynas.pipeline.stages._board_work import build_and_measure, inference_of, latency_json, layers_of
@@ -40,15 +40,14 @@ def device_clock_hz(context: RunContext) -> int:
 
 
 def _calibrate(context: RunContext, memory: NativeMemoryModel) -> dict[str, Any]:
-    count = context.config.measure.calibration_networks
-    context.progress.begin("calibration", count)
-
     def fits(schedule: Schedule) -> bool:
         # As it will be built, which need not be how the design lowers it.
         return memory.fits(DEFAULT_LOWERING(schedule.graph), context.reserve).fits is True
 
     documents: list[dict[str, Any]] = []
+    count = context.config.measure.calibration_networks
     networks = calibration_networks(count, fits=fits, seed=context.config.seed)
+    context.progress.begin("calibration", len(networks))
     for index, graph in enumerate(networks):
         name = f"calibration-{index}"
 
@@ -69,6 +68,7 @@ def _calibrate(context: RunContext, memory: NativeMemoryModel) -> dict[str, Any]
             "transport": context.config.measure.transport,
             "networks": len(documents),
             "seed": context.config.seed,
+            "firmware_sha256": firmware_hash(),
         },
     )
     context.run.write_json(latency_model_file(0), to_json(model))
