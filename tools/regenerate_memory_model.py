@@ -23,7 +23,7 @@ from object_sections import resolve
 import tinynas
 from tinynas.boards import load_toolchain
 from tinynas.graph import DType, Graph, GraphBuilder
-from tinynas.latency import NetworkLimits, calibration_networks, with_random_constants
+from tinynas.latency import NetworkLimits, diverse_networks, with_random_constants
 from tinynas.lowering import CATALOGUE, PatchError, PatchPlan, Schedule, lower
 from tinynas.memory import (
     MOST_STEPS,
@@ -129,7 +129,7 @@ def probe_schedules(board: Board, count: int, seed: int, macs: int) -> list[Sche
     graphs = [
         graph
         for index, size in enumerate(sizes)
-        for graph in calibration_networks(
+        for graph in diverse_networks(
             -(-count // len(sizes)),
             limits=NetworkLimits(activation_bytes=size, weight_bytes=3000, layers=12, macs=macs),
             seed=seed + index,

@@ -18,6 +18,7 @@ _SHAPES = 20
 _CHANNEL_BYTES = 12
 """Flash of a channel beside its weights: bias, multiplier and shift."""
 
+_DEEPEST_SOFTMAX = 4095  # that the kernel takes
 _Layer = Callable[[Composer, int], int]
 
 
@@ -111,6 +112,8 @@ def _join(composer: Composer, x: int) -> int:
 
 
 def _softmax(composer: Composer, x: int) -> int:
+    if composer.builder.shape(x)[-1] > _DEEPEST_SOFTMAX:
+        return composer.pointwise(x)
     return composer.builder.softmax(x, name=composer.name("softmax"))
 
 
