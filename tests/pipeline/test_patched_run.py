@@ -6,8 +6,8 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
+from tiny_data import write_tiny_data
 
 from tinynas.pipeline import export_winner, load_config, run_pipeline
 from tinynas.pipeline.stages._feasibility import InfeasibleRun
@@ -54,10 +54,7 @@ patches = {patches}
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("patched")
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 3, 200)
-    images = (rng.integers(0, 60, (200, 28, 28)) + 80 * labels[:, None, None]).astype(np.uint8)
-    np.savez(folder / "tiny.npz", x_train=images[:160], y_train=labels[:160], x_test=images[160:], y_test=labels[160:])
+    write_tiny_data(folder / "tiny.npz", side=28)
     for patches in ("true", "false"):
         (folder / f"{patches}.toml").write_text(CONFIG.format(patches=patches))
     return folder

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from tiny_data import write_tiny_data
 
 from tinynas.pipeline import ExportError, export_winner, write_report
 
@@ -57,10 +57,7 @@ images = 3
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("config")
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 3, 200)
-    images = (rng.integers(0, 60, (200, 16, 16)) + 80 * labels[:, None, None]).astype(np.uint8)
-    np.savez(folder / "tiny.npz", x_train=images[:160], y_train=labels[:160], x_test=images[160:], y_test=labels[160:])
+    write_tiny_data(folder / "tiny.npz", side=16)
     path = folder / "tiny.toml"
     path.write_text(CONFIG)
     return path
