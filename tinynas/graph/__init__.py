@@ -26,7 +26,7 @@ from tinynas.graph._ops import (
     SoftmaxAttributes,
     TransposeAttributes,
 )
-from tinynas.graph._quantization_groups import quantization_groups
+from tinynas.graph._quantization_groups import MOVES_VALUES, quantization_groups
 from tinynas.graph._shapes import infer_shape, window_output_size, window_padding
 from tinynas.graph._tensor import DType, Quantization, Tensor
 from tinynas.graph._validation import validate
@@ -35,6 +35,7 @@ from tinynas.graph.reference import execute
 
 __all__ = [
     "ATTRIBUTES_OF",
+    "MOVES_VALUES",
     "Activation",
     "Attributes",
     "ConcatenationAttributes",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinynas.graph._graph import Graph
 from tinynas.graph._ops import OpKind
 
-_MOVES_VALUES = frozenset(
+MOVES_VALUES = frozenset(
     (
         OpKind.AVERAGE_POOL_2D,
         OpKind.MAX_POOL_2D,
@@ -33,7 +33,7 @@ def quantization_groups(graph: Graph) -> list[int]:
         return index
 
     for op in graph.ops:
-        if op.kind in _MOVES_VALUES:
+        if op.kind in MOVES_VALUES:
             for index in op.inputs:
                 parent[root(index)] = root(op.outputs[0])
     return [root(index) for index in range(len(parent))]

@@ -11,21 +11,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.graph import DType, Graph, Op, OpKind, Quantization, Tensor
+from tinynas.graph import MOVES_VALUES, DType, Graph, Op, OpKind, Quantization, Tensor
 from tinynas.graph.fixed_point import quantize_multiplier
 
 _CHANNEL_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}
-_COPIES = frozenset(
-    {
-        OpKind.AVERAGE_POOL_2D,
-        OpKind.MAX_POOL_2D,
-        OpKind.CONCATENATION,
-        OpKind.PAD,
-        OpKind.RESHAPE,
-        OpKind.TRANSPOSE,
-        OpKind.RESIZE_NEAREST_NEIGHBOR,
-    }
-)
 _INT32_MAX = (1 << 31) - 1
 _STEPS = 40.0  # the spread of outputs that neither saturate nor vanish
 _DEVIATION = 74.0  # of uniform int8 values: 256 / sqrt(12)
@@ -87,7 +76,7 @@ class ExtremeFiller:
         if op.kind in _CHANNEL_AXIS:
             self._give(output, self._quantization(self._scale()))
             self._fill_weights(op, x, self._of(output))
-        elif op.kind in _COPIES:
+        elif op.kind in MOVES_VALUES:
             for t in (*op.inputs, output):
                 self._tensors[t] = replace(self._tensors[t], quantization=x)
         elif op.kind is OpKind.SOFTMAX:
