@@ -8,9 +8,17 @@ from dataclasses import dataclass
 
 from tinynas.graph import DepthwiseConv2DAttributes, OpKind
 from tinynas.lowering._geometry import window_counts, window_of
-from tinynas.lowering._variants import STRUCTURE_BYTES, WORD, KernelCall, KernelVariant, channel_tables, pairs, words
+from tinynas.lowering._variants import (
+    MAX_DIMENSION,
+    STRUCTURE_BYTES,
+    WORD,
+    KernelCall,
+    KernelVariant,
+    channel_tables,
+    pairs,
+    words,
+)
 
-_MAX_DIMENSION = 0xFFFF  # a plane's rows and columns are held in 16 bits
 _CHANNEL_TILE = 4  # depthwise_conv_2d.c computes four channels at a time
 
 _PLANE_HELPERS = ("clamp_outputs.c", "depthwise_plane.c")
@@ -100,7 +108,7 @@ def _is_planar(call: KernelCall) -> bool:
         isinstance(attributes, DepthwiseConv2DAttributes)
         and attributes.depth_multiplier == 1
         and attributes.dilation == (1, 1)
-        and max(plane_of(call).size) <= _MAX_DIMENSION
+        and max(plane_of(call).size) <= MAX_DIMENSION
         and _planar_scratch_bytes(call, overlapped=True) < call.input.size_bytes
     )
 

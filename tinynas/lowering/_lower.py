@@ -16,9 +16,8 @@ from tinynas.lowering._geometry import WINDOWED, padding_of, window_of
 from tinynas.lowering._patches import PatchPlan, split_into_patches, step_constant_bytes, step_macs
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._storage import BandTensor, PlannedStep, assign_storage, root_of
-from tinynas.lowering._variants import KernelCall
+from tinynas.lowering._variants import MAX_DIMENSION, KernelCall
 
-_MAX_DIMENSION = 0xFFFF  # the kernels' parameter structures hold dimensions in 16 bits
 _SINGLE_IMAGE = WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
 _FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
 
@@ -189,12 +188,9 @@ def _require_supported_shapes(call: KernelCall) -> None:
         raise UnsupportedGraphError(f"{where}: all of its inputs are constant; fold it into a constant first")
     if op.kind in _SINGLE_IMAGE and call.input.shape[0] != 1:
         raise UnsupportedGraphError(f"{where}: the engine runs one image at a time, got {list(call.input.shape)}")
-    window = window_of(call.graph, op) if op.kind in WINDOWED else ()
-    if (
-        max((*call.input.shape, *call.output.shape, *call.padding, *(n for pair in window for n in pair)))
-        > _MAX_DIMENSION
-    ):
-        raise UnsupportedGraphError(f"{where}: dimensions above {_MAX_DIMENSION}, got {list(call.input.shape)}")
+    window = [n for pair in window_of(call.graph, op) for n in pair] if op.kind in WINDOWED else []
+    if max((*call.input.shape, *call.output.shape, *call.padding, *window)) > MAX_DIMENSION:
+        raise UnsupportedGraphError(f"{where}: dimensions above {MAX_DIMENSION}, got {list(call.input.shape)}")
 
 
 def _reads_constants_only(call: KernelCall) -> bool:

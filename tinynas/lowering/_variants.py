@@ -11,6 +11,9 @@ from tinynas.graph import DType, Graph, Op, OpKind, Tensor
 WORD = 4
 """Every constant object is aligned to a word and padded to whole words, so that sizes add up in any order."""
 
+MAX_DIMENSION = 0xFFFF
+"""Parameter structures hold dimensions, those of windows and padded planes included, in 16 bits."""
+
 POINTER = 4
 """Bytes of a pointer on the cores we generate code for (all 32-bit)."""
 
