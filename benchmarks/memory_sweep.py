@@ -21,9 +21,9 @@ from rich.table import Table
 
 from tinynas.graph import DType, Graph
 from tinynas.latency import NetworkLimits, random_network, with_random_constants
-from tinynas.lowering import PatchError, PatchPlan
+from tinynas.lowering import Lowering, PatchError, PatchPlan
 from tinynas.memory import MOST_STEPS, NativeMemoryModel
-from tinynas.pipeline import DEFAULT_LOWERING, Lowering, deploy, measure, random_inputs
+from tinynas.pipeline import deploy, measure, random_inputs
 from tinynas.spaces import build_graph, load_space
 from tinynas.targets import Board, load_board
 
@@ -89,13 +89,13 @@ def _span(values: list[int]) -> str:
 
 def _differences(board: Board, kind: str, count: int, seed: int, toolchain: str) -> Iterator[Difference]:
     memory = NativeMemoryModel.for_board(board, toolchain)
-    lowering = Lowering(in_place=False) if kind == "plain" else DEFAULT_LOWERING
+    lowering = Lowering.for_core(board.core, in_place=kind != "plain")
     found = 0
     for index in range(100 * count):
         if found == count:
             return
         graph = _network(seed * 1_000_003 + index)
-        patches = _patches(graph, np.random.default_rng(index)) if kind == "patches" else None
+        patches = _patches(lowering, graph, np.random.default_rng(index)) if kind == "patches" else None
         if kind == "patches" and patches is None:
             continue
         found += 1
@@ -128,12 +128,12 @@ def _network(seed: int) -> Graph:
     return with_random_constants(build_graph(architecture, DType.INT8), seed)
 
 
-def _patches(graph: Graph, rng: np.random.Generator) -> PatchPlan | None:
+def _patches(lowering: Lowering, graph: Graph, rng: np.random.Generator) -> PatchPlan | None:
     """Patches of as many first layers as can run in them, from a random number of layers down; None where none can."""
     patches = int(rng.choice((2, 3, 4, 6, 8)))
     for layers in range(int(rng.integers(2, MOST_LAYERS + 1)), 0, -1):
         try:
-            schedule = DEFAULT_LOWERING(graph, PatchPlan(layers, patches))
+            schedule = lowering(graph, PatchPlan(layers, patches))
         except PatchError:
             continue
         return PatchPlan(layers, patches) if len(schedule.steps) <= MOST_STEPS else None

@@ -32,7 +32,7 @@ from tinynas.latency import (
     measurements_of,
     save_latency_model,
 )
-from tinynas.lowering import Schedule, lower
+from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import firmware_hash, plan_arena
 from tinynas.targets import Board, load_board
 
@@ -57,12 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder (default: the models that ship)")
     options = parser.parse_args(arguments)
     board, toolchain = load_board(options.board), load_toolchain(options.toolchain)
-    measured = [
-        measure(board, graph, toolchain) for graph in calibration_networks(options.fit, limits=FIT_LIMITS, seed=3)
-    ]
-    unseen = [
-        measure(board, graph, toolchain) for graph in diverse_networks(options.check, limits=CHECK_LIMITS, seed=4)
-    ]
+    lowering = Lowering.for_core(board.core)
+    networks = calibration_networks(options.fit, limits=FIT_LIMITS, seed=3, lowering=lowering)
+    measured = [measure(board, graph, toolchain) for graph in networks]
+    networks = diverse_networks(options.check, limits=CHECK_LIMITS, seed=4, lowering=lowering)
+    unseen = [measure(board, graph, toolchain) for graph in networks]
     layers = [layer for schedule, ticks in measured for layer in measurements_of(schedule, ticks)]
     model = fit_latency(layers)
     metrics = latency_metrics(
@@ -103,7 +102,7 @@ def refused(metrics: LatencyMetrics) -> str | None:
 
 def measure(board: Board, graph: Graph, toolchain: Toolchain) -> tuple[Schedule, tuple[int, ...]]:
     """Instructions of each step of one inference, without profiling code."""
-    schedule = lower(graph)
+    schedule = Lowering.for_core(board.core)(graph)
     with tempfile.TemporaryDirectory() as folder:
         model = generate(schedule, plan_arena(schedule), Path(folder) / "model")
         firmware = build_firmware(board, Path(folder) / "model", model.kernel_sources, toolchain, Path(folder))

@@ -24,7 +24,7 @@ import tinynas
 from tinynas.boards import load_toolchain
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.latency import NetworkLimits, diverse_networks, with_random_constants
-from tinynas.lowering import CATALOGUE, PatchError, PatchPlan, Schedule, lower
+from tinynas.lowering import CATALOGUE, Lowering, PatchError, PatchPlan, Schedule
 from tinynas.memory import (
     MOST_STEPS,
     GeneratedFunction,
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             build_probe(board, schedule, toolchain, Path(folder), run=False)
             for schedule in (
                 *probe_schedules(board, options.fit if fits_kernels else 1, seed=1, macs=10**9),
-                *([most_steps()] if fits_kernels else []),
+                *([most_steps(Lowering.for_core(board.core))] if fits_kernels else []),
             )
         ]
         unseen = [
@@ -124,6 +124,7 @@ def probe_schedules(board: Board, count: int, seed: int, macs: int) -> list[Sche
     Every third has a twin whose first layers run in patches: many calls of one kernel at addresses that differ little
     must take the same code each.
     """
+    lowering = Lowering.for_core(board.core)
     room = board.arena_region.size_bytes
     sizes = [size for size in (1_500, 12_000, 60_000) if size * 5 <= room] or [room // 5]
     graphs = [
@@ -131,29 +132,32 @@ def probe_schedules(board: Board, count: int, seed: int, macs: int) -> list[Sche
         for index, size in enumerate(sizes)
         for graph in diverse_networks(
             -(-count // len(sizes)),
+            lowering=lowering,
             limits=NetworkLimits(activation_bytes=size, weight_bytes=3000, layers=12, macs=macs),
             seed=seed + index,
         )
     ]
-    schedules = [lower(graph) for graph in graphs]
+    schedules = [lowering(graph) for graph in graphs]
     for index, graph in enumerate(graphs[::PATCHED_EVERY]):
-        patched = (_in_patches(graph, layers, PATCHES[index % len(PATCHES)]) for layers in range(MOST_LAYERS, 0, -1))
+        patched = (
+            _in_patches(lowering, graph, layers, PATCHES[index % len(PATCHES)]) for layers in range(MOST_LAYERS, 0, -1)
+        )
         schedules += [schedule for schedule in patched if schedule is not None][:1]
     return schedules
 
 
-def most_steps() -> Schedule:
+def most_steps(lowering: Lowering) -> Schedule:
     """As many steps as there may be: literals lie too far from the first calls, and compilers place some between."""
     builder = GraphBuilder("most steps", DType.INT8)
     x = builder.input((1, 2, 2, 4))
     for index in range(MOST_STEPS):
         x = builder.add(x, x, name=f"add{index}")
-    return lower(with_random_constants(builder.build([x]), seed=0))
+    return lowering(with_random_constants(builder.build([x]), seed=0))
 
 
-def _in_patches(graph: Graph, layers: int, patches: int) -> Schedule | None:
+def _in_patches(lowering: Lowering, graph: Graph, layers: int, patches: int) -> Schedule | None:
     try:
-        schedule = lower(graph, PatchPlan(layers, patches))
+        schedule = lowering(graph, PatchPlan(layers, patches))
     except PatchError:
         return None
     return schedule if len(schedule.steps) <= MOST_STEPS else None

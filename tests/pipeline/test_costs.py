@@ -7,10 +7,10 @@ import pytest
 
 from tinynas.graph import DType, count_macs
 from tinynas.latency import Measurement, fit_latency
+from tinynas.lowering import Lowering
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._config import ConfigError, LimitsConfig
 from tinynas.pipeline._costs import BlockSchedules, CostModel, LatencyLimit, latency_limit
-from tinynas.pipeline._lowering import DEFAULT_LOWERING, Lowering
 from tinynas.spaces import Architecture, SearchSpace, build_graph, load_space
 from tinynas.targets import Board, CyclesPerInstruction, Reserve, load_board
 
@@ -35,7 +35,7 @@ def samples(space: SearchSpace, count: int) -> list[Architecture]:
     return [space.architecture(space.sample(rng), 1.0, 24, 1, 10) for _ in range(count)]
 
 
-@pytest.mark.parametrize("lowering", [DEFAULT_LOWERING, Lowering(in_place=False)], ids=str)
+@pytest.mark.parametrize("lowering", [Lowering(), Lowering(in_place=False)], ids=str)
 def test_blockwise_costs_equal_those_of_the_whole_network(
     board: Board, memory: NativeMemoryModel, space: SearchSpace, lowering: Lowering
 ) -> None:
@@ -59,12 +59,12 @@ def test_blockwise_latency_equals_that_of_the_whole_network(
     measurements = [
         Measurement(step.variant, step.features, float(10 + sum(step.features.values()) * rng.uniform(1, 3)))
         for architecture in architectures
-        for step in DEFAULT_LOWERING(build_graph(architecture, DType.INT8)).steps
+        for step in Lowering()(build_graph(architecture, DType.INT8)).steps
     ]
     model = fit_latency(measurements)
     costs = CostModel(board, memory, Reserve()).with_latency(model)
     for architecture in architectures:
-        whole = model.predict(DEFAULT_LOWERING(build_graph(architecture, DType.INT8))).total
+        whole = model.predict(Lowering()(build_graph(architecture, DType.INT8))).total
         assert costs.of(architecture).latency == pytest.approx(whole)
 
 
@@ -92,7 +92,7 @@ def test_unknown_and_exceeded_latency_are_violations(
     assert not any("limit" in violation for violation in limited.of(architecture).violations)
     ignorant = fit_latency([Measurement("softmax", {"call": 1.0}, 5.0)])
     assert any("never measured" in v for v in limited.with_latency(ignorant).of(architecture).violations)
-    steps = DEFAULT_LOWERING(build_graph(architecture, DType.INT8)).steps
+    steps = Lowering()(build_graph(architecture, DType.INT8)).steps
     slow = fit_latency([Measurement(step.variant, step.features, 1e6) for step in steps])
     assert any("the limit is 1,000" in v for v in limited.with_latency(slow).of(architecture).violations)
 

@@ -7,10 +7,9 @@ import pytest
 
 from tinynas.graph import DType, count_macs
 from tinynas.latency import LatencyModel, Measurement, fit_latency
-from tinynas.lowering import PatchPlan, Schedule
+from tinynas.lowering import Lowering, PatchPlan, Schedule
 from tinynas.memory import BlockCost, NativeMemoryModel, block_cost, combine, plan_arena
 from tinynas.pipeline._costs import BlockSchedules, CostModel
-from tinynas.pipeline._lowering import DEFAULT_LOWERING, Lowering
 from tinynas.pipeline._patched_stages import MOST_BLOCKS, PATCHES, PatchedStages
 from tinynas.spaces import Architecture, build_graph, load_space
 from tinynas.targets import Board, Reserve, load_board
@@ -41,7 +40,7 @@ def random_architectures(count: int) -> list[Architecture]:
     return drawn
 
 
-@pytest.mark.parametrize("lowering", [DEFAULT_LOWERING, APART], ids=["in-place", "apart"])
+@pytest.mark.parametrize("lowering", [Lowering(), APART], ids=["in-place", "apart"])
 def test_a_stage_combined_with_the_other_blocks_is_the_whole_network(
     lowering: Lowering, memory: NativeMemoryModel
 ) -> None:
@@ -78,7 +77,7 @@ def test_costs_with_patches_are_those_of_the_schedule_that_they_name(board: Boar
     for architecture in architectures:
         cost = patched.of(architecture)
         graph = build_graph(architecture, DType.INT8)
-        schedule = DEFAULT_LOWERING(graph, cost.patches)
+        schedule = Lowering()(graph, cost.patches)
         assert cost.macs == count_macs(graph)
         assert cost.sram_bytes == memory.sram(schedule).static_bytes
         assert cost.flash_bytes == memory.flash(schedule).total_bytes
@@ -98,7 +97,7 @@ def latency_of_everything(architectures: list[Architecture]) -> LatencyModel:
     """A model that knows every kernel, in patches and not; what it says does not matter."""
     rng = np.random.default_rng(0)
     schedules = [
-        DEFAULT_LOWERING(build_graph(architecture, DType.INT8), plan)
+        Lowering()(build_graph(architecture, DType.INT8), plan)
         for architecture in architectures[:6]
         for plan in (None, PatchPlan(3, 4))
     ]
@@ -113,9 +112,9 @@ def latency_of_everything(architectures: list[Architecture]) -> LatencyModel:
 
 def test_the_stage_found_has_the_fewest_macs(memory: NativeMemoryModel) -> None:
     architecture = load_space("mobile").architecture(load_space("mobile").smallest(), 0.6, 208, 3, 10)
-    schedules = BlockSchedules()
+    schedules = BlockSchedules(Lowering())
     costs = [block_cost(schedules.schedule(block)) for block in architecture.blocks]
-    stages = PatchedStages(DEFAULT_LOWERING, schedules.schedule, memory, Reserve())
+    stages = PatchedStages(Lowering(), schedules.schedule, memory, Reserve())
     found = stages.find(architecture, costs)
     assert found is not None
 
@@ -130,9 +129,9 @@ def test_the_stage_found_has_the_fewest_macs(memory: NativeMemoryModel) -> None:
 
 def test_no_patches_help_where_the_blocks_behind_them_are_too_large(memory: NativeMemoryModel) -> None:
     architecture = load_space("mobile").architecture(load_space("mobile").largest(), 1.0, 224, 3, 10)
-    schedules = BlockSchedules()
+    schedules = BlockSchedules(Lowering())
     costs = [block_cost(schedules.schedule(block)) for block in architecture.blocks]
-    stages = PatchedStages(DEFAULT_LOWERING, schedules.schedule, memory, Reserve())
+    stages = PatchedStages(Lowering(), schedules.schedule, memory, Reserve())
     assert stages.find(architecture, costs) is None
 
 

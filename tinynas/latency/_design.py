@@ -12,7 +12,7 @@ from tinynas.graph import Graph
 from tinynas.latency._probe_networks import probe_networks
 from tinynas.latency._random_constants import with_random_constants
 from tinynas.latency._random_networks import NetworkLimits, random_network
-from tinynas.lowering import Schedule, lower
+from tinynas.lowering import DSP_LOWERING, Lowering, Schedule
 
 CANDIDATES_PER_NETWORK = 12
 """Random networks looked at for each one measured."""
@@ -36,6 +36,7 @@ def calibration_networks(
     fits: Callable[[Schedule], bool] = lambda schedule: True,
     limits: NetworkLimits | None = None,
     seed: int = 0,
+    lowering: Lowering = DSP_LOWERING,
 ) -> list[Graph]:
     """Choose networks to fit a latency model to: `diverse_networks`, and probes of what those cover thinly.
 
@@ -48,14 +49,15 @@ def calibration_networks(
         fits: Whether the board can hold a network.
         limits: Sizes of the layers; the defaults suit a board of 12 KB SRAM and 64 KB flash.
         seed: The same seed gives the same networks.
+        lowering: How networks are lowered for the board.
 
     Returns:
         Graphs with random weights and quantization, ready to be generated. Fewer where fewer fit.
     """
     bounds = limits or NetworkLimits()
-    candidates = _random_candidates(count, fits, bounds, seed)
+    candidates = _random_candidates(count, fits, bounds, seed, lowering)
     chosen = _most_informative(candidates, count)
-    probes = _fitting(probe_networks(PROBES_PER_THEME, bounds, seed), fits, seed)
+    probes = _fitting(probe_networks(PROBES_PER_THEME, bounds, seed), fits, seed, lowering)
     chosen += _missing(chosen, [*probes, *(c for c in candidates if c not in chosen)])
     return [with_random_constants(c.graph, c.seed) for c in chosen]
 
@@ -66,6 +68,7 @@ def diverse_networks(
     fits: Callable[[Schedule], bool] = lambda schedule: True,
     limits: NetworkLimits | None = None,
     seed: int = 0,
+    lowering: Lowering = DSP_LOWERING,
 ) -> list[Graph]:
     """Choose random networks that resemble each other little, by greedy D-optimal design.
 
@@ -76,7 +79,7 @@ def diverse_networks(
 
     Arguments and result are those of `calibration_networks`, without its probes.
     """
-    chosen = _most_informative(_random_candidates(count, fits, limits or NetworkLimits(), seed), count)
+    chosen = _most_informative(_random_candidates(count, fits, limits or NetworkLimits(), seed, lowering), count)
     return [with_random_constants(c.graph, c.seed) for c in chosen]
 
 
@@ -90,15 +93,17 @@ class _Candidate:
 
 
 def _random_candidates(
-    count: int, fits: Callable[[Schedule], bool], limits: NetworkLimits, seed: int
+    count: int, fits: Callable[[Schedule], bool], limits: NetworkLimits, seed: int, lowering: Lowering
 ) -> list[_Candidate]:
     first = seed * 1_000_003
     graphs = [random_network(first + i, limits) for i in range(count * CANDIDATES_PER_NETWORK)]
-    return _fitting(graphs, fits, first)
+    return _fitting(graphs, fits, first, lowering)
 
 
-def _fitting(graphs: list[Graph], fits: Callable[[Schedule], bool], first_seed: int) -> list[_Candidate]:
-    candidates = [_Candidate(graph, first_seed + i, lower(graph)) for i, graph in enumerate(graphs)]
+def _fitting(
+    graphs: list[Graph], fits: Callable[[Schedule], bool], first_seed: int, lowering: Lowering
+) -> list[_Candidate]:
+    candidates = [_Candidate(graph, first_seed + i, lowering(graph)) for i, graph in enumerate(graphs)]
     return [c for c in candidates if fits(c.schedule)]
 
 

@@ -5,13 +5,15 @@ from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select
 from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, Plane, plane_of, row_words
 from tinynas.lowering._dot_variants import column_order, dense_shape
 from tinynas.lowering._lower import lower
+from tinynas.lowering._lowering import DSP_LOWERING, Lowering
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
 from tinynas.lowering._unweighted_variants import reduced_view
-from tinynas.lowering._variants import KERNEL_FLAGS, MODEL_FLAGS, POINTER, KernelCall, KernelVariant
+from tinynas.lowering._variants import KERNEL_FLAGS, MODEL_FLAGS, POINTER, InstructionSet, KernelCall, KernelVariant
 
 __all__ = [
     "CATALOGUE",
+    "DSP_LOWERING",
     "KERNEL_FLAGS",
     "MODEL_FLAGS",
     "OVERLAPPED",
@@ -20,8 +22,10 @@ __all__ = [
     "WEIGHTED",
     "Band",
     "Buffer",
+    "InstructionSet",
     "KernelCall",
     "KernelVariant",
+    "Lowering",
     "PatchError",
     "PatchPlan",
     "Plane",

@@ -54,13 +54,13 @@ _BY_KIND: Mapping[OpKind, tuple[KernelVariant, ...]] = MappingProxyType(
 
 
 def select_variant(call: KernelCall) -> KernelVariant:
-    """The first variant of the catalogue that can execute the call.
+    """The first variant of the catalogue that can execute the call, of those that the local rule may choose.
 
     Raises:
         UnsupportedGraphError: There is none.
     """
     for variant in _BY_KIND[call.op.kind]:
-        if variant.applies(call):
+        if not variant.for_speed and variant.executes(call):
             return variant
     shapes = ", ".join(str(list(t.shape)) for t in call.operands)
     raise UnsupportedGraphError(

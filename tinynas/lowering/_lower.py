@@ -16,13 +16,19 @@ from tinynas.lowering._geometry import WINDOWED, padding_of, window_of
 from tinynas.lowering._patches import PatchPlan, split_into_patches, step_constant_bytes, step_macs
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._storage import BandTensor, PlannedStep, assign_storage, root_of
-from tinynas.lowering._variants import MAX_DIMENSION, KernelCall
+from tinynas.lowering._variants import MAX_DIMENSION, InstructionSet, KernelCall
 
 _SINGLE_IMAGE = WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
 _FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
 
 
-def lower(graph: Graph, patches: PatchPlan | None = None, *, in_place: bool = True) -> Schedule:
+def lower(
+    graph: Graph,
+    patches: PatchPlan | None = None,
+    *,
+    instruction_set: InstructionSet = InstructionSet.DSP,
+    in_place: bool = True,
+) -> Schedule:
     """Lower an int8 graph, or an int8 skeleton without weights and quantization, to a schedule.
 
     A float QUANTIZE at the network's inputs and a DEQUANTIZE at its outputs are removed: the interface of the
@@ -32,6 +38,7 @@ def lower(graph: Graph, patches: PatchPlan | None = None, *, in_place: bool = Tr
         graph: The network.
         patches: Run the first layers patch by patch. A block lowered alone knows nothing of this, so costs by block
             hold for plain schedules only. `tinynas.memory.best_patch_plan` finds what pays.
+        instruction_set: Of the core that will execute it: which kernels there are depends on it.
         in_place: False leaves every operand where it is, to see what working in place saves.
 
     Raises:
@@ -39,7 +46,7 @@ def lower(graph: Graph, patches: PatchPlan | None = None, *, in_place: bool = Tr
         PatchError: The first layers cannot run in these patches; the message says why.
     """
     inputs, outputs, edge = _int8_interface(graph)
-    planned, alias = _plan_steps(graph, inputs, outputs, edge, in_place)
+    planned, alias = _plan_steps(graph, inputs, outputs, edge, instruction_set, in_place)
     bands: Mapping[int, BandTensor] = {}
     if patches is not None:
         planned, bands = split_into_patches(graph, planned, alias, outputs, patches)
@@ -69,7 +76,7 @@ def lower(graph: Graph, patches: PatchPlan | None = None, *, in_place: bool = Tr
         for i, p in enumerate(planned)
     )
     buffer_of = {t: buffer for t, buffer in slot_of.items() if t not in bands}
-    return Schedule(graph, steps, buffers, inputs, outputs, buffer_of)
+    return Schedule(graph, steps, buffers, inputs, outputs, buffer_of, instruction_set)
 
 
 def _first_of_each_call(planned: list[PlannedStep]) -> Iterable[PlannedStep]:
@@ -110,7 +117,12 @@ def _int8_interface(graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], fro
 
 
 def _plan_steps(
-    graph: Graph, inputs: tuple[int, ...], outputs: tuple[int, ...], edge: frozenset[int], in_place: bool
+    graph: Graph,
+    inputs: tuple[int, ...],
+    outputs: tuple[int, ...],
+    edge: frozenset[int],
+    instruction_set: InstructionSet,
+    in_place: bool,
 ) -> tuple[list[PlannedStep], dict[int, int]]:
     """One step per operator that needs a kernel, and the tensors whose storage is another tensor's (RESHAPE)."""
     alias: dict[int, int] = {}
@@ -125,7 +137,7 @@ def _plan_steps(
         elif op.kind is OpKind.PAD and _fusable(graph, op, outputs):
             fused[op.outputs[0]] = index
         else:
-            calls.append(_call(graph, index, op, fused.get(op.inputs[0], -1)))
+            calls.append(_call(graph, index, op, fused.get(op.inputs[0], -1), instruction_set))
     return _choose_variants(calls, alias, inputs, outputs, in_place), alias
 
 
@@ -155,7 +167,7 @@ def _choose_variants(
     return planned
 
 
-def _call(graph: Graph, index: int, op: Op, pad: int) -> _Call:
+def _call(graph: Graph, index: int, op: Op, pad: int, instruction_set: InstructionSet) -> _Call:
     padding = padding_of(graph, op)
     source = op.inputs[0]
     if pad >= 0:
@@ -165,7 +177,7 @@ def _call(graph: Graph, index: int, op: Op, pad: int) -> _Call:
         top, bottom, left, right = padding
         padding = (top + vertical[0], bottom + vertical[1], left + horizontal[0], right + horizontal[1])
         source = graph.ops[pad].inputs[0]
-    call = KernelCall(graph, op, padding, source)
+    call = KernelCall(graph, op, padding, source, instruction_set=instruction_set)
     _require_supported_shapes(call)
     activations = tuple(i for i in op.inputs if i >= 0 and not graph.tensors[i].constant)
     inputs = (source, *activations[1:]) if pad >= 0 else activations

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tinynas.graph import Graph
-from tinynas.lowering._variants import KernelCall
+from tinynas.lowering._variants import InstructionSet, KernelCall
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Schedule:
     `inputs` and `outputs` are the int8 tensors at the interface of the generated code (edge QUANTIZE and DEQUANTIZE
     are gone). `constant_bytes` of a step is what its weights, biases, requantization parameters, parameter structure
     and addresses take in flash, to the byte. Tensors that only exist as bands of rows are not in `buffer_of`: steps
-    name their buffers.
+    name their buffers. `instruction_set` is that of the core it is for.
     """
 
     graph: Graph
@@ -97,11 +97,13 @@ class Schedule:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     buffer_of: Mapping[int, int]
+    instruction_set: InstructionSet = InstructionSet.DSP
 
     def call(self, step: Step) -> KernelCall:
         """The kernel call that a step stands for."""
         op = self.graph.ops[step.ops[-1]]
-        call = KernelCall(self.graph, op, step.padding, step.inputs[0] if len(step.ops) > 1 else op.inputs[0])
+        source = step.inputs[0] if len(step.ops) > 1 else op.inputs[0]
+        call = KernelCall(self.graph, op, step.padding, source, instruction_set=self.instruction_set)
         if step.band is None:
             return call
         (first, end), (input_first, input_end) = step.band.rows, step.band.input_rows

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from types import MappingProxyType
 
 from tinynas.graph import DType, Graph, Op, OpKind, Tensor
+from tinynas.targets import Core
 
 WORD = 4
 """Every constant object is aligned to a word and padded to whole words, so that sizes add up in any order."""
@@ -51,6 +53,27 @@ MODEL_FLAGS = (*KERNEL_FLAGS, "-fno-optimize-sibling-calls")
 NO_PADDING = (0, 0, 0, 0)
 
 
+class InstructionSet(StrEnum):
+    """What a core offers to kernels: which variants there are depends on nothing else."""
+
+    DSP = "dsp"
+    """Armv7E-M and Armv8-M Mainline with the DSP extension and a floating-point unit."""
+    ARMV6M = "armv6-m"
+    """Thumb with a multiplication of 32 bits and eight registers that most instructions reach."""
+    PORTABLE = "portable"
+    """Anything else: what the C compiler makes of portable code."""
+
+    @classmethod
+    def of(cls, core: Core) -> InstructionSet:
+        """The instruction set of a core."""
+        if core.architecture == "armv6-m":
+            return cls.ARMV6M
+        return cls.DSP if core.has_dsp and core.has_fpu else cls.PORTABLE
+
+
+ALL_INSTRUCTION_SETS = frozenset(InstructionSet)
+
+
 def words(size_bytes: int) -> int:
     """Round up to whole words: what a constant object of `size_bytes` takes in flash."""
     return -(-size_bytes // WORD) * WORD
@@ -87,6 +110,8 @@ class KernelCall:
     input_rows: int | None = None
     output_rows: int | None = None
     """Of a call that computes a band of rows: how many it reads and writes. None: all of them."""
+    instruction_set: InstructionSet = InstructionSet.DSP
+    """Of the core that executes it."""
 
     @property
     def input(self) -> Tensor:
@@ -121,8 +146,9 @@ class KernelVariant:
         source: File name in `firmware/kernels/`.
         symbol: The C function.
         parameters: The C type of its parameter structure.
-        applies: Whether the kernel can execute a call. The first variant in the catalogue's order that applies is
-            the one that is used: a local rule, so that blocks can be lowered on their own.
+        applies: Whether the kernel can execute a call on the instruction sets it is for. The first variant in the
+            catalogue's order that applies is the one that is used: a local rule, so that blocks can be lowered on
+            their own.
         constant_bytes: Flash taken by weights, biases, requantization tables and the parameter structure of a call,
             to the byte; needs shapes only.
         features: Trip counts of the kernel's loops for a call. The instructions of a call are a linear function of
@@ -130,6 +156,8 @@ class KernelVariant:
             borders: within 1 %), where multipliers are plain right shifts and saturation does the clamping, as in
             calibrated networks; `calls` is always 1 and stands for the fixed part.
         loops: What each feature counts.
+        instruction_sets: Those it is for.
+        for_speed: Takes flash that the local rule does not spend: chosen for single steps of a finished network.
         helpers: Further files in `firmware/kernels/` with functions that the kernel calls.
         in_place: Whether the output may overwrite an input of the same size.
         shrinks: Whether a smaller output may overwrite the input of a call, at either of its ends.
@@ -145,10 +173,16 @@ class KernelVariant:
     constant_bytes: Callable[[KernelCall], int]
     features: Callable[[KernelCall], dict[str, float]]
     loops: Mapping[str, str]
+    instruction_sets: frozenset[InstructionSet] = ALL_INSTRUCTION_SETS
+    for_speed: bool = False
     helpers: tuple[str, ...] = ()
     in_place: bool = False
     shrinks: Callable[[KernelCall], bool] = lambda call: False
     scratch_bytes: Callable[[KernelCall], int] = lambda call: 0
+
+    def executes(self, call: KernelCall) -> bool:
+        """Whether the kernel can execute a call on the core that the call is for."""
+        return call.instruction_set in self.instruction_sets and self.applies(call)
 
     @property
     def sources(self) -> tuple[str, ...]:

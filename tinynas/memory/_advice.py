@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tinynas.graph import Graph
-from tinynas.lowering import PatchPlan, Schedule, lower
+from tinynas.lowering import DSP_LOWERING, Lowering, PatchPlan, Schedule
 from tinynas.memory._live_ranges import live_ranges
 from tinynas.memory._patching import best_patch_plan
 from tinynas.memory._plan import plan_arena
@@ -53,14 +53,15 @@ def advise(graph: Graph, schedule: Schedule | None = None, tflm: TflmMemoryModel
 
     Args:
         graph: The network.
-        schedule: How it is executed; None for `lower(graph)`. What the schedule has already is `applied`.
+        schedule: How it is executed; None for how it is on a core with DSP instructions. What the schedule
+            has already is `applied`.
         tflm: The kernels for which an offline plan is tried; None for TFLM's reference kernels on Arm.
 
     Raises:
         UnsupportedGraphError: Our engine cannot run the network.
     """
     if schedule is None:
-        schedule = lower(graph)
+        schedule = DSP_LOWERING(graph)
     arena = plan_arena(schedule).arena_bytes
     alive = live_ranges(schedule).bytes_per_step()
     peak = max(range(len(alive)), key=alive.__getitem__, default=0)
@@ -79,6 +80,11 @@ def advise(graph: Graph, schedule: Schedule | None = None, tflm: TflmMemoryModel
     )
 
 
+def _lowering_of(schedule: Schedule, *, in_place: bool = True) -> Lowering:
+    """How else a graph might be lowered for the core of `schedule`."""
+    return Lowering(schedule.instruction_set, in_place)
+
+
 def _works_in_place(schedule: Schedule) -> bool:
     return any(step.shrinks or step.output_buffer in step.input_buffers for step in schedule.steps)
 
@@ -86,9 +92,9 @@ def _works_in_place(schedule: Schedule) -> bool:
 def _in_place(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
     what = "depthwise convolutions and element-wise operators in place of their inputs"
     if _works_in_place(schedule):
-        without = plan_arena(lower(graph, in_place=False)).arena_bytes
+        without = plan_arena(_lowering_of(schedule, in_place=False)(graph)).arena_bytes
         return MemoryOption("in-place", True, arena, max(0, without - arena), 0, f"applied: {what}")
-    better = plan_arena(lower(graph)).arena_bytes
+    better = plan_arena(_lowering_of(schedule)(graph)).arena_bytes
     how = (
         f"{what}: what `lower` does unless told otherwise"
         if better < arena
@@ -98,7 +104,8 @@ def _in_place(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
 
 
 def _reorder(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
-    reordered = lower(reorder(graph), in_place=_works_in_place(schedule))
+    order = reorder(graph, _lowering_of(schedule))
+    reordered = _lowering_of(schedule, in_place=_works_in_place(schedule))(order)
     better = plan_arena(reordered).arena_bytes
     how = (
         "the operators in another order; from Python: write_tflite(reorder(read_tflite('MODEL.tflite')), 'NEW.tflite')"
@@ -110,13 +117,14 @@ def _reorder(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
 
 def _patches(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
     if any(step.band is not None for step in schedule.steps):
-        plain = lower(graph)
+        plain = _lowering_of(schedule)(graph)
         saved = max(0, plan_arena(plain).arena_bytes - arena)
         return MemoryOption(
             "patches", True, arena, saved, schedule.macs - plain.macs, "applied: first layers in patches"
         )
-    plan = best_patch_plan(graph)
-    patched = None if plan is None else lower(graph, plan)
+    lowering = _lowering_of(schedule)
+    plan = best_patch_plan(graph, lowering=lowering)
+    patched = None if plan is None else lowering(graph, plan)
     better = arena if patched is None else plan_arena(patched).arena_bytes
     if plan is None or patched is None or better >= arena:
         return MemoryOption("patches", False, arena, 0, 0, "no patches of the first layers take less")

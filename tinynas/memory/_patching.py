@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinynas.graph import Graph
-from tinynas.lowering import PatchError, PatchPlan, Schedule, lower
+from tinynas.lowering import DSP_LOWERING, Lowering, PatchError, PatchPlan, Schedule
 from tinynas.memory._live_ranges import live_ranges
 from tinynas.memory._plan import plan_arena
 
@@ -14,7 +14,9 @@ PATCHES = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)
 """Numbers of patches that are tried."""
 
 
-def best_patch_plan(graph: Graph, arena_bytes: int | None = None) -> PatchPlan | None:
+def best_patch_plan(
+    graph: Graph, arena_bytes: int | None = None, lowering: Lowering = DSP_LOWERING
+) -> PatchPlan | None:
     """The patches that pay most, or None where none takes a smaller arena than the plain schedule.
 
     All first layers that end in a single tensor are tried with all numbers of `PATCHES`.
@@ -23,11 +25,12 @@ def best_patch_plan(graph: Graph, arena_bytes: int | None = None) -> PatchPlan |
         graph: An int8 network.
         arena_bytes: What the arena may take: of all patches that meet it, those with the fewest multiply-accumulates
             are chosen. Without it, or where none meets it, those with the smallest arena are.
+        lowering: How the network is lowered otherwise.
 
     Raises:
         UnsupportedGraphError: The graph cannot be lowered.
     """
-    plain = lower(graph)
+    plain = lowering(graph)
     best: tuple[tuple[bool, int, int], PatchPlan] | None = None
     smallest = plan_arena(plain).arena_bytes
     limit = arena_bytes if arena_bytes is not None else 0
@@ -37,7 +40,7 @@ def best_patch_plan(graph: Graph, arena_bytes: int | None = None) -> PatchPlan |
     for layers in range(peak + 1, len(plain.steps)):
         for patches in PATCHES:
             plan = PatchPlan(layers, patches)
-            schedule = _lowered(graph, plan)
+            schedule = _lowered(graph, plan, lowering)
             if schedule is None:
                 break  # more patches of the same layers fail for the same reason, or have too many rows or steps
             if not _can_improve(schedule, best, limit, smallest):
@@ -51,9 +54,9 @@ def best_patch_plan(graph: Graph, arena_bytes: int | None = None) -> PatchPlan |
     return None if best is None else best[1]
 
 
-def _lowered(graph: Graph, plan: PatchPlan) -> Schedule | None:
+def _lowered(graph: Graph, plan: PatchPlan, lowering: Lowering) -> Schedule | None:
     try:
-        schedule = lower(graph, plan)
+        schedule = lowering(graph, plan)
     except PatchError:
         return None
     return schedule if len(schedule.steps) <= MOST_STEPS else None

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.graph import Graph, OpKind
-from tinynas.lowering import Schedule, lower, select_variant
+from tinynas.lowering import DSP_LOWERING, Lowering, Schedule, select_variant
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._plan import plan_arena
 
@@ -22,7 +22,7 @@ STATE_LIMIT = 2_000
 """Sets of steps of one size that are followed. Residual and inception blocks need a few dozen."""
 
 
-def reorder(graph: Graph, *, state_limit: int = STATE_LIMIT) -> Graph:
+def reorder(graph: Graph, lowering: Lowering = DSP_LOWERING, *, state_limit: int = STATE_LIMIT) -> Graph:
     """The graph with its operators in an order that takes the smallest arena found.
 
     Never a larger arena than that of the given order: where no order is found that takes less, `graph` itself is
@@ -31,12 +31,12 @@ def reorder(graph: Graph, *, state_limit: int = STATE_LIMIT) -> Graph:
     Raises:
         UnsupportedGraphError: The graph cannot be lowered.
     """
-    schedule = lower(graph)
+    schedule = lowering(graph)
     order = _best_order(_Steps(schedule), state_limit)
     if order is None:
         return graph
     candidate = replace(graph, ops=tuple(graph.ops[i] for i in _operator_order(schedule, order)))
-    if plan_arena(lower(candidate)).arena_bytes < plan_arena(schedule).arena_bytes:
+    if plan_arena(lowering(candidate)).arena_bytes < plan_arena(schedule).arena_bytes:
         return candidate
     return graph
 

@@ -8,7 +8,6 @@ from tinynas.pipeline._deployment import Deployment, deploy
 from tinynas.pipeline._export_winner import ExportError, export_model, export_winner
 from tinynas.pipeline._fetch_data import fetch_data
 from tinynas.pipeline._inspect_model import inspect_model
-from tinynas.pipeline._lowering import DEFAULT_LOWERING, Lowering
 from tinynas.pipeline._measure_model import MeasurementInputError, measure_model
 from tinynas.pipeline._measurement import NetworkMeasurement, measure, random_inputs
 from tinynas.pipeline._progress import Progress, SilentProgress
@@ -18,7 +17,6 @@ from tinynas.pipeline._run_directory import RunDirectory, RunDirectoryError
 from tinynas.pipeline._space import NothingFits, rank_space
 
 __all__ = [
-    "DEFAULT_LOWERING",
     "ConfigError",
     "CostModel",
     "Deployment",

@@ -23,7 +23,7 @@ from tinynas.latency import (
     latency_metrics,
     to_json,
 )
-from tinynas.lowering import Schedule
+from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import firmware_hash
 from tinynas.pipeline._atomic import write_atomically
 from tinynas.pipeline._deployment import deploy, load_memory_model
@@ -91,7 +91,8 @@ def calibrate_board(
     def fits(schedule: Schedule) -> bool:
         return memory.fits(schedule).fits is True
 
-    networks = calibration_networks(FIT_NETWORKS, fits=fits, seed=seed)
+    lowering = Lowering.for_core(board.core)
+    networks = calibration_networks(FIT_NETWORKS, fits=fits, seed=seed, lowering=lowering)
     fitted = _measure_all("calibration networks", networks, board, port, toolchain, watch)
     warn_of_other_clock(fitted[0].measured.clock_hz, board)
     layers = [layer for network in fitted for layer in network.layers()]
@@ -114,7 +115,7 @@ def calibrate_board(
     fit = {"mape": _mean_error(model, fitted)}
     # Kept before it is tested: measurements of a real board take minutes.
     _write(target, {**to_json(model), "fit": fit})
-    networks = diverse_networks(HOLDOUT_NETWORKS, fits=fits, seed=seed + _HOLDOUT_SEED)
+    networks = diverse_networks(HOLDOUT_NETWORKS, fits=fits, seed=seed + _HOLDOUT_SEED, lowering=lowering)
     unseen = _measure_all("unseen networks", networks, board, port, toolchain, watch)
     holdout = _holdout(model, unseen)
     _write(target, {**to_json(model), "fit": fit, "holdout": holdout})

@@ -14,10 +14,9 @@ from typing import Any
 
 from tinynas.graph import DType
 from tinynas.latency import LatencyModel
-from tinynas.lowering import PatchPlan, Schedule
+from tinynas.lowering import Lowering, PatchPlan, Schedule
 from tinynas.memory import BlockCost, NativeMemoryModel, RegionUsage, Verdict, combine
 from tinynas.pipeline._config import ConfigError, LimitsConfig
-from tinynas.pipeline._lowering import DEFAULT_LOWERING, Lowering
 from tinynas.pipeline._patched_stages import PatchedStage, PatchedStages
 from tinynas.spaces import Architecture, ArchitectureCost, Block, build_block_graph, cached_by_signature
 from tinynas.targets import Board, Reserve
@@ -79,7 +78,7 @@ class _BlockLatency:
 class BlockSchedules:
     """Schedules and memory costs of blocks, by signature; shared by the cost models of a run."""
 
-    def __init__(self, lowering: Lowering = DEFAULT_LOWERING) -> None:
+    def __init__(self, lowering: Lowering) -> None:
         self.lowering = lowering
         self.schedule = cached_by_signature(lambda block: lowering(build_block_graph(block, DType.INT8)))
 
@@ -116,7 +115,7 @@ class CostModel:
         self.reserve = reserve
         self.latency = latency
         self.limit = limit
-        self.schedules = schedules if schedules is not None else BlockSchedules()
+        self.schedules = schedules if schedules is not None else BlockSchedules(Lowering.for_core(board.core))
         self._block_memory = self.schedules.memory(memory)
         self._stages = (
             PatchedStages(self.schedules.lowering, self.schedules.schedule, memory, reserve) if patches else None

@@ -8,9 +8,8 @@ from pathlib import Path
 from tinynas.boards import Firmware, ToolchainError, build_firmware, load_toolchain
 from tinynas.engine import GeneratedModel, ModelInfo, generate
 from tinynas.graph import DType, Graph
-from tinynas.lowering import PatchPlan, Schedule, UnsupportedGraphError
+from tinynas.lowering import Lowering, PatchPlan, Schedule, UnsupportedGraphError
 from tinynas.memory import MemoryPlan, NativeMemoryModel, plan_arena
-from tinynas.pipeline._lowering import DEFAULT_LOWERING, Lowering
 from tinynas.targets import Board, Reserve
 
 # firmware/runtime/identity.c: a profile is one frame of 1024 bytes, 4 for each step.
@@ -36,7 +35,7 @@ def deploy(
     info: ModelInfo | None = None,
     toolchain: str = "zig",
     reserve: Reserve | None = None,
-    lowering: Lowering = DEFAULT_LOWERING,
+    lowering: Lowering | None = None,
     patches: PatchPlan | None = None,
 ) -> Deployment:
     """Build the firmware that runs `graph` on `board`.
@@ -48,7 +47,7 @@ def deploy(
         info: what the generated header says beside the graph.
         toolchain: "zig" or "gcc".
         reserve: memory to leave free for the user's application; the linker enforces it.
-        lowering: how the graph becomes a schedule.
+        lowering: how the graph becomes a schedule; None for how it does on the board.
         patches: which first layers run in patches.
 
     Raises:
@@ -58,7 +57,7 @@ def deploy(
         ToolchainError: the compiler is missing or failed.
         NoFirmwareError: the board has no firmware.
     """
-    schedule = lowering(graph, patches)
+    schedule = (lowering or Lowering.for_core(board.core))(graph, patches)
     if len(schedule.inputs) != 1 or len(schedule.outputs) != 1:
         raise UnsupportedGraphError(
             f"model {graph.name!r} has {len(schedule.inputs)} inputs and {len(schedule.outputs)} outputs; "

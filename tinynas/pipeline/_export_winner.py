@@ -19,11 +19,10 @@ from tinynas.formats import (
     write_onnx,
 )
 from tinynas.graph import Graph
-from tinynas.lowering import Schedule
+from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import embedded_code, plan_arena
 from tinynas.memory.tflm import FileTensors, Kernels, TflmMemoryModel, TflmUnsupportedError, offline_plan
 from tinynas.pipeline._atomic import write_atomically
-from tinynas.pipeline._lowering import DEFAULT_LOWERING
 from tinynas.pipeline._winner import read_result, schedule_of_winner
 
 
@@ -105,7 +104,7 @@ def export_model(
     _require_c_project(out, prefix)
     _require_free(out, force)
     if not plan_offline:
-        return _c_project(DEFAULT_LOWERING(graph), out, ModelInfo(model.stem), prefix)
+        return _c_project(Lowering()(graph), out, ModelInfo(model.stem), prefix)
     return _planned(model, graph, out, kernels)
 
 

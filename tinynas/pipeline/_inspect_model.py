@@ -11,11 +11,10 @@ from tinynas.errors import UsageError
 from tinynas.formats import OFFLINE_PLAN_METADATA, read_metadata, read_offline_plan, read_tflite, tensor_table
 from tinynas.graph import Graph, count_macs, count_params, op_macs
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
-from tinynas.lowering import Schedule
+from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import NativeMemoryModel, RegionUsage, firmware_hash, live_ranges, plan_arena
 from tinynas.memory.tflm import FileTensors, TflmMemoryModel, TflmSram, offline_plan
 from tinynas.pipeline._atomic import write_atomically
-from tinynas.pipeline._lowering import DEFAULT_LOWERING
 from tinynas.pipeline._memory_view import arena_timeline, memory_advice
 from tinynas.targets import Board, load_board
 
@@ -68,7 +67,7 @@ def inspect_model(
     board = load_board(board_name)
     graph = read_tflite(model)
     if plot is not None:
-        schedule = DEFAULT_LOWERING(graph)
+        schedule = Lowering.for_core(board.core)(graph)
         figure = arena_timeline(schedule, plan_arena(schedule), board.arena_region.size_bytes)
         write_atomically(plot, figure.encode())
     if engine == "tflm":
@@ -95,7 +94,7 @@ def _latency_model(board: Board, toolchain: str, path: Path | None) -> LatencyMo
 
 
 def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: LatencyModel | None) -> dict[str, Any]:
-    schedule = DEFAULT_LOWERING(graph)
+    schedule = Lowering.for_core(board.core)(graph)
     memory = NativeMemoryModel.for_board(board, toolchain)
     sram, flash, verdict = memory.sram(schedule), memory.flash(schedule), memory.fits(schedule)
     return {

@@ -13,9 +13,8 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.graph import DType
-from tinynas.lowering import PatchError, PatchPlan, Schedule
+from tinynas.lowering import Lowering, PatchError, PatchPlan, Schedule
 from tinynas.memory import MOST_STEPS, BlockCost, NativeMemoryModel, combine
-from tinynas.pipeline._lowering import Lowering
 from tinynas.spaces import Architecture, Block, build_graph
 from tinynas.targets import Reserve
 

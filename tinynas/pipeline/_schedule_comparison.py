@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tinynas.lowering import Lowering
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._costs import BlockSchedules, CostModel
-from tinynas.pipeline._lowering import DEFAULT_LOWERING, Lowering
 from tinynas.spaces import SearchSpace, SpaceRanking, optimize_space
 from tinynas.targets import Board, Reserve
 
@@ -20,24 +20,25 @@ class ScheduleKind:
     Attributes:
         name: for JSON.
         title: for readers.
-        lowering: how a graph becomes a schedule.
+        in_place: whether operators may work in place.
         patches: whether the first blocks run in patches where a network does not fit otherwise.
     """
 
     name: str
     title: str
-    lowering: Lowering
+    in_place: bool
     patches: bool = False
 
     def costs(self, board: Board, memory: NativeMemoryModel, reserve: Reserve) -> CostModel:
         """What networks cost under this kind of schedule; memory decides, latency is not looked at."""
-        return CostModel(board, memory, reserve, schedules=BlockSchedules(self.lowering), patches=self.patches)
+        schedules = BlockSchedules(Lowering.for_core(board.core, in_place=self.in_place))
+        return CostModel(board, memory, reserve, schedules=schedules, patches=self.patches)
 
 
 SCHEDULE_KINDS = (
-    ScheduleKind("plain", "nothing in place", Lowering(in_place=False)),
-    ScheduleKind("in-place", "in place", DEFAULT_LOWERING),
-    ScheduleKind("patches", "in place, first blocks in patches", DEFAULT_LOWERING, patches=True),
+    ScheduleKind("plain", "nothing in place", in_place=False),
+    ScheduleKind("in-place", "in place", in_place=True),
+    ScheduleKind("patches", "in place, first blocks in patches", in_place=True, patches=True),
 )
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from tinynas.errors import UsageError
 from tinynas.graph import Graph
-from tinynas.lowering import PatchPlan, Schedule
-from tinynas.pipeline._lowering import DEFAULT_LOWERING
+from tinynas.lowering import InstructionSet, Lowering, PatchPlan, Schedule
 
 RESULT = "result.json"
 
@@ -61,9 +60,10 @@ def schedule_of_winner(result: Mapping[str, Any], graph: Graph) -> Schedule:
         result: the content of `result.json`.
         graph: the int8 network in `winner.tflite`.
     """
-    # Results from before there were patches do not name them.
+    # Older results name no patches and no instruction set.
     patches = result["winner"].get("patches")
-    return DEFAULT_LOWERING(graph, None if patches is None else PatchPlan(**patches))
+    lowering = Lowering(InstructionSet(result["winner"].get("instruction_set", InstructionSet.DSP)))
+    return lowering(graph, None if patches is None else PatchPlan(**patches))
 
 
 def _readable(result: Any) -> bool:

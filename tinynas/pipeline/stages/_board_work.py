@@ -36,7 +36,7 @@ class BuiltNetwork:
 
 def patches_of(context: RunContext, memory: NativeMemoryModel, architecture: Architecture) -> PatchPlan | None:
     """The patches that a network of the run is built with: those that the search's costs are of."""
-    schedules = BlockSchedules()
+    schedules = BlockSchedules(context.lowering)
     return CostModel(
         context.board, memory, context.reserve, schedules=schedules, patches=context.config.engine.patches
     ).patches_of(architecture)

@@ -8,7 +8,6 @@ from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, calibration_networks, fit_latency, from_json, to_json
 from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel, firmware_hash
-from tinynas.pipeline._lowering import DEFAULT_LOWERING
 from tinynas.pipeline._measurement import random_inputs, warn_of_other_clock
 from tinynas.pipeline.stages._board_work import build_and_measure, inference_of, latency_json, layers_of
 from tinynas.pipeline.stages._context import RunContext
@@ -41,18 +40,17 @@ def device_clock_hz(context: RunContext) -> int:
 
 def _calibrate(context: RunContext, memory: NativeMemoryModel) -> dict[str, Any]:
     def fits(schedule: Schedule) -> bool:
-        # As it will be built, which need not be how the design lowers it.
-        return memory.fits(DEFAULT_LOWERING(schedule.graph), context.reserve).fits is True
+        return memory.fits(schedule, context.reserve).fits is True
 
     documents: list[dict[str, Any]] = []
     count = context.config.measure.calibration_networks
-    networks = calibration_networks(count, fits=fits, seed=context.config.seed)
+    networks = calibration_networks(count, fits=fits, seed=context.config.seed, lowering=context.lowering)
     context.progress.begin("calibration", len(networks))
     for index, graph in enumerate(networks):
         name = f"calibration-{index}"
 
         def measure_one(name: str = name, graph: Graph = graph) -> dict[str, Any]:
-            inputs = random_inputs(DEFAULT_LOWERING(graph), 1, context.config.seed)
+            inputs = random_inputs(context.lowering(graph), 1, context.config.seed)
             return latency_json(build_and_measure(context, memory, name, graph, inputs, folder=f"candidates/{name}"))
 
         documents.append(context.run.once(name, measure_one))

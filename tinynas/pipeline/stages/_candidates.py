@@ -10,7 +10,6 @@ import numpy as np
 from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, refine, to_json
 from tinynas.memory import NativeMemoryModel
-from tinynas.pipeline._lowering import DEFAULT_LOWERING
 from tinynas.pipeline._measurement import random_inputs
 from tinynas.pipeline.stages._board_work import build_and_measure, inference_of, latency_json, layers_of, patches_of
 from tinynas.pipeline.stages._calibration import latency_model_file, load_round_model
@@ -64,7 +63,7 @@ def _measure(
 
         def measure_one(name: str = name, entry: Scored = entry) -> dict[str, Any]:
             graph = subnet_to_int8(context, chosen, supernet, entry.genotype)
-            inputs = random_inputs(DEFAULT_LOWERING(graph), _INPUTS, context.config.seed)
+            inputs = random_inputs(context.lowering(graph), _INPUTS, context.config.seed)
             patches = patches_of(context, memory, chosen.architecture(entry.genotype))
             built = build_and_measure(
                 context, memory, name, graph, inputs, folder=f"candidates/{name}", patches=patches

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinynas.graph import DType, Graph
+from tinynas.lowering import Lowering
 from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import Progress
 from tinynas.pipeline._run_directory import RunDirectory
@@ -43,6 +44,11 @@ class RunContext:
         """Memory that the application keeps for itself."""
         reserve = self.config.reserve
         return Reserve(sram_bytes=reserve.sram_bytes, flash_bytes=reserve.flash_bytes)
+
+    @property
+    def lowering(self) -> Lowering:
+        """How networks become schedules for the board."""
+        return Lowering.for_core(self.board.core)
 
     def configurations(self) -> list[tuple[float, int]]:
         """The (width multiplier, resolution) pairs that the space optimizer compares."""

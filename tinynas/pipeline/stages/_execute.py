@@ -65,7 +65,7 @@ def execute(
         memory,
         context.reserve,
         limit=limit,
-        schedules=BlockSchedules(),
+        schedules=BlockSchedules(context.lowering),
         patches=config.engine.patches,
     )
     configurations = check_feasibility(context, costs)

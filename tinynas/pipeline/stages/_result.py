@@ -126,6 +126,7 @@ def _winner_facts(
         "latency_basis": verified["latency_basis"],
         "images_compared": verified["images_compared"],
         "sram_high_water_bytes": verified["sram_high_water_bytes"],
+        "instruction_set": verified["instruction_set"],
         "patches": verified["patches"],
         "arena_available_bytes": arena_region["available_bytes"] - beside,
         "readable": chosen.space.decode(contender.genotype),

@@ -118,6 +118,7 @@ def _verify(
         "sram_high_water_bytes": built.measured.memory.sram_high_water_bytes,
         "stack_bytes": built.measured.memory.stack_used_bytes,
         "flash_bytes": built.deployment.firmware.flash_bytes,
+        "instruction_set": context.lowering.instruction_set,
         "patches": None if patches is None else asdict(patches),
         "arena_bytes": built.deployment.plan.arena_bytes,
         "macs": count_macs(graph),
