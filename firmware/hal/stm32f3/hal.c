@@ -9,6 +9,7 @@
  */
 #include "../hal.h"
 #include "../registers.h"
+#include "../stm32_usart.h"
 
 #define RCC_CR TN_REG(0x40021000u)
 #define RCC_CFGR TN_REG(0x40021004u)
@@ -19,12 +20,7 @@
 #define GPIOA_OSPEEDR TN_REG(0x48000008u)
 #define GPIOA_AFRL TN_REG(0x48000020u)
 #define GPIOA_AFRH TN_REG(0x48000024u)
-#define USART2_CR1 TN_REG(0x40004400u)
-#define USART2_BRR TN_REG(0x4000440Cu)
-#define USART2_ISR TN_REG(0x4000441Cu)
-#define USART2_ICR TN_REG(0x40004420u)
-#define USART2_RDR TN_REG(0x40004424u)
-#define USART2_TDR TN_REG(0x40004428u)
+#define USART2 STM32_USART(0x40004400u)
 
 #define CR_HSEON (1u << 16)
 #define CR_HSERDY (1u << 17)
@@ -41,12 +37,6 @@
 #define APB1ENR_USART2 (1u << 17)
 #define ACR_TWO_WAIT_STATES 2u /* 48 MHz < HCLK <= 72 MHz: RM0316, 4.5.1 */
 #define ACR_PREFETCH (1u << 4)
-#define USART_CR1_UE (1u << 0)
-#define USART_CR1_RE (1u << 2)
-#define USART_CR1_TE (1u << 3)
-#define USART_ISR_ORE (1u << 3)
-#define USART_ISR_RXNE (1u << 5)
-#define USART_ISR_TXE (1u << 7)
 
 /* Register reads to wait for HSERDY. An external clock is ready after a few cycles; at 8 MHz this is about 2 ms. */
 #define HSE_POLLS 4096u
@@ -89,8 +79,7 @@ static void start_uart(void) {
   GPIOA_AFRH = (GPIOA_AFRH & ~(0xFu << 28)) | (7u << 28);
   GPIOA_OSPEEDR |= 1u << 4;
   GPIOA_MODER = (GPIOA_MODER & ~((3u << 4) | (3u << 30))) | (2u << 4) | (2u << 30);
-  USART2_BRR = (pclk1 + TN_BAUD / 2u) / TN_BAUD;
-  USART2_CR1 = USART_CR1_UE | USART_CR1_RE | USART_CR1_TE;
+  stm32_usart_start(USART2, pclk1, TN_BAUD);
 }
 
 void hal_init(void) {
@@ -103,21 +92,6 @@ uint32_t hal_clock_hz(void) { return clock_hz; }
 
 uint32_t hal_ticks(void) { return DWT_CYCCNT; }
 
-bool hal_uart_read(uint8_t *byte) {
-  uint32_t status = USART2_ISR;
+bool hal_uart_read(uint8_t *byte) { return stm32_usart_read(USART2, byte); }
 
-  if ((status & USART_ISR_ORE) != 0u) {
-    USART2_ICR = USART_ISR_ORE; /* a lost byte spoils one frame; its CRC finds out */
-  }
-  if ((status & USART_ISR_RXNE) == 0u) {
-    return false;
-  }
-  *byte = (uint8_t)USART2_RDR;
-  return true;
-}
-
-void hal_uart_write(uint8_t byte) {
-  while ((USART2_ISR & USART_ISR_TXE) == 0u) {
-  }
-  USART2_TDR = byte;
-}
+void hal_uart_write(uint8_t byte) { stm32_usart_write(USART2, byte); }

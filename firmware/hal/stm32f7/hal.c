@@ -8,6 +8,7 @@
  */
 #include "../hal.h"
 #include "../registers.h"
+#include "../stm32_usart.h"
 
 #define RCC_CR TN_REG(0x40023800u)
 #define RCC_PLLCFGR TN_REG(0x40023804u)
@@ -23,12 +24,7 @@
 #define GPIOA_AFRH TN_REG(0x40020024u)
 #define GPIOB_MODER TN_REG(0x40020400u)
 #define GPIOB_AFRL TN_REG(0x40020420u)
-#define USART1_CR1 TN_REG(0x40011000u)
-#define USART1_BRR TN_REG(0x4001100Cu)
-#define USART1_ISR TN_REG(0x4001101Cu)
-#define USART1_ICR TN_REG(0x40011020u)
-#define USART1_RDR TN_REG(0x40011024u)
-#define USART1_TDR TN_REG(0x40011028u)
+#define USART1 STM32_USART(0x40011000u)
 
 #define SCB_ICIALLU TN_REG(0xE000EF50u)
 #define SCB_DCISW TN_REG(0xE000EF60u)
@@ -56,12 +52,6 @@
 #define CSR1_ODSWRDY (1u << 17)
 #define ACR_SEVEN_WAIT_STATES 7u /* 210 MHz < HCLK <= 216 MHz at 2.7 to 3.6 V: RM0385, table 6 */
 #define ACR_PREFETCH (1u << 8)
-#define USART_CR1_UE (1u << 0)
-#define USART_CR1_RE (1u << 2)
-#define USART_CR1_TE (1u << 3)
-#define USART_ISR_ORE (1u << 3)
-#define USART_ISR_RXNE (1u << 5)
-#define USART_ISR_TXE (1u << 7)
 
 #define CLOCK_HZ 216000000u
 #define PCLK2_HZ (CLOCK_HZ / 2u)
@@ -122,8 +112,7 @@ static void start_uart(void) {
   GPIOA_OSPEEDR |= 1u << 18;
   GPIOA_MODER = (GPIOA_MODER & ~(3u << 18)) | 2u << 18;
   GPIOB_MODER = (GPIOB_MODER & ~(3u << 14)) | 2u << 14;
-  USART1_BRR = (PCLK2_HZ + TN_BAUD / 2u) / TN_BAUD;
-  USART1_CR1 = USART_CR1_UE | USART_CR1_RE | USART_CR1_TE;
+  stm32_usart_start(USART1, PCLK2_HZ, TN_BAUD);
 }
 
 void hal_init(void) {
@@ -137,21 +126,6 @@ uint32_t hal_clock_hz(void) { return CLOCK_HZ; }
 
 uint32_t hal_ticks(void) { return DWT_CYCCNT; }
 
-bool hal_uart_read(uint8_t *byte) {
-  uint32_t status = USART1_ISR;
+bool hal_uart_read(uint8_t *byte) { return stm32_usart_read(USART1, byte); }
 
-  if ((status & USART_ISR_ORE) != 0u) {
-    USART1_ICR = USART_ISR_ORE; /* a lost byte spoils one frame; its CRC finds out */
-  }
-  if ((status & USART_ISR_RXNE) == 0u) {
-    return false;
-  }
-  *byte = (uint8_t)USART1_RDR;
-  return true;
-}
-
-void hal_uart_write(uint8_t byte) {
-  while ((USART1_ISR & USART_ISR_TXE) == 0u) {
-  }
-  USART1_TDR = byte;
-}
+void hal_uart_write(uint8_t byte) { stm32_usart_write(USART1, byte); }
