@@ -93,10 +93,12 @@ class AccessWatch(ctypes.Structure):
 
     _fields_ = (
         ("reg_read", ctypes.c_void_p),
+        ("reg_write", ctypes.c_void_p),
         ("rights", ctypes.c_void_p),
         ("address", ctypes.c_uint32),
         ("bytes", ctypes.c_uint32),
         ("pc", ctypes.c_int32),
+        ("flags", ctypes.c_int32),
         ("reads", ctypes.c_uint32),
         ("writes", ctypes.c_uint32),
         ("first_pc", ctypes.c_uint32),

@@ -13,6 +13,7 @@
 #define STEP_LIMIT 4096
 
 typedef int (*reg_read_function)(void *engine, int reg, void *value);
+typedef int (*reg_write_function)(void *engine, int reg, const void *value);
 typedef int (*stop_function)(void *engine);
 
 struct cached_block {
@@ -80,10 +81,12 @@ struct register_check {
 
 struct access_watch {
   reg_read_function reg_read;
+  reg_write_function reg_write;
   const uint8_t *rights; /* one byte per byte of memory from `address`: 1 it may be read, 2 it may be written */
   uint32_t address;
   uint32_t bytes;
   int32_t pc;              /* the emulator's number of the program counter */
+  int32_t flags;           /* and of the flags register */
   uint32_t reads;          /* accesses that touched a byte without the right */
   uint32_t writes;
   uint32_t first_pc;       /* of the first of them */
@@ -251,6 +254,20 @@ void tn_check_block(void *engine, uint64_t where, uint32_t size, void *user) {
 
 #define EMULATOR_WRITE 17 /* uc_mem_type of unicorn.h: UC_MEM_WRITE */
 
+#define IF_THEN_BITS 0x0600FC00u /* of the flags register, as in Armv7-A: DDI 0406, B1.3.3 */
+
+/* For a hook, the emulator (2.1) sets the state of IT to that at the access, and forgets it there: the next block would
+ * be executed under the condition of this instruction. Within a block nothing depends on what is cleared. */
+static void leave_if_then(void *engine, const struct access_watch *watch) {
+  uint32_t flags = 0;
+
+  watch->reg_read(engine, watch->flags, &flags);
+  if ((flags & IF_THEN_BITS) != 0) {
+    flags &= ~IF_THEN_BITS;
+    watch->reg_write(engine, watch->flags, &flags);
+  }
+}
+
 /* UC_HOOK_MEM_READ and UC_HOOK_MEM_WRITE over the watched memory; the machine goes on */
 void tn_watch_access(void *engine, int type, uint64_t where, int size, int64_t value, void *user) {
   struct access_watch *watch = user;
@@ -258,6 +275,7 @@ void tn_watch_access(void *engine, int type, uint64_t where, int size, int64_t v
   uint32_t offset = (uint32_t)where - watch->address;
 
   (void)value;
+  leave_if_then(engine, watch);
   for (int index = 0; index < size; index++) {
     if (offset + (uint32_t)index >= watch->bytes || (watch->rights[offset + (uint32_t)index] & right) != 0) {
       continue;
