@@ -1,9 +1,10 @@
 """Networks and layers with our engine and with its peers: instructions, bits, flash and arena.
 
-    python benchmarks/engine.py [MODEL.tflite ...] [--models DIR] [--board virt-m4] [--json FILE]
+    python benchmarks/engine.py [MODEL.tflite ...] [--models DIR] [--against MORE ...] [--board virt-m4] [--json FILE]
 
 Without models, all .tflite files of DIR: there are figures of peers for kws_ref_model and pretrainedResnet_quant (of
-MLPerf Tiny) and person_detect (of TensorFlow Lite Micro). --against adds further files to either.
+MLPerf Tiny) and person_detect (of TensorFlow Lite Micro). --against adds further files to either. A folder stands for
+its .tflite files; more_networks.py fills one.
 
 Each is built with every toolchain that is installed, run on the virtual board, and compared twice: the output of the
 firmware for 10 random inputs, and on the same core every tensor of every step, each in memory of its own, with the
@@ -39,9 +40,11 @@ _FOLDERS = (Path("models"), Path(__file__).resolve().parents[2] / "shared" / "mo
 def main() -> None:
     """Print both tables; exit 1 if anything is wrong in any bit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", type=Path, help="int8 .tflite files; default: those of --models")
+    parser.add_argument(
+        "models", nargs="*", type=Path, help="int8 .tflite files, or folders of them; default: those of --models"
+    )
     parser.add_argument("--models", dest="folder", type=Path, metavar="DIR", help="a folder of int8 .tflite files")
-    parser.add_argument("--against", nargs="+", type=Path, default=[], metavar="MODEL.tflite", help="further files")
+    parser.add_argument("--against", nargs="+", type=Path, default=[], metavar="MORE", help="further files or folders")
     parser.add_argument("--board", default="virt-m4", help="virt-m4, virt-m7, virt-m33, virt-m0plus or any other")
     parser.add_argument("--toolchain", action="append", choices=("zig", "gcc"), help="default: all installed")
     parser.add_argument("--inputs", type=int, default=10, help="random inputs per network")
@@ -50,7 +53,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything as JSON; - for stdout")
     options = parser.parse_args()
     folder: Path = options.folder or next((path for path in _FOLDERS if path.is_dir()), _FOLDERS[0])
-    models = [*(options.models or sorted(folder.glob("*.tflite"))), *options.against]
+    models = [path for named in (*(options.models or [folder]), *options.against) for path in _files(named)]
     if not models and not options.no_networks:
         parser.error(f"there are no .tflite files in {folder}: name some, or a folder with --models")
     found = ["zig", *(["gcc"] if shutil.which("arm-none-eabi-gcc") else [])]
@@ -77,6 +80,10 @@ def main() -> None:
     wrong = [row for row in networks if not row.correct] + [row for row in layers if not row.correct]
     console.print(f"{len(networks)} networks, {len(layers)} layers: {len(wrong)} wrong")
     raise SystemExit(1 if wrong else 0)
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() or path.suffix == ".tflite" else sorted(path.glob("*.tflite"))
 
 
 def _networks(models: Sequence[Path], board: str, toolchains: Sequence[str], inputs: int) -> Iterator[NetworkRow]:

@@ -85,7 +85,7 @@ FLOATING_POINT = [
     ),
     Case(
         "FPU off",
-        '*(volatile uint32_t *)0xE000ED88u = 0; __asm volatile("vadd.f32 s0, s0, s0" ::: "s0");',
+        '*(volatile uint32_t *)0xE000ED88u = 0; __asm volatile("isb\\n\\tvadd.f32 s0, s0, s0" ::: "s0");',
         "FPU instruction while the FPU is off",
     ),
 ]
@@ -137,9 +137,50 @@ def test_what_a_cortex_m4_allows_passes(body: str, tmp_path: Path) -> None:
 
 
 def test_a_condition_that_holds_is_checked(tmp_path: Path) -> None:
-    body = _UNALIGNED.format("cmp %1, #0\\n\\tit eq\\n\\tldrdeq %1, %2, [%0]").replace('"memory"', '"memory", "cc"')
+    body = _UNALIGNED.format("cmp %1, #0; it eq; ldrdeq %1, %2, [%0]").replace('"memory"', '"memory", "cc"')
     with pytest.raises(MachineFault, match="unaligned access"):
         _invoke(load_board("nucleo-f303k8"), tmp_path, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "add %0, %0, #1; ldrd %1, %2, [%0]",
+        "ldrh %1, [%0], #1; ldrd %1, %2, [%0], #8; ldrd %1, %2, [%0]",
+        "movs %2, #3; 1: ldr %1, [%0], #4; ldrd %1, r4, [%0], #8; subs %2, #1; it eq; addeq %0, #1; bpl 1b",
+        "cmp %0, #0; it ne; addne %0, #2; ldmia.w %0, {r4, r5}",
+        "movs %2, #4; add %0, #1; add pc, %2; nop; sub.w %0, %0, #1; ldrd r4, r5, [%0]",
+        "adr %1, 1f; add %0, #1; b 1f; .align 2; 1: ldr %1, [%1]; ldrd %1, %2, [%0]",
+    ],
+    ids=["in its block", "behind a step", "in a loop", "under a condition", "behind a computed jump", "on entry"],
+)
+def test_a_base_that_gets_its_value_anywhere_is_checked(body: str, tmp_path: Path) -> None:
+    code = _UNALIGNED.format(body).replace("0x20000001u", "0x20000000u")
+    code = code.replace('"memory"', '"memory", "cc", "r4", "r5"')
+    with pytest.raises(MachineFault, match="unaligned access") as caught:
+        _invoke(load_board("nucleo-f303k8"), tmp_path, code)
+    assert caught.value.symbol.startswith("act")
+    assert caught.value.address is not None
+    assert caught.value.address % 4
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "sub %0, #1; ldrd %1, %2, [%0]",
+        "movs %2, #3; 1: bic %0, %0, #3; ldrd %1, r4, [%0], #8; subs %2, #1; add %0, #1; bpl 1b",
+        "ldr %1, [%0], #3; ldrd %1, %2, [%0]",
+    ],
+    ids=["in its block", "in a loop", "behind a step"],
+)
+def test_a_base_that_becomes_aligned_passes(body: str, tmp_path: Path) -> None:
+    code = _UNALIGNED.format(body).replace('"memory"', '"memory", "cc", "r4"')
+    _invoke(load_board("nucleo-f303k8"), tmp_path, code)
+
+
+def test_an_fpu_that_is_switched_off_behind_its_last_instruction_passes(tmp_path: Path) -> None:
+    body = '__asm volatile("vadd.f32 s0, s0, s0" ::: "s0"); *(volatile uint32_t *)0xE000ED88u = 0;'
+    _invoke(load_board("nucleo-f303k8"), tmp_path, body)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The JSON of each command has exactly the documented keys, and errors of the outside world are one line."""
+"""The JSON of each command has exactly the documented keys, and what commands write is what they say."""
 
 from __future__ import annotations
 
@@ -8,50 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import call
 
 from tinynas.cli import main
 from tinynas.formats import write_tflite
 from tinynas.graph import DType, Graph, GraphBuilder, count_macs, execute
 from tinynas.latency import diverse_networks, with_random_constants
 from tinynas.testing import run_tflm
-
-
-def skeleton(side: int, channels: int) -> Graph:
-    builder = GraphBuilder("main", DType.INT8)
-    x = builder.input((1, side, side, 2))
-    x = builder.conv_2d(x, channels, (3, 3), stride=2, name="stem")
-    x = builder.depthwise_conv_2d(x, (3, 3), name="depthwise")
-    x = builder.mean(x)
-    x = builder.fully_connected(x, 5, name="classifier")
-    return builder.build([x])
-
-
-@pytest.fixture(scope="module")
-def graph() -> Graph:
-    return with_random_constants(skeleton(12, 8), seed=1)
-
-
-@pytest.fixture(scope="module")
-def model(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "small.tflite"
-    write_tflite(graph, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def large_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "large.tflite"
-    write_tflite(with_random_constants(skeleton(96, 64), seed=1), path)
-    return path
-
-
-def call(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any], str]:
-    """Exit code, the JSON object on stdout, and stderr."""
-    with pytest.raises(SystemExit) as done:
-        main([*words, "--json"])
-    captured = capsys.readouterr()
-    return int(done.value.code or 0), json.loads(captured.out), captured.err
-
 
 INSPECT_KEYS = {
     "": {"macs", "params", "sram", "flash", "regions", "latency", "fits", "reasons", "ops", "memory"},
@@ -397,136 +360,3 @@ def test_figures_of_stale_memory_models_are_said_to_be_so(
     call(capsys, "export", str(model), str(tmp_path / "project"))
     assert len(caplog.messages) == 2  # one line a toolchain
     assert all("stale" in line and "native-cortex-m4f-" in line for line in caplog.messages)
-
-
-def test_exports_that_make_no_sense(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words, expected in (
-        ((str(model), "out.onnx"), "float network of a finished run"),
-        ((str(tmp_path / "absent.tflite"), "out"), "no such file or directory"),
-        ((str(model), "out", "--kernels", "cmsis-nn"), "--kernels goes with --offline-plan"),
-        ((str(model), "out", "--prefix", "stdint"), "would hide the standard header"),
-    ):
-        code, document, _ = call(capsys, "export", words[0], str(tmp_path / words[1]), *words[2:])
-        assert code == 2
-        assert expected in document["error"]
-        assert not (tmp_path / words[1]).exists()
-
-
-def test_boards_and_models_that_do_not_exist(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
-    code, document, error = call(capsys, "inspect", str(model), "--board", "nucleo-f303")
-    assert (code, error.count("\n")) == (2, 1)
-    assert "nucleo-f303k8" in document["error"]
-    code, document, _ = call(capsys, "inspect", str(tmp_path / "absent.tflite"), "--board", "virt-m4")
-    assert code == 2
-    assert "absent.tflite" in document["error"]
-
-
-def test_truncated_model(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.tflite"
-    broken.write_bytes(model.read_bytes()[:700])
-    code, document, error = call(capsys, "inspect", str(broken), "--board", "virt-m4")
-    assert (code, error.count("\n")) == (2, 1)
-    assert "broken.tflite" in document["error"]
-
-
-def test_float_model_is_refused_by_the_engine(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    builder = GraphBuilder("float")
-    x = builder.input((1, 4, 4, 1))
-    path = tmp_path / "float.tflite"
-    write_tflite(builder.build([builder.max_pool_2d(x, (2, 2), name="pool")]), path)
-    code, document, _ = call(capsys, "measure", str(path), "--board", "virt-m4", "--virtual")
-    assert code == 2
-    assert "quantize the model first" in document["error"]
-
-
-def test_measure_needs_to_know_where(capsys: pytest.CaptureFixture[str], model: Path) -> None:
-    for words in ((), ("--virtual", "--port", "loop://")):
-        code, document, _ = call(capsys, "measure", str(model), "--board", "virt-m4", *words)
-        assert code == 2
-        assert "either --virtual or --port" in document["error"]
-
-
-def test_wrong_inputs(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.zeros((2, 12, 12, 2), np.float32))
-    code, document, _ = call(
-        capsys, "measure", str(model), "--board", "virt-m4", "--virtual", "--input", str(tmp_path / "x.npy")
-    )
-    assert code == 2
-    assert "int8" in document["error"]
-    np.save(tmp_path / "x.npy", np.zeros((2, 12, 3), np.int8))
-    code, document, _ = call(
-        capsys, "measure", str(model), "--board", "virt-m4", "--virtual", "--input", str(tmp_path / "x.npy")
-    )
-    assert code == 2
-    assert "[12, 12, 2]" in document["error"]
-    (tmp_path / "x.npy").write_text("no array")
-    code, document, error = call(
-        capsys, "measure", str(model), "--board", "virt-m4", "--virtual", "--input", str(tmp_path / "x.npy")
-    )
-    assert (code, document["error"]) == (2, f"cannot read inputs {tmp_path / 'x.npy'}: not a .npy file of numbers")
-    assert "firmware" not in error
-
-
-def test_missing_compiler(
-    capsys: pytest.CaptureFixture[str], model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    code, document, error = call(capsys, "measure", str(model), "--board", "virt-m4", "--virtual", "--toolchain", "gcc")
-    assert code == 3
-    assert "arm-none-eabi-gcc" in document["error"]
-    assert "tinynas: " in error
-
-
-def test_missing_data_set(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
-    monkeypatch.setenv("TINYNAS_DATA", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "run.toml").write_text('board = "nucleo-f303k8"\n[data]\ndataset = "cifar10"\n')
-    code, document, _ = call(capsys, "run", "run.toml")
-    assert code == 3
-    assert "tinynas data fetch cifar10" in document["error"]
-    assert not (tmp_path / "runs").exists()
-
-
-def test_infeasible_run_is_answered_before_anything_is_trained(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    pytest.importorskip("torch")
-    x, y = np.zeros((40, 16, 16), np.uint8), np.arange(40) % 2
-    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    (tmp_path / "run.toml").write_text(
-        'board = "nucleo-f303k8"\n[data]\ndataset = "d.npz"\nholdout = 10\n[reserve]\nsram_bytes = 12000\n'
-    )
-    out = tmp_path / "run"
-    for _ in range(2):  # the answer is remembered
-        code, document, error = call(capsys, "run", str(tmp_path / "run.toml"), "--out", str(out))
-        assert code == 1
-        assert "no network of space" in document["error"]
-        assert "'sram'" in document["error"]
-        assert "too few" in document["error"]
-        assert "supernet" not in error
-    assert not (out / "supernet.pt").exists()
-
-
-def test_report_and_export_without_a_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    code, document, _ = call(capsys, "report", str(tmp_path))
-    assert (code, "holds no run" in document["error"]) == (2, True)
-    code, document, _ = call(capsys, "export", str(tmp_path), str(tmp_path / "out"))
-    assert (code, "holds no finished run" in document["error"]) == (2, True)
-
-
-def test_a_latency_limit_that_nothing_meets_is_answered_before_anything_is_trained(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    pytest.importorskip("torch")
-    x, y = np.zeros((40, 16, 16), np.uint8), np.arange(40) % 2
-    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    (tmp_path / "run.toml").write_text(
-        'board = "nucleo-f303k8"\n[data]\ndataset = "d.npz"\nholdout = 10\n[limits]\ninstructions = 5000\n'
-        "[measure]\ncalibration_networks = 2\n"
-    )
-    out = tmp_path / "run"
-    code, document, _ = call(capsys, "run", str(tmp_path / "run.toml"), "--out", str(out))
-    assert code == 1
-    assert "the limit is 5,000" in document["error"]
-    assert not (out / "supernet.pt").exists()

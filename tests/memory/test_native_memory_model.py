@@ -6,11 +6,13 @@ import dataclasses
 import json
 import logging
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from memory_model_contract import MemoryModelContract
 
+import tinynas.engine
 from tinynas.graph import Activation, DType, GraphBuilder
 from tinynas.lowering import Schedule, lower
 from tinynas.memory import (
@@ -21,7 +23,7 @@ from tinynas.memory import (
     kernel_memory_path,
     runtime_memory_path,
 )
-from tinynas.targets import Reserve, load_board, resource_path
+from tinynas.targets import TOOLCHAIN_FLAGS, Reserve, load_board, resource_path
 
 BOARDS = ("nucleo-f303k8", "stm32f746g-disco", "virt-m0plus", "virt-m4", "virt-m7", "virt-m33")
 
@@ -214,7 +216,7 @@ def test_a_current_model_raises_no_warning(tmp_path: Path, caplog: pytest.LogCap
 @pytest.mark.parametrize(
     ("provenance", "compiler", "message"),
     [
-        ({"firmware_sha256": "0"}, None, "the firmware's sources have changed"),
+        ({"firmware_sha256": "0"}, None, "the firmware's sources or flags have changed"),
         ({}, "zig 2", "fitted with zig 1, the compiler here is zig 2"),
     ],
 )
@@ -245,3 +247,27 @@ def test_comments_do_not_make_a_model_stale(tmp_path: Path, monkeypatch: pytest.
     code = hash_of("int f(void) { return 1; }")
     assert hash_of("/* What it does. */\nint f(void) {\n    return 1;\n}\n") == code
     assert hash_of("int f(void) { return 2; }") != code
+
+
+def test_flags_and_templates_make_a_model_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hash_with(name: str, value: object) -> str:
+        with monkeypatch.context() as changed:
+            changed.setattr(f"tinynas.memory._model_files.{name}", value)
+            return firmware_hash()
+
+    copy = tmp_path / "templates"
+    shutil.copytree(Path(tinynas.engine.__file__).parent / "templates", copy)
+    hashes = {firmware_hash()}
+    assert hash_with("_TEMPLATES", copy) in hashes
+    (copy / "Makefile.j2").write_text("other")  # of exported code only
+    assert hash_with("_TEMPLATES", copy) in hashes
+
+    for name in ("model.c.j2", "model.h.j2", "model_constants.c.j2", "model_constants.h.j2"):
+        path = copy / name
+        path.write_text(path.read_text() + "int more;\n")
+        hashes.add(hash_with("_TEMPLATES", copy))
+    for name, flags in TOOLCHAIN_FLAGS.items():
+        hashes.add(hash_with("TOOLCHAIN_FLAGS", {**TOOLCHAIN_FLAGS, name: (*flags, "-fmore")}))
+    hashes.add(hash_with("RUNTIME_FLAGS", ("-O2",)))
+    hashes.add(hash_with("MODEL_FLAGS", ("-Os",)))
+    assert len(hashes) == 9

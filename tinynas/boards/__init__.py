@@ -1,6 +1,6 @@
 """Toolchains, firmware builds, flashers, the serial link and the virtual board."""
 
-from ._build import RUNTIME_FLAGS, Firmware, build_firmware, describe_firmware, linker_script
+from ._build import Firmware, build_firmware, describe_firmware, linker_script
 from ._device import Command, Device, Identity, MemoryReport, RunResult, Status
 from ._elf import Image, ImageError, Section, Segment, Symbol, read_image
 from ._errors import (
@@ -22,7 +22,6 @@ from ._transport import PortInfo, SerialPort, Transport, list_ports
 from .virtual import BareCore, CallReport, Grant, InferenceCount, Right, VirtualBoard
 
 __all__ = [
-    "RUNTIME_FLAGS",
     "BareCore",
     "CallReport",
     "Command",

@@ -13,15 +13,13 @@ from pathlib import Path
 import jinja2
 
 from tinynas.lowering import KERNEL_FLAGS, MODEL_FLAGS
-from tinynas.targets import Board, Region, Reserve, resource_path
+from tinynas.targets import RUNTIME_FLAGS, TOOLCHAIN_FLAGS, Board, Region, Reserve, resource_path
 
 from ._cache import private_cache
 from ._elf import Image, read_image
 from ._errors import DoesNotFitError, NoFirmwareError, ReserveError, ToolchainError
-from ._toolchain import COMMON_FLAGS, Toolchain, ToolFailedError
+from ._toolchain import Toolchain, ToolFailedError
 
-# Kernels are where the time goes (their flags belong to lowering); the runtime is where flash can be saved.
-RUNTIME_FLAGS: tuple[str, ...] = ("-Os",)
 _NAME_BYTES = 32  # TN_NAME_BYTES in firmware/runtime/identity.h
 _COMPILE_JOBS = 2
 
@@ -67,10 +65,10 @@ class _Unit:
     includes: tuple[Path, ...]
     is_shared: bool = True
 
-    def digest(self, toolchain: str, core: str) -> str:
+    def digest(self, tool: str, core: str) -> str:
         """Hash of everything the object depends on: tool, flags, source, and every header that could be included."""
         state = hashlib.sha256()
-        for part in (toolchain, core, *COMMON_FLAGS, *self.flags, self.source.name):
+        for part in (tool, core, *self.flags, self.source.name):
             state.update(part.encode() + b"\0")
         state.update(self.source.read_bytes())
         headers = sorted(self.source.parent.glob("*.h"))
@@ -112,11 +110,12 @@ def build_firmware(
     out.mkdir(parents=True, exist_ok=True)
     cache = cache if cache is not None else private_cache()
     version = toolchain.version()
+    tool = " ".join((version, *TOOLCHAIN_FLAGS[toolchain.name]))
     anonymous = _units(board, board.hal, model_directory, kernel_sources, build_id=None)
-    hashes = "".join(unit.digest(version, board.core.name) for unit in anonymous)
+    hashes = "".join(unit.digest(tool, board.core.name) for unit in anonymous)
     build_id = int(hashlib.sha256((hashes + board.name).encode()).hexdigest()[:8], 16)
     units = _units(board, board.hal, model_directory, kernel_sources, build_id=build_id)
-    objects = _compile_all(units, board, toolchain, version, cache, out / "objects")
+    objects = _compile_all(units, board, toolchain, tool, cache, out / "objects")
     script = out / "firmware.ld"
     script.write_text(linker_script(board, reserve or Reserve()), encoding="utf-8")
     elf = out / "firmware.elf"
@@ -208,7 +207,7 @@ def _model_name(model: Path) -> str:
 
 
 def _compile_all(
-    units: Sequence[_Unit], board: Board, toolchain: Toolchain, version: str, shared: Path, own: Path
+    units: Sequence[_Unit], board: Board, toolchain: Toolchain, tool: str, shared: Path, own: Path
 ) -> list[Path]:
     """Compile what has no object yet: into `shared` what other models use too, into `own` the rest."""
     shared.mkdir(parents=True, exist_ok=True)
@@ -216,7 +215,7 @@ def _compile_all(
 
     def compile_one(unit: _Unit) -> Path:
         folder = shared if unit.is_shared else own
-        target = folder / f"{unit.source.stem}-{unit.digest(version, board.core.name)[:24]}.o"
+        target = folder / f"{unit.source.stem}-{unit.digest(tool, board.core.name)[:24]}.o"
         if not target.is_file():
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
                 output = Path(scratch) / target.name

@@ -11,33 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, Protocol
 
-from tinynas.targets import Core
+from tinynas.targets import TOOLCHAIN_FLAGS, Core
 
 from ._errors import ToolchainError, UnknownToolchainError
-
-COMMON_FLAGS: tuple[str, ...] = (
-    "-std=c99",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-Wconversion",
-    "-ffreestanding",
-    "-ffunction-sections",
-    "-fdata-sections",
-    "-fno-common",
-    "-fomit-frame-pointer",
-    "-fno-unwind-tables",
-    "-fno-asynchronous-unwind-tables",
-    "-fno-stack-protector",
-)
-
-# GCC would turn byte loops into calls of memcpy and memset, and vectorize halfwords: no longer the loops that were
-# written, whose trips explain the instructions. Jump tables are calls into libgcc on Armv6-M.
-_GCC_FLAGS: tuple[str, ...] = (
-    "-fno-tree-loop-distribute-patterns",
-    "-fno-tree-vectorize",
-    "-fno-jump-tables",
-)
 
 # LLVM names the FPU as a feature of the CPU; +dsp is needed on the Cortex-M33, where DSP is an option.
 _ZIG_TARGETS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -123,9 +99,8 @@ class ZigToolchain:
 
     def compile(self, core: Core, source: Path, output: Path, flags: Sequence[str]) -> None:
         triple, cpu = _ZIG_TARGETS[core.name]
-        # zig adds UBSan checks of its own where the optimization level does not forbid them.
-        target = ["-target", triple, f"-mcpu={cpu}", "-fno-sanitize=undefined"]
-        run_tool([self._executable, "cc", *target, *COMMON_FLAGS, *flags, "-c", str(source), "-o", str(output)])
+        target = ["-target", triple, f"-mcpu={cpu}", *TOOLCHAIN_FLAGS[self.name]]
+        run_tool([self._executable, "cc", *target, *flags, "-c", str(source), "-o", str(output)])
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, output: Path) -> None:
         inputs = [str(path) for path in objects]
@@ -154,8 +129,8 @@ class GccToolchain:
         return self._version
 
     def compile(self, core: Core, source: Path, output: Path, flags: Sequence[str]) -> None:
-        target = ["-mthumb", *_GCC_TARGETS[core.name]]
-        run_tool([self._executable, *target, *COMMON_FLAGS, *_GCC_FLAGS, *flags, "-c", str(source), "-o", str(output)])
+        target = ["-mthumb", *_GCC_TARGETS[core.name], *TOOLCHAIN_FLAGS[self.name]]
+        run_tool([self._executable, *target, *flags, "-c", str(source), "-o", str(output)])
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, output: Path) -> None:
         # No libgcc: the runtime has what compilers call, so that flash is a function of our own objects.

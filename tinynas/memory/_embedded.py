@@ -65,8 +65,8 @@ def embedded_code(schedule: Schedule, toolchain: str = "zig", folder: Path | Non
                 found.append(_embedded(schedule, kernels, load_runtime_memory(runtime_path, board.name)))
     if stale:
         logger.warning(
-            "code and stack come from stale memory models: the firmware's sources have changed since %s %s fitted; "
-            "run tools/regenerate_memory_model.py",
+            "code and stack come from stale memory models: the firmware's sources or flags have changed since "
+            "%s %s fitted; run tools/regenerate_memory_model.py",
             ", ".join(stale),
             "was" if len(stale) == 1 else "were",
         )

@@ -14,13 +14,15 @@ from typing import Any
 from tinynas.errors import ExternalError, UsageError
 from tinynas.lowering import MODEL_FLAGS
 from tinynas.memory._image import InputSection
-from tinynas.targets import Board, resource_path
+from tinynas.targets import RUNTIME_FLAGS, TOOLCHAIN_FLAGS, Board, resource_path
 
 logger = logging.getLogger(__name__)
 
 KERNELS_FORMAT = "tinynas-kernel-memory/2"
 RUNTIME_FORMAT = "tinynas-runtime-memory/1"
 
+_SOURCES = frozenset({".c", ".h", ".j2"})
+_TEMPLATES = Path(__file__).parents[1] / "engine" / "templates"  # read, not imported: the engine is a floor above
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
@@ -164,29 +166,34 @@ def _command(board: str, path: Path) -> str:
 
 
 def firmware_hash() -> str:
-    """SHA-256 over the firmware's sources and the kernels' compiler flags: what a memory model was fitted to.
+    """SHA-256 over what an image is made of: the firmware's sources, the templates of generated code, compiler flags.
 
-    Comments and white space do not count: they change no code.
+    A memory model was fitted to them. Comments and white space do not count: they change no code. Nor does what
+    selects a core (-mcpu): models are fitted to one core each.
     """
-    state = hashlib.sha256(" ".join(MODEL_FLAGS).encode())
-    root = resource_path("firmware")
-    for path in sorted(p for p in root.rglob("*") if p.suffix in {".c", ".h", ".j2"}):
+    flags = [*RUNTIME_FLAGS, *MODEL_FLAGS]
+    for name in sorted(TOOLCHAIN_FLAGS):
+        flags += TOOLCHAIN_FLAGS[name]
+    state = hashlib.sha256(" ".join(flags).encode())
+    firmware = resource_path("firmware")
+    sources = {path.relative_to(firmware).as_posix(): path for path in firmware.rglob("*") if path.suffix in _SOURCES}
+    for name, path in sorted((sources | {path.name: path for path in _TEMPLATES.glob("*.[ch].j2")}).items()):
         text = " ".join(_COMMENT.sub(" ", path.read_text(encoding="utf-8")).split())
-        state.update(f"{path.relative_to(root).as_posix()}\0{text}\0".encode())
+        state.update(f"{name}\0{text}\0".encode())
     return state.hexdigest()
 
 
 def is_stale(memory: KernelMemory | RuntimeMemory) -> bool:
-    """Whether a model was fitted to other sources of the firmware than those here."""
+    """Whether a model was fitted to other sources of the firmware, or flags, than those here."""
     return bool(memory.provenance.get("firmware_sha256") != firmware_hash())
 
 
 def warn_if_stale(memory: KernelMemory | RuntimeMemory, path: Path, board: Board, compiler: str | None) -> None:
-    """Warn where the firmware's sources, or the compiler if its version is given, differ from the fitted ones."""
+    """Warn where the firmware's sources or flags, or the compiler if its version is given, differ from the fitted."""
     fitted = memory.provenance
     reasons = []
     if is_stale(memory):
-        reasons.append("the firmware's sources have changed since it was fitted")
+        reasons.append("the firmware's sources or flags have changed since it was fitted")
     if compiler is not None and compiler != fitted.get("compiler"):
         reasons.append(f"it was fitted with {fitted.get('compiler')}, the compiler here is {compiler}")
     if reasons:

@@ -86,7 +86,7 @@ def _latency_model(board: Board, toolchain: str, path: Path | None) -> LatencyMo
     model = load_latency_model(path)
     if model.provenance.get("firmware_sha256") != firmware_hash():
         logger.warning(
-            "latency model %s is stale: the firmware's sources have changed since it was fitted; run %s",
+            "latency model %s is stale: the firmware's sources or flags have changed since it was fitted; run %s",
             path.name,
             again,
         )

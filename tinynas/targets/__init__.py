@@ -1,6 +1,7 @@
 """Cores, memory regions and boards as validated data."""
 
 from ._board import Board, CyclesPerInstruction, Flasher, Layout, Region, Reserve, Serial
+from ._compiler_flags import RUNTIME_FLAGS, TOOLCHAIN_FLAGS
 from ._cores import CORES, Core
 from ._loading import BoardFileError, UnknownBoardError, board_names, load_board
 from ._resources import resource_path
@@ -8,6 +9,8 @@ from ._validation import closest, explain_validation_error
 
 __all__ = [
     "CORES",
+    "RUNTIME_FLAGS",
+    "TOOLCHAIN_FLAGS",
     "Board",
     "BoardFileError",
     "Core",

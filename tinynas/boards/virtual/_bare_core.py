@@ -14,7 +14,7 @@ from tinynas.targets import Core, Region
 from .._elf import Image, read_image
 from .._errors import MachineFault, RunLimitError
 from ._counting import InstructionCounter
-from ._emulator import PC, Emulator, library_function
+from ._emulator import FLAGS, PC, Emulator, library_function
 from ._instruction_checks import InstructionChecks
 from ._native import AccessWatch
 
@@ -161,8 +161,10 @@ class _Watch:
         self._granted: list[slice] = []
         self._watch = AccessWatch()
         self._watch.reg_read = library_function("uc_reg_read")
+        self._watch.reg_write = library_function("uc_reg_write")
         self._watch.rights = self._rights.ctypes.data
-        self._watch.address, self._watch.bytes, self._watch.pc = region.address, region.size_bytes, PC
+        self._watch.address, self._watch.bytes = region.address, region.size_bytes
+        self._watch.pc, self._watch.flags = PC, FLAGS
         emulator.hook_accesses(region.address - _MARGIN, region.end - 1, "tn_watch_access", self._watch)
 
     @property

@@ -44,19 +44,47 @@ class Counter(ctypes.Structure):
     )
 
 
-class Check(ctypes.Structure):
-    """`struct alignment_check`: what one instruction needs."""
+class InstructionNeeds(ctypes.Structure):
+    """`struct instruction_needs`: what the instruction at one halfword needs."""
+
+    _fields_ = (("window", ctypes.c_uint16), ("base", ctypes.c_uint8), ("fpu", ctypes.c_uint8))
+
+
+class _CheckedBlock(ctypes.Structure):
+    _fields_ = (
+        ("address", ctypes.c_uint32),
+        ("size", ctypes.c_uint32),
+        ("bases", ctypes.c_uint32),
+        ("fpu_at", ctypes.c_uint32),
+    )
+
+
+class BlockChecks(ctypes.Structure):
+    """`struct block_checks`: what is checked on entry to a block, and what failed."""
 
     _fields_ = (
         ("reg_read", ctypes.c_void_p),
         ("stop", ctypes.c_void_p),
-        ("base", ctypes.c_int32),
+        ("needs", ctypes.POINTER(InstructionNeeds)),
+        ("code_address", ctypes.c_uint32),
+        ("code_bytes", ctypes.c_uint32),
+        ("registers", ctypes.c_int32 * 16),
         ("flags", ctypes.c_int32),
+        ("fpu_enabled", ctypes.c_uint32),
+        ("failed_at", ctypes.c_uint32),
+        ("failed_address", ctypes.c_uint32),
+        ("cache", _CheckedBlock * _CACHE_ENTRIES),
+    )
+
+
+class RegisterCheck(ctypes.Structure):
+    """`struct register_check`: a register that an instruction needs aligned."""
+
+    _fields_ = (
+        ("checks", ctypes.POINTER(BlockChecks)),
+        ("instruction", ctypes.c_uint32),
+        ("base", ctypes.c_uint32),
         ("condition", ctypes.c_uint32),
-        ("needs_fpu", ctypes.c_uint32),
-        ("fpu_enabled", ctypes.POINTER(ctypes.c_uint32)),
-        ("failed_at", ctypes.POINTER(ctypes.c_uint32)),
-        ("failed_address", ctypes.POINTER(ctypes.c_uint32)),
     )
 
 
@@ -65,10 +93,12 @@ class AccessWatch(ctypes.Structure):
 
     _fields_ = (
         ("reg_read", ctypes.c_void_p),
+        ("reg_write", ctypes.c_void_p),
         ("rights", ctypes.c_void_p),
         ("address", ctypes.c_uint32),
         ("bytes", ctypes.c_uint32),
         ("pc", ctypes.c_int32),
+        ("flags", ctypes.c_int32),
         ("reads", ctypes.c_uint32),
         ("writes", ctypes.c_uint32),
         ("first_pc", ctypes.c_uint32),

@@ -1,8 +1,9 @@
 """Thumb instructions, as far as the virtual board has to know them.
 
 Lengths, which instructions need an extension that a core may lack, which ones fault on unaligned addresses although
-plain loads do not, and where IT blocks make an instruction conditional. Encodings: Armv7-M Architecture Reference
-Manual (DDI 0403), chapter A5; Armv6-M Architecture Reference Manual (DDI 0419), chapter A5.
+plain loads do not, which registers stay aligned, and where IT blocks make an instruction conditional.
+Encodings: Armv7-M Architecture Reference Manual (DDI 0403), chapter A5; Armv6-M Architecture Reference Manual
+(DDI 0419), chapter A5.
 """
 
 from __future__ import annotations
@@ -45,6 +46,61 @@ class Instruction:
             is_branch_exchange = self.first & 0xFF87 == 0x4700 and (self.first >> 3) & 0xF != _LR
             return is_branch_exchange or self.first & 0xF800 == 0xE000
         return self.first & 0xF800 == 0xF000 and self.second & 0xD000 == 0x9000
+
+    @property
+    def is_branch(self) -> bool:
+        """A branch, conditional or not, or ADD, MOV or POP of 16 bits that writes PC."""
+        if self.size_bytes == 2:
+            is_conditional = self.first & 0xF000 == 0xD000 and self.first & 0x0F00 < 0x0E00
+            is_compare_branch = self.first & 0xF500 == 0xB100
+            writes_pc = self.first & 0xFD87 == 0x4487 or self.first & 0xFF00 == 0xBD00
+            is_exchange = self.first & 0xFF07 == 0x4700
+            return is_conditional or is_compare_branch or writes_pc or is_exchange or self.first & 0xF800 == 0xE000
+        if self.first & 0xF800 != 0xF000 or not self.second & 0x8000:
+            return False
+        return bool(self.second & 0x5000) or self.first & 0x0380 != 0x0380  # not MSR, MRS and the barriers
+
+    def keeps_alignment(self, register: int) -> bool:
+        """Whether a core register is surely the same modulo 4 before and after this instruction, which is no branch.
+
+        Not so where the register may be written, but for steps of a multiple of four: what writes back an address
+        that must be aligned, loads and stores with such an offset, and ADD and SUB of such a constant.
+        """
+        if self.size_bytes == 2:
+            return self._narrow_keeps_alignment(register)
+        first, second = self.first, self.second
+        base, high, low = first & 0xF, second >> 12, (second >> 8) & 0xF
+        if first & 0xFE40 == 0xE800:  # LDM, STM: the base moves in words
+            return not (first & 0x10 and second >> register & 1)
+        if first & 0xFE40 == 0xE840:  # LDRD, STRD: so it does here; byte and halfword exclusives have a third result
+            return register not in (high, low) and not (first & 0xFFE0 == 0xE8C0 and register == second & 0xF)
+        if first & 0xEC00 == 0xEC00:  # coprocessors: VMOV writes one or two registers
+            return self._memory_base() is not None or register not in (base, high)
+        if first & 0xFE00 == 0xF800:  # other loads and stores
+            writes_base = not first & 0x80 and second & 0x0900 == 0x0900
+            return register != high and not (writes_base and register == base and second & 3)
+        if first & 0xFBE0 in (0xF100, 0xF1A0, 0xF200, 0xF2A0):  # ADD, SUB: here of up to eight bits, to its operand
+            is_step = base == low and not first & 0x0400 and second >> 12 == 0
+            return register != low or (is_step and second & 3 == 0)
+        return register != low and not (first & 0xFF80 == 0xFB80 and register == high)  # long products have two
+
+    def _narrow_keeps_alignment(self, register: int) -> bool:
+        first = self.first
+        if first & 0xF800 == 0xC800 or first & 0xFE00 == 0xBC00:  # LDM, POP
+            return not first & 0xFF & 1 << register
+        if first & 0xE000 == 0x2000 and register == (first >> 8) & 7:  # MOV, CMP, ADD, SUB of eight bits
+            is_compare, is_step = first & 0x1800 == 0x0800, first & 0x1000 != 0
+            return is_compare or (is_step and first & 3 == 0)
+        if first & 0xE000 == 0x2000 or first & 0xF800 == 0xC000 or first & 0xFF00 == 0xBF00:  # STM, IT, hints
+            return True
+        is_store = first & 0xF800 in (0x6000, 0x7000, 0x8000, 0x9000) or first & 0xFE00 in (0x5000, 0x5200, 0x5400)
+        if is_store or first & 0xFE00 == 0xB400:  # PUSH
+            return True
+        if first & 0xF800 in (0x4800, 0x9800, 0xA000, 0xA800):  # LDR and ADD relative to PC and SP
+            return register != (first >> 8) & 7
+        if first & 0xFC00 == 0x4400:  # ADD, MOV of high registers
+            return register != ((first >> 4) & 8 | first & 7)
+        return register != first & 7
 
     @property
     def extension(self) -> str | None:

@@ -13,6 +13,7 @@
 #define STEP_LIMIT 4096
 
 typedef int (*reg_read_function)(void *engine, int reg, void *value);
+typedef int (*reg_write_function)(void *engine, int reg, const void *value);
 typedef int (*stop_function)(void *engine);
 
 struct cached_block {
@@ -42,24 +43,50 @@ struct counter {
   struct cached_block cache[1u << CACHE_BITS];
 };
 
-struct alignment_check {
+/* What the instruction at one halfword of the code needs */
+struct instruction_needs {
+  uint16_t window;  /* halfwords before it since which its base register has been the same modulo 4 */
+  uint8_t base;     /* 1 + the number of the register that has to be aligned, or 0 */
+  uint8_t fpu;      /* the FPU has to be on */
+};
+
+struct checked_block {
+  uint32_t address;
+  uint32_t size;
+  uint32_t bases;  /* one bit per register that has to be aligned on entry */
+  uint32_t fpu_at; /* the first instruction of the FPU, or 0 */
+};
+
+struct block_checks {
   reg_read_function reg_read;
   stop_function stop;
-  int32_t base;      /* the emulator's number of the base register, or -1: only the FPU has to be on */
-  int32_t flags;     /* the emulator's number of the flags register */
+  const struct instruction_needs *needs; /* one per halfword of the code region */
+  uint32_t code_address;
+  uint32_t code_bytes;
+  int32_t registers[16];  /* the emulator's numbers of the core registers */
+  int32_t flags;          /* and of the flags register */
+  uint32_t fpu_enabled;
+  uint32_t failed_at;     /* the address of the first failing instruction, or 0 */
+  uint32_t failed_address; /* the value of its base register, or 0 */
+  struct checked_block cache[1u << CACHE_BITS];
+};
+
+/* One register, checked where it becomes what an instruction needs */
+struct register_check {
+  struct block_checks *checks;
+  uint32_t instruction; /* that needs it: it is executed next or soon */
+  uint32_t base;
   uint32_t condition;
-  uint32_t needs_fpu;
-  const uint32_t *fpu_enabled;
-  uint32_t *failed_at;      /* set to the address of the first failing instruction */
-  uint32_t *failed_address; /* the value of the base register then */
 };
 
 struct access_watch {
   reg_read_function reg_read;
+  reg_write_function reg_write;
   const uint8_t *rights; /* one byte per byte of memory from `address`: 1 it may be read, 2 it may be written */
   uint32_t address;
   uint32_t bytes;
   int32_t pc;              /* the emulator's number of the program counter */
+  int32_t flags;           /* and of the flags register */
   uint32_t reads;          /* accesses that touched a byte without the right */
   uint32_t writes;
   uint32_t first_pc;       /* of the first of them */
@@ -139,35 +166,107 @@ static int condition_holds(uint32_t condition, uint32_t flags) {
   return (condition & 1u) ? !holds : (int)holds;
 }
 
-/* UC_HOOK_CODE, at the one instruction that `user` belongs to */
-void tn_check_instruction(void *engine, uint64_t where, uint32_t size, void *user) {
-  const struct alignment_check *check = user;
-  uint32_t flags = 0;
-  uint32_t base = 0;
+static void require_alignment(void *engine, struct block_checks *checks, uint32_t base, uint32_t instruction) {
+  uint32_t value = 0;
 
+  checks->reg_read(engine, checks->registers[base], &value);
+  if ((value & 3u) != 0 && checks->failed_at == 0) {
+    checks->failed_at = instruction;
+    checks->failed_address = value;
+    checks->stop(engine);
+  }
+}
+
+/* UC_HOOK_CODE, at the one instruction that `user` belongs to */
+void tn_check_register(void *engine, uint64_t where, uint32_t size, void *user) {
+  const struct register_check *check = user;
+  uint32_t flags = 0;
+
+  (void)where;
   (void)size;
   if (check->condition < 14) {
-    check->reg_read(engine, check->flags, &flags);
+    check->checks->reg_read(engine, check->checks->flags, &flags);
     if (!condition_holds(check->condition, flags)) {
       return;
     }
   }
-  if (check->needs_fpu && !*check->fpu_enabled) {
-    *check->failed_at = (uint32_t)where;
-    check->stop(engine);
-    return;
+  require_alignment(engine, check->checks, check->base, check->instruction);
+}
+
+static const struct instruction_needs *needs_at(const struct block_checks *checks, uint32_t address) {
+  return &checks->needs[(address - checks->code_address) >> 1];
+}
+
+static int needs_on_entry(const struct block_checks *checks, uint32_t block, uint32_t address) {
+  const struct instruction_needs *needs = needs_at(checks, address);
+
+  return needs->base != 0 && address - block <= 2u * needs->window;
+}
+
+static const struct checked_block *find_block(struct block_checks *checks, uint32_t address, uint32_t size) {
+  struct checked_block *block = &checks->cache[(address >> 1) & ((1u << CACHE_BITS) - 1u)];
+
+  if (block->address != address || block->size != size) {
+    block->address = address;
+    block->size = size;
+    block->bases = 0;
+    block->fpu_at = 0;
+    for (uint32_t at = address; at < address + size; at += 2) {
+      if (needs_on_entry(checks, address, at)) {
+        block->bases |= 1u << (needs_at(checks, at)->base - 1);
+      }
+      if (needs_at(checks, at)->fpu && block->fpu_at == 0) {
+        block->fpu_at = at;
+      }
+    }
   }
-  if (check->base >= 0) {
-    check->reg_read(engine, check->base, &base);
-    if ((base & 3u) != 0) {
-      *check->failed_at = (uint32_t)where;
-      *check->failed_address = base;
-      check->stop(engine);
+  return block;
+}
+
+/* UC_HOOK_BLOCK */
+void tn_check_block(void *engine, uint64_t where, uint32_t size, void *user) {
+  struct block_checks *checks = user;
+  uint32_t address = (uint32_t)where;
+  uint32_t offset = address - checks->code_address;
+  const struct checked_block *block;
+  uint32_t bases;
+
+  if (offset > checks->code_bytes || size > checks->code_bytes - offset) {
+    return; /* not in flash: the machine stops at the fetch */
+  }
+  block = find_block(checks, address, size);
+  if (block->fpu_at != 0 && !checks->fpu_enabled && checks->failed_at == 0) {
+    checks->failed_at = block->fpu_at;
+    checks->stop(engine);
+  }
+  bases = block->bases;
+  for (uint32_t base = 0; bases != 0; base++, bases >>= 1) {
+    if (bases & 1u) {
+      uint32_t at = address;
+
+      while (needs_at(checks, at)->base != base + 1 || !needs_on_entry(checks, address, at)) {
+        at += 2;
+      }
+      require_alignment(engine, checks, base, at);
     }
   }
 }
 
 #define EMULATOR_WRITE 17 /* uc_mem_type of unicorn.h: UC_MEM_WRITE */
+
+#define IF_THEN_BITS 0x0600FC00u /* of the flags register, as in Armv7-A: DDI 0406, B1.3.3 */
+
+/* For a hook, the emulator (2.1) sets the state of IT to that at the access, and forgets it there: the next block would
+ * be executed under the condition of this instruction. Within a block nothing depends on what is cleared. */
+static void leave_if_then(void *engine, const struct access_watch *watch) {
+  uint32_t flags = 0;
+
+  watch->reg_read(engine, watch->flags, &flags);
+  if ((flags & IF_THEN_BITS) != 0) {
+    flags &= ~IF_THEN_BITS;
+    watch->reg_write(engine, watch->flags, &flags);
+  }
+}
 
 /* UC_HOOK_MEM_READ and UC_HOOK_MEM_WRITE over the watched memory; the machine goes on */
 void tn_watch_access(void *engine, int type, uint64_t where, int size, int64_t value, void *user) {
@@ -176,6 +275,7 @@ void tn_watch_access(void *engine, int type, uint64_t where, int size, int64_t v
   uint32_t offset = (uint32_t)where - watch->address;
 
   (void)value;
+  leave_if_then(engine, watch);
   for (int index = 0; index < size; index++) {
     if (offset + (uint32_t)index >= watch->bytes || (watch->rights[offset + (uint32_t)index] & right) != 0) {
       continue;

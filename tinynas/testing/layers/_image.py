@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 
-from tinynas.boards import RUNTIME_FLAGS, Image, Toolchain, read_image
+from tinynas.boards import Image, Toolchain, read_image
 from tinynas.engine import GeneratedModel
 from tinynas.lowering import KERNEL_FLAGS
-from tinynas.targets import Core, Region, resource_path
+from tinynas.targets import RUNTIME_FLAGS, Core, Region, resource_path
 from tinynas.testing.layers._layer import Layer
 from tinynas.testing.layers._units import GUARD, external_names, kernel_sources, write_one_unit
 
