@@ -1,82 +1,183 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "elementwise.h"
+#include "tinynas/armv6m.h"
 #include "tinynas/clamp_outputs.h"
 #include "tinynas/dsp.h"
 
-#if TN_DSP
+#if TN_DSP || TN_THUMB1
 
 enum { HALF = 1 << 30, HEADROOM = TN_ADD_LEFT_SHIFT };
 
-/* The operand with the smaller scale. */
+/* Both operands in the order of their scales. The one with the larger scale has a multiplier of exactly one half; the other's
+ * is smaller, a plain right shift, or one half, too: then it is taken for 1 with a right shift of one, whose product is
+ * even, and halving it exact. */
 typedef struct {
-    int32_t multiplier;
-    int32_t shift;
-    int32_t zero_point;
-} smaller_operand;
+    const int8_t *larger;
+    const int8_t *smaller;
+    int32_t larger_zero_point;
+    int32_t smaller_zero_point;
+    uint32_t multiplier; /* of the smaller one, at most 2^31 */
+    int32_t right;       /* its right shift, at least 1 */
+    int32_t is_fast;     /* whether all this is so, and the output is within the limits of the short requantization */
+} ordered_operands;
 
-/* The same numbers as tn_add_element in ten instructions, without loads and stores. The operand with the larger scale has a
- * multiplier of exactly one half; the other's is smaller, a plain right shift, or one half, too.
+static inline ordered_operands in_order(const tn_add_quantization *q, const int8_t *a, const int8_t *b)
+{
+    const int32_t b_is_larger = (q->b_multiplier == HALF) & (q->b_shift == 0);
+    const int32_t a_is_larger = (q->a_multiplier == HALF) & (q->a_shift == 0);
+    const int32_t multiplier = b_is_larger ? q->a_multiplier : q->b_multiplier;
+    const int32_t shift = b_is_larger ? q->a_shift : q->b_shift;
+    const int32_t is_half = (multiplier == HALF) & (shift == 0);
+    const int32_t is_shift = (shift < 0) & (shift > -31);
+    ordered_operands ordered;
+    ordered.larger = b_is_larger ? b : a;
+    ordered.smaller = b_is_larger ? a : b;
+    ordered.larger_zero_point = b_is_larger ? q->b_zero_point : q->a_zero_point;
+    ordered.smaller_zero_point = b_is_larger ? q->a_zero_point : q->b_zero_point;
+    ordered.multiplier = is_half ? UINT32_C(1) << 31 : (uint32_t)multiplier;
+    ordered.right = is_half ? 1 : -shift;
+    ordered.is_fast = (a_is_larger | b_is_larger) & (is_half | is_shift) & (q->output_shift < 0) &
+                      (q->output_shift >= -TN_MOST_RIGHT_SHIFT);
+    return ordered;
+}
+
+#endif
+
+#if TN_DSP
+
+/* The same numbers as tn_add_element in ten instructions, without loads and stores.
  *
- * The larger one's share is (x - zero_point) << 19, exactly. The smaller one's is SMMULR(-2 * (x - zero_point) << 20,
- * -multiplier): negated twice, so that one half, as -2^31, needs no other code with a right shift of one: its product is
- * even, and halving it exact. Its second rounding divides by 2^right with halves away from zero: 2^(right - 1) - 1 is added,
+ * The larger operand's share is (x - zero_point) << 19, exactly. The smaller one's is
+ * SMMULR(-2 * (x - zero_point) << 20, -multiplier): negated twice, so that a multiplier of 1, as -2^31, needs no other
+ * code. Its second rounding divides by 2^right with halves away from zero: 2^(right - 1) - 1 is added,
  * and one more where the negated operand is negative, that is where the product is positive. Where x equals its zero
  * point, nothing or one less than a half is divided: zero in both cases. The output is requantized as in
  * tn_requantize_doubled. Choices are made without branches: counts follow from the number of elements alone. */
-TN_KERNEL void tn_add(const tn_add_params *params, const int8_t *a, const int8_t *b, int8_t *output)
+static inline void add_fast(const tn_add_quantization *q, const ordered_operands *ordered, int32_t count, int8_t *y)
 {
-    const tn_add_quantization q = params->quantization;
-    int32_t count = params->count;
-    const int32_t b_is_larger = (q.b_multiplier == HALF) & (q.b_shift == 0);
-    const int32_t a_is_larger = (q.a_multiplier == HALF) & (q.a_shift == 0);
-    const smaller_operand smaller = {b_is_larger ? q.a_multiplier : q.b_multiplier, b_is_larger ? q.a_shift : q.b_shift,
-                                     b_is_larger ? q.a_zero_point : q.b_zero_point};
-    const int32_t is_half = (smaller.multiplier == HALF) & (smaller.shift == 0);
-    const int32_t is_shift = (smaller.shift < 0) & (smaller.shift > -31);
-    if ((a_is_larger | b_is_larger) & (is_half | is_shift) & (q.output_shift < 0) &
-        (q.output_shift >= -TN_MOST_RIGHT_SHIFT)) {
-        const int8_t *larger_x = b_is_larger ? b : a;
-        const int8_t *smaller_x = b_is_larger ? a : b;
-        const int32_t right = is_half ? 1 : -smaller.shift;
-        const int32_t multiplier = is_half ? INT32_MIN : -smaller.multiplier;
-        const int32_t offset = smaller.zero_point * (1 << (HEADROOM + 1));
-        const int32_t rounding = (1 << (right - 1)) - 1;
-        const int32_t larger_offset = -(b_is_larger ? q.b_zero_point : q.a_zero_point) * (1 << HEADROOM);
-        const int32_t output_half = -q.output_shift - 1;
-        const int32_t output_rounding = (2 * q.output_zero_point + 1) * (1 << output_half);
-        int8_t *y = output;
-        for (int32_t i = count; i > 0; i--) {
-            int32_t sum;
-            int32_t addend;
-            __asm__("sub    %0, %3, %2, lsl #21\n\t"
-                    "sub    %1, %5, %0, asr #31\n\t"
-                    "smmlar %0, %0, %4, %1\n\t"
-                    "asr    %0, %0, %6\n\t"
-                    "add    %0, %0, %7, lsl #19\n\t"
-                    "add    %0, %8, %0, lsl #1"
-                    : "=&r"(sum), "=&r"(addend)
-                    : "r"((int32_t)*smaller_x++), "r"(offset), "r"(multiplier), "r"(rounding), "r"(right),
-                      "r"((int32_t)*larger_x++), "r"(larger_offset)
-                    : "cc");
-            *y++ = (int8_t)tn_requantize_doubled(sum, q.output_multiplier, output_rounding, output_half);
-        }
-        tn_clamp_outputs(output, count, q.activation_min, q.activation_max);
-        return;
-    }
-    for (; count > 0; count--) {
-        *output++ = tn_add_element(&q, *a++, *b++);
+    const int8_t *larger_x = ordered->larger;
+    const int8_t *smaller_x = ordered->smaller;
+    const int32_t right = ordered->right;
+    const uint32_t multiplier = 0u - ordered->multiplier;
+    const int32_t offset = ordered->smaller_zero_point * (1 << (HEADROOM + 1));
+    const int32_t rounding = (1 << (right - 1)) - 1;
+    const int32_t larger_offset = -ordered->larger_zero_point * (1 << HEADROOM);
+    const int32_t output_half = -q->output_shift - 1;
+    const int32_t output_rounding = (2 * q->output_zero_point + 1) * (1 << output_half);
+    const int32_t output_multiplier = q->output_multiplier;
+    for (int32_t i = count; i > 0; i--) {
+        int32_t sum;
+        int32_t addend;
+        __asm__("sub    %0, %3, %2, lsl #21\n\t"
+                "sub    %1, %5, %0, asr #31\n\t"
+                "smmlar %0, %0, %4, %1\n\t"
+                "asr    %0, %0, %6\n\t"
+                "add    %0, %0, %7, lsl #19\n\t"
+                "add    %0, %8, %0, lsl #1"
+                : "=&r"(sum), "=&r"(addend)
+                : "r"((int32_t)*smaller_x++), "r"(offset), "r"(multiplier), "r"(rounding), "r"(right),
+                  "r"((int32_t)*larger_x++), "r"(larger_offset)
+                : "cc");
+        *y++ = (int8_t)tn_requantize_doubled(sum, output_multiplier, output_rounding, output_half);
     }
 }
 
-#else
+#elif TN_THUMB1
+
+/* The same numbers as tn_add_element in 45 instructions, loads, store and loop included.
+ *
+ * With d = x - zero_point of the smaller operand and its multiplier m = m0 + m1 * 2^11, the first rounding is
+ * floor((d * 2^20 * m + 2^30) / 2^31) = d * m1 + floor((d * m0 + 2^10) / 2^11); the shift by eleven leaves the bit to round by in
+ * the carry. The second rounding adds 2^(right - 1), less one where d is negative: the sign of the product, since m is at least
+ * 2^30, and zero only for d = 0. The larger operand's share is (x - zero_point) << 19, exactly. The sum is below 2^29, and
+ * requantized in halves as in tn_multiply_in_halves and TN_SCALE_BY_THREE. What an element needs lies in a table in the order
+ * in which it is needed. */
+static inline void add_fast(const tn_add_quantization *q, const ordered_operands *ordered, int32_t count, int8_t *y)
+{
+    const uint32_t multiplier_low = (uint32_t)q->output_multiplier & 0xFFFFu;
+    const uint32_t multiplier_high = (uint32_t)q->output_multiplier >> 16;
+    const uint32_t table[] = {(uint32_t)(uintptr_t)ordered->larger,
+                              (uint32_t)(uintptr_t)ordered->smaller,
+                              ordered->multiplier & 0x7FFu,
+                              ordered->multiplier >> 11,
+                              (uint32_t)ordered->right,
+                              multiplier_low,
+                              multiplier_high,
+                              multiplier_low,
+                              (uint32_t)-q->output_shift,
+                              (uint32_t)(uintptr_t)y};
+    const uint32_t *w = table;
+    const uint32_t rounding = 1u << (ordered->right - 1);
+    const uint32_t larger_offset = (uint32_t)-ordered->larger_zero_point << (HEADROOM - 1);
+    const uint32_t output_rounding = (uint32_t)(2 * (q->output_zero_point + 128) + 1) << (-q->output_shift - 1);
+    register uint32_t end __asm__("r0") = (uint32_t)count;
+    register uint32_t smaller_offset __asm__("r1") = (uint32_t)-ordered->smaller_zero_point;
+    uint32_t i = 0;
+    __asm__ volatile(".syntax unified\n\t" /* GCC's default here is the older syntax */
+                     "mov    lr, %[end]\n\t"
+                     "mov    r12, %[smaller_offset]\n"
+                     "1:\n\t"
+                     "ldmia  %[w]!, {r0, r1, r2, r3}\n\t"
+                     "ldrsb  r0, [r0, %[i]]\n\t"
+                     "ldrsb  r1, [r1, %[i]]\n\t"
+                     "add    r1, r12\n\t"
+                     "muls   r2, r1, r2\n\t"
+                     "muls   r3, r1, r3\n\t"
+                     "asrs   r1, r1, #31\n\t"
+                     "add    r1, %[rounding]\n\t"
+                     "adds   r1, r1, r3\n\t"
+                     "asrs   r2, r2, #11\n\t"
+                     "adcs   r1, r2\n\t"
+                     "ldmia  %[w]!, {r2, r3, r4, r5}\n\t"
+                     "asrs   r1, r2\n\t"
+                     "lsls   r0, r0, #19\n\t"
+                     "adds   r1, r1, r0\n\t"
+                     "add    r1, %[larger_offset]\n\t"
+                     "sxth   r0, r1\n\t" /* the sum's halves */
+                     "subs   r2, r1, r0\n\t"
+                     "asrs   r2, r2, #16\n\t"
+                     "muls   r3, r0, r3\n\t"
+                     "asrs   r3, r3, #16\n\t"
+                     "muls   r0, r4, r0\n\t"
+                     "adds   r3, r3, r0\n\t"
+                     "muls   r4, r2, r4\n\t"
+                     "muls   r2, r5, r2\n\t"
+                     "adds   r3, r3, r2\n\t"
+                     "lsls   r4, r4, #1\n\t"
+                     "asrs   r1, r1, #31\n\t"
+                     "add    r1, %[output_rounding]\n\t"
+                     "adds   r1, r1, r4\n\t"
+                     "asrs   r3, r3, #15\n\t"
+                     "adcs   r1, r3\n\t"
+                     "ldmia  %[w]!, {r2, r3}\n\t"
+                     "asrs   r1, r2\n\t" TN_SATURATE("r1", "r2")
+                     "strb   r1, [r3, %[i]]\n\t"
+                     "subs   %[w], #40\n\t" /* the table again */
+                     "adds   %[i], %[i], #1\n\t"
+                     "cmp    %[i], lr\n\t"
+                     "bne    1b"
+                     : [w] "+l"(w), [i] "+l"(i), [end] "+l"(end), [smaller_offset] "+l"(smaller_offset)
+                     : [rounding] "h"(rounding), [larger_offset] "h"(larger_offset),
+                       [output_rounding] "h"(output_rounding)
+                     : "r2", "r3", "r4", "r5", "r12", "lr", "cc", "memory");
+}
+
+#endif
 
 TN_KERNEL void tn_add(const tn_add_params *params, const int8_t *a, const int8_t *b, int8_t *output)
 {
     /* A copy in registers: the compiler must assume that writing the output changes what pointers lead to. */
     const tn_add_quantization q = params->quantization;
-    for (int32_t i = params->count; i > 0; i--) {
+    const int32_t count = params->count;
+#if TN_DSP || TN_THUMB1
+    const ordered_operands ordered = in_order(&q, a, b);
+    if (ordered.is_fast) {
+        add_fast(&q, &ordered, count, output);
+        tn_clamp_outputs(output, count, q.activation_min, q.activation_max);
+        return;
+    }
+#endif
+    for (int32_t i = count; i > 0; i--) {
         *output++ = tn_add_element(&q, *a++, *b++);
     }
 }
-
-#endif

@@ -114,8 +114,7 @@ TN_KERNEL void tn_plane_any_row(const tn_plane_channel *channel, const int16_t *
             }
             window += width;
         }
-        sum = params->general ? tn_multiply_by_quantized_multiplier(sum, channel->multiplier, channel->shift)
-                              : tn_multiply_in_halves(sum, channel->multiplier, ~channel->shift);
+        sum = tn_multiply_by_quantized_multiplier(sum, channel->multiplier, channel->shift);
         *output = tn_clamp(sum + params->output_zero_point, INT8_MIN, INT8_MAX);
         output += params->output_step;
         row += params->stride_width;

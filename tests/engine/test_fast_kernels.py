@@ -13,7 +13,7 @@ from tinynas.boards import Toolchain, load_toolchain
 from tinynas.engine import generate
 from tinynas.graph import DType, Graph, GraphBuilder, Quantization
 from tinynas.latency import with_random_constants
-from tinynas.lowering import lower
+from tinynas.lowering import InstructionSet, Schedule, lower
 from tinynas.memory import plan_arena
 from tinynas.targets import CORES, Core
 from tinynas.testing.layers import LayerImage, check_layers, layer_of
@@ -58,8 +58,12 @@ def _layers() -> dict[str, Graph]:
     return layers
 
 
-def _is_fast(graph: Graph, folder: Path) -> bool:
-    schedule = lower(graph)
+def _lower(graph: Graph, core: str) -> Schedule:
+    return lower(graph, instruction_set=InstructionSet.of(CORES[core]))
+
+
+def _is_fast(graph: Graph, core: str, folder: Path) -> bool:
+    schedule = _lower(graph, core)
     generate(schedule, plan_arena(schedule), folder)
     return ".general = 0" in (folder / "model_constants.c").read_text()
 
@@ -67,13 +71,13 @@ def _is_fast(graph: Graph, folder: Path) -> bool:
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4f"])
 def test_layers_within_the_limits(core: str, tmp_path: Path) -> None:
     layers = _layers()
-    images = [layer_of(name, lower(graph)) for name, graph in layers.items()]
+    images = [layer_of(name, _lower(graph, core)) for name, graph in layers.items()]
     results = list(check_layers(LayerImage(images, CORES[core], load_toolchain("zig"), tmp_path / "image")))
     assert [f"{result.description}: {result}" for result in results if not result.passed] == []
-    packed = {name: graph for name, graph in layers.items() if lower(graph).steps[0].variant != "conv_2d"}
-    packed = {n: g for n, g in packed.items() if lower(g).steps[0].variant != "depthwise_conv_2d"}
+    portable = {"conv_2d", "depthwise_conv_2d"}
+    packed = {name: graph for name, graph in layers.items() if not _lower(graph, core).variants <= portable}
     assert len(packed) > 40
-    assert [name for name, graph in packed.items() if not _is_fast(graph, tmp_path)] == []
+    assert [name for name, graph in packed.items() if not _is_fast(graph, core, tmp_path)] == []
 
 
 def _with_dead_channels(graph: Graph) -> Graph:
@@ -106,8 +110,8 @@ def _with_dead_channels(graph: Graph) -> Graph:
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4f"])
 def test_dead_channels_do_not_slow_a_layer_down(graph: Graph, core: str, tmp_path: Path) -> None:
     dead = _with_dead_channels(graph)
-    assert _is_fast(dead, tmp_path)
-    image = LayerImage([layer_of("dead", lower(dead))], CORES[core], load_toolchain("zig"), tmp_path / "image")
+    assert _is_fast(dead, core, tmp_path)
+    image = LayerImage([layer_of("dead", _lower(dead, core))], CORES[core], load_toolchain("zig"), tmp_path / "image")
     (result,) = check_layers(image)
     assert result.passed, f"{result.description}: {result}"
 
@@ -135,13 +139,21 @@ class _OneFileUnoptimized:
         self._inner.link(core, objects, script, output)
 
 
-@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4f"])
-@pytest.mark.parametrize("source", ["dot_tiles.c", "conv_1x1.c", "depthwise_plane.c", "depthwise_conv_2d_3x3.c"])
+@pytest.mark.parametrize(
+    ("core", "source"),
+    [
+        *((core, source) for core in ("cortex-m0plus", "cortex-m4f") for source in ("dot_tiles.c", "conv_1x1.c")),
+        ("cortex-m4f", "depthwise_plane.c"),
+        ("cortex-m4f", "depthwise_conv_2d_3x3.c"),
+        ("cortex-m0plus", "depthwise_half_planes.c"),
+        ("cortex-m0plus", "depthwise_conv_2d_half_planes_3x3.c"),
+    ],
+)
 def test_a_file_compiled_without_optimization_works_with_the_others(core: str, source: str, tmp_path: Path) -> None:
     b = GraphBuilder("mixed", DType.INT8)
     x = b.depthwise_conv_2d(b.conv_2d(b.input((1, 9, 9, 5)), 16, 1, name="expand"), 3, name="depthwise")
     graph = with_random_constants(b.build([b.conv_2d(x, 7, 1, name="project")]), seed=2)
     toolchain = _OneFileUnoptimized(source)
-    (result,) = check_layers(LayerImage([layer_of("mixed", lower(graph))], CORES[core], toolchain, tmp_path))
+    (result,) = check_layers(LayerImage([layer_of("mixed", _lower(graph, core))], CORES[core], toolchain, tmp_path))
     assert result.passed, f"{result.description}: {result}"
     assert toolchain.changed, f"{source} was not compiled"

@@ -17,14 +17,24 @@ from tinynas.engine._weighted_parameters import (
     window_fields,
 )
 from tinynas.graph.fixed_point import multiply_by_quantized_multiplier
-from tinynas.lowering import KernelCall, column_order, dense_shape, plane_of, row_words
+from tinynas.lowering import (
+    KernelCall,
+    Plane,
+    column_order,
+    dense_shape,
+    half_plane_of,
+    half_row_words,
+    plane_of,
+    row_words,
+)
 
 Words = npt.NDArray[np.uint32]
 
 # The limits of the short requantization: firmware/include/tinynas/dsp.h, at TN_MOST_RIGHT_SHIFT.
 _MOST_RIGHT_SHIFT = 22
 _LARGEST_SUM = 1 << 29
-_LARGEST_CONSTANT = 1 << 20  # any value outside int8 saturates
+_LARGEST_SUM_OF_THREE_PARTS = 1 << 20  # firmware/include/tinynas/armv6m.h
+_SATURATED = 1 << 9  # saturates whatever the zero point is
 _LARGEST_WEIGHT = 127  # that a symmetric quantizer gives
 _LARGEST_INPUT = 128  # of an int8 value, as a magnitude
 
@@ -52,13 +62,44 @@ def conv_2d_im2col(call: KernelCall, name: str) -> StepConstants:
 
 
 def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -> StepConstants:
-    channels = call.output.shape[3]
     plane = plane_of(call)
+    by_channel = _weights_of_planes(call, plane)
+    scaling = _channels(call, by_channel)
+    own: Fields = {
+        "general": scaling.general,
+        "overlapped": int(overlapped),
+        "row_words": row_words(call, overlapped),
+    }
+    return _planes(call, name, plane, by_channel, scaling, own)
+
+
+def depthwise_conv_2d_half_planes(call: KernelCall, name: str) -> StepConstants:
+    plane = half_plane_of(call)
+    by_channel = _weights_of_planes(call, plane)
+    scaling = _channels(call, by_channel, _LARGEST_SUM_OF_THREE_PARTS)
+    wide = by_channel.min(initial=0) < -_LARGEST_WEIGHT
+    own: Fields = {
+        "general": int(scaling.general or wide),
+        "overlapped": 0,
+        "row_words": half_row_words(plane.kernel),
+    }
+    return _planes(call, name, plane, by_channel, scaling, own)
+
+
+def _weights_of_planes(call: KernelCall, plane: Plane) -> npt.NDArray[np.int8]:
+    """The weights of each channel in a row, as windows lie in the plane."""
+    channels = call.output.shape[3]
     windows = by_output(call).reshape(channels, *call.weights.shape[1:3])
-    by_channel = (windows.transpose(0, 2, 1) if plane.transposed else windows).reshape(channels, -1).astype(np.int8)
+    return (windows.transpose(0, 2, 1) if plane.transposed else windows).reshape(channels, -1).astype(np.int8)
+
+
+def _planes(
+    call: KernelCall, name: str, plane: Plane, by_channel: npt.NDArray[np.int8], scaling: _Channels, own: Fields
+) -> StepConstants:
+    """What all kernels that gather planes read, and fields of their `own`."""
+    channels = call.output.shape[3]
     taps = np.zeros((channels, -(-(by_channel.shape[1] + 1) // 4) * 4), np.int8)
     taps[:, : by_channel.shape[1]] = by_channel
-    scaling = _channels(call, by_channel)
     taps[:, by_channel.shape[1]] = ~scaling.shift
     stream = np.column_stack((scaling.bias, scaling.multiplier, taps.view("<i4"))).astype(np.int32).view(np.uint32)
     steps = [(image.shape[2] * channels, channels) for image in (call.input, call.output)]  # down, right
@@ -84,9 +125,7 @@ def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -
         "plane_width": plane.size[1],
         "input_zero_point": quantization_of(call.input).zero_point,
         **output_fields(call),
-        "general": scaling.general,
-        "overlapped": int(overlapped),
-        "row_words": row_words(call, overlapped),
+        **own,
     }
     return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
 
@@ -134,12 +173,13 @@ class _Channels:
     general: int
 
 
-def _channels(call: KernelCall, rows: npt.NDArray[np.int8]) -> _Channels:
+def _channels(call: KernelCall, rows: npt.NDArray[np.int8], largest_sum: int = _LARGEST_SUM) -> _Channels:
     """The biases, multipliers and shifts of a layer whose weights are `rows`, one row a channel.
 
     Channels that give one value whatever the input is (dead ones, as folded batch normalizations leave them) often
     have scales outside the limits of the short requantization. They are given parameters within them, with which they
-    give the same value. `general` is 1 where some other channel is outside the limits (firmware/.../dsp.h).
+    give the same value. `general` is 1 where some other channel is outside the limits (firmware/.../dsp.h), or may
+    have sums of `largest_sum` in magnitude.
     """
     outputs = len(rows)
     multiplier, shift = (x.astype(np.int32) for x in multipliers(call, outputs))
@@ -153,12 +193,12 @@ def _channels(call: KernelCall, rows: npt.NDArray[np.int8]) -> _Channels:
     # Without weights the bias alone remains: (4 * v) * 2^30 / 2^31 / 2 = v.
     constant = ~vanishing & (weight_sums == 0)
     value = multiply_by_quantized_multiplier(bias.astype(np.int64), multiplier, shift)
-    constant &= np.abs(value) < _LARGEST_CONSTANT
+    value = np.clip(value, -_SATURATED, _SATURATED)
     bias = np.where(constant, 4 * value, bias)
     multiplier, shift = np.where(constant, 1 << 30, multiplier), np.where(constant, -1, shift)
     right, largest = -shift.astype(np.int64), np.where(constant, np.abs(4 * value), largest)
     zero_point = abs(2 * quantization_of(call.output).zero_point + 1)
     rounding = zero_point << np.clip(right - 1, 0, 31)
-    exact = (right >= 1) & (right <= _MOST_RIGHT_SHIFT) & (largest < _LARGEST_SUM) & (largest + rounding < 1 << 31)
+    exact = (right >= 1) & (right <= _MOST_RIGHT_SHIFT) & (largest < largest_sum) & (largest + rounding < 1 << 31)
     general = 0 if bool((exact | vanishing).all()) else 1
     return _Channels(bias.astype(np.int32), multiplier.astype(np.int32), shift.astype(np.int32), general)

@@ -2,7 +2,16 @@
 
 from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
-from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, Plane, plane_of, row_words
+from tinynas.lowering._depthwise_variants import (
+    HALF_PLANES,
+    OVERLAPPED,
+    PAIRED,
+    Plane,
+    half_plane_of,
+    half_row_words,
+    plane_of,
+    row_words,
+)
 from tinynas.lowering._dot_variants import column_order, dense_shape
 from tinynas.lowering._lower import lower
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering
@@ -14,6 +23,7 @@ from tinynas.lowering._variants import KERNEL_FLAGS, MODEL_FLAGS, POINTER, Instr
 __all__ = [
     "CATALOGUE",
     "DSP_LOWERING",
+    "HALF_PLANES",
     "KERNEL_FLAGS",
     "MODEL_FLAGS",
     "OVERLAPPED",
@@ -35,6 +45,8 @@ __all__ = [
     "address_bytes",
     "column_order",
     "dense_shape",
+    "half_plane_of",
+    "half_row_words",
     "lower",
     "operand_positions",
     "plane_of",

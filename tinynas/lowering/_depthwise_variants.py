@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinynas.graph import DepthwiseConv2DAttributes, OpKind
 from tinynas.lowering._geometry import window_counts, window_of
 from tinynas.lowering._variants import (
+    ALL_INSTRUCTION_SETS,
     MAX_DIMENSION,
     STRUCTURE_BYTES,
     WORD,
+    InstructionSet,
     KernelCall,
     KernelVariant,
     channel_tables,
@@ -28,9 +30,6 @@ _PLANE_HELPERS = ("clamp_outputs.c", "depthwise_plane.c")
 class Plane:
     """One channel of a call as the planar kernels see it; all pairs are (rows, columns) of that plane.
 
-    It is transposed where the output is higher than wide: long rows are cheaper. That looks at the whole operator, so
-    that bands of it agree, which share their weights.
-
     Attributes:
         transposed: Whether rows of the plane are columns of the image.
         inputs: Of the input.
@@ -38,9 +37,7 @@ class Plane:
         kernel: Of the window.
         stride: Of the window.
         padding: Before the input.
-        size: The padded input, as far as windows reach. Columns are even, so that every row starts at a word, and
-            reach as far as the windows of an even number of outputs with an even number of taps: kernels compute two
-            outputs at a time from pairs of neighbours.
+        size: Of what lies in scratch: the padded input, as far as windows reach.
     """
 
     transposed: bool
@@ -53,18 +50,48 @@ class Plane:
 
 
 def plane_of(call: KernelCall) -> Plane:
-    """The plane of a call without dilation."""
+    """The plane of a call without dilation, of int16.
+
+    It is transposed where the output is higher than wide: long rows are cheaper. That looks at the whole operator, so
+    that bands of it agree, which share their weights. Columns are even, so that every row starts at a word, and reach
+    as far as the windows of an even number of outputs with an even number of taps: kernels compute two outputs at a
+    time from pairs of neighbours.
+    """
+    _, height, width, _ = call.graph.tensors[call.op.outputs[0]].shape
+    plane = _oriented(call, transposed=height > width)
+    (top, left), kernel, stride = plane.padding, plane.kernel, plane.stride
+    rows = max(top + plane.inputs[0], (plane.outputs[0] - 1) * stride[0] + kernel[0])
+    reach = (2 * pairs(plane.outputs[1]) - 1) * stride[1] + 2 * pairs(kernel[1])
+    return replace(plane, size=(rows, 2 * pairs(max(left + plane.inputs[1], reach))))
+
+
+def half_plane_of(call: KernelCall) -> Plane:
+    """The plane of a call without dilation for Armv6-M: a word holds two pixels, half the output's rows apart.
+
+    It is transposed where the output is wider than high: cut in half along the longer side, it takes the least scratch.
+    Rows are those of half the outputs, rounded up.
+    """
+    _, height, width, _ = call.graph.tensors[call.op.outputs[0]].shape
+    plane = _oriented(call, transposed=width > height)
+    kernel, stride = plane.kernel, plane.stride
+    rows = (pairs(plane.outputs[0]) - 1) * stride[0] + kernel[0]
+    reach = (plane.outputs[1] - 1) * stride[1] + half_row_words(kernel)
+    return replace(plane, size=(rows, max(plane.padding[1] + plane.inputs[1], reach)))
+
+
+def half_row_words(kernel: tuple[int, int]) -> int:
+    """Weights that the kernels for Armv6-M read for each row of a window: pairs, but in their loop for 3 x 3."""
+    return 3 if kernel == (3, 3) else 2 * pairs(kernel[1])
+
+
+def _oriented(call: KernelCall, *, transposed: bool) -> Plane:
+    """The plane of a call, whose size is still to be found."""
     kernel, stride, _ = window_of(call.graph, call.op)
-    whole = call.graph.tensors[call.op.outputs[0]].shape
-    transposed = whole[1] > whole[2]
     inputs, outputs = (call.input.shape[1], call.input.shape[2]), (call.output.shape[1], call.output.shape[2])
     padding = (call.padding[0], call.padding[2])
     if transposed:
         inputs, outputs, kernel, stride, padding = map(_swapped, (inputs, outputs, kernel, stride, padding))
-    rows = max(padding[0] + inputs[0], (outputs[0] - 1) * stride[0] + kernel[0])
-    reach = (2 * pairs(outputs[1]) - 1) * stride[1] + 2 * pairs(kernel[1])
-    size = (rows, 2 * pairs(max(padding[1] + inputs[1], reach)))
-    return Plane(transposed, inputs, outputs, kernel, stride, padding, size)
+    return Plane(transposed, inputs, outputs, kernel, stride, padding, (0, 0))
 
 
 def _swapped(sizes: tuple[int, int]) -> tuple[int, int]:
@@ -98,19 +125,46 @@ def _planar_constants(call: KernelCall) -> int:
     return WORD * channels * channel_words(taps) + STRUCTURE_BYTES["tn_depthwise_planar_params"]
 
 
-def _is_planar(call: KernelCall) -> bool:
-    """Depth multiplier 1, no dilation, and scratch that is smaller than the input.
-
-    So in place never takes more than twice the input.
-    """
+def _has_planes(call: KernelCall) -> bool:
+    """Depth multiplier 1 and no dilation."""
     attributes = call.op.attributes
     return (
         isinstance(attributes, DepthwiseConv2DAttributes)
         and attributes.depth_multiplier == 1
         and attributes.dilation == (1, 1)
+    )
+
+
+def _is_planar(call: KernelCall) -> bool:
+    """Scratch is smaller than the input, so that in place never takes more than twice the input."""
+    return (
+        _has_planes(call)
         and max(plane_of(call).size) <= MAX_DIMENSION
         and _planar_scratch_bytes(call, overlapped=True) < call.input.size_bytes
     )
+
+
+def _has_half_planes(call: KernelCall) -> bool:
+    """Scratch is smaller than the input, so that in place never takes more than twice the input."""
+    return (
+        _has_planes(call)
+        and max(half_plane_of(call).size) <= MAX_DIMENSION
+        and _half_plane_scratch_bytes(call) < call.input.size_bytes
+    )
+
+
+def _is_3x3_of_half_planes(call: KernelCall) -> bool:
+    return _has_half_planes(call) and half_plane_of(call).kernel == (3, 3)
+
+
+_TABLE_WORDS = 19  # of a channel beside its weights: firmware/include/tinynas/depthwise_half_planes.h
+
+
+def _half_plane_scratch_bytes(call: KernelCall) -> int:
+    """One channel's table, and its plane of words."""
+    plane = half_plane_of(call)
+    weights = plane.kernel[0] * half_row_words(plane.kernel)
+    return WORD * (_TABLE_WORDS + weights + plane.size[0] * plane.size[1])
 
 
 def _shrinks(call: KernelCall) -> bool:
@@ -164,6 +218,37 @@ def _planar_features(call: KernelCall, overlapped: bool) -> dict[str, float]:
     }
 
 
+def _half_plane_features(call: KernelCall) -> dict[str, float]:
+    channels = call.output.shape[3]
+    plane = half_plane_of(call)
+    (rows, columns), (height, width), kernel = plane.size, plane.inputs, plane.kernel
+    first = -plane.padding[0]
+    second = first + plane.outputs[0] // 2 * plane.stride[0]
+    weights, taps = half_row_words(kernel), kernel[0] * kernel[1]
+    sums = channels * pairs(plane.outputs[0]) * plane.outputs[1]
+    return {
+        "calls": 1,
+        "filled": rows * columns,
+        "planes": channels,
+        "gathered_rows": channels * rows,
+        "gathered_halves": channels * sum(_rows_inside(start, rows, height) for start in (first, second)),
+        "gathered_in_pairs": channels * rows * (width > 1),
+        "gathered_pairs": channels * rows * (width // 2),
+        "gathered_tails": channels * rows * (width % 2),
+        "weight_rows": channels * kernel[0],
+        "weights": channels * taps,
+        "rows": channels * pairs(plane.outputs[0]),
+        "sums": sums,
+        "tap_rows": sums * kernel[0],
+        "taps": sums * kernel[0] * weights // 2,
+    }
+
+
+def _rows_inside(start: int, rows: int, height: int) -> int:
+    """Rows of the input among `rows` from `start`."""
+    return max(0, min(start + rows, height) - max(start, 0))
+
+
 def _is_depthwise(call: KernelCall) -> bool:
     attributes = call.op.attributes
     return (
@@ -215,6 +300,23 @@ _PLANAR_LOOPS = {
 }
 
 
+_HALF_PLANE_LOOPS = {
+    "filled": "words of a padded plane",
+    "planes": "channels",
+    "gathered_rows": "rows of a plane, over all channels",
+    "gathered_halves": "halves of them that are rows of the input",
+    "gathered_in_pairs": "rows of a plane with two elements or more",
+    "gathered_pairs": "two words gathered at once",
+    "gathered_tails": "words that two left over in a row",
+    "weight_rows": "rows of weights, over all channels",
+    "weights": "weights in them",
+    "rows": "rows of half the output, over all channels",
+    "sums": "outputs of half the output: two are computed at once",
+    "tap_rows": "rows of the window, over all sums",
+    "taps": "pairs of taps of the window, over all sums: four MACs each",
+}
+
+
 def _planar(name: str, applies: Callable[[KernelCall], bool], *, overlapped: bool) -> KernelVariant:
     """A kernel that computes channel by channel over a gathered plane."""
     return KernelVariant(
@@ -228,11 +330,38 @@ def _planar(name: str, applies: Callable[[KernelCall], bool], *, overlapped: boo
         constant_bytes=_planar_constants,
         features=lambda call: _planar_features(call, overlapped),
         loops=_PLANAR_LOOPS,
+        instruction_sets=ALL_INSTRUCTION_SETS - {InstructionSet.ARMV6M},
         in_place=True,
         shrinks=_shrinks,
         scratch_bytes=lambda call: _planar_scratch_bytes(call, overlapped),
     )
 
+
+def _of_half_planes(name: str, applies: Callable[[KernelCall], bool]) -> KernelVariant:
+    """A kernel for Armv6-M that computes channel by channel, two halves of a plane at once."""
+    return KernelVariant(
+        name=name,
+        kinds=(OpKind.DEPTHWISE_CONV_2D,),
+        source=f"{name}.c",
+        helpers=("clamp_outputs.c", "depthwise_half_planes.c"),
+        symbol=f"tn_{name}",
+        parameters="tn_depthwise_planar_params",
+        applies=applies,
+        constant_bytes=_planar_constants,
+        features=_half_plane_features,
+        loops=_HALF_PLANE_LOOPS,
+        instruction_sets=frozenset({InstructionSet.ARMV6M}),
+        in_place=True,
+        shrinks=_shrinks,
+        scratch_bytes=_half_plane_scratch_bytes,
+    )
+
+
+HALF_PLANES = (
+    _of_half_planes("depthwise_conv_2d_half_planes_3x3", _is_3x3_of_half_planes),
+    _of_half_planes("depthwise_conv_2d_half_planes", _has_half_planes),
+)
+"""The kernels for Armv6-M, that of any window last."""
 
 OVERLAPPED = (
     _planar("depthwise_conv_2d_3x3", lambda call: _is_3x3(call, stride=1), overlapped=True),

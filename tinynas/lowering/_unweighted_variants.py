@@ -58,6 +58,7 @@ AVERAGE_POOL_2D = KernelVariant(
     name="average_pool_2d",
     kinds=(OpKind.AVERAGE_POOL_2D,),
     source="average_pool_2d.c",
+    helpers=("clamp_outputs.c",),
     symbol="tn_average_pool_2d",
     parameters="tn_pool_2d_params",
     applies=always,

@@ -198,6 +198,16 @@ void tn_depthwise_conv_2d_width_7(const tn_depthwise_planar_params *params, cons
 void tn_depthwise_conv_2d_width_7_stride_2(const tn_depthwise_planar_params *params, const int8_t *input,
                                            int8_t *output, int8_t *scratch);
 
+/* The same in the form for Armv6-M, any window and stride, and windows of 3 x 3. The plane is transposed where the output is wider
+ * than high, and has a word for two pixels half the output's rows apart (depthwise_half_planes.h): `plane_height` is what
+ * half of them, rounded up, need. `general` is set, too, where a sum may exceed 2^20 or a weight is -128. `row_words` is how many
+ * weights the kernel reads for each row of the window. `scratch` holds 76 + 4 * kernel_height * row_words bytes of
+ * constants and 4 * plane_height * plane_width bytes. */
+void tn_depthwise_conv_2d_half_planes(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
+                                      int8_t *scratch);
+void tn_depthwise_conv_2d_half_planes_3x3(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
+                                          int8_t *scratch);
+
 /* Pooling; padding takes no part in it. The output has the input's quantization. */
 typedef struct {
     uint16_t input_height;

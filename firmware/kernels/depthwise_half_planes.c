@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tinynas/depthwise_half_planes.h"
+
+#include "tinynas/clamp_outputs.h"
+#include "tinynas/fixed_point.h"
+
+/* Two pixels as a word of the plane. */
+static inline uint32_t halves(int32_t first, int32_t second)
+{
+    return (uint32_t)first + ((uint32_t)second << 16);
+}
+
+/* Rows of the output from one half to the other. */
+static inline int32_t rows_apart(const tn_depthwise_planar_params *params)
+{
+    return params->output_height >> 1;
+}
+
+TN_KERNEL void tn_clear_half_planes(const tn_depthwise_planar_params *params, uint32_t *plane)
+{
+    const uint32_t pair = halves(params->input_zero_point, params->input_zero_point);
+    for (int32_t i = params->plane_height * params->plane_width; i > 0; i--) {
+        *plane++ = pair;
+    }
+}
+
+/* Where one half of a row of the plane comes from. */
+typedef struct {
+    const int8_t *from;
+    int32_t step;
+} half_row;
+
+/* Row `row` of the input; outside it the zero point, again and again. */
+static inline half_row input_row(const tn_depthwise_planar_params *params, const int8_t *input, int32_t row,
+                                 const int8_t *zero_point)
+{
+    half_row half = {zero_point, 0};
+    if ((uint32_t)row < (uint32_t)params->input_height) {
+        half.from = input + row * params->input_row_step;
+        half.step = params->input_step;
+    }
+    return half;
+}
+
+TN_KERNEL void tn_gather_half_planes(const tn_depthwise_planar_params *params, const int8_t *input, uint32_t *plane)
+{
+    const int8_t zero_point = (int8_t)params->input_zero_point;
+    const int32_t width = params->input_width;
+    const int32_t apart = rows_apart(params) * params->stride_height;
+    uint32_t *row = plane + params->padding_left;
+    for (int32_t y = 0; y < params->plane_height; y++) {
+        half_row first = input_row(params, input, y - params->padding_top, &zero_point);
+        half_row second = input_row(params, input, y - params->padding_top + apart, &zero_point);
+        uint32_t *to = row;
+        for (int32_t x = width >> 1; x > 0; x--) {
+            to[0] = halves(*first.from, *second.from);
+            first.from += first.step;
+            second.from += second.step;
+            to[1] = halves(*first.from, *second.from);
+            first.from += first.step;
+            second.from += second.step;
+            to += 2;
+        }
+        if ((width & 1) != 0) {
+            *to = halves(*first.from, *second.from);
+        }
+        row += params->plane_width;
+    }
+}
+
+TN_KERNEL void tn_half_planes_table(const tn_depthwise_planar_params *params, const uint32_t *constants, int32_t window,
+                                    uint32_t *table)
+{
+    const int32_t width = params->output_width;
+    const int32_t kernel_width = params->kernel_width;
+    const int32_t kernel_height = params->kernel_height;
+    const int32_t stride = params->stride_width;
+    const int32_t plane_row = params->stride_height * params->plane_width;
+    const uint32_t bias = constants[0];
+    const uint32_t multiplier = constants[1];
+    const int8_t *tap = (const int8_t *)(constants + 2);
+    uint32_t *entry = table + TN_TABLE_HEAD;
+    table[0] = (uint32_t)(4 * (plane_row - stride * width));
+    table[1] = (uint32_t)(4 * plane_row);
+    table[2] = (uint32_t)(params->output_row_step - width * params->output_step);
+    table[3] = (params->output_height + 1u) >> 1;
+    *entry++ = bias + (bias << 16);
+    *entry++ = bias;
+    for (int32_t y = kernel_height; y > 0; y--) {
+        for (int32_t x = kernel_width; x > 0; x--) {
+            *entry++ = (uint32_t)*tap++;
+        }
+        if (params->row_words > kernel_width) {
+            *entry++ = 0;
+        }
+    }
+    const int32_t half = *tap; /* the complement of the shift */
+    for (int32_t i = 0; i < 2; i++) {
+        entry[0] = TN_PART_OF_THREE(multiplier, 0);
+        entry[1] = TN_PART_OF_THREE(multiplier, 1);
+        entry[2] = TN_PART_OF_THREE(multiplier, 2);
+        entry[3] = (uint32_t)(2 * (params->output_zero_point + 128) + 1) << half;
+        entry += 4;
+    }
+    entry[0] = (uint32_t)(half + 1);
+    entry[1] = (uint32_t)(rows_apart(params) * params->output_row_step);
+    entry[2] = (uint32_t)params->output_step;
+    entry[3] = (uint32_t)(4 * (stride - window));
+    entry[4] = (uint32_t)(4 * (entry + 5 - (table + TN_TABLE_HEAD)));
+}
+
+TN_KERNEL void tn_half_planes_any(const tn_depthwise_planar_params *params, const uint32_t *constants,
+                                  const uint32_t *plane, int8_t *output)
+{
+    const int8_t *const taps = (const int8_t *)(constants + 2);
+    const int32_t multiplier = (int32_t)constants[1];
+    const int32_t shift = ~(int32_t)taps[params->kernel_height * params->kernel_width];
+    const int32_t apart = rows_apart(params) * params->output_row_step;
+    const int32_t zero_point = params->output_zero_point;
+    for (int32_t y = (params->output_height + 1) >> 1; y > 0; y--) {
+        const uint32_t *window = plane;
+        int8_t *result = output;
+        for (int32_t x = params->output_width; x > 0; x--) {
+            const uint32_t *row = window;
+            const int8_t *tap = taps;
+            int32_t first_sum = (int32_t)constants[0];
+            int32_t second_sum = first_sum;
+            for (int32_t i = params->kernel_height; i > 0; i--) {
+                for (int32_t j = 0; j < params->kernel_width; j++) {
+                    const int32_t first = (int16_t)row[j];
+                    const int32_t second = (int32_t)(row[j] - (uint32_t)first) >> 16;
+                    first_sum += first * *tap;
+                    second_sum += second * *tap;
+                    tap++;
+                }
+                row += params->plane_width;
+            }
+            first_sum = tn_multiply_by_quantized_multiplier(first_sum, multiplier, shift) + zero_point;
+            second_sum = tn_multiply_by_quantized_multiplier(second_sum, multiplier, shift) + zero_point;
+            result[apart] = tn_clamp(second_sum, INT8_MIN, INT8_MAX);
+            result[0] = tn_clamp(first_sum, INT8_MIN, INT8_MAX);
+            result += params->output_step;
+            window += params->stride_width;
+        }
+        plane += params->stride_height * params->plane_width;
+        output += params->output_row_step;
+    }
+}
+
+TN_KERNEL void tn_clamp_half_planes(const tn_depthwise_planar_params *params, int8_t *output)
+{
+    tn_clamp_outputs(output, params->output_height * params->output_width * params->channels, params->activation_min,
+                     params->activation_max);
+}
