@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tinynas.boards import load_toolchain
+from tinynas.lowering import InstructionSet
 from tinynas.targets import CORES
 from tinynas.testing.layers import LAYER_KINDS, LayerImage, LayerResult, check_layers, random_layer
 
@@ -69,7 +70,7 @@ def _results(
 ) -> Iterator[LayerResult]:
     for first in range(0, len(indices), _PER_IMAGE):
         chosen = indices[first : first + _PER_IMAGE]
-        layers = [random_layer(seed, index, kinds) for index in chosen]
+        layers = [random_layer(seed, index, kinds, InstructionSet.of(CORES[core])) for index in chosen]
         directory = folder / f"layers-{chosen[0]}"
         directory.mkdir(parents=True, exist_ok=True)
         yield from check_layers(LayerImage(layers, CORES[core], load_toolchain(toolchain), directory), seed)

@@ -11,7 +11,7 @@ import pytest
 from tinynas.boards import load_toolchain
 from tinynas.formats import write_tflite
 from tinynas.graph import execute
-from tinynas.lowering import CATALOGUE
+from tinynas.lowering import CATALOGUE, InstructionSet
 from tinynas.targets import CORES
 from tinynas.testing import run_litert
 from tinynas.testing.layers import (
@@ -27,7 +27,7 @@ _CORES = ("cortex-m0plus", "cortex-m4f", "cortex-m7", "cortex-m33")
 
 
 def _check(first: int, count: int, core: str, toolchain: str, folder: Path) -> list[LayerResult]:
-    layers = [random_layer(first, index) for index in range(count)]
+    layers = [random_layer(first, index, instruction_set=InstructionSet.of(CORES[core])) for index in range(count)]
     results = list(check_layers(LayerImage(layers, CORES[core], load_toolchain(toolchain), folder)))
     assert [f"{r.description}: {r}" for r in results if not r.passed] == []
     return results
@@ -48,7 +48,7 @@ def test_many_random_layers(first: int, core: str, toolchain: str, tmp_path: Pat
 
 
 def test_random_layers_meet_every_kernel_variant() -> None:
-    layers = [random_layer(0, index) for index in range(600)]
+    layers = [random_layer(0, index, instruction_set=each) for each in InstructionSet for index in range(600)]
     assert {layer.variant for layer in layers} >= set(CATALOGUE)
 
 

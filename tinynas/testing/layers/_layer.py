@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinynas.graph import Graph, GraphError, OpKind
-from tinynas.lowering import CATALOGUE, Buffer, Schedule, UnsupportedGraphError, lower
+from tinynas.lowering import CATALOGUE, Buffer, InstructionSet, Schedule, UnsupportedGraphError, lower
 from tinynas.memory import MemoryPlan
 from tinynas.testing.layers._extremes import ExtremeFiller
 from tinynas.testing.layers._skeletons import LAYER_KINDS, draw_kind, layer_skeleton
@@ -63,8 +63,13 @@ class Layer:
         return any(s.shrinks or s.output_buffer in s.input_buffers for s in self.schedule.steps)
 
 
-def random_layer(seed: int, index: int, kinds: tuple[str, ...] = LAYER_KINDS) -> Layer:
-    """Layer `index` of the sequence that `seed` stands for.
+def random_layer(
+    seed: int,
+    index: int,
+    kinds: tuple[str, ...] = LAYER_KINDS,
+    instruction_set: InstructionSet = InstructionSet.DSP,
+) -> Layer:
+    """Layer `index` of the sequence that `seed` stands for, lowered for the cores with an instruction set.
 
     The kernel variant is the one that lowering chooses or, sometimes, any other of the catalogue that applies: a
     general kernel has to be right where a special one usually stands before it.
@@ -74,7 +79,7 @@ def random_layer(seed: int, index: int, kinds: tuple[str, ...] = LAYER_KINDS) ->
         kind = draw_kind(rng, kinds)
         try:
             graph = ExtremeFiller(rng, layer_skeleton(rng, kind)).graph()
-            schedule = _lowered(rng, graph)
+            schedule = _lowered(rng, graph, instruction_set)
         except (UnsupportedGraphError, GraphError):
             continue  # for example a broadcast of more dimensions than the kernels have
         plan = (
@@ -123,13 +128,10 @@ def _with_own_buffers(schedule: Schedule) -> Schedule:
     )
 
 
-def _lowered(rng: np.random.Generator, graph: Graph) -> Schedule:
+def _lowered(rng: np.random.Generator, graph: Graph, instruction_set: InstructionSet) -> Schedule:
     draw = rng.random()
-    if draw < 0.55:
-        return lower(graph)
-    if draw < 0.7:
-        return lower(graph, in_place=False)
-    return _with_any_variant(rng, lower(graph, in_place=False))
+    schedule = lower(graph, instruction_set=instruction_set, in_place=draw < 0.55)
+    return schedule if draw < 0.7 else _with_any_variant(rng, schedule)
 
 
 def _with_any_variant(rng: np.random.Generator, schedule: Schedule) -> Schedule:
@@ -143,7 +145,7 @@ def _with_any_variant(rng: np.random.Generator, schedule: Schedule) -> Schedule:
         if call.op.kind not in _WEIGHTED:
             steps.append(step)
             continue
-        variants = [v for v in CATALOGUE.values() if call.op.kind in v.kinds and v.applies(call)]
+        variants = [v for v in CATALOGUE.values() if call.op.kind in v.kinds and v.executes(call)]
         variant = variants[int(rng.integers(len(variants)))]
         steps.append(
             replace(
