@@ -13,7 +13,7 @@ from tinynas.boards import Toolchain, load_toolchain
 from tinynas.engine import generate
 from tinynas.graph import DType, Graph, GraphBuilder, Quantization
 from tinynas.latency import with_random_constants
-from tinynas.lowering import lower
+from tinynas.lowering import InstructionSet, Schedule, lower
 from tinynas.memory import plan_arena
 from tinynas.targets import CORES, Core
 from tinynas.testing.layers import LayerImage, check_layers, layer_of
@@ -58,8 +58,11 @@ def _layers() -> dict[str, Graph]:
     return layers
 
 
-def _is_fast(graph: Graph, folder: Path) -> bool:
-    schedule = lower(graph)
+def _lowered(graph: Graph, core: str) -> Schedule:
+    return lower(graph, instruction_set=InstructionSet.of(CORES[core]))
+
+
+def _is_fast(schedule: Schedule, folder: Path) -> bool:
     generate(schedule, plan_arena(schedule), folder)
     return ".general = 0" in (folder / "model_constants.c").read_text()
 
@@ -67,13 +70,14 @@ def _is_fast(graph: Graph, folder: Path) -> bool:
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4f"])
 def test_layers_within_the_limits(core: str, tmp_path: Path) -> None:
     layers = _layers()
-    images = [layer_of(name, lower(graph)) for name, graph in layers.items()]
+    schedules = {name: _lowered(graph, core) for name, graph in layers.items()}
+    images = [layer_of(name, schedule) for name, schedule in schedules.items()]
     results = list(check_layers(LayerImage(images, CORES[core], load_toolchain("zig"), tmp_path / "image")))
     assert [f"{result.description}: {result}" for result in results if not result.passed] == []
-    packed = {name: graph for name, graph in layers.items() if lower(graph).steps[0].variant != "conv_2d"}
-    packed = {n: g for n, g in packed.items() if lower(g).steps[0].variant != "depthwise_conv_2d"}
+    portable = {"conv_2d", "depthwise_conv_2d"}
+    packed = {name: schedule for name, schedule in schedules.items() if schedule.steps[0].variant not in portable}
     assert len(packed) > 40
-    assert [name for name, graph in packed.items() if not _is_fast(graph, tmp_path)] == []
+    assert [name for name, schedule in packed.items() if not _is_fast(schedule, tmp_path)] == []
 
 
 def _with_dead_channels(graph: Graph) -> Graph:
@@ -105,9 +109,9 @@ def _with_dead_channels(graph: Graph) -> Graph:
 @pytest.mark.parametrize("graph", [_dense(8, 8, 12, 8, 1, 1), _depthwise(12, 12, 12, 3, 1)], ids=["dense", "depthwise"])
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4f"])
 def test_dead_channels_do_not_slow_a_layer_down(graph: Graph, core: str, tmp_path: Path) -> None:
-    dead = _with_dead_channels(graph)
+    dead = _lowered(_with_dead_channels(graph), core)
     assert _is_fast(dead, tmp_path)
-    image = LayerImage([layer_of("dead", lower(dead))], CORES[core], load_toolchain("zig"), tmp_path / "image")
+    image = LayerImage([layer_of("dead", dead)], CORES[core], load_toolchain("zig"), tmp_path / "image")
     (result,) = check_layers(image)
     assert result.passed, f"{result.description}: {result}"
 
@@ -135,13 +139,19 @@ class _OneFileUnoptimized:
         self._inner.link(core, objects, script, output)
 
 
-@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4f"])
-@pytest.mark.parametrize("source", ["dot_tiles.c", "conv_1x1.c", "depthwise_plane.c", "depthwise_conv_2d_3x3.c"])
+@pytest.mark.parametrize(
+    ("core", "source"),
+    [
+        *(("cortex-m0plus", source) for source in ("packed_tiles.c", "conv_1x1_packed.c", "depthwise_plane.c")),
+        *(("cortex-m4f", source) for source in ("dot_tiles.c", "conv_1x1.c", "depthwise_plane.c")),
+        *((core, "depthwise_conv_2d_3x3.c") for core in ("cortex-m0plus", "cortex-m4f")),
+    ],
+)
 def test_a_file_compiled_without_optimization_works_with_the_others(core: str, source: str, tmp_path: Path) -> None:
     b = GraphBuilder("mixed", DType.INT8)
     x = b.depthwise_conv_2d(b.conv_2d(b.input((1, 9, 9, 5)), 16, 1, name="expand"), 3, name="depthwise")
     graph = with_random_constants(b.build([b.conv_2d(x, 7, 1, name="project")]), seed=2)
     toolchain = _OneFileUnoptimized(source)
-    (result,) = check_layers(LayerImage([layer_of("mixed", lower(graph))], CORES[core], toolchain, tmp_path))
+    (result,) = check_layers(LayerImage([layer_of("mixed", _lowered(graph, core))], CORES[core], toolchain, tmp_path))
     assert result.passed, f"{result.description}: {result}"
     assert toolchain.changed, f"{source} was not compiled"
