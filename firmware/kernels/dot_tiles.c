@@ -5,83 +5,8 @@
 
 enum { CHANNEL_WORDS = 2, TILE_WORDS = 2 * CHANNEL_WORDS + 1 };
 
-#if TN_THUMB1
-
-/* Sums of one channel over four columns on Armv6-M: 24 instructions and a branch for eight MACs.
- *
- * A word of a column is the number X = x1 + (x0 << 16), and a pair of weights W = w0 + (w1 << 16), so that in 32 bits
- *     X * W = x1 w0 + (x0 w0 + x1 w1) << 16,
- * and adding 2^15 and shifting by 16 leaves the sum of both products: x1 w0 is below 2^15 in magnitude, and so is the sum, since
- * weights are at least -127 (`wide` says otherwise). LDM loads a word of each column; sums are in high registers, which ADD
- * takes. PAIR_OF makes W of the channel's two bytes. */
-#define CHANNEL_SUMS(PAIR_OF)                                                                                          \
-    __asm__ volatile(".syntax unified\n\t" /* GCC's default here is the older syntax */                               \
-                     "mov    r12, %[t]\n\t"                                                                            \
-                     "movs   %[t], #128\n\t"                                                                           \
-                     "lsls   %[t], %[t], #8\n\t"                                                                       \
-                     "mov    lr, %[t]\n"                                                                               \
-                     "1:\n\t"                                                                                          \
-                     "ldmia  %[w]!, {%[v]}\n\t" PAIR_OF "ldmia  %[x]!, {r0, r1, r2, r3}\n\t"                           \
-                     "muls   r0, %[v], r0\n\t"                                                                         \
-                     "muls   r1, %[v], r1\n\t"                                                                         \
-                     "muls   r2, %[v], r2\n\t"                                                                         \
-                     "muls   r3, %[v], r3\n\t"                                                                         \
-                     "add    r0, lr\n\t"                                                                               \
-                     "add    r1, lr\n\t"                                                                               \
-                     "add    r2, lr\n\t"                                                                               \
-                     "add    r3, lr\n\t"                                                                               \
-                     "asrs   r0, r0, #16\n\t"                                                                          \
-                     "asrs   r1, r1, #16\n\t"                                                                          \
-                     "asrs   r2, r2, #16\n\t"                                                                          \
-                     "asrs   r3, r3, #16\n\t"                                                                          \
-                     "add    r8, r0\n\t"                                                                               \
-                     "add    r9, r1\n\t"                                                                               \
-                     "add    r10, r2\n\t"                                                                              \
-                     "add    r11, r3\n\t"                                                                              \
-                     "cmp    %[w], r12\n\t"                                                                            \
-                     "bne    1b"                                                                                       \
-                     : [x] "+l"(x), [w] "+l"(w), [t] "+l"(end), [v] "=&l"(v), "+h"(sum0), "+h"(sum1), "+h"(sum2),      \
-                       "+h"(sum3)                                                                                      \
-                     :                                                                                                 \
-                     : "r0", "r1", "r2", "r3", "r12", "lr", "cc", "memory")
-#define EVEN_BYTES                                                                                                     \
-    "lsls   %[t], %[v], #8\n\t"                                                                                        \
-    "asrs   %[t], %[t], #24\n\t"                                                                                       \
-    "lsls   %[t], %[t], #16\n\t"                                                                                       \
-    "sxtb   %[v], %[v]\n\t"                                                                                            \
-    "adds   %[v], %[v], %[t]\n\t"
-#define ODD_BYTES                                                                                                      \
-    "asrs   %[t], %[v], #24\n\t"                                                                                       \
-    "lsls   %[t], %[t], #16\n\t"                                                                                       \
-    "lsls   %[v], %[v], #16\n\t"                                                                                       \
-    "asrs   %[v], %[v], #24\n\t"                                                                                       \
-    "adds   %[v], %[v], %[t]\n\t"
-
-static TN_KERNEL void channel_sums(const uint32_t *x, const uint32_t *w, int32_t pairs, int32_t channel, int32_t bias,
-                                   int32_t *sums)
-{
-    const uint32_t *end = w + pairs;
-    uint32_t v;
-    register int32_t sum0 __asm__("r8") = bias;
-    register int32_t sum1 __asm__("r9") = bias;
-    register int32_t sum2 __asm__("r10") = bias;
-    register int32_t sum3 __asm__("r11") = bias;
-    if (channel == 0) {
-        CHANNEL_SUMS(EVEN_BYTES);
-    } else {
-        CHANNEL_SUMS(ODD_BYTES);
-    }
-    sums[0] = sum0;
-    sums[1] = sum1;
-    sums[2] = sum2;
-    sums[3] = sum3;
-}
-
-#endif
-
-/* Sums of one channel over four columns in portable C, two columns at a time, so that every weight that is loaded serves
- * twice. */
-static void portable_sums(const uint32_t *x, const int8_t *weights, int32_t pairs, int32_t bias, int32_t *sums)
+/* Sums of one channel over four columns, two columns at a time, so that every weight that is loaded serves twice. */
+static void channel_sums(const uint32_t *x, const int8_t *weights, int32_t pairs, int32_t bias, int32_t *sums)
 {
     for (int32_t column = 0; column < TN_COLUMNS; column += 2) {
         const uint32_t *pair = x + column;
@@ -114,14 +39,7 @@ static void any_tiles(const tn_dot_params *params, const uint32_t *columns, int8
             const int32_t half = (int8_t)(w[pairs + 2 * CHANNEL_WORDS] >> (8 * c)); /* the complement of the shift */
             int32_t sums[TN_COLUMNS];
             int8_t *y = output + c;
-#if TN_THUMB1
-            if (params->wide == 0) {
-                channel_sums(columns, w, pairs, c, bias, sums);
-            } else
-#endif
-            {
-                portable_sums(columns, (const int8_t *)w + c, pairs, bias, sums);
-            }
+            channel_sums(columns, (const int8_t *)w + c, pairs, bias, sums);
             for (int32_t column = 0; column < TN_COLUMNS; column++) {
                 const int32_t scaled = params->general
                                            ? tn_multiply_by_quantized_multiplier(sums[column], multiplier, ~half)

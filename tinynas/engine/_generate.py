@@ -36,8 +36,10 @@ Emitter = Callable[[KernelCall, str], StepConstants]
 _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
     {
         "fully_connected": weighted.fully_connected,
-        "conv_1x1": packed.conv_1x1,
-        "conv_2d_im2col": packed.conv_2d_im2col,
+        "conv_1x1": partial(packed.conv_1x1, layout=packed.dot),
+        "conv_2d_im2col": partial(packed.conv_2d_im2col, layout=packed.dot),
+        "conv_1x1_packed": partial(packed.conv_1x1, layout=packed.packed),
+        "conv_2d_packed": partial(packed.conv_2d_im2col, layout=packed.packed),
         **{v.name: packed.depthwise_conv_2d_half_planes for v in HALF_PLANES},
         **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=True) for v in OVERLAPPED},
         **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=False) for v in PAIRED},

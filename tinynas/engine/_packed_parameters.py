@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from tinynas.engine._weighted_parameters import (
 )
 from tinynas.graph.fixed_point import multiply_by_quantized_multiplier
 from tinynas.lowering import (
+    PACKED_BLOCK,
     KernelCall,
     Plane,
     column_order,
@@ -30,24 +32,27 @@ from tinynas.lowering import (
 
 Words = npt.NDArray[np.uint32]
 
+Layout = Callable[[KernelCall, str], tuple[Words, dict[str, str | int]]]
+"""The stream of constants of a dense convolution, and the parameters that say how to read it."""
+
 # The limits of the short requantization: firmware/include/tinynas/dsp.h, at TN_MOST_RIGHT_SHIFT.
 _MOST_RIGHT_SHIFT = 22
 _LARGEST_SUM = 1 << 29
 _LARGEST_SUM_OF_THREE_PARTS = 1 << 20  # firmware/include/tinynas/armv6m.h
 _SATURATED = 1 << 9  # saturates whatever the zero point is
-_LARGEST_WEIGHT = 127  # that a symmetric quantizer gives
+_SMALLEST_WEIGHT = -128  # which symmetric quantizers do not give
 _LARGEST_INPUT = 128  # of an int8 value, as a magnitude
 
 
-def conv_1x1(call: KernelCall, name: str) -> StepConstants:
+def conv_1x1(call: KernelCall, name: str, layout: Layout) -> StepConstants:
     inputs = call.weights.shape[3]
-    stream, dot = _dot(call, name)
+    stream, dot = layout(call, name)
     fields: Fields = {"dot": dot, "pixels": call.input.elements // inputs, "input_channels": inputs}
     return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
 
 
-def conv_2d_im2col(call: KernelCall, name: str) -> StepConstants:
-    stream, dot = _dot(call, name)
+def conv_2d_im2col(call: KernelCall, name: str, layout: Layout) -> StepConstants:
+    stream, dot = layout(call, name)
     fields: Fields = {
         "dot": dot,
         "input_height": call.input.shape[1],
@@ -77,7 +82,7 @@ def depthwise_conv_2d_half_planes(call: KernelCall, name: str) -> StepConstants:
     plane = half_plane_of(call)
     by_channel = _weights_of_planes(call, plane)
     scaling = _channels(call, by_channel, _LARGEST_SUM_OF_THREE_PARTS)
-    wide = by_channel.min(initial=0) < -_LARGEST_WEIGHT
+    wide = bool((by_channel == _SMALLEST_WEIGHT).any())
     own: Fields = {
         "general": int(scaling.general or wide),
         "overlapped": 0,
@@ -130,7 +135,7 @@ def _planes(
     return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
 
 
-def _dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+def dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     """The stream and the parameters that `tn_dot_tiles` reads: firmware/include/tinynas/dot_tiles.h has the layout."""
     outputs, kernel_height, kernel_width, inputs = dense_shape(call)
     rows = by_output(call).reshape(outputs, kernel_height, kernel_width * inputs).astype(np.int8)
@@ -155,7 +160,30 @@ def _dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
         "output_channels": outputs,
         **output_fields(call),
         "general": scaling.general,
-        "wide": int(rows.min(initial=0) < -_LARGEST_WEIGHT),
+    }
+
+
+def packed(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+    """The stream and the parameters that `tn_packed_tiles` reads: firmware/include/tinynas/packed_tiles.h."""
+    outputs, kernel_height, kernel_width, inputs = dense_shape(call)
+    rows = by_output(call).reshape(outputs, kernel_height, kernel_width * inputs).astype(np.int8)
+    # Rows of the window take whole pairs: an element that is missing has weight zero.
+    pairs = np.pad(rows, ((0, 0), (0, 0), (0, rows.shape[2] % 2))).reshape(outputs, -1, 2)
+    scaling = _channels(call, rows.reshape(outputs, -1))
+    doubled_zero_point = 2 * (quantization_of(call.output).zero_point + 128) + 1
+    shifts = doubled_zero_point << 8 | (~scaling.shift & 0xFF)
+    channels = np.stack((scaling.bias, scaling.multiplier, shifts), axis=1).astype(np.int32).view(np.uint32)
+    parts = []
+    for first in range(0, outputs, PACKED_BLOCK):
+        block = slice(first, first + PACKED_BLOCK)
+        weights = pairs[block].transpose(1, 0, 2).reshape(-1)
+        parts += [np.pad(weights, (0, -len(weights) % 4)).view("<u4"), channels[block].reshape(-1)]
+    return np.concatenate(parts).astype(np.uint32), {
+        "constants": f"{name}_constants",
+        "pairs": pairs.shape[1],
+        "output_channels": outputs,
+        **output_fields(call),
+        "general": scaling.general | int((pairs == _SMALLEST_WEIGHT).all(axis=2).any()),
     }
 
 

@@ -9,6 +9,7 @@ from tinynas.errors import UsageError
 from tinynas.graph import OpKind
 from tinynas.lowering import _depthwise_variants as depthwise
 from tinynas.lowering import _dot_variants as dot
+from tinynas.lowering import _packed_variants as packed
 from tinynas.lowering import _unweighted_variants as unweighted
 from tinynas.lowering._convolution_variant import CONV_2D
 from tinynas.lowering._fully_connected_variant import FULLY_CONNECTED
@@ -24,6 +25,8 @@ CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType(
         variant.name: variant
         for variant in (
             FULLY_CONNECTED,
+            packed.CONV_1X1_PACKED,
+            packed.CONV_2D_PACKED,
             dot.CONV_1X1,
             dot.CONV_2D_IM2COL,
             *depthwise.HALF_PLANES,

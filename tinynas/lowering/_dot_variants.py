@@ -10,11 +10,21 @@ import numpy.typing as npt
 
 from tinynas.graph import OpKind
 from tinynas.lowering._geometry import window_of
-from tinynas.lowering._variants import NO_PADDING, STRUCTURE_BYTES, WORD, KernelCall, KernelVariant, pairs
+from tinynas.lowering._variants import (
+    ALL_INSTRUCTION_SETS,
+    NO_PADDING,
+    STRUCTURE_BYTES,
+    WORD,
+    InstructionSet,
+    KernelCall,
+    KernelVariant,
+    pairs,
+)
 
 COLUMNS = 4
 """Columns at a time: TN_COLUMNS in `firmware/include/tinynas/dot_tiles.h`."""
 
+_INSTRUCTION_SETS = ALL_INSTRUCTION_SETS - {InstructionSet.ARMV6M}  # which has variants of its own
 _UNROLLED = 4  # pairs of elements in a round of the innermost loop: dot_tiles.c
 
 _Counts = npt.NDArray[np.int64]
@@ -52,46 +62,51 @@ def dot_stream_words(pairs_in_column: int, outputs: int) -> int:
     return pairs(outputs) * (pairs_in_column + 5)
 
 
-def _is_dense(call: KernelCall) -> bool:
-    """A convolution without groups and dilation, of two output channels or more."""
+def is_dense(call: KernelCall, scratch_bytes: int) -> bool:
+    """A convolution without groups and dilation, of two output channels or more, that is worth its scratch."""
     outputs, _, _, inputs = dense_shape(call)
     _, _, dilation = window_of(call.graph, call.op)
     return (
         inputs == call.input.shape[3]
         and dilation == (1, 1)
         and outputs > 1
-        and _scratch_bytes(call) <= call.input.size_bytes + call.output.size_bytes
+        and scratch_bytes <= call.input.size_bytes + call.output.size_bytes
     )
 
 
+def _applies(call: KernelCall) -> bool:
+    return is_dense(call, _scratch_bytes(call))
+
+
 def _is_pointwise(call: KernelCall) -> bool:
-    if not _is_dense(call) or call.padding != NO_PADDING:
+    if not _applies(call) or call.padding != NO_PADDING:
         return False
     filter_size, stride, _ = window_of(call.graph, call.op)
     return filter_size == (1, 1) and stride == (1, 1)
 
 
-def _columns_bytes(call: KernelCall) -> int:
+def columns_bytes(call: KernelCall) -> int:
+    """Bytes of four columns."""
     return COLUMNS * WORD * column_pairs(call)
 
 
 def _scratch_bytes(call: KernelCall) -> int:
     """Four columns; and a row of the window as bytes where channels are no whole words and it may be padded."""
     _, _, kernel_width, inputs = dense_shape(call)
-    return _columns_bytes(call) + (kernel_width * inputs if inputs % WORD else 0)
+    return columns_bytes(call) + (kernel_width * inputs if inputs % WORD else 0)
 
 
 def _constants(call: KernelCall, parameters: str) -> int:
     return WORD * dot_stream_words(column_pairs(call), dense_shape(call)[0]) + STRUCTURE_BYTES[parameters]
 
 
-def _groups(pixels: int) -> int:
+def groups_of_columns(pixels: int) -> int:
     """Groups of columns: of four pixels, or of one where there are fewer than four."""
     return -(-pixels // COLUMNS) if pixels >= COLUMNS else pixels
 
 
 def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
-    groups = _groups(pixels)
+    groups = groups_of_columns(pixels)
     tiles = groups * pairs(dense_shape(call)[0])
     in_column = column_pairs(call)
     return {
@@ -128,7 +143,7 @@ def _expansion(elements: int) -> tuple[int, ...]:
 def _conv_1x1_features(call: KernelCall) -> dict[str, float]:
     inputs = call.weights.shape[3]
     pixels = call.input.elements // inputs
-    groups = _groups(pixels)
+    groups = groups_of_columns(pixels)
     runs = {name: groups * count for name, count in zip(_EXPANSION, _expansion(inputs), strict=True)}
     return _tile_features(call, pixels) | {"tails": groups * (inputs % 4 > 0)} | runs
 
@@ -223,7 +238,7 @@ def _im2col_features(call: KernelCall) -> dict[str, float]:
     if pixels < COLUMNS:  # each pixel is computed as four equal columns
         total, wraps = COLUMNS * total, 0
     else:  # some of the last four pixels were computed before
-        for pixel in range(pixels - COLUMNS, (_groups(pixels) - 1) * COLUMNS):
+        for pixel in range(pixels - COLUMNS, (groups_of_columns(pixels) - 1) * COLUMNS):
             y, x = divmod(pixel, width)
             total = total + windows.window(y, x)
             wraps += x == width - 1
@@ -237,11 +252,12 @@ CONV_1X1 = KernelVariant(
     helpers=("clamp_outputs.c", "dot_tiles.c"),
     symbol="tn_conv_1x1",
     parameters="tn_conv_1x1_params",
+    instruction_sets=_INSTRUCTION_SETS,
     applies=_is_pointwise,
     constant_bytes=lambda call: _constants(call, "tn_conv_1x1_params"),
     features=_conv_1x1_features,
     loops={**_TILE_LOOPS, "tails": "groups whose pixels are no whole words", **_EXPANSION_LOOPS},
-    scratch_bytes=_columns_bytes,
+    scratch_bytes=columns_bytes,
 )
 
 CONV_2D_IM2COL = KernelVariant(
@@ -251,7 +267,8 @@ CONV_2D_IM2COL = KernelVariant(
     helpers=("clamp_outputs.c", "dot_tiles.c"),
     symbol="tn_conv_2d_im2col",
     parameters="tn_conv_2d_im2col_params",
-    applies=_is_dense,
+    instruction_sets=_INSTRUCTION_SETS,
+    applies=_applies,
     constant_bytes=lambda call: _constants(call, "tn_conv_2d_im2col_params"),
     features=_im2col_features,
     loops={

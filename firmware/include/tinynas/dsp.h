@@ -56,33 +56,20 @@ typedef uint32_t __attribute__((may_alias)) tn_word;
  * the second is what tn_multiply_in_halves needs; tn_requantize_doubled would do with 2^30. */
 #define TN_MOST_RIGHT_SHIFT 22
 
-/* Two int8 values as a pair of halfwords: side by side; on Armv6-M as the number second + (first << 16), for which a
- * multiplication can be made to compute both products (dot_tiles.c). */
+/* Two int8 values as a pair of halfwords. */
 static inline uint32_t tn_pair(int32_t first, int32_t second)
 {
-#if TN_ARMV6M
-    return (uint32_t)second + ((uint32_t)first << 16);
-#else
     return ((uint32_t)first & 0xFFFFu) | ((uint32_t)second << 16);
-#endif
 }
 
 static inline int32_t tn_first_of(uint32_t pair)
 {
-#if TN_ARMV6M
-    return (int32_t)(pair - (uint32_t)(int32_t)(int16_t)pair) >> 16;
-#else
     return (int16_t)pair;
-#endif
 }
 
 static inline int32_t tn_second_of(uint32_t pair)
 {
-#if TN_ARMV6M
-    return (int16_t)pair;
-#else
     return (int32_t)pair >> 16;
-#endif
 }
 
 #if TN_DSP

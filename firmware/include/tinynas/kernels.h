@@ -42,7 +42,7 @@ typedef struct {
 
 void tn_fully_connected(const tn_fully_connected_params *params, const int8_t *input, int8_t *output);
 
-/* What the dense convolutions share; `dot_tiles.h` has the layout of `constants`. */
+/* What the dense convolutions share; `dot_tiles.h` has the layout of `constants`, and `packed_tiles.h` that for Armv6-M. */
 typedef struct {
     const uint32_t *constants; /* weights, biases and requantization, packed for the kernel */
     int32_t pairs;             /* pairs of elements in a column */
@@ -50,8 +50,8 @@ typedef struct {
     int16_t output_zero_point;
     int8_t activation_min;
     int8_t activation_max;
-    uint8_t general; /* 1: a channel is outside the limits of the short requantization (dsp.h) */
-    uint8_t wide;    /* 1: a weight is -128, for which Armv6-M takes another loop; TFLite's quantizers never give one */
+    uint8_t general; /* 1: a channel is outside the limits of the short requantization (dsp.h), or of `packed_tiles.h` */
+    uint8_t reserved;
 } tn_dot_params;
 
 /* 1x1 convolution with stride 1 and no padding, two output channels at least. `scratch` holds four columns: 16 bytes for
@@ -64,6 +64,8 @@ typedef struct {
 } tn_conv_1x1_params;
 
 void tn_conv_1x1(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+/* For Armv6-M. */
+void tn_conv_1x1_packed(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 
 /* Convolution with any window, stride and padding, without groups and dilation, two output channels at least. Each row of
  * the window takes whole pairs of elements. `scratch` holds four columns, and behind them one row of the window as bytes
@@ -85,6 +87,8 @@ typedef struct {
 } tn_conv_2d_im2col_params;
 
 void tn_conv_2d_im2col(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+/* For Armv6-M. `scratch` holds four columns, and behind them two rows of the window as bytes where there is padding. */
+void tn_conv_2d_packed(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 
 /* Convolution with any window, stride, dilation, padding and number of groups.
  * Weights [outputs][kernel_height][kernel_width][input_channels / groups]. */

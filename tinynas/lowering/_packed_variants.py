@@ -1,0 +1,199 @@
+"""The dense convolutions on Armv6-M: four columns, packed two by two, meet the output channels in blocks of eight."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynas.graph import OpKind
+from tinynas.lowering._dot_variants import (
+    COLUMNS,
+    column_pairs,
+    columns_bytes,
+    dense_shape,
+    groups_of_columns,
+    is_dense,
+)
+from tinynas.lowering._geometry import window_of
+from tinynas.lowering._variants import (
+    NO_PADDING,
+    STRUCTURE_BYTES,
+    WORD,
+    InstructionSet,
+    KernelCall,
+    KernelVariant,
+    words,
+)
+
+PACKED_BLOCK = 8
+"""Output channels whose weights lie side by side: BLOCK in `firmware/kernels/packed_tiles.c`."""
+
+_CHANNEL_WORDS = 3  # a channel's bias, multiplier and shift
+_UNROLLED, _REST_UNROLLED = 4, 2  # pairs of elements in a round of the innermost loops: packed_tiles.c
+
+_Indices = npt.NDArray[np.int64]
+
+
+def _applies(call: KernelCall) -> bool:
+    return is_dense(call, _scratch_bytes(call))
+
+
+def _is_pointwise(call: KernelCall) -> bool:
+    filter_size, stride, _ = window_of(call.graph, call.op)
+    return filter_size == (1, 1) and stride == (1, 1) and call.padding == NO_PADDING and _applies(call)
+
+
+def _scratch_bytes(call: KernelCall) -> int:
+    """Four columns; and two rows of the window as bytes where there is padding."""
+    _, _, kernel_width, inputs = dense_shape(call)
+    return columns_bytes(call) + (0 if call.padding == NO_PADDING else words(2 * kernel_width * inputs))
+
+
+def _constant_bytes(call: KernelCall, parameters: str) -> int:
+    outputs, in_column = dense_shape(call)[0], column_pairs(call)
+    blocks = [min(PACKED_BLOCK, outputs - first) for first in range(0, outputs, PACKED_BLOCK)]
+    weights = sum(words(2 * in_column * channels) for channels in blocks)
+    return weights + WORD * _CHANNEL_WORDS * outputs + STRUCTURE_BYTES[parameters]
+
+
+def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
+    groups, outputs, in_column = groups_of_columns(pixels), dense_shape(call)[0], column_pairs(call)
+    rest = groups * (outputs % PACKED_BLOCK)
+    channels = groups * outputs - rest
+    return {
+        "calls": 1,
+        "groups": groups,
+        "blocks": channels // PACKED_BLOCK,
+        "channels": channels,
+        "rounds": channels * -(-in_column // _UNROLLED),
+        "pairs": channels * in_column,
+        "rest_blocks": groups * (outputs % PACKED_BLOCK > 0),
+        "rest_channels": rest,
+        "rest_rounds": rest * -(-in_column // _REST_UNROLLED),
+        "rest_pairs": rest * in_column,
+    }
+
+
+_TILE_LOOPS = {
+    "groups": "groups of four pixels",
+    "blocks": "blocks of eight output channels, over all groups",
+    "channels": "output channels in them: tiles of four pixels by one channel",
+    "rounds": "rounds of the innermost loop, four pairs of elements each",
+    "pairs": "pairs of elements, over all these tiles: eight MACs each",
+    "rest_blocks": "blocks of fewer channels",
+    "rest_channels": "output channels in them",
+    "rest_rounds": "rounds of the innermost loop in them, two pairs of elements each",
+    "rest_pairs": "pairs of elements in them",
+}
+_RUN_LOOPS = {
+    "runs": "runs of elements, of two pixels each, that are packed",
+    "long_runs": "those of two elements or more",
+    "run_pairs": "pairs of elements in them",
+    "odd_runs": "those with an odd number of elements",
+}
+
+
+def _run_features(runs: int, count: int) -> dict[str, float]:
+    """Of so many runs of `count` elements."""
+    return {
+        "runs": runs,
+        "long_runs": runs * (count > 1),
+        "run_pairs": runs * (count // 2),
+        "odd_runs": runs * (count % 2),
+    }
+
+
+def _conv_1x1_features(call: KernelCall) -> dict[str, float]:
+    inputs = call.weights.shape[3]
+    pixels = call.input.elements // inputs
+    return _tile_features(call, pixels) | _run_features(2 * groups_of_columns(pixels), inputs)
+
+
+_WINDOW_LOOPS = {
+    "ends": "ends of an output row within the four pixels of a group",
+    "turns": "ends of an output row between the beginnings of groups",
+    "planes_inside": "pairs of windows that both lie inside the input",
+    "planes_beside": "pairs of windows of which one does not",
+    "rows_beside": "rows of the latter",
+    "rows_in_place": "rows of windows among them that lie inside the input",
+    "rows_outside": "rows of windows above or below the input",
+    "rows_partly": "rows of windows that reach over the left or right border",
+    "filled": "bytes of padding in the latter two",
+    "fills": "runs of it",
+    "copies": "runs of input beside padding",
+    "copied": "bytes in them",
+}
+
+
+def _conv_2d_features(call: KernelCall) -> dict[str, float]:
+    _, kernel_height, kernel_width, inputs = dense_shape(call)
+    _, (stride_height, stride_width), _ = window_of(call.graph, call.op)
+    _, input_height, input_width, _ = call.input.shape
+    _, height, width, _ = call.output.shape
+    pixels, count = height * width, kernel_width * inputs
+    windows = _windows(pixels)
+    y, x = windows // width, windows % width
+    left, top = (x * stride_width - call.padding[2]) * inputs, y * stride_height - call.padding[0]
+    before = np.clip(-left, 0, count)
+    after = np.minimum(np.clip(left + count - input_width * inputs, 0, None), count - before)
+    rows = np.clip(np.minimum(top + kernel_height, input_height) - np.maximum(top, 0), 0, None)
+    inside = (rows == kernel_height) & (before + after == 0)
+    plane_inside = inside[:, :2] & inside[:, 2:]
+    beside = ~np.tile(plane_inside, 2)
+    within, partly = beside * rows, (before + after > 0) & beside
+    planes = plane_inside.size
+    planes_inside = int(plane_inside.sum())
+    features = {
+        "ends": int((x == width - 1).sum()) if pixels >= COLUMNS else 0,
+        "turns": int(windows[-1, 0]) // width,
+        "planes_inside": planes_inside,
+        "planes_beside": planes - planes_inside,
+        "rows_beside": (planes - planes_inside) * kernel_height,
+        "rows_in_place": int((within * ~partly).sum()),
+        "rows_outside": int((beside * (kernel_height - rows)).sum()),
+        "rows_partly": int((rows * partly).sum()),
+        "filled": int((beside * (kernel_height - rows) * count + rows * partly * (before + after)).sum()),
+        "fills": int((rows * partly * ((before > 0) * 1 + (after > 0))).sum()),
+        "copies": int((rows * partly * (before + after < count)).sum()),
+        "copied": int((rows * partly * (count - before - after)).sum()),
+    }
+    return _tile_features(call, pixels) | _run_features(planes * kernel_height, count) | features
+
+
+def _windows(pixels: int) -> _Indices:
+    """The pixels of each group, as the kernel takes them."""
+    if pixels < COLUMNS:  # each pixel is computed as four equal columns
+        return np.repeat(np.arange(pixels), COLUMNS).reshape(-1, COLUMNS)
+    first = np.minimum(COLUMNS * np.arange(groups_of_columns(pixels)), pixels - COLUMNS)
+    return first[:, np.newaxis] + np.arange(COLUMNS)
+
+
+CONV_1X1_PACKED = KernelVariant(
+    name="conv_1x1_packed",
+    kinds=(OpKind.CONV_2D,),
+    source="conv_1x1_packed.c",
+    helpers=("clamp_outputs.c", "packed_tiles.c"),
+    symbol="tn_conv_1x1_packed",
+    parameters="tn_conv_1x1_params",
+    instruction_sets=frozenset({InstructionSet.ARMV6M}),
+    applies=_is_pointwise,
+    constant_bytes=lambda call: _constant_bytes(call, "tn_conv_1x1_params"),
+    features=_conv_1x1_features,
+    loops={**_TILE_LOOPS, **_RUN_LOOPS},
+    scratch_bytes=columns_bytes,
+)
+
+CONV_2D_PACKED = KernelVariant(
+    name="conv_2d_packed",
+    kinds=(OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D),
+    source="conv_2d_packed.c",
+    helpers=("clamp_outputs.c", "packed_tiles.c"),
+    symbol="tn_conv_2d_packed",
+    parameters="tn_conv_2d_im2col_params",
+    instruction_sets=frozenset({InstructionSet.ARMV6M}),
+    applies=_applies,
+    constant_bytes=lambda call: _constant_bytes(call, "tn_conv_2d_im2col_params"),
+    features=_conv_2d_features,
+    loops={**_TILE_LOOPS, **_RUN_LOOPS, **_WINDOW_LOOPS},
+    scratch_bytes=_scratch_bytes,
+)
