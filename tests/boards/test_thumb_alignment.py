@@ -106,6 +106,8 @@ def test_blocks_of_the_emulator_end_with_a_branch() -> None:
     assert len(branches) > 500
     for code, instruction in branches:
         assert core.block_bytes(code) == instruction.size_bytes, code.hex()
+        for if_then in (b"\x08\xbf", b"\x18\xbf"):  # IT EQ, IT NE: one of them does not branch
+            assert core.block_bytes(if_then + code) == len(if_then) + instruction.size_bytes, code.hex()
     assert core.block_bytes(b"\x08\x18") > 2  # ADDS
 
 

@@ -49,7 +49,7 @@ def run_tflm(content: bytes, inputs: Sequence[Array], *, arena_bytes: int = 1 <<
         MissingExtraError: The wheel `tflite-micro` is not installed.
         RuntimeError: TFLM refuses the file.
     """
-    runtime = _tflm()
+    runtime = load_tflm()
     interpreter = _invoked(runtime.Interpreter.from_bytes(content, arena_size=arena_bytes), inputs)
     count = schema.Model.GetRootAs(content, 0).Subgraphs(0).OutputsLength()
     return [np.array(interpreter.get_output(i)) for i in range(count)]
@@ -57,7 +57,7 @@ def run_tflm(content: bytes, inputs: Sequence[Array], *, arena_bytes: int = 1 <<
 
 def run_tflm_tensors(content: bytes, inputs: Sequence[Array], *, arena_bytes: int = 1 << 22) -> dict[int, Array]:
     """Every tensor of a .tflite file by index, from TFLM's reference kernels; raises what `run_tflm` raises."""
-    runtime = _tflm()
+    runtime = load_tflm()
     interpreter = runtime.Interpreter.from_bytes(
         content, arena_size=arena_bytes, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors
     )
@@ -66,7 +66,8 @@ def run_tflm_tensors(content: bytes, inputs: Sequence[Array], *, arena_bytes: in
     return {i: np.array(interpreter.GetTensor(i, 0)["tensor_data"]) for i in range(count)}
 
 
-def _tflm() -> Any:
+def load_tflm() -> Any:
+    """The runtime of the wheel `tflite-micro`. Raises `MissingExtraError`."""
     try:
         return importlib.import_module("tflite_micro.python.tflite_micro.runtime")
     except ImportError as error:

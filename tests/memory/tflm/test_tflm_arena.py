@@ -6,11 +6,11 @@ from collections import defaultdict
 
 import pytest
 from tflm_models import ONE_OPERATOR, known_model, quantized, random_graph, skeleton
-from tflm_wheel import reported, runs_in
 
 from tinynas.formats import read_tflite, tensor_table, write_tflite
 from tinynas.graph import DType, Graph, GraphBuilder, OpKind
 from tinynas.memory.tflm import TflmMemoryModel, TflmSram, TflmUnsupportedError
+from tinynas.testing import tflm_arena, tflm_runs_in
 
 HOST = TflmMemoryModel(pointer_bytes=8)
 
@@ -26,7 +26,7 @@ CATEGORIES = {
 
 
 def assert_equal_to_the_wheel(content: bytes, sram: TflmSram) -> None:
-    wheel = reported(content)
+    wheel = tflm_arena(content)
     assert (sram.head_bytes, sram.tail_bytes) == (wheel.head, wheel.tail)
     assert sram.total_bytes == wheel.total
     assert sum(item.size_bytes for item in sram.items) == sram.tail_bytes
@@ -94,16 +94,16 @@ def test_the_smallest_arena_is_the_smallest_that_works(seed: int) -> None:
     graph = random_graph(seed)
     content, sram = write_tflite(graph), HOST.sram(graph)
     assert sram.minimum_arena_bytes >= sram.total_bytes
-    assert runs_in(content, sram.minimum_arena_bytes)
-    assert not runs_in(content, sram.minimum_arena_bytes - 16)
+    assert tflm_runs_in(content, sram.minimum_arena_bytes)
+    assert not tflm_runs_in(content, sram.minimum_arena_bytes - 16)
 
 
 def test_the_smallest_arena_of_a_tiny_network_is_set_by_preparing_it() -> None:
     graph = quantized(skeleton(ONE_OPERATOR["wide conv"], (1, 1, 1, 4)))
     content, sram = write_tflite(graph), HOST.sram(graph)
     assert sram.minimum_arena_bytes > sram.total_bytes
-    assert runs_in(content, sram.minimum_arena_bytes)
-    assert not runs_in(content, sram.minimum_arena_bytes - 16)
+    assert tflm_runs_in(content, sram.minimum_arena_bytes)
+    assert not tflm_runs_in(content, sram.minimum_arena_bytes - 16)
 
 
 def test_items_and_live_bytes_name_the_operator_that_causes_them() -> None:

@@ -13,10 +13,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from tflm_models import ONE_OPERATOR, known_model, quantized, random_graph, skeleton
-from tflm_wheel import reported
 
 from tinynas.formats import FormatError, add_offline_plan, read_offline_plan, read_tflite, tensor_table, write_tflite
 from tinynas.memory.tflm import TflmMemoryModel, as_written, offline_plan
+from tinynas.testing import tflm_arena
 
 HOST = TflmMemoryModel(pointer_bytes=8)
 
@@ -97,18 +97,18 @@ EDITS = [
 @pytest.mark.parametrize("seed", range(6))
 def test_files_of_others_are_exact_too(edit: Callable[[Any], None], seed: int) -> None:
     content = edited(write_tflite(random_graph(seed)), edit)
-    graph, table, wheel = read_tflite(content), tensor_table(content), reported(content)
+    graph, table, wheel = read_tflite(content), tensor_table(content), tflm_arena(content)
     sram = HOST.sram(graph, table)
     assert (sram.head_bytes, sram.tail_bytes) == (wheel.head, wheel.tail)
     plan = offline_plan(graph, HOST, table)
-    assert reported(add_offline_plan(content, plan.offsets)).head == plan.head_bytes
+    assert tflm_arena(add_offline_plan(content, plan.offsets)).head == plan.head_bytes
 
 
 @pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet_quant", "person_detect"])
 @pytest.mark.parametrize("edit", EDITS[:-1], ids=[edit.__name__ for edit in EDITS[:-1]])
 def test_edited_real_models_are_exact_too(edit: Callable[[Any], None], name: str) -> None:
     content = edited(known_model(name), edit)
-    sram, wheel = HOST.sram(read_tflite(content), tensor_table(content)), reported(content)
+    sram, wheel = HOST.sram(read_tflite(content), tensor_table(content)), tflm_arena(content)
     assert (sram.head_bytes, sram.tail_bytes) == (wheel.head, wheel.tail)
 
 

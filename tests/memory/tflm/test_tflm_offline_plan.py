@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tflm_models import known_model, quantized, random_graph
-from tflm_wheel import reported, runs_in
 
 from tinynas.formats import (
     OFFLINE_PLAN_METADATA,
@@ -18,7 +17,7 @@ from tinynas.formats import (
 )
 from tinynas.graph import DType, GraphBuilder
 from tinynas.memory.tflm import OfflinePlan, TflmMemoryModel, offline_plan
-from tinynas.testing import random_input, run_tflm
+from tinynas.testing import random_input, run_tflm, tflm_arena, tflm_runs_in
 
 HOST = TflmMemoryModel(pointer_bytes=8)
 
@@ -28,14 +27,14 @@ def check(content: bytes) -> OfflinePlan:
     graph, table = read_tflite(content), tensor_table(content)
     plan = offline_plan(graph, HOST, table)
     planned = add_offline_plan(content, plan.offsets)
-    before, after = reported(content), reported(planned)
+    before, after = tflm_arena(content), tflm_arena(planned)
     assert (before.head, after.head) == (plan.online_head_bytes, plan.head_bytes)
     assert plan.lower_bound_bytes <= plan.head_bytes <= plan.online_head_bytes
     assert after.tail == before.tail
     assert after.total <= before.total
     sram = HOST.sram(graph, table, plan.offsets)
     assert (sram.head_bytes, sram.tail_bytes) == (after.head, after.tail)
-    assert runs_in(planned, sram.minimum_arena_bytes)
+    assert tflm_runs_in(planned, sram.minimum_arena_bytes)
     inputs = random_input(graph, np.random.default_rng(0))
     for expected, found in zip(run_tflm(content, inputs), run_tflm(planned, inputs), strict=True):
         np.testing.assert_array_equal(expected, found)
@@ -80,7 +79,7 @@ def test_a_better_plan_than_tflms_is_found_and_makes_a_smaller_arena_work() -> N
     assert (plan.online_head_bytes, plan.head_bytes, plan.lower_bound_bytes) == (9984, 6144, 6144)
     smaller = HOST.sram(graph, table, plan.offsets).minimum_arena_bytes
     assert smaller < HOST.sram(graph, table).minimum_arena_bytes
-    assert not runs_in(content, smaller)
+    assert not tflm_runs_in(content, smaller)
 
 
 def test_scratch_of_the_kernels_that_will_run_is_taken_into_account() -> None:
@@ -110,4 +109,4 @@ def test_a_plan_replaces_the_one_before_and_leaves_other_metadata() -> None:
     metadata = read_metadata(planned)
     assert read_offline_plan(metadata[OFFLINE_PLAN_METADATA]) == plan.offsets
     assert metadata["author"] == b"somebody"
-    assert reported(planned).head == plan.head_bytes
+    assert tflm_arena(planned).head == plan.head_bytes

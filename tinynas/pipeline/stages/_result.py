@@ -52,7 +52,6 @@ def _write(
         "seed": context.config.seed,
         "transport": context.config.measure.transport,
         "unit": verified["winner"]["unit"],
-        "engine": context.config.engine.model_dump(mode="json"),
         "test_images": len(context.data.test),
         "width": chosen.width,
         "resolution": chosen.resolution,

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tflite_micro import runtime
+from tinynas.testing._runtimes import load_tflm
 
 _LINE = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes|'(.*)' used (\d+) bytes")
 
 
 @dataclass(frozen=True)
-class Reported:
+class TflmArena:
     """What `print_allocations()` prints: bytes, and bytes by category."""
 
     total: int
@@ -43,27 +43,27 @@ def _captured() -> Iterator[list[str]]:
             text.append(file.read().decode())
 
 
-def interpreter(model: bytes, arena_bytes: int = 1 << 22) -> Any:
+def _interpreter(model: bytes, arena_bytes: int = 1 << 22) -> Any:
     """An interpreter with its tensors allocated. Raises RuntimeError where the arena is too small."""
     with _captured():
-        return runtime.Interpreter.from_bytes(model, arena_size=arena_bytes)
+        return load_tflm().Interpreter.from_bytes(model, arena_size=arena_bytes)
 
 
-def reported(model: bytes) -> Reported:
-    """The arena of a model."""
-    loaded = interpreter(model)
+def tflm_arena(model: bytes) -> TflmArena:
+    """The arena of a .tflite file. Raises `MissingExtraError` where the wheel is not installed."""
+    loaded = _interpreter(model)
     with _captured() as text:
         loaded.print_allocations()
     sizes: dict[str, int] = {}
     for kind, size, category, used in _LINE.findall(text[0]):
         sizes[kind or category] = int(size or used)
-    return Reported(sizes.pop("total"), sizes.pop("head"), sizes.pop("tail"), sizes)
+    return TflmArena(sizes.pop("total"), sizes.pop("head"), sizes.pop("tail"), sizes)
 
 
-def runs_in(model: bytes, arena_bytes: int) -> bool:
-    """Whether the wheel allocates the model's tensors in an arena of so many bytes."""
+def tflm_runs_in(model: bytes, arena_bytes: int) -> bool:
+    """Whether the wheel allocates the tensors of a .tflite file in an arena of so many bytes."""
     try:
-        interpreter(model, arena_bytes)
+        _interpreter(model, arena_bytes)
     except RuntimeError:
         return False
     return True
