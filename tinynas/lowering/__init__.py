@@ -4,6 +4,7 @@ from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positio
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
 from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, Plane, plane_of, row_words
 from tinynas.lowering._dot_variants import column_order, dense_shape
+from tinynas.lowering._exchange import VariantError, exchangeable, layers, with_variants
 from tinynas.lowering._lower import lower
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering
 from tinynas.lowering._patches import PatchError, PatchPlan
@@ -32,13 +33,17 @@ __all__ = [
     "Schedule",
     "Step",
     "UnsupportedGraphError",
+    "VariantError",
     "address_bytes",
     "column_order",
     "dense_shape",
+    "exchangeable",
+    "layers",
     "lower",
     "operand_positions",
     "plane_of",
     "reduced_view",
     "row_words",
     "select_variant",
+    "with_variants",
 ]
