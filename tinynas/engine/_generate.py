@@ -81,13 +81,14 @@ class GeneratedModel:
 class _GeneratedStep:
     """What the templates print of one step.
 
-    `memory` says which buffers of the arena it reads and writes. `addresses` are pairs of the member of `model_address`
-    and its initializer: parameters, operands, output, scratch.
+    `memory` says which buffers of the arena it reads and writes, `reason` why it has its kernel, where that was chosen.
+    `addresses` are pairs of the member of `model_address` and its initializer: parameters, operands, output, scratch.
     """
 
     name: str
     comment: str
     memory: str
+    reason: str
     parameters: str
     call: _KernelFunction
     constants: StepConstants
@@ -221,6 +222,7 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
         name=name,
         comment=f"{title}: {kinds} {shapes} -> {_shape(call.output.shape)}{macs}",
         memory=_memory(step, offsets),
+        reason=step.reason,
         parameters=variant.parameters,
         call=_KernelFunction(
             variant.name, variant.symbol, ("constant",) * (1 + len(operands)) + ("arena",) * len(written)

@@ -1,15 +1,15 @@
 """The best kernel for each layer where flash is short: a knapsack whose items share their boxes.
 
-Every layer takes one of a few options. An option's ticks and constants are its own; the code of its kernel is paid once,
-whoever uses it. Wanted are the fewest ticks that fit and, among those, the least flash.
+Every layer takes one of a few options. An option's ticks and constants are its own; the code of its kernel is paid
+once, whoever else uses it. Wanted are the fewest ticks that fit and, among those, the least flash.
 
-Branch and bound over the kernels that are linked. A node says that some kernels are linked, and their code paid, and that
-some are banned; the others are open. Its bound is the best choice of options that are not banned as if the code of open
-kernels took nothing: a multiple-choice knapsack over constants alone (Sinha and Zoltners 1979, "The Multiple-Choice
-Knapsack Problem"), solved exactly by dynamic programming over words. A bound that uses linked kernels only is a choice.
-Otherwise the open kernel of most code that it uses is linked in one child and banned in the other. Nodes with the lowest
-bound come first, so the first whose bound is no better than the best choice proves it. The optimum without limits on flash
-is the bound of the first node: where it fits, there is one.
+Branch and bound over the kernels that are linked. A node says that some kernels are linked, and their code paid, and
+that some are banned; the others are open. Its bound is the best choice of options that are not banned as if the code
+of open kernels took nothing: a multiple-choice knapsack over constants alone (Sinha and Zoltners 1979, "The
+Multiple-Choice Knapsack Problem"), solved exactly by dynamic programming over words. Where that uses linked kernels
+only, it is a choice. Otherwise, of the open kernels that it uses, the one of most code is linked in one child and
+banned in the other. Nodes of the lowest bound come first: the first whose bound is no better than the best choice
+proves that one.
 """
 
 from __future__ import annotations

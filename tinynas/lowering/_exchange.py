@@ -56,9 +56,13 @@ def with_variants(
         reasons: Step -> why it has the kernel that it has, in one line.
 
     Raises:
-        VariantError: A kernel is unknown or cannot take a step over, or steps that share weights would not agree.
+        VariantError: A kernel is unknown or cannot take a step over, there is no such step, or steps that share weights
+            would not agree.
     """
     steps = list(schedule.steps)
+    absent = sorted((variants.keys() | reasons.keys()) - set(range(len(steps))))
+    if absent:
+        raise VariantError(f"there is no step {absent[0]}: the schedule has {len(steps)} steps")
     for layer in layers(schedule):
         names = {variants.get(index, steps[index].variant) for index in layer}
         if len(names) > 1:

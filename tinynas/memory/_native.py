@@ -130,7 +130,7 @@ class NativeMemoryModel:
         if self._layout.stack_bytes(variants) > layout.stack_bytes:
             return -1
         room = (available - self._layout.flash_bytes(variants, calls, 0)) // CONSTANTS_ALIGNMENT * CONSTANTS_ALIGNMENT
-        # What lies behind the constants may be aligned more than they are: they grow into that, or push it over the end.
+        # What lies behind the constants may be aligned more than they are.
         while self._layout.flash_bytes(variants, calls, room + CONSTANTS_ALIGNMENT) <= available:
             room += CONSTANTS_ALIGNMENT
         while room >= 0 and self._layout.flash_bytes(variants, calls, room) > available:
