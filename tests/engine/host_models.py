@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,24 +71,32 @@ def generate_guarded(
 
 
 def generate_units(
-    graphs: Sequence[Graph], directory: Path, patches: Sequence[PatchPlan | None] = ()
+    graphs: Sequence[Graph],
+    directory: Path,
+    patches: Sequence[PatchPlan | None] = (),
+    choose: Callable[[Schedule], Schedule] = lambda schedule: schedule,
 ) -> tuple[list[tuple[Schedule, GeneratedModel]], list[Path]]:
     """Generate several graphs for one image: model `i` has the prefix `m<i>_` before its external names.
 
-    `patches` has one entry per graph, or none.
+    `patches` has one entry per graph, or none; `choose` may exchange kernels.
 
     Returns:
         What was generated, and the C files to compile, kernels included.
     """
     plans = patches or [None] * len(graphs)
-    schedules = [lower(graph, plan) for graph, plan in zip(graphs, plans, strict=True)]
+    schedules = [choose(lower(graph, plan)) for graph, plan in zip(graphs, plans, strict=True)]
     models, units = write_units([(schedule, guarded_arena(schedule)) for schedule in schedules], directory)
     return list(zip(schedules, models, strict=True)), [*units, *kernel_sources(models)]
 
 
-def build_models(graphs: Sequence[Graph], directory: Path, patches: Sequence[PatchPlan | None] = ()) -> list[HostModel]:
+def build_models(
+    graphs: Sequence[Graph],
+    directory: Path,
+    patches: Sequence[PatchPlan | None] = (),
+    choose: Callable[[Schedule], Schedule] = lambda schedule: schedule,
+) -> list[HostModel]:
     """Generate and compile several graphs into one shared library."""
-    built, sources = generate_units(graphs, directory, patches)
+    built, sources = generate_units(graphs, directory, patches, choose)
     library = directory / "models.so"
     sanitizers = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
     zig("-shared", "-fPIC", "-O1", *sanitizers, *WARNINGS, f"-I{INCLUDE}", "-o", library, *sources)

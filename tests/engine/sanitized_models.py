@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -52,11 +52,12 @@ class SanitizedModels:
         folder: Path,
         patches: Sequence[PatchPlan | None] = (),
         kernels: Path | None = None,
+        choose: Callable[[Schedule], Schedule] = lambda schedule: schedule,
     ) -> None:
         compiler = sanitizing_compiler()
         assert compiler is not None
         plans = patches or [None] * len(graphs)
-        self.schedules = [lower(graph, plan) for graph, plan in zip(graphs, plans, strict=True)]
+        self.schedules = [choose(lower(graph, plan)) for graph, plan in zip(graphs, plans, strict=True)]
         self._executable = folder / "models"
         sources: set[str] = set()
         tables = []

@@ -16,7 +16,7 @@ from tinynas.latency import with_random_constants
 from tinynas.lowering import lower
 from tinynas.memory import plan_arena
 from tinynas.targets import CORES, Core
-from tinynas.testing.layers import LayerImage, check_layers, layer_of
+from tinynas.testing.layers import LayerImage, check_layers, for_speed, layer_of
 
 Layer = Callable[[GraphBuilder], int]
 _FAST = ("tn_dot_params", "tn_depthwise_planar_params")
@@ -68,6 +68,7 @@ def _is_fast(graph: Graph, folder: Path) -> bool:
 def test_layers_within_the_limits(core: str, tmp_path: Path) -> None:
     layers = _layers()
     images = [layer_of(name, lower(graph)) for name, graph in layers.items()]
+    images += [layer_of(f"{name} for speed", for_speed(lower(graph))) for name, graph in layers.items()]
     results = list(check_layers(LayerImage(images, CORES[core], load_toolchain("zig"), tmp_path / "image")))
     assert [f"{result.description}: {result}" for result in results if not result.passed] == []
     packed = {name: graph for name, graph in layers.items() if lower(graph).steps[0].variant != "conv_2d"}
@@ -136,7 +137,9 @@ class _OneFileUnoptimized:
 
 
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4f"])
-@pytest.mark.parametrize("source", ["dot_tiles.c", "conv_1x1.c", "depthwise_plane.c", "depthwise_conv_2d_3x3.c"])
+@pytest.mark.parametrize(
+    "source", ["dot_tiles.c", "conv_1x1.c", "pixel_columns.c", "depthwise_plane.c", "depthwise_conv_2d_3x3.c"]
+)
 def test_a_file_compiled_without_optimization_works_with_the_others(core: str, source: str, tmp_path: Path) -> None:
     b = GraphBuilder("mixed", DType.INT8)
     x = b.depthwise_conv_2d(b.conv_2d(b.input((1, 9, 9, 5)), 16, 1, name="expand"), 3, name="depthwise")

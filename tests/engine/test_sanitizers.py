@@ -16,6 +16,7 @@ from tinynas.graph.reference import execute
 from tinynas.lowering import CATALOGUE, PatchError, PatchPlan, lower
 from tinynas.targets import resource_path
 from tinynas.testing import random_input
+from tinynas.testing.layers import for_speed
 
 pytestmark = pytest.mark.skipif(
     sanitizing_compiler() is None, reason="no compiler on this machine links AddressSanitizer (Debian: gcc)"
@@ -59,7 +60,17 @@ def _depthwise_networks() -> list[Graph]:
 
 def test_random_networks(tmp_path: Path) -> None:
     models = SanitizedModels([*random_graphs(range(30)), *_depthwise_networks(), constant_operands()], tmp_path)
-    assert set().union(*(schedule.variants for schedule in models.schedules)) == set(CATALOGUE)
+    assert set().union(*(schedule.variants for schedule in models.schedules)) == {
+        variant.name for variant in CATALOGUE.values() if not variant.for_speed
+    }
+    _check(models, seed=1)
+
+
+def test_kernels_for_speed(tmp_path: Path) -> None:
+    models = SanitizedModels(random_graphs(range(20)), tmp_path, choose=for_speed)
+    assert set().union(*(schedule.variants for schedule in models.schedules)) >= {
+        variant.name for variant in CATALOGUE.values() if variant.for_speed
+    }
     _check(models, seed=1)
 
 

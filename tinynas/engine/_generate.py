@@ -35,8 +35,10 @@ Emitter = Callable[[KernelCall, str], StepConstants]
 _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
     {
         "fully_connected": weighted.fully_connected,
-        "conv_1x1": packed.conv_1x1,
-        "conv_2d_im2col": packed.conv_2d_im2col,
+        "conv_1x1": partial(packed.conv_1x1, expanded=False),
+        "conv_1x1_expanded": partial(packed.conv_1x1, expanded=True),
+        "conv_2d_im2col": partial(packed.conv_2d_im2col, expanded=False),
+        "conv_2d_im2col_expanded": partial(packed.conv_2d_im2col, expanded=True),
         **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=True) for v in OVERLAPPED},
         **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=False) for v in PAIRED},
         "depthwise_conv_2d": weighted.depthwise_conv_2d,

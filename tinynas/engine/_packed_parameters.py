@@ -17,7 +17,7 @@ from tinynas.engine._weighted_parameters import (
     window_fields,
 )
 from tinynas.graph.fixed_point import multiply_by_quantized_multiplier
-from tinynas.lowering import KernelCall, column_order, dense_shape, plane_of, row_words
+from tinynas.lowering import KernelCall, column_order, column_pairs, dense_shape, plane_of, row_words
 
 Words = npt.NDArray[np.uint32]
 
@@ -29,15 +29,15 @@ _LARGEST_WEIGHT = 127  # that a symmetric quantizer gives
 _LARGEST_INPUT = 128  # of an int8 value, as a magnitude
 
 
-def conv_1x1(call: KernelCall, name: str) -> StepConstants:
+def conv_1x1(call: KernelCall, name: str, *, expanded: bool) -> StepConstants:
     inputs = call.weights.shape[3]
-    stream, dot = _dot(call, name)
+    stream, dot = _dot(call, name, expanded=expanded)
     fields: Fields = {"dot": dot, "pixels": call.input.elements // inputs, "input_channels": inputs}
     return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
 
 
-def conv_2d_im2col(call: KernelCall, name: str) -> StepConstants:
-    stream, dot = _dot(call, name)
+def conv_2d_im2col(call: KernelCall, name: str, *, expanded: bool) -> StepConstants:
+    stream, dot = _dot(call, name, expanded=expanded)
     fields: Fields = {
         "dot": dot,
         "input_height": call.input.shape[1],
@@ -91,7 +91,7 @@ def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -
     return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
 
 
-def _dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+def _dot(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, dict[str, str | int]]:
     """The stream and the parameters that `tn_dot_tiles` reads: firmware/include/tinynas/dot_tiles.h has the layout."""
     outputs, kernel_height, kernel_width, inputs = dense_shape(call)
     rows = by_output(call).reshape(outputs, kernel_height, kernel_width * inputs).astype(np.int8)
@@ -102,7 +102,12 @@ def _dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     first = np.arange(0, outputs, 2)
     first[1:] -= outputs % 2  # of an odd number of channels the second is computed twice
     pair = np.stack((first, first + 1), axis=1)
-    interleaved = columns[pair].transpose(0, 2, 1).reshape(len(pair), -1).view("<u4")
+    of_tiles = columns[pair]
+    if expanded:
+        pairs = of_tiles.astype("<i2").reshape(len(pair), 2, -1, 2).transpose(0, 2, 1, 3)
+    else:
+        pairs = of_tiles.transpose(0, 2, 1)
+    interleaved = pairs.reshape(len(pair), -1).view("<u4")
     scaling = _channels(call, rows.reshape(outputs, -1))
     shifts = (~scaling.shift[pair] & 0xFF) << np.array([0, 8])
     bias = scaling.bias if scaling.general else 2 * scaling.bias
@@ -112,7 +117,7 @@ def _dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     )
     return stream.astype(np.uint32), {
         "constants": f"{name}_constants",
-        "pairs": interleaved.shape[1],
+        "pairs": column_pairs(call),
         "output_channels": outputs,
         **output_fields(call),
         "general": scaling.general,

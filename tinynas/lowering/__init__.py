@@ -3,7 +3,7 @@
 from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
 from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, Plane, plane_of, row_words
-from tinynas.lowering._dot_variants import column_order, dense_shape
+from tinynas.lowering._dot_variants import column_order, column_pairs, dense_shape
 from tinynas.lowering._exchange import VariantError, exchangeable, layers, with_variants
 from tinynas.lowering._lower import lower
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering
@@ -36,6 +36,7 @@ __all__ = [
     "VariantError",
     "address_bytes",
     "column_order",
+    "column_pairs",
     "dense_shape",
     "exchangeable",
     "layers",

@@ -26,6 +26,7 @@ CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType(
             FULLY_CONNECTED,
             dot.CONV_1X1,
             dot.CONV_2D_IM2COL,
+            *dot.EXPANDED,
             *depthwise.OVERLAPPED,
             *depthwise.PAIRED,
             depthwise.DEPTHWISE_CONV_2D,
