@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,8 +44,8 @@ def calibration_networks(
     that are still short, until the layers of every variant have the rank that its loop counts reach in all
     candidates, and are at least `OBSERVATIONS_PER_COEFFICIENT` times as many.
 
-    Every network comes twice: as the local rule of lowering executes it, and with any kernels that could take over its
-    layers (`exchangeable`). So kernels that only a finished network may choose are measured, and general ones on the
+    Every network comes as the local rule of lowering executes it, and with other kernels that could take over its layers
+    (`exchangeable`). So kernels that only a finished network may choose are measured, and general ones on the
     layers where special ones stand before them.
 
     Args:
@@ -113,18 +113,21 @@ def _fitting(
     found = []
     for seed, graph in enumerate(graphs, first_seed):
         schedule = lowering(graph)
-        found += [_Candidate(schedule, seed), _Candidate(_exchanged(schedule, seed), seed)]
+        found += [_Candidate(s, seed) for s in (schedule, *_exchanged(schedule, seed))]
     return [c for c in found if fits(c.schedule)]
 
 
-def _exchanged(schedule: Schedule, seed: int) -> Schedule:
-    """The schedule with any kernel for each layer that could execute it, all equally likely."""
+def _exchanged(schedule: Schedule, seed: int) -> Iterator[Schedule]:
+    """The schedule with other kernels, where there are any: those for speed, and any, all equally likely."""
     rng = np.random.default_rng(seed)
-    variants: dict[int, str] = {}
-    for layer in layers(schedule):
-        options = exchangeable(schedule, layer)
-        variants |= dict.fromkeys(layer, options[int(rng.integers(len(options)))].name)
-    return with_variants(schedule, variants)
+    for for_speed in (True, False):
+        variants: dict[int, str] = {}
+        for layer in layers(schedule):
+            others = [v.name for v in exchangeable(schedule, layer)[1:] if v.for_speed or not for_speed]
+            if others:
+                variants |= dict.fromkeys(layer, others[int(rng.integers(len(others)))])
+        if variants:
+            yield with_variants(schedule, variants)
 
 
 def _most_informative(candidates: list[_Candidate], count: int) -> list[_Candidate]:
