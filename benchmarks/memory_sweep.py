@@ -100,7 +100,7 @@ def _differences(board: Board, kind: str, count: int, seed: int, toolchain: str)
             continue
         found += 1
         with tempfile.TemporaryDirectory() as scratch:
-            deployment = deploy(graph, board, Path(scratch), toolchain=toolchain, lowering=lowering, patches=patches)
+            deployment = deploy(graph, board, Path(scratch), toolchain=toolchain, schedule=lowering(graph, patches))
             measured = measure(deployment, board, random_inputs(deployment.schedule, 1, seed=index))
         sram, flash = memory.sram(deployment.schedule), memory.flash(deployment.schedule).total_bytes
         off = [sram.static_bytes - deployment.firmware.static_sram_bytes]

@@ -18,7 +18,6 @@ from pathlib import Path
 import tinynas
 from tinynas.boards import Device, Toolchain, VirtualBoard, build_firmware, load_toolchain
 from tinynas.engine import generate
-from tinynas.graph import Graph
 from tinynas.latency import (
     LatencyMetrics,
     LatencyModel,
@@ -59,9 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     board, toolchain = load_board(options.board), load_toolchain(options.toolchain)
     lowering = Lowering.for_core(board.core)
     networks = calibration_networks(options.fit, limits=FIT_LIMITS, seed=3, lowering=lowering)
-    measured = [measure(board, graph, toolchain) for graph in networks]
+    measured = [measure(board, schedule, toolchain) for schedule in networks]
     networks = diverse_networks(options.check, limits=CHECK_LIMITS, seed=4, lowering=lowering)
-    unseen = [measure(board, graph, toolchain) for graph in networks]
+    unseen = [measure(board, schedule, toolchain) for schedule in networks]
     layers = [layer for schedule, ticks in measured for layer in measurements_of(schedule, ticks)]
     model = fit_latency(layers)
     metrics = latency_metrics(
@@ -100,9 +99,8 @@ def refused(metrics: LatencyMetrics) -> str | None:
     return None
 
 
-def measure(board: Board, graph: Graph, toolchain: Toolchain) -> tuple[Schedule, tuple[int, ...]]:
+def measure(board: Board, schedule: Schedule, toolchain: Toolchain) -> tuple[Schedule, tuple[int, ...]]:
     """Instructions of each step of one inference, without profiling code."""
-    schedule = Lowering.for_core(board.core)(graph)
     with tempfile.TemporaryDirectory() as folder:
         model = generate(schedule, plan_arena(schedule), Path(folder) / "model")
         firmware = build_firmware(board, Path(folder) / "model", model.kernel_sources, toolchain, Path(folder))

@@ -24,7 +24,7 @@ import tinynas
 from tinynas.boards import load_toolchain
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.latency import NetworkLimits, diverse_networks, with_random_constants
-from tinynas.lowering import CATALOGUE, Lowering, PatchError, PatchPlan, Schedule
+from tinynas.lowering import CATALOGUE, InstructionSet, Lowering, PatchError, PatchPlan, Schedule
 from tinynas.memory import (
     MOST_STEPS,
     GeneratedFunction,
@@ -90,7 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     runtime = fit_runtime(board, options.toolchain, fitted[0], dict(provenance))
     if fits_kernels:
-        missing = set(CATALOGUE) - {variant for probe in fitted for variant in probe.schedule.variants}
+        needed = {v.name for v in CATALOGUE.values() if InstructionSet.of(board.core) in v.instruction_sets}
+        missing = needed - {variant for probe in fitted for variant in probe.schedule.variants}
         if missing:
             print(f"no probe network holds {', '.join(sorted(missing))}: raise --fit", file=sys.stderr)
             return 1
@@ -127,22 +128,22 @@ def probe_schedules(board: Board, count: int, seed: int, macs: int) -> list[Sche
     lowering = Lowering.for_core(board.core)
     room = board.arena_region.size_bytes
     sizes = [size for size in (1_500, 12_000, 60_000) if size * 5 <= room] or [room // 5]
-    graphs = [
-        graph
+    schedules = [
+        schedule
         for index, size in enumerate(sizes)
-        for graph in diverse_networks(
+        for schedule in diverse_networks(
             -(-count // len(sizes)),
             lowering=lowering,
             limits=NetworkLimits(activation_bytes=size, weight_bytes=3000, layers=12, macs=macs),
             seed=seed + index,
         )
     ]
-    schedules = [lowering(graph) for graph in graphs]
-    for index, graph in enumerate(graphs[::PATCHED_EVERY]):
+    for index, schedule in enumerate(schedules[::PATCHED_EVERY]):
         patched = (
-            _in_patches(lowering, graph, layers, PATCHES[index % len(PATCHES)]) for layers in range(MOST_LAYERS, 0, -1)
+            _in_patches(lowering, schedule.graph, layers, PATCHES[index % len(PATCHES)])
+            for layers in range(MOST_LAYERS, 0, -1)
         )
-        schedules += [schedule for schedule in patched if schedule is not None][:1]
+        schedules += [found for found in patched if found is not None][:1]
     return schedules
 
 

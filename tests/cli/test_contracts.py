@@ -17,7 +17,7 @@ from tinynas.latency import diverse_networks, with_random_constants
 from tinynas.testing import run_tflm
 
 INSPECT_KEYS = {
-    "": {"macs", "params", "sram", "flash", "regions", "latency", "fits", "reasons", "ops", "memory"},
+    "": {"macs", "params", "sram", "flash", "regions", "latency", "fits", "reasons", "ops", "memory", "kernels"},
     "sram": {
         "arena_bytes",
         "arena_lower_bound_bytes",
@@ -101,6 +101,19 @@ def test_inspect(engine: str, model: Path, capsys: pytest.CaptureFixture[str]) -
     assert {option["kind"] for option in document["memory"]["options"]} == kinds
     assert all(option["saved_bytes"] >= 0 for option in document["memory"]["options"])
     sram, latency = document["sram"], document["latency"]
+    kernels = document["kernels"]
+    if engine == "native":
+        assert set(kernels) == {"unit", "saved_ticks", "extra_flash_bytes", "gap_ticks", "layers"}
+        assert {frozenset(layer) for layer in kernels["layers"]} == {
+            frozenset({"steps", "name", "variant", "local", "reason", "alternatives"})
+        }
+        assert {frozenset(a) for layer in kernels["layers"] for a in layer["alternatives"]} == {
+            frozenset({"variant", "ticks", "constant_bytes", "code_bytes", "scratch_bytes", "note"})
+        }
+        assert [s for layer in kernels["layers"] for s in layer["steps"]] == [op["index"] for op in document["ops"]]
+        assert all(layer["reason"].startswith(f"{layer['variant']}: ") for layer in kernels["layers"])
+    else:
+        assert kernels is None
     if engine == "native":
         assert sram["minimum_arena_bytes"] is None
         assert 0 < latency["low_instructions"] <= latency["predicted_instructions"] <= latency["high_instructions"]
@@ -139,6 +152,20 @@ def test_inspect_says_what_tensor_arena_must_be(model: Path, capsys: pytest.Capt
     with pytest.raises(SystemExit):
         main(words)
     assert f"tensor_arena[{document['sram']['minimum_arena_bytes']}], 16-byte aligned: head " in capsys.readouterr().out
+
+
+def test_inspect_explains_the_kernels(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("inspect", str(model), "--board", "virt-m4", "--why")
+    _, document, _ = call(capsys, *words)
+    with pytest.raises(SystemExit):
+        main(words)
+    out = capsys.readouterr().out
+    for layer in document["kernels"]["layers"]:
+        assert all(alternative["variant"] in out for alternative in layer["alternatives"])
+    assert "the only kernel for it" in out
+    assert "instructions more" in out
+    code, document, _ = call(capsys, *words, "--engine", "tflm")
+    assert (code, "leave out --engine tflm" in document["error"]) == (2, True)
 
 
 def test_inspect_draws_nothing_where_it_cannot(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -282,6 +309,22 @@ def test_any_model_becomes_a_c_project(model: Path, tmp_path: Path, capsys: pyte
     code, document, _ = call(capsys, "export", str(model), str(tmp_path / "project"))
     assert code == 2
     assert "--force" in document["error"]
+
+
+@pytest.mark.parametrize("board", ["virt-m4", "virt-m0plus"])
+def test_a_c_project_for_a_board_has_the_kernels_chosen_for_it(
+    board: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("export", str(model), str(tmp_path / "project"), "--board", board)
+    code, document, _ = call(capsys, *words, "--toolchain", "gcc", "--reserve-flash", "1000")
+    assert (code, document["format"]) == (0, "c")
+    text = (tmp_path / "project" / "model.c").read_text()
+    _, inspected, _ = call(capsys, "inspect", str(model), "--board", board, "--toolchain", "gcc")
+    # Both have room for everything: the same choice, with its reasons.
+    for layer in inspected["kernels"]["layers"]:
+        assert f"STEP({layer['variant']});" in text
+        assert layer["reason"].split(":")[0] in text
+    assert "mean: the only kernel for it" in text
 
 
 def test_an_offline_plan_lowers_the_arena_and_changes_no_output(

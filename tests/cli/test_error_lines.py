@@ -18,6 +18,10 @@ def test_exports_that_make_no_sense(model: Path, tmp_path: Path, capsys: pytest.
         ((str(tmp_path / "absent.tflite"), "out"), "no such file or directory"),
         ((str(model), "out", "--kernels", "cmsis-nn"), "--kernels goes with --offline-plan"),
         ((str(model), "out", "--prefix", "stdint"), "would hide the standard header"),
+        ((str(model), "out", "--toolchain", "gcc"), "go with --board"),
+        ((str(model), "out.tflite", "--offline-plan", "--board", "virt-m4"), "--board goes with a folder"),
+        ((str(model), "out", "--board", "virt-m"), "unknown board"),
+        ((str(tmp_path), "out", "--board", "virt-m4"), "--board takes a .tflite file"),
     ):
         code, document, _ = call(capsys, "export", words[0], str(tmp_path / words[1]), *words[2:])
         assert code == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +30,13 @@ _SCRIPT = f"""SECTIONS {{
 class EmulatedModels:
     """Several models in one image. There is no run-time library in it: a Cortex-M4 needs none."""
 
-    def __init__(self, graphs: Sequence[Graph], directory: Path) -> None:
-        built, sources = generate_units(graphs, directory)
+    def __init__(
+        self,
+        graphs: Sequence[Graph],
+        directory: Path,
+        choose: Callable[[Schedule], Schedule] = lambda schedule: schedule,
+    ) -> None:
+        built, sources = generate_units(graphs, directory, choose=choose)
         self.schedules: list[Schedule] = [schedule for schedule, _ in built]
         image = directory / "image.elf"
         (directory / "image.ld").write_text(_SCRIPT)

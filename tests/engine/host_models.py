@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,15 +84,16 @@ def generate_units(
     directory: Path,
     patches: Sequence[PatchPlan | None] = (),
     instruction_sets: Sequence[InstructionSet] = (),
+    choose: Callable[[Schedule], Schedule] = lambda schedule: schedule,
 ) -> tuple[list[tuple[Schedule, GeneratedModel]], list[Path]]:
     """Generate several graphs for one image: model `i` has the prefix `m<i>_` before its external names.
 
-    `patches` and `instruction_sets` have one entry per graph, or none.
+    `patches` and `instruction_sets` have one entry per graph, or none; `choose` may exchange kernels.
 
     Returns:
         What was generated, and the C files to compile, kernels included.
     """
-    schedules = lowered(graphs, patches, instruction_sets)
+    schedules = [choose(schedule) for schedule in lowered(graphs, patches, instruction_sets)]
     models, units = write_units([(schedule, guarded_arena(schedule)) for schedule in schedules], directory)
     return list(zip(schedules, models, strict=True)), [*units, *kernel_sources(models)]
 
@@ -102,9 +103,10 @@ def build_models(
     directory: Path,
     patches: Sequence[PatchPlan | None] = (),
     instruction_sets: Sequence[InstructionSet] = (),
+    choose: Callable[[Schedule], Schedule] = lambda schedule: schedule,
 ) -> list[HostModel]:
     """Generate and compile several graphs into one shared library: the portable forms of their kernels."""
-    built, sources = generate_units(graphs, directory, patches, instruction_sets)
+    built, sources = generate_units(graphs, directory, patches, instruction_sets, choose)
     library = directory / "models.so"
     sanitizers = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
     zig("-shared", "-fPIC", "-O1", *sanitizers, *WARNINGS, f"-I{INCLUDE}", "-o", library, *sources)

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -53,10 +53,11 @@ class SanitizedModels:
         patches: Sequence[PatchPlan | None] = (),
         kernels: Path | None = None,
         instruction_sets: Sequence[InstructionSet] = (),
+        choose: Callable[[Schedule], Schedule] = lambda schedule: schedule,
     ) -> None:
         compiler = sanitizing_compiler()
         assert compiler is not None
-        self.schedules = lowered(graphs, patches, instruction_sets)
+        self.schedules = [choose(schedule) for schedule in lowered(graphs, patches, instruction_sets)]
         self._executable = folder / "models"
         sources: set[str] = set()
         tables = []

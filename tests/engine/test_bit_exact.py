@@ -33,7 +33,9 @@ def test_random_networks(random_models: list[HostModel]) -> None:
 
 
 def test_random_networks_cover_the_catalogue(random_models: list[HostModel]) -> None:
-    assert set().union(*(model.schedule.variants for model in random_models)) == set(CATALOGUE)
+    assert set().union(*(model.schedule.variants for model in random_models)) == {
+        variant.name for variant in CATALOGUE.values() if not variant.for_speed
+    }
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from tinynas.latency import with_random_constants
 from tinynas.lowering import InstructionSet, Schedule, lower
 from tinynas.memory import plan_arena
 from tinynas.targets import CORES, Core
-from tinynas.testing.layers import LayerImage, check_layers, layer_of
+from tinynas.testing.layers import LayerImage, check_layers, for_speed, layer_of
 
 Layer = Callable[[GraphBuilder], int]
 _FAST = ("tn_dot_params", "tn_depthwise_planar_params")
@@ -72,6 +72,7 @@ def test_layers_within_the_limits(core: str, tmp_path: Path) -> None:
     layers = _layers()
     schedules = {name: _lowered(graph, core) for name, graph in layers.items()}
     images = [layer_of(name, schedule) for name, schedule in schedules.items()]
+    images += [layer_of(f"{name} for speed", for_speed(schedule)) for name, schedule in schedules.items()]
     results = list(check_layers(LayerImage(images, CORES[core], load_toolchain("zig"), tmp_path / "image")))
     assert [f"{result.description}: {result}" for result in results if not result.passed] == []
     portable = {"conv_2d", "depthwise_conv_2d"}
@@ -144,7 +145,7 @@ class _OneFileUnoptimized:
     [
         *(("cortex-m0plus", source) for source in ("packed_tiles.c", "conv_1x1_packed.c")),
         *(("cortex-m0plus", source) for source in ("depthwise_half_planes.c", "depthwise_conv_2d_half_planes_3x3.c")),
-        *(("cortex-m4f", source) for source in ("dot_tiles.c", "conv_1x1.c")),
+        *(("cortex-m4f", source) for source in ("dot_tiles.c", "conv_1x1.c", "pixel_columns.c")),
         *(("cortex-m4f", source) for source in ("depthwise_plane.c", "depthwise_conv_2d_3x3.c")),
     ],
 )

@@ -17,6 +17,7 @@ from tinynas.engine import MissingConstantsError, ModelInfo, generate
 from tinynas.graph import DType, Graph, GraphBuilder, Quantization
 from tinynas.lowering import CATALOGUE, InstructionSet, PatchPlan, UnsupportedGraphError, lower
 from tinynas.memory import plan_arena
+from tinynas.testing.layers import for_speed
 
 
 def classifier() -> Graph:
@@ -36,8 +37,9 @@ def write(graph: Graph, folder: Path, info: ModelInfo | None = None) -> str:
 def test_constant_bytes_are_what_the_object_file_holds(tmp_path: Path) -> None:
     seen: set[str] = set()
     graphs = [constant_operands(), depthwise_planes(), *random_graphs(range(40))]
-    for i, (graph, core) in enumerate(itertools.product(graphs, InstructionSet)):
-        schedule = lower(graph, instruction_set=core)
+    schedules = [lower(graph, instruction_set=core) for graph, core in itertools.product(graphs, InstructionSet)]
+    schedules += [for_speed(schedule) for schedule in schedules]
+    for i, schedule in enumerate(schedules):
         if schedule.variants <= seen:
             continue  # for the sake of time
         seen |= schedule.variants

@@ -11,11 +11,12 @@ from emulated_counts import EmulatedModels
 
 from tinynas.graph import DType, Graph, GraphBuilder, Padding
 from tinynas.latency import with_random_constants
+from tinynas.testing.layers import for_speed
 
 _NETWORKS = 14
 # Softmax normalizes its sum bit by bit; everything else runs the same loops whatever the data. Whether a window is
 # inside the input is found side by side, and the comparisons that this takes are not counted one by one.
-_TOLERANCE = {"softmax": 5e-3, "conv_2d_im2col": 5e-3}
+_TOLERANCE = {"softmax": 5e-3, "conv_2d_im2col": 5e-3, "conv_2d_im2col_expanded": 5e-3}
 _EXACT = 1e-9
 
 
@@ -70,16 +71,23 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> EmulatedModels:
     return EmulatedModels([_network(seed) for seed in range(_NETWORKS)], tmp_path_factory.mktemp("emulated"))
 
 
+@pytest.fixture(scope="module")
+def models_for_speed(tmp_path_factory: pytest.TempPathFactory) -> EmulatedModels:
+    graphs = [_network(seed) for seed in range(_NETWORKS)]
+    return EmulatedModels(graphs, tmp_path_factory.mktemp("for_speed"), choose=for_speed)
+
+
 Samples = dict[str, list[tuple[dict[str, float], int]]]
 
 
 @pytest.fixture(scope="module")
-def samples(models: EmulatedModels) -> Samples:
+def samples(models: EmulatedModels, models_for_speed: EmulatedModels) -> Samples:
     """Features and instructions of every step, by variant."""
     found: Samples = {}
-    for index, schedule in enumerate(models.schedules):
-        for step, count in zip(schedule.steps, models.count(index, seed=index), strict=True):
-            found.setdefault(step.variant, []).append((dict(step.features), count))
+    for image in (models, models_for_speed):
+        for index, schedule in enumerate(image.schedules):
+            for step, count in zip(schedule.steps, image.count(index, seed=index), strict=True):
+                found.setdefault(step.variant, []).append((dict(step.features), count))
     return found
 
 

@@ -16,6 +16,7 @@ from tinynas.graph.reference import execute
 from tinynas.lowering import CATALOGUE, InstructionSet, PatchError, PatchPlan, lower
 from tinynas.targets import resource_path
 from tinynas.testing import random_input
+from tinynas.testing.layers import for_speed
 
 pytestmark = pytest.mark.skipif(
     sanitizing_compiler() is None, reason="no compiler on this machine links AddressSanitizer (Debian: gcc)"
@@ -62,7 +63,19 @@ def test_random_networks(tmp_path: Path) -> None:
     for_armv6m = [*random_graphs(range(10)), *_depthwise_networks()]
     instruction_sets = [InstructionSet.DSP] * len(networks) + [InstructionSet.ARMV6M] * len(for_armv6m)
     models = SanitizedModels([*networks, *for_armv6m], tmp_path, instruction_sets=instruction_sets)
-    assert set().union(*(schedule.variants for schedule in models.schedules)) == set(CATALOGUE)
+    assert set().union(*(schedule.variants for schedule in models.schedules)) == {
+        variant.name for variant in CATALOGUE.values() if not variant.for_speed
+    }
+    _check(models, seed=1)
+
+
+def test_kernels_for_speed(tmp_path: Path) -> None:
+    networks = random_graphs(range(20))
+    instruction_sets = [*([InstructionSet.DSP] * len(networks)), *([InstructionSet.ARMV6M] * len(networks))]
+    models = SanitizedModels([*networks, *networks], tmp_path, instruction_sets=instruction_sets, choose=for_speed)
+    assert set().union(*(schedule.variants for schedule in models.schedules)) >= {
+        variant.name for variant in CATALOGUE.values() if variant.for_speed
+    }
     _check(models, seed=1)
 
 

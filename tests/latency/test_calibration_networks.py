@@ -14,18 +14,30 @@ from tinynas.latency import (
     fit_latency,
     random_network,
 )
-from tinynas.lowering import CATALOGUE, Schedule, lower
+from tinynas.lowering import CATALOGUE, InstructionSet, Schedule, lower
 from tinynas.memory import NativeMemoryModel
 from tinynas.targets import load_board
 
 
 @pytest.fixture(scope="module")
 def schedules() -> list[Schedule]:
-    return [lower(graph) for graph in calibration_networks(16)]
+    return calibration_networks(16)
 
 
 def test_every_variant_of_the_catalogue_is_measured(schedules: list[Schedule]) -> None:
-    assert {step.variant for schedule in schedules for step in schedule.steps} == set(CATALOGUE)
+    variants = {v.name for v in CATALOGUE.values() if InstructionSet.DSP in v.instruction_sets}
+    assert {step.variant for schedule in schedules for step in schedule.steps} == variants
+
+
+def test_kernels_are_measured_where_the_local_rule_has_others(schedules: list[Schedule]) -> None:
+    local = [lower(schedule.graph) for schedule in schedules]
+    assert 0 < sum(schedule == other for schedule, other in zip(schedules, local, strict=True)) < len(schedules)
+    instead = {
+        (local.variant, step.variant)
+        for schedule in schedules
+        for step, local in zip(schedule.steps, lower(schedule.graph).steps, strict=True)
+    }
+    assert {("conv_1x1", "conv_2d_im2col"), ("depthwise_conv_2d_3x3", "depthwise_conv_2d_planar")} <= instead
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -34,8 +46,8 @@ def test_a_board_of_12_kb_measures_every_variant_often_enough(seed: int) -> None
     memory = NativeMemoryModel.for_board(load_board("nucleo-f303k8"), "zig")
     networks = calibration_networks(4, fits=lambda schedule: memory.fits(schedule).fits is True, seed=seed)
     assert len(networks) < 40
-    steps = [step for graph in networks for step in lower(graph).steps]
-    for variant in CATALOGUE:
+    steps = [step for schedule in networks for step in schedule.steps]
+    for variant in (v.name for v in CATALOGUE.values() if InstructionSet.DSP in v.instruction_sets):
         features = [step.features for step in steps if step.variant == variant]
         rows = np.array([[f[name] / sum(f.values()) for name in features[0]] for f in features])
         rows /= np.maximum(np.linalg.norm(rows, axis=0), 1e-12)
@@ -53,7 +65,7 @@ def test_the_same_seed_gives_the_same_networks() -> None:
 def test_only_networks_that_fit_are_chosen() -> None:
     chosen = calibration_networks(4, fits=lambda schedule: len(schedule.steps) <= 13)
     assert len(chosen) >= 4
-    assert all(len(lower(graph).steps) <= 13 for graph in chosen)
+    assert all(len(schedule.steps) <= 13 for schedule in chosen)
     assert len(diverse_networks(4)) == 4
     assert calibration_networks(2, fits=lambda schedule: False) == []
 
@@ -66,7 +78,7 @@ def test_limits_bound_the_layers() -> None:
 
 
 def test_constants_are_complete_and_quantized() -> None:
-    for graph in calibration_networks(4):
+    for graph in (schedule.graph for schedule in calibration_networks(4)):
         validate(graph)
         for tensor in graph.tensors:
             assert tensor.quantization is not None

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from tinynas.cli import main
-from tinynas.formats import write_tflite
+from tinynas.engine import Alternative, ChosenKernels, KernelChoice
+from tinynas.formats import read_tflite, write_tflite
 from tinynas.graph import DType, GraphBuilder
 from tinynas.latency import with_random_constants
+from tinynas.lowering import lower, with_variants
 from tinynas.pipeline import export_winner, write_report
-from tinynas.pipeline._winner import RESULT_FORMAT, ResultFormatError, read_result
+from tinynas.pipeline._kernel_choice import kernels_json
+from tinynas.pipeline._winner import RESULT_FORMAT, ResultFormatError, read_result, schedule_of_winner
 
 
 def _result() -> dict[str, Any]:
@@ -71,6 +74,52 @@ def test_a_result_that_names_no_patches_has_none(numbered: bool, run_directory: 
     _write(run_directory, _result() | ({"format": RESULT_FORMAT} if numbered else {}))
     assert "Memory of the winner" in write_report(run_directory).read_text()
     assert export_winner(run_directory, run_directory / "c")["format"] == "c"
+
+
+def test_the_kernels_of_the_winner_are_kept_with_their_reasons(run_directory: Path) -> None:
+    graph = read_tflite(run_directory / "winner.tflite")
+    schedule = lower(graph)
+    reason = "conv_2d: 1,000 instructions fewer than conv_2d_im2col for 400 bytes of flash"
+    chosen = ChosenKernels(
+        with_variants(schedule, {0: "conv_2d"}, {0: reason}),
+        (KernelChoice((0,), "stem", "conv_2d", "conv_2d_im2col", reason, (Alternative("conv_2d", 9, 8, 7, 6, ""),)),),
+        unit="instructions",
+        saved_ticks=1000,
+        extra_flash_bytes=400,
+        gap_ticks=0,
+    )
+    result = _result()
+    result["winner"]["kernels"] = kernels_json(chosen)
+    _write(run_directory, result)
+    kept = read_result(run_directory)
+    assert kept is not None
+    assert schedule_of_winner(kept, graph) == chosen.schedule
+    report = write_report(run_directory).read_text()
+    assert "Kernels of the winner" in report
+    assert "1 of 1 layers have another kernel than by the local rule: 1,000 instructions fewer for 400 bytes" in report
+    export_winner(run_directory, run_directory / "c")
+    text = (run_directory / "c" / "model.c").read_text()
+    assert f" * {reason} */\n    STEP(conv_2d);" in text
+
+
+@pytest.mark.parametrize(("step", "variant"), [(0, "conv_9x9"), (7, "conv_2d")])
+def test_kernels_of_another_version_are_one_line(
+    step: int, variant: str, run_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = _result()
+    layer = {"steps": [step], "name": "stem", "variant": variant, "local": variant, "reason": "", "alternatives": []}
+    result["winner"]["kernels"] = {
+        "unit": None,
+        "saved_ticks": 0,
+        "extra_flash_bytes": None,
+        "gap_ticks": 0,
+        "layers": [layer],
+    }
+    _write(run_directory, result)
+    with pytest.raises(SystemExit) as done:
+        main(["export", str(run_directory), str(run_directory / "c")])
+    assert done.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

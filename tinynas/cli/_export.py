@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tinynas.cli._options import JsonOption, Kernels
+from tinynas.cli._options import JsonOption, Kernels, Toolchain
 from tinynas.cli._output import emit
 
 
@@ -20,6 +20,19 @@ def export(
     ] = False,
     kernels: Annotated[
         Kernels | None, typer.Option(help="With --offline-plan: the kernels that it is for; default: reference.")
+    ] = None,
+    board: Annotated[
+        str | None,
+        typer.Option("--board", "-b", help="C project of a model: choose its kernels for this board and its flash."),
+    ] = None,
+    toolchain: Annotated[
+        Toolchain | None, typer.Option(help="With --board: the compiler that will build it; default: zig.")
+    ] = None,
+    reserve_flash: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="BYTES", help="With --board: flash that your application needs beside the network."
+        ),
     ] = None,
     prefix: Annotated[
         str, typer.Option(metavar="NAME", help="C project: what names begin with, where several networks meet.")
@@ -35,6 +48,8 @@ def export(
 
     if kernels is not None and not offline_plan:
         raise ExportError("--kernels goes with --offline-plan: our engine brings its own")
+    if board is None and (toolchain is not None or reserve_flash is not None):
+        raise ExportError("--toolchain and --reserve-flash go with --board: without one, no flash is weighed")
     if not source.exists():
         raise ExportError(f"{source}: no such file or directory; give a run or an int8 .tflite model")
     if source.is_file():
@@ -43,9 +58,14 @@ def export(
             out,
             plan_offline=offline_plan,
             kernels="cmsis-nn" if kernels is Kernels.CMSIS_NN else "reference",
+            board_name=board,
+            toolchain=(toolchain or Toolchain.ZIG).value,
+            reserve_flash=reserve_flash or 0,
             prefix=prefix,
             force=force,
         )
+    elif board is not None:
+        raise ExportError("--board takes a .tflite file: a run's winner is exported as it was built and measured")
     elif offline_plan:
         raise ExportError("--offline-plan takes a .tflite file: give the run's winner.tflite")
     else:

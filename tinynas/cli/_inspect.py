@@ -34,14 +34,19 @@ def inspect(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Draw the arena of our engine over time.")
     ] = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="For each layer: the kernels that could run it, what they take, why this one.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say whether a model fits a board, what it needs and what takes how much.
 
     Exit code 1: it does not fit. Where something that decides is unknown (TFLM's own code) the exit code is 0.
     """
-    from tinynas.pipeline import inspect_model
+    from tinynas.pipeline import InspectError, inspect_model
 
+    if why and engine is Engine.TFLM:
+        raise InspectError("--why explains the kernels of our engine: leave out --engine tflm")
     result = inspect_model(
         model,
         board,
@@ -51,7 +56,14 @@ def inspect(
         latency_file=latency,
         plot=plot,
     )
-    emit(result, as_json=as_json, render=lambda console: _render(console, result, board))
+
+    def render(console: Console) -> None:
+        if why:
+            console.print(_kernels_table(result["kernels"]))
+            console.print()
+        _render(console, result, board)
+
+    emit(result, as_json=as_json, render=render)
     if result["fits"] is False:
         raise typer.Exit(1)
 
@@ -94,6 +106,8 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
     if latency["predicted_cycles"] is not None:
         console.print(f"latency  {latency['predicted_cycles']:,.0f} cycles, {latency['predicted_ms']:.1f} ms")
     console.print(f"  {latency['basis']}")
+    if result["kernels"] is not None:
+        console.print(f"kernels  {_kernels_summary(result['kernels'])}")
     peak = result["memory"]["peak"]
     place = f"{short_name(peak['name'])} (#{peak['index']})"
     console.print(f"the arena peaks at {place}: {bytes_text(peak['live_bytes'])} bytes alive", markup=False)
@@ -109,6 +123,49 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
     console.print(f"{verdict[result['fits']]} {board}")
     for reason in result["reasons"]:
         console.print(f"  {reason}")
+
+
+def _kernels_summary(kernels: Mapping[str, Any]) -> str:
+    """What was chosen beyond the local rule, in one line."""
+    changed = [layer for layer in kernels["layers"] if layer["variant"] != layer["local"]]
+    hint = "(--why: the kernel of each layer)"
+    if not changed:
+        return f"by the local rule {hint}"
+    ticks, flash = kernels["saved_ticks"], kernels["extra_flash_bytes"]
+    return (
+        f"{len(changed)} of {len(kernels['layers'])} layers have another one than by the local rule: "
+        f"{abs(ticks):,} {kernels['unit']} {'fewer' if ticks >= 0 else 'more'}, "
+        f"{abs(flash):,} bytes of flash {'more' if flash >= 0 else 'less'} {hint}"
+    )
+
+
+def _kernels_table(kernels: Mapping[str, Any]) -> Table:
+    """Each layer with the kernels that could execute it: first the chosen one, with the reason."""
+    from tinynas.graph import short_name
+
+    columns = (
+        "#",
+        "layer",
+        "kernel",
+        kernels["unit"] or "ticks",
+        "constants",
+        "own code",
+        "scratch",
+        "why, or why not",
+    )
+    table = Table(*columns, box=None, pad_edge=False)
+    for column in (0, 3, 4, 5, 6):
+        table.columns[column].justify = "right"
+    for layer in kernels["layers"]:
+        ordered = sorted(layer["alternatives"], key=lambda a: a["variant"] != layer["variant"])
+        for place, a in enumerate(ordered):
+            figures = map(bytes_text, (a["ticks"], a["constant_bytes"], a["code_bytes"], a["scratch_bytes"]))
+            if place == 0:
+                why = layer["reason"].removeprefix(f"{layer['variant']}: ")
+                table.add_row(str(layer["steps"][0]), short_name(layer["name"]), a["variant"], *figures, why)
+            else:
+                table.add_row("", "", f"  {a['variant']}", *figures, f"  {a['note']}")
+    return table
 
 
 def _for_a_moment(sram: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
-"""The engine: from a schedule, its memory plan and its constants to C for the microcontroller."""
+"""The engine: the kernels of a finished network, and from its schedule, plan and constants to C."""
 
+from tinynas.engine._choose_kernels import Alternative, ChosenKernels, KernelChoice, choose_kernels
 from tinynas.engine._constants import MissingConstantsError
 from tinynas.engine._export import export
 from tinynas.engine._generate import GeneratedModel, generate, kernel_sources
@@ -8,10 +9,14 @@ from tinynas.engine._prefix import DEFAULT_PREFIX, PrefixError
 
 __all__ = [
     "DEFAULT_PREFIX",
+    "Alternative",
+    "ChosenKernels",
     "GeneratedModel",
+    "KernelChoice",
     "MissingConstantsError",
     "ModelInfo",
     "PrefixError",
+    "choose_kernels",
     "export",
     "generate",
     "kernel_sources",

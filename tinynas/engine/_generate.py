@@ -37,7 +37,9 @@ _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
     {
         "fully_connected": weighted.fully_connected,
         "conv_1x1": partial(packed.conv_1x1, layout=packed.dot),
+        "conv_1x1_expanded": partial(packed.conv_1x1, layout=packed.dot_expanded),
         "conv_2d_im2col": partial(packed.conv_2d_im2col, layout=packed.dot),
+        "conv_2d_im2col_expanded": partial(packed.conv_2d_im2col, layout=packed.dot_expanded),
         "conv_1x1_packed": partial(packed.conv_1x1, layout=packed.packed),
         "conv_2d_packed": partial(packed.conv_2d_im2col, layout=packed.packed),
         **{v.name: packed.depthwise_conv_2d_half_planes for v in HALF_PLANES},
@@ -85,13 +87,14 @@ class GeneratedModel:
 class _GeneratedStep:
     """What the templates print of one step.
 
-    `memory` says which buffers of the arena it reads and writes. `addresses` are pairs of the member of `model_address`
-    and its initializer: parameters, operands, output, scratch.
+    `memory` says which buffers of the arena it reads and writes, `reason` why it has its kernel, where that was chosen.
+    `addresses` are pairs of the member of `model_address` and its initializer: parameters, operands, output, scratch.
     """
 
     name: str
     comment: str
     memory: str
+    reason: str
     parameters: str
     call: _KernelFunction
     constants: StepConstants
@@ -225,6 +228,7 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
         name=name,
         comment=f"{title}: {kinds} {shapes} -> {_shape(call.output.shape)}{macs}",
         memory=_memory(step, offsets),
+        reason=step.reason,
         parameters=variant.parameters,
         call=_KernelFunction(
             variant.name, variant.symbol, ("constant",) * (1 + len(operands)) + ("arena",) * len(written)

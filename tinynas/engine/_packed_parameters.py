@@ -23,6 +23,7 @@ from tinynas.lowering import (
     KernelCall,
     Plane,
     column_order,
+    column_pairs,
     dense_shape,
     half_plane_of,
     half_row_words,
@@ -137,6 +138,16 @@ def _planes(
 
 def dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     """The stream and the parameters that `tn_dot_tiles` reads: firmware/include/tinynas/dot_tiles.h has the layout."""
+    return _dot(call, name, expanded=False)
+
+
+def dot_expanded(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+    """The same for `tn_dot_tiles_expanded`."""
+    return _dot(call, name, expanded=True)
+
+
+def _dot(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, dict[str, str | int]]:
+    """The stream and the parameters that `tn_dot_tiles` reads: firmware/include/tinynas/dot_tiles.h has the layout."""
     outputs, kernel_height, kernel_width, inputs = dense_shape(call)
     rows = by_output(call).reshape(outputs, kernel_height, kernel_width * inputs).astype(np.int8)
     order = column_order(kernel_width * inputs)
@@ -146,7 +157,12 @@ def dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     first = np.arange(0, outputs, 2)
     first[1:] -= outputs % 2  # of an odd number of channels the second is computed twice
     pair = np.stack((first, first + 1), axis=1)
-    interleaved = columns[pair].transpose(0, 2, 1).reshape(len(pair), -1).view("<u4")
+    of_tiles = columns[pair]
+    if expanded:
+        pairs = of_tiles.astype("<i2").reshape(len(pair), 2, -1, 2).transpose(0, 2, 1, 3)
+    else:
+        pairs = of_tiles.transpose(0, 2, 1)
+    interleaved = pairs.reshape(len(pair), -1).view("<u4")
     scaling = _channels(call, rows.reshape(outputs, -1))
     shifts = (~scaling.shift[pair] & 0xFF) << np.array([0, 8])
     bias = scaling.bias if scaling.general else 2 * scaling.bias
@@ -156,7 +172,7 @@ def dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     )
     return stream.astype(np.uint32), {
         "constants": f"{name}_constants",
-        "pairs": interleaved.shape[1],
+        "pairs": column_pairs(call),
         "output_channels": outputs,
         **output_fields(call),
         "general": scaling.general,

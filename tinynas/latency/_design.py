@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from tinynas.graph import Graph
 from tinynas.latency._probe_networks import probe_networks
 from tinynas.latency._random_constants import with_random_constants
 from tinynas.latency._random_networks import NetworkLimits, random_network
-from tinynas.lowering import DSP_LOWERING, Lowering, Schedule
+from tinynas.lowering import DSP_LOWERING, Lowering, Schedule, exchangeable, layers, with_variants
 
 CANDIDATES_PER_NETWORK = 12
 """Random networks looked at for each one measured."""
@@ -37,12 +37,16 @@ def calibration_networks(
     limits: NetworkLimits | None = None,
     seed: int = 0,
     lowering: Lowering = DSP_LOWERING,
-) -> list[Graph]:
+) -> list[Schedule]:
     """Choose networks to fit a latency model to: `diverse_networks`, and probes of what those cover thinly.
 
     Probes (`_probe_networks`), and more random networks, are added, each time the one that adds most to the variants
     that are still short, until the layers of every variant have the rank that its loop counts reach in all
     candidates, and are at least `OBSERVATIONS_PER_COEFFICIENT` times as many.
+
+    Every network comes as the local rule of lowering executes it, and with other kernels that could take over its
+    layers (`exchangeable`). So kernels that only a finished network may choose are measured, and general ones on the
+    layers where special ones stand before them.
 
     Args:
         count: How many random networks to choose; the number of probes follows from what they leave open.
@@ -52,14 +56,14 @@ def calibration_networks(
         lowering: How networks are lowered for the board.
 
     Returns:
-        Graphs with random weights and quantization, ready to be generated. Fewer where fewer fit.
+        Schedules of graphs with random weights and quantization, ready to be generated. Fewer where fewer fit.
     """
     bounds = limits or NetworkLimits()
     candidates = _random_candidates(count, fits, bounds, seed, lowering)
     chosen = _most_informative(candidates, count)
     probes = _fitting(probe_networks(PROBES_PER_THEME, bounds, seed), fits, seed, lowering)
     chosen += _missing(chosen, [*probes, *(c for c in candidates if c not in chosen)])
-    return [with_random_constants(c.graph, c.seed) for c in chosen]
+    return [c.with_constants() for c in chosen]
 
 
 def diverse_networks(
@@ -69,7 +73,7 @@ def diverse_networks(
     limits: NetworkLimits | None = None,
     seed: int = 0,
     lowering: Lowering = DSP_LOWERING,
-) -> list[Graph]:
+) -> list[Schedule]:
     """Choose random networks that resemble each other little, by greedy D-optimal design.
 
     Of many random networks that fit the board, each round takes the one that adds most to the sum over variants of
@@ -80,16 +84,19 @@ def diverse_networks(
     Arguments and result are those of `calibration_networks`, without its probes.
     """
     chosen = _most_informative(_random_candidates(count, fits, limits or NetworkLimits(), seed, lowering), count)
-    return [with_random_constants(c.graph, c.seed) for c in chosen]
+    return [c.with_constants() for c in chosen]
 
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """A skeleton, the seed of its constants, and what it would measure."""
+    """The schedule of a skeleton, and the seed of its constants."""
 
-    graph: Graph
-    seed: int
     schedule: Schedule
+    seed: int
+
+    def with_constants(self) -> Schedule:
+        """The same with constants: no decision of lowering looks at them."""
+        return replace(self.schedule, graph=with_random_constants(self.schedule.graph, self.seed))
 
 
 def _random_candidates(
@@ -103,8 +110,24 @@ def _random_candidates(
 def _fitting(
     graphs: list[Graph], fits: Callable[[Schedule], bool], first_seed: int, lowering: Lowering
 ) -> list[_Candidate]:
-    candidates = [_Candidate(graph, first_seed + i, lowering(graph)) for i, graph in enumerate(graphs)]
-    return [c for c in candidates if fits(c.schedule)]
+    found = []
+    for seed, graph in enumerate(graphs, first_seed):
+        schedule = lowering(graph)
+        found += [_Candidate(s, seed) for s in (schedule, *_exchanged(schedule, seed))]
+    return [c for c in found if fits(c.schedule)]
+
+
+def _exchanged(schedule: Schedule, seed: int) -> Iterator[Schedule]:
+    """The schedule with other kernels, where there are any: those for speed, and any, all equally likely."""
+    rng = np.random.default_rng(seed)
+    for for_speed in (True, False):
+        variants: dict[int, str] = {}
+        for layer in layers(schedule):
+            others = [v.name for v in exchangeable(schedule, layer)[1:] if v.for_speed or not for_speed]
+            if others:
+                variants |= dict.fromkeys(layer, others[int(rng.integers(len(others)))])
+        if variants:
+            yield with_variants(schedule, variants)
 
 
 def _most_informative(candidates: list[_Candidate], count: int) -> list[_Candidate]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 
 from tinynas.latency._measurement import Unit
-from tinynas.lowering import Schedule
+from tinynas.lowering import Schedule, Step
 
 CALL = "calls"
 """The feature that is 1 for every kernel call; its coefficient is the cost of prologue, set-up and epilogue."""
@@ -145,6 +145,15 @@ class LatencyModel:
         return LatencyPrediction(
             self.unit, total, max(math.floor(total - half), 0.0), float(math.ceil(total + half)), tuple(steps)
         )
+
+    def ticks_of(self, step: Step) -> tuple[float, float] | None:
+        """Predicted ticks of one step and their standard error; None where its kernel or a loop was never measured."""
+        model = self.variants.get(step.variant)
+        if model is None or not model.knows(step.features):
+            return None
+        row = model.row(step.features)
+        ticks = float(model.coefficients @ row)
+        return ticks, math.hypot(model.sigma * ticks, model.standard_error(row))
 
     def _half_width(self, variant: str, row: npt.NDArray[np.float64]) -> float:
         """Half of the 90 % interval of all layers of one variant, whose feature vectors sum to `row`."""

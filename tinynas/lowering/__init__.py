@@ -12,7 +12,8 @@ from tinynas.lowering._depthwise_variants import (
     plane_of,
     row_words,
 )
-from tinynas.lowering._dot_variants import column_order, dense_shape
+from tinynas.lowering._dot_variants import column_order, column_pairs, dense_shape
+from tinynas.lowering._exchange import VariantError, exchangeable, layers, with_variants
 from tinynas.lowering._lower import lower
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering
 from tinynas.lowering._packed_variants import PACKED_BLOCK
@@ -44,15 +45,20 @@ __all__ = [
     "Schedule",
     "Step",
     "UnsupportedGraphError",
+    "VariantError",
     "address_bytes",
     "column_order",
+    "column_pairs",
     "dense_shape",
+    "exchangeable",
     "half_plane_of",
     "half_row_words",
+    "layers",
     "lower",
     "operand_positions",
     "plane_of",
     "reduced_view",
     "row_words",
     "select_variant",
+    "with_variants",
 ]

@@ -29,6 +29,7 @@ CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType(
             packed.CONV_2D_PACKED,
             dot.CONV_1X1,
             dot.CONV_2D_IM2COL,
+            *dot.EXPANDED,
             *depthwise.HALF_PLANES,
             *depthwise.OVERLAPPED,
             *depthwise.PAIRED,

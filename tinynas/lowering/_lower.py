@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes
 from tinynas.lowering._catalogue import UnsupportedGraphError, select_variant
+from tinynas.lowering._exchange import constant_bytes_of
 from tinynas.lowering._geometry import WINDOWED, padding_of, window_of
-from tinynas.lowering._patches import PatchPlan, split_into_patches, step_constant_bytes, step_macs
+from tinynas.lowering._patches import PatchPlan, split_into_patches, step_macs
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._storage import BandTensor, PlannedStep, assign_storage, root_of
 from tinynas.lowering._variants import MAX_DIMENSION, InstructionSet, KernelCall
@@ -68,7 +69,7 @@ def lower(
             macs=step_macs(p),
             padding=p.call.padding,
             scratch_bytes=p.variant.scratch_bytes(p.call),
-            constant_bytes=step_constant_bytes(p, i),
+            constant_bytes=constant_bytes_of(p.variant, p.call, p.band, i),
             features=features[id(p.call)],
             band=p.band,
             shrinks=p.variant.shrinks(p.call),

@@ -17,12 +17,11 @@ from dataclasses import dataclass, replace
 
 from tinynas.errors import UsageError
 from tinynas.graph import Graph, OpKind, op_macs
-from tinynas.lowering._addresses import address_bytes
 from tinynas.lowering._catalogue import select_variant
 from tinynas.lowering._geometry import WINDOWED, window_of
 from tinynas.lowering._schedule import Band
 from tinynas.lowering._storage import BandTensor, PlannedStep, root_of
-from tinynas.lowering._variants import STRUCTURE_BYTES, KernelCall
+from tinynas.lowering._variants import KernelCall
 
 _POINTWISE = frozenset((OpKind.ADD, OpKind.MUL, OpKind.QUANTIZE))
 Rows = tuple[int, int]
@@ -93,18 +92,6 @@ def step_macs(planned: PlannedStep) -> int:
         return macs
     first, end = planned.band.rows
     return macs * (end - first) // planned.call.graph.tensors[planned.output].shape[1]
-
-
-def step_constant_bytes(planned: PlannedStep, index: int) -> int:
-    """Flash of a step's own constants: patches share weights and tables, and those of one shape their structure.
-
-    Every step has its own addresses.
-    """
-    addresses = address_bytes(planned.variant, planned.call)
-    if planned.band is None or planned.band.weights_step == index:
-        return addresses + planned.variant.constant_bytes(planned.call)
-    structure = STRUCTURE_BYTES[planned.variant.parameters] if planned.band.parameters_step == index else 0
-    return addresses + structure
 
 
 def _alone(planned: PlannedStep) -> PlannedStep:

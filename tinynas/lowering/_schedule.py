@@ -61,7 +61,8 @@ class Step:
     folded in. `scratch_bytes` live during this step only and belong to the memory plan. `features` are the loop
     counts of the kernel that explain its instructions (see the variant's documentation). `band` is set where the step
     computes a band of rows only; MACs, features and padding are then those of the band. Where it `shrinks`, its output
-    lies at one end of its first input.
+    lies at one end of its first input. `reason` says in one line why it has this variant, where that was chosen for the
+    network as a whole; it is empty where the local rule alone decided.
     """
 
     index: int
@@ -79,6 +80,7 @@ class Step:
     features: Mapping[str, float] = field(default_factory=dict)
     band: Band | None = None
     shrinks: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tinynas.memory._image import Image
@@ -42,10 +41,10 @@ class FirmwareLayout:
         """Variants that the fitted model has no code for."""
         return sorted(variants - set(self._kernels.entry_of))
 
-    def flash_bytes(self, steps: Mapping[str, int], constant_bytes: int) -> int:
+    def flash_bytes(self, variants: frozenset[str], calls: int, constant_bytes: int) -> int:
         """From the first byte of the code region to the last one used."""
-        code = self._of(frozenset(steps))
-        end, calls = code.text_end, sum(steps.values())
+        code = self._of(variants)
+        end = code.text_end
         for function in self._kernels.generated:
             end = align(end, function.alignment) + function.base_bytes + function.step_bytes * calls
         end = align(end, CONSTANTS_ALIGNMENT) + code.rodata_bytes + constant_bytes

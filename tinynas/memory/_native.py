@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinynas.lowering import Schedule
 from tinynas.memory._block_cost import BlockCost, block_cost, combine
-from tinynas.memory._firmware_layout import ARENA_END_ALIGNMENT, FirmwareLayout
+from tinynas.memory._firmware_layout import ARENA_END_ALIGNMENT, CONSTANTS_ALIGNMENT, FirmwareLayout
 from tinynas.memory._model_files import (
     KernelMemory,
     MemoryModelFileError,
@@ -101,13 +101,41 @@ class NativeMemoryModel:
     def flash_of(self, cost: BlockCost, reserve: Reserve | None = None) -> FlashUsage:
         """As `flash`, for the combined cost of a network's blocks."""
         self._require_known(cost)
-        total = self._layout.flash_bytes(cost.steps, cost.constant_bytes)
+        total = self._flash_bytes(cost)
         return FlashUsage(
             weights_bytes=cost.constant_bytes,
             code_bytes=total - cost.constant_bytes,
             total_bytes=total,
             regions=self._regions({self.board.layout.code: total}, reserve),
         )
+
+    def unknown_variants(self, variants: frozenset[str]) -> frozenset[str]:
+        """Those that the model has no code for."""
+        return frozenset(self._layout.unknown_variants(variants))
+
+    def room_for_constants(self, variants: frozenset[str], calls: int, reserve: Reserve | None = None) -> int:
+        """The most bytes of constants, in whole words, that `fits` accepts beside the code of some kernels.
+
+        It depends on the set of kernels alone, and never grows with it: what is linked only ever moves up. Negative
+        where their code or their stack is too much by itself.
+
+        Args:
+            variants: The kernels that are linked, all known.
+            calls: Steps of the network.
+            reserve: What the user keeps for herself.
+        """
+        layout = self.board.layout
+        available = self.board.code_region.size_bytes - self.flash_margin_bytes
+        available -= 0 if reserve is None else reserve.flash_bytes
+        if self._layout.stack_bytes(variants) > layout.stack_bytes:
+            return -1
+        room = (available - self._layout.flash_bytes(variants, calls, 0)) // CONSTANTS_ALIGNMENT * CONSTANTS_ALIGNMENT
+        # What lies behind the constants may be aligned more than they are.
+        while self._layout.flash_bytes(variants, calls, room + CONSTANTS_ALIGNMENT) <= available:
+            room += CONSTANTS_ALIGNMENT
+        while room >= 0 and self._layout.flash_bytes(variants, calls, room) > available:
+            room -= CONSTANTS_ALIGNMENT
+        return room
 
     @property
     def flash_margin_bytes(self) -> int:
@@ -136,7 +164,7 @@ class NativeMemoryModel:
         if unknown:
             return Verdict(None, (f"the memory model has no code for {', '.join(unknown)}: regenerate it",), ())
         used = self._layout.sram_used(cost.arena_bytes)
-        used[self.board.layout.code] = self._layout.flash_bytes(cost.steps, cost.constant_bytes)
+        used[self.board.layout.code] = self._flash_bytes(cost)
         regions = self._regions(used, reserve)
         margin = self._layout.flash_margin_bytes
         reasons = [reason for r in regions if (reason := self._shortage(r, margin))]
@@ -156,6 +184,9 @@ class NativeMemoryModel:
         if region.name == self.board.layout.code and missing + margin > 0:
             return f"{needs} {region.used_bytes:,} give or take {margin}: too close to tell without linking"
         return None
+
+    def _flash_bytes(self, cost: BlockCost) -> int:
+        return self._layout.flash_bytes(frozenset(cost.steps), sum(cost.steps.values()), cost.constant_bytes)
 
     def _require_known(self, cost: BlockCost) -> None:
         unknown = self._layout.unknown_variants(frozenset(cost.steps))

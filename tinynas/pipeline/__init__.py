@@ -7,7 +7,7 @@ from tinynas.pipeline._costs import CostModel, NetworkCost
 from tinynas.pipeline._deployment import Deployment, deploy
 from tinynas.pipeline._export_winner import ExportError, export_model, export_winner
 from tinynas.pipeline._fetch_data import fetch_data
-from tinynas.pipeline._inspect_model import inspect_model
+from tinynas.pipeline._inspect_model import InspectError, inspect_model
 from tinynas.pipeline._measure_model import MeasurementInputError, measure_model
 from tinynas.pipeline._measurement import NetworkMeasurement, measure, random_inputs
 from tinynas.pipeline._progress import Progress, SilentProgress
@@ -21,7 +21,7 @@ __all__ = [
     "CostModel",
     "Deployment",
     "ExportError",
-    "Lowering",
+    "InspectError",
     "MeasurementInputError",
     "NetworkCost",
     "NetworkMeasurement",

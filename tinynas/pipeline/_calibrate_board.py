@@ -12,7 +12,6 @@ from typing import Any
 
 from tinynas import __version__
 from tinynas.errors import ExternalError
-from tinynas.graph import Graph
 from tinynas.latency import (
     InferenceMeasurement,
     LatencyModel,
@@ -155,20 +154,20 @@ def _write(path: Path, document: dict[str, Any]) -> None:
 
 
 def _measure_all(
-    title: str, graphs: Sequence[Graph], board: Board, port: str | None, toolchain: str, watch: Progress
+    title: str, schedules: Sequence[Schedule], board: Board, port: str | None, toolchain: str, watch: Progress
 ) -> list[_Measured]:
-    if not graphs:
+    if not schedules:
         raise ExternalError(f"no calibration network fits {board.name}: its memory is too small to calibrate")
-    watch.begin(title, len(graphs))
+    watch.begin(title, len(schedules))
     found = []
-    for index, graph in enumerate(graphs):
+    for index, schedule in enumerate(schedules):
         with tempfile.TemporaryDirectory(prefix="tinynas-calibrate-") as scratch:
-            deployment = deploy(graph, board, Path(scratch), toolchain=toolchain)
+            deployment = deploy(schedule.graph, board, Path(scratch), toolchain=toolchain, schedule=schedule)
             if port is not None:
                 flash(board, deployment.firmware.elf)
             measured = measure(deployment, board, random_inputs(deployment.schedule, 1, index), port=port)
         if measured.mismatches:
-            raise ExternalError(f"network {graph.name!r} on {board.name} differs from the reference executor")
+            raise ExternalError(f"network {schedule.graph.name!r} on {board.name} differs from the reference executor")
         found.append(_Measured(deployment.schedule, measured))
         watch.advance(index + 1)
     watch.end(f"{len(found)} networks, every output equal to the reference")

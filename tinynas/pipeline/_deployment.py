@@ -8,7 +8,7 @@ from pathlib import Path
 from tinynas.boards import Firmware, ToolchainError, build_firmware, load_toolchain
 from tinynas.engine import GeneratedModel, ModelInfo, generate
 from tinynas.graph import DType, Graph
-from tinynas.lowering import Lowering, PatchPlan, Schedule, UnsupportedGraphError
+from tinynas.lowering import Lowering, Schedule, UnsupportedGraphError
 from tinynas.memory import MemoryPlan, NativeMemoryModel, plan_arena
 from tinynas.targets import Board, Reserve
 
@@ -35,8 +35,7 @@ def deploy(
     info: ModelInfo | None = None,
     toolchain: str = "zig",
     reserve: Reserve | None = None,
-    lowering: Lowering | None = None,
-    patches: PatchPlan | None = None,
+    schedule: Schedule | None = None,
 ) -> Deployment:
     """Build the firmware that runs `graph` on `board`.
 
@@ -47,17 +46,16 @@ def deploy(
         info: what the generated header says beside the graph.
         toolchain: "zig" or "gcc".
         reserve: memory to leave free for the user's application; the linker enforces it.
-        lowering: how the graph becomes a schedule; None for how it does on the board.
-        patches: which first layers run in patches.
+        schedule: how the graph is executed; None for the local rule of lowering for the board.
 
     Raises:
         UnsupportedGraphError: the engine cannot execute the graph.
-        PatchError: the first layers cannot run in these patches.
         DoesNotFitError: the linker says so.
         ToolchainError: the compiler is missing or failed.
         NoFirmwareError: the board has no firmware.
     """
-    schedule = (lowering or Lowering.for_core(board.core))(graph, patches)
+    if schedule is None:
+        schedule = Lowering.for_core(board.core)(graph)
     if len(schedule.inputs) != 1 or len(schedule.outputs) != 1:
         raise UnsupportedGraphError(
             f"model {graph.name!r} has {len(schedule.inputs)} inputs and {len(schedule.outputs)} outputs; "

@@ -19,11 +19,13 @@ from tinynas.formats import (
     write_onnx,
 )
 from tinynas.graph import Graph
-from tinynas.lowering import Lowering, Schedule
+from tinynas.lowering import DSP_LOWERING, Lowering, Schedule
 from tinynas.memory import embedded_code, plan_arena
 from tinynas.memory.tflm import FileTensors, Kernels, TflmMemoryModel, TflmUnsupportedError, offline_plan
 from tinynas.pipeline._atomic import write_atomically
+from tinynas.pipeline._kernel_choice import choose_for_board
 from tinynas.pipeline._winner import read_result, schedule_of_winner
+from tinynas.targets import Reserve, load_board
 
 
 class ExportError(UsageError):
@@ -71,6 +73,9 @@ def export_model(
     *,
     plan_offline: bool = False,
     kernels: Kernels = "reference",
+    board_name: str | None = None,
+    toolchain: str = "zig",
+    reserve_flash: int = 0,
     prefix: str = DEFAULT_PREFIX,
     force: bool = False,
 ) -> dict[str, Any]:
@@ -82,6 +87,10 @@ def export_model(
             the generated C, the kernels it needs and a Makefile.
         plan_offline: store the plan; goes with a `.tflite` and is the only change that one can get.
         kernels: whose scratch the plan is for.
+        board_name: the board that the C project is for, by name or file: its kernels are chosen for that core, and for
+            the flash that is left there. None for the kernels of cores with DSP instructions, by the local rule.
+        toolchain: with a board, whose code sizes and instructions count: "zig" or "gcc".
+        reserve_flash: with a board, bytes of its flash that the application keeps for itself.
         prefix: of the C project's names.
         force: replace what is there.
 
@@ -101,11 +110,19 @@ def export_model(
             f"{out}: --offline-plan goes with a .tflite file, and a .tflite file with --offline-plan; without it, name "
             "a folder for the C project"
         )
+    if plan_offline and board_name is not None:
+        raise ExportError("--board goes with a folder for the C project: TFLM brings its own kernels")
     _require_c_project(out, prefix)
     _require_free(out, force)
-    if not plan_offline:
-        return _c_project(Lowering()(graph), out, ModelInfo(model.stem), prefix)
-    return _planned(model, graph, out, kernels)
+    if plan_offline:
+        return _planned(model, graph, out, kernels)
+    if board_name is None:
+        schedule = DSP_LOWERING(graph)
+    else:
+        board = load_board(board_name)
+        local = Lowering.for_core(board.core)(graph)
+        schedule = choose_for_board(local, board, toolchain, Reserve(flash_bytes=reserve_flash)).schedule
+    return _c_project(schedule, out, ModelInfo(model.stem), prefix)
 
 
 def _planned(model: Path, graph: Graph, out: Path, kernels: Kernels) -> dict[str, Any]:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tinynas.engine import ChosenKernels, choose_kernels
 from tinynas.errors import UsageError
 from tinynas.formats import OFFLINE_PLAN_METADATA, read_metadata, read_offline_plan, read_tflite, tensor_table
 from tinynas.graph import Graph, count_macs, count_params, op_macs
-from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
+from tinynas.latency import LatencyModel
 from tinynas.lowering import Lowering, Schedule
-from tinynas.memory import NativeMemoryModel, RegionUsage, firmware_hash, live_ranges, plan_arena
+from tinynas.memory import NativeMemoryModel, RegionUsage, live_ranges, plan_arena
 from tinynas.memory.tflm import FileTensors, TflmMemoryModel, TflmSram, offline_plan
 from tinynas.pipeline._atomic import write_atomically
+from tinynas.pipeline._kernel_choice import kernels_json, load_latency
 from tinynas.pipeline._memory_view import arena_timeline, memory_advice
 from tinynas.targets import Board, load_board
-
-logger = logging.getLogger(__name__)
 
 _NO_LATENCY = dict.fromkeys(
     (
@@ -66,36 +65,22 @@ def inspect_model(
         raise InspectError(f"cannot draw {plot}: there is no folder {plot.parent}")
     board = load_board(board_name)
     graph = read_tflite(model)
-    if plot is not None:
-        schedule = Lowering.for_core(board.core)(graph)
-        figure = arena_timeline(schedule, plan_arena(schedule), board.arena_region.size_bytes)
-        write_atomically(plot, figure.encode())
     if engine == "tflm":
         return _inspect_tflm(model, graph, board, kernels)
-    return _inspect_native(graph, board, toolchain, _latency_model(board, toolchain, latency_file))
-
-
-def _latency_model(board: Board, toolchain: str, path: Path | None) -> LatencyModel | None:
-    """The user's latency model, else the one that ships for the core, if there is one. Warns where it is stale."""
-    again = f"tinynas calibrate --board {board.name}"
-    if path is None:
-        path = latency_model_path(board.core.name, toolchain)
-        again = "make models"
-        if not path.is_file():
-            return None
-    model = load_latency_model(path)
-    if model.provenance.get("firmware_sha256") != firmware_hash():
-        logger.warning(
-            "latency model %s is stale: the firmware's sources or flags have changed since it was fitted; run %s",
-            path.name,
-            again,
-        )
-    return model
-
-
-def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: LatencyModel | None) -> dict[str, Any]:
-    schedule = Lowering.for_core(board.core)(graph)
     memory = NativeMemoryModel.for_board(board, toolchain)
+    latency = load_latency(board, toolchain, latency_file)
+    chosen = choose_kernels(Lowering.for_core(board.core)(graph), memory, latency)
+    if plot is not None:
+        schedule = chosen.schedule
+        figure = arena_timeline(schedule, plan_arena(schedule), board.arena_region.size_bytes)
+        write_atomically(plot, figure.encode())
+    return _inspect_native(graph, board, chosen, memory, latency)
+
+
+def _inspect_native(
+    graph: Graph, board: Board, chosen: ChosenKernels, memory: NativeMemoryModel, latency: LatencyModel | None
+) -> dict[str, Any]:
+    schedule = chosen.schedule
     sram, flash, verdict = memory.sram(schedule), memory.flash(schedule), memory.fits(schedule)
     return {
         "macs": schedule.macs,
@@ -122,6 +107,7 @@ def _inspect_native(graph: Graph, board: Board, toolchain: str, latency: Latency
         "reasons": list(verdict.reasons),
         "ops": _native_ops(schedule),
         "memory": memory_advice(graph, schedule),
+        "kernels": kernels_json(chosen),
     }
 
 
@@ -234,6 +220,7 @@ def _inspect_tflm(model: Path, graph: Graph, board: Board, kernels: str) -> dict
             for index, op in enumerate(graph.ops)
         ],
         "memory": _tflm_advice(graph, tflm, tensors, usage, has_plan=stored is not None),
+        "kernels": None,
     }
 
 

@@ -14,6 +14,7 @@ from tinynas.pipeline._atomic import write_atomically
 from tinynas.pipeline._journal import Record, read_journal
 from tinynas.pipeline._report_sections import (
     architecture_section,
+    kernels_section,
     latency_section,
     memory_section,
     schedules_section,
@@ -71,6 +72,7 @@ def render_report(run_directory: Path) -> str:
         schedules=schedules_section(_read(run_directory, "space-schedules.json")),
         search=search_section(_read(run_directory, "search.json"), result),
         memory=memory_section(run_directory, result),
+        kernels=kernels_section(result),
         latency=latency_section(records, _read(run_directory, "winner/measurement.json")),
         verdicts=[record for record in records if record["kind"] == "verdict"],
         architecture=architecture_section(result),

@@ -103,6 +103,42 @@ def memory_section(run_directory: Path, result: Mapping[str, Any] | None) -> dic
     }
 
 
+def kernels_section(result: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The kernel of each layer of the winner, and why; None for results that are older than the choice."""
+    kernels = None if result is None else result["winner"].get("kernels")
+    if kernels is None:
+        return None
+    rows = [
+        {
+            "name": layer["name"],
+            "variant": layer["variant"],
+            "reason": layer["reason"].removeprefix(f"{layer['variant']}: "),
+            "others": [
+                f"{a['variant']}: {a['note']}" for a in layer["alternatives"] if a["variant"] != layer["variant"]
+            ],
+            "changed": layer["variant"] != layer["local"],
+        }
+        for layer in kernels["layers"]
+    ]
+    changed = sum(row["changed"] for row in rows)
+    summary = (
+        "The search costs every layer with the kernel of a local rule. For the winner, all kernels that could execute "
+        "a layer were compared by predicted ticks under the flash that was left, and none may raise the arena. "
+    )
+    if changed:
+        ticks, flash = kernels["saved_ticks"], kernels["extra_flash_bytes"]
+        summary += (
+            f"{changed} of {len(rows)} layers have another kernel than by the local rule: "
+            f"{abs(ticks):,} {kernels['unit']} {'fewer' if ticks >= 0 else 'more'} for "
+            f"{abs(flash):,} bytes of flash {'more' if flash >= 0 else 'less'}."
+        )
+    else:
+        summary += "The local rule's kernels are the best here."
+    if kernels["gap_ticks"]:
+        summary += f" The comparison ended early: another choice may take up to {kernels['gap_ticks']:,} fewer."
+    return {"summary": summary, "rows": rows, "source": "result.json; `tinynas inspect --why` compares any model"}
+
+
 def latency_section(records: Sequence[Record], winner: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Predicted against measured, per round and for the winner."""
     rounds = [

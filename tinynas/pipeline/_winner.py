@@ -10,6 +10,7 @@ from typing import Any
 from tinynas.errors import UsageError
 from tinynas.graph import Graph
 from tinynas.lowering import InstructionSet, Lowering, PatchPlan, Schedule
+from tinynas.pipeline._kernel_choice import with_kernels
 
 RESULT = "result.json"
 
@@ -54,16 +55,20 @@ def read_result(run_directory: Path) -> dict[str, Any] | None:
 
 
 def schedule_of_winner(result: Mapping[str, Any], graph: Graph) -> Schedule:
-    """The schedule of the winner.
+    """The schedule of the winner, with the kernels that were chosen for it.
 
     Args:
         result: the content of `result.json`.
         graph: the int8 network in `winner.tflite`.
+
+    Raises:
+        VariantError: another version chose a kernel that this one does not have.
     """
-    # Older results name no patches and no instruction set.
-    patches = result["winner"].get("patches")
+    # Older results name no patches, no instruction set and no kernels.
+    patches, kernels = (result["winner"].get(key) for key in ("patches", "kernels"))
     lowering = Lowering(InstructionSet(result["winner"].get("instruction_set", InstructionSet.DSP)))
-    return lowering(graph, None if patches is None else PatchPlan(**patches))
+    schedule = lowering(graph, None if patches is None else PatchPlan(**patches))
+    return schedule if kernels is None else with_kernels(schedule, kernels)
 
 
 def _readable(result: Any) -> bool:

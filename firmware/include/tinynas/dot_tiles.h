@@ -12,6 +12,9 @@
  * second channel's, the first channel's of 2 * j + 1, the second channel's; for either channel twice its bias, the
  * input's zero point folded in, and its multiplier; and the complements of both shifts, in bytes 0 and 1. Where `general` is
  * set, the bias is not doubled. Of an odd number of channels the second is in the first two tiles, and computed twice.
+ *
+ * Expanded weights take two words for each pair of elements: the first channel's weights of elements 2 * j and 2 * j + 1 as
+ * halfwords, then the second channel's. All else is the same.
  */
 #ifndef TINYNAS_DOT_TILES_H
 #define TINYNAS_DOT_TILES_H
@@ -23,6 +26,7 @@ enum { TN_COLUMNS = 4 };
 
 /* `step` is the distance between the outputs of two columns: the output channels, or 0 where all four are the same. */
 void tn_dot_tiles(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step);
+void tn_dot_tiles_expanded(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step);
 
 /* Stores what `count` elements left over of the last four, of which an odd one is paired with zero. Returns the column's
  * next word. */

@@ -42,7 +42,8 @@ typedef struct {
 
 void tn_fully_connected(const tn_fully_connected_params *params, const int8_t *input, int8_t *output);
 
-/* What the dense convolutions share; `dot_tiles.h` has the layout of `constants`, and `packed_tiles.h` that for Armv6-M. */
+/* What the dense convolutions share; `dot_tiles.h` has the layout of `constants`, and `packed_tiles.h` that for Armv6-M. Each
+ * has a second kernel of the same parameters, for weights that are expanded to 16 bits. */
 typedef struct {
     const uint32_t *constants; /* weights, biases and requantization, packed for the kernel */
     int32_t pairs;             /* pairs of elements in a column */
@@ -66,6 +67,7 @@ typedef struct {
 void tn_conv_1x1(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 /* For Armv6-M. */
 void tn_conv_1x1_packed(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+void tn_conv_1x1_expanded(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 
 /* Convolution with any window, stride and padding, without groups and dilation, two output channels at least. Each row of
  * the window takes whole pairs of elements. `scratch` holds four columns, and behind them one row of the window as bytes
@@ -89,6 +91,8 @@ typedef struct {
 void tn_conv_2d_im2col(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 /* For Armv6-M. `scratch` holds four columns, and behind them two rows of the window as bytes where there is padding. */
 void tn_conv_2d_packed(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+void tn_conv_2d_im2col_expanded(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output,
+                                int8_t *scratch);
 
 /* Convolution with any window, stride, dilation, padding and number of groups.
  * Weights [outputs][kernel_height][kernel_width][input_channels / groups]. */

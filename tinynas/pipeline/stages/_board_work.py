@@ -11,7 +11,7 @@ from tinynas.engine import ModelInfo
 from tinynas.errors import ExternalError
 from tinynas.graph import Graph
 from tinynas.latency import InferenceMeasurement, Measurement
-from tinynas.lowering import PatchPlan
+from tinynas.lowering import PatchPlan, Schedule
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._costs import BlockSchedules, CostModel
 from tinynas.pipeline._deployment import Deployment, deploy
@@ -51,9 +51,9 @@ def build_and_measure(
     *,
     folder: str,
     info: ModelInfo | None = None,
-    patches: PatchPlan | None = None,
+    schedule: Schedule | None = None,
 ) -> BuiltNetwork:
-    """Build `graph` for the board, run `inputs`, and journal the predicted beside the real memory.
+    """Build `graph` for the board, as `schedule` or by the local rule, and run `inputs`; journal memory and verdict.
 
     The generated code and the image stay in `folder` of the run directory.
 
@@ -73,7 +73,7 @@ def build_and_measure(
             info=info,
             toolchain=settings.toolchain,
             reserve=reserve,
-            patches=patches,
+            schedule=schedule,
         )
     except DoesNotFitError as error:
         raise VerdictMismatch(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, calibration_networks, fit_latency, from_json, to_json
 from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel, firmware_hash
@@ -46,12 +45,15 @@ def _calibrate(context: RunContext, memory: NativeMemoryModel) -> dict[str, Any]
     count = context.config.measure.calibration_networks
     networks = calibration_networks(count, fits=fits, seed=context.config.seed, lowering=context.lowering)
     context.progress.begin("calibration", len(networks))
-    for index, graph in enumerate(networks):
+    for index, schedule in enumerate(networks):
         name = f"calibration-{index}"
 
-        def measure_one(name: str = name, graph: Graph = graph) -> dict[str, Any]:
-            inputs = random_inputs(context.lowering(graph), 1, context.config.seed)
-            return latency_json(build_and_measure(context, memory, name, graph, inputs, folder=f"candidates/{name}"))
+        def measure_one(name: str = name, schedule: Schedule = schedule) -> dict[str, Any]:
+            inputs = random_inputs(schedule, 1, context.config.seed)
+            built = build_and_measure(
+                context, memory, name, schedule.graph, inputs, folder=f"candidates/{name}", schedule=schedule
+            )
+            return latency_json(built)
 
         documents.append(context.run.once(name, measure_one))
         context.progress.advance(index + 1)

@@ -63,10 +63,10 @@ def _measure(
 
         def measure_one(name: str = name, entry: Scored = entry) -> dict[str, Any]:
             graph = subnet_to_int8(context, chosen, supernet, entry.genotype)
-            inputs = random_inputs(context.lowering(graph), _INPUTS, context.config.seed)
-            patches = patches_of(context, memory, chosen.architecture(entry.genotype))
+            schedule = context.lowering(graph, patches_of(context, memory, chosen.architecture(entry.genotype)))
+            inputs = random_inputs(schedule, _INPUTS, context.config.seed)
             built = build_and_measure(
-                context, memory, name, graph, inputs, folder=f"candidates/{name}", patches=patches
+                context, memory, name, graph, inputs, folder=f"candidates/{name}", schedule=schedule
             )
             document = latency_json(built)
             context.run.journal.append(

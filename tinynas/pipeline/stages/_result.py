@@ -127,6 +127,7 @@ def _winner_facts(
         "sram_high_water_bytes": verified["sram_high_water_bytes"],
         "instruction_set": verified["instruction_set"],
         "patches": verified["patches"],
+        "kernels": verified["kernels"],
         "arena_available_bytes": arena_region["available_bytes"] - beside,
         "readable": chosen.space.decode(contender.genotype),
         "blocks": [

@@ -7,12 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tinynas.engine import ModelInfo
+from tinynas.engine import ModelInfo, choose_kernels
 from tinynas.errors import AnswerIsNo
 from tinynas.graph import Graph, count_macs, count_params
 from tinynas.latency import LatencyModel
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._costs import LatencyLimit
+from tinynas.pipeline._kernel_choice import kernels_json
 from tinynas.pipeline._measure_model import measurement_json
 from tinynas.pipeline._measurement import Int8Array
 from tinynas.pipeline.stages._board_work import BuiltNetwork, build_and_measure, patches_of
@@ -89,6 +90,12 @@ def _verify(
     )
     context.progress.begin(f"verify {contender.label}", len(inputs))
     patches = patches_of(context, memory, contender.architecture)
+    kernels = choose_kernels(
+        context.lowering(graph, patches),
+        memory,
+        load_round_model(context, context.config.search.rounds),
+        context.reserve,
+    )
     built = build_and_measure(
         context,
         memory,
@@ -97,7 +104,7 @@ def _verify(
         inputs,
         folder=contender.folder,
         info=model_info(contender.key, context.data),
-        patches=patches,
+        schedule=kernels.schedule,
     )
     document = {
         **measurement_json(built.deployment, built.measured, context.board),
@@ -120,6 +127,7 @@ def _verify(
         "flash_bytes": built.deployment.firmware.flash_bytes,
         "instruction_set": context.lowering.instruction_set,
         "patches": None if patches is None else asdict(patches),
+        "kernels": kernels_json(kernels),
         "arena_bytes": built.deployment.plan.arena_bytes,
         "macs": count_macs(graph),
         "params": count_params(graph),

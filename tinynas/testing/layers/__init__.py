@@ -2,7 +2,7 @@
 
 from tinynas.testing.layers._check import LayerResult, check_layers, layer_inputs
 from tinynas.testing.layers._image import LayerImage, StatefulKernelError
-from tinynas.testing.layers._layer import Layer, layer_of, random_layer
+from tinynas.testing.layers._layer import Layer, for_speed, layer_of, random_layer
 from tinynas.testing.layers._skeletons import LAYER_KINDS
 from tinynas.testing.layers._units import (
     GUARD,
@@ -21,6 +21,7 @@ __all__ = [
     "LayerResult",
     "StatefulKernelError",
     "check_layers",
+    "for_speed",
     "guarded_arena",
     "guarded_buffers",
     "kernel_sources",

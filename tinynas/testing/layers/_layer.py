@@ -7,7 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinynas.graph import Graph, GraphError, OpKind
-from tinynas.lowering import CATALOGUE, Buffer, InstructionSet, Schedule, UnsupportedGraphError, lower
+from tinynas.lowering import (
+    CATALOGUE,
+    Buffer,
+    InstructionSet,
+    KernelCall,
+    KernelVariant,
+    Schedule,
+    Step,
+    UnsupportedGraphError,
+    address_bytes,
+    lower,
+)
 from tinynas.memory import MemoryPlan
 from tinynas.testing.layers._extremes import ExtremeFiller
 from tinynas.testing.layers._skeletons import LAYER_KINDS, draw_kind, layer_skeleton
@@ -146,14 +157,25 @@ def _with_any_variant(rng: np.random.Generator, schedule: Schedule) -> Schedule:
             steps.append(step)
             continue
         variants = [v for v in CATALOGUE.values() if call.op.kind in v.kinds and v.executes(call)]
-        variant = variants[int(rng.integers(len(variants)))]
-        steps.append(
-            replace(
-                step,
-                variant=variant.name,
-                scratch_bytes=variant.scratch_bytes(call),
-                constant_bytes=variant.constant_bytes(call),
-                features=variant.features(call),
-            )
-        )
+        steps.append(_exchanged(step, call, variants[int(rng.integers(len(variants)))]))
     return replace(schedule, steps=tuple(steps))
+
+
+def for_speed(schedule: Schedule) -> Schedule:
+    """`schedule`, not in patches, with the variants that spend flash for speed wherever they apply."""
+    steps = []
+    for step in schedule.steps:
+        call = schedule.call(step)
+        variants = [v for v in CATALOGUE.values() if v.for_speed and call.op.kind in v.kinds and v.executes(call)]
+        steps.append(_exchanged(step, call, variants[0]) if variants else step)
+    return replace(schedule, steps=tuple(steps))
+
+
+def _exchanged(step: Step, call: KernelCall, variant: KernelVariant) -> Step:
+    return replace(
+        step,
+        variant=variant.name,
+        scratch_bytes=variant.scratch_bytes(call),
+        constant_bytes=variant.constant_bytes(call) + address_bytes(variant, call),
+        features=variant.features(call),
+    )

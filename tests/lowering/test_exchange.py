@@ -1,0 +1,112 @@
+"""Other kernels for steps of a schedule: what follows is computed anew, every tensor stays where it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tinynas.graph import DType, Graph, GraphBuilder
+from tinynas.latency import NetworkLimits, random_network
+from tinynas.lowering import (
+    CATALOGUE,
+    PatchPlan,
+    Schedule,
+    VariantError,
+    address_bytes,
+    exchangeable,
+    layers,
+    lower,
+    with_variants,
+)
+
+
+def network() -> Graph:
+    b = GraphBuilder("network", DType.INT8)
+    x = b.conv_2d(b.input((1, 16, 16, 3)), 8, 3, stride=2, name="stem")
+    x = b.depthwise_conv_2d(x, 3, name="depthwise")
+    x = b.conv_2d(x, 24, 1, name="expand")
+    x = b.depthwise_conv_2d(x, 3, stride=2, name="shrinking")
+    return b.build([b.fully_connected(b.mean(x, name="pool"), 4, name="head")])
+
+
+def names(schedule: Schedule, layer: tuple[int, ...]) -> set[str]:
+    return {variant.name for variant in exchangeable(schedule, layer)}
+
+
+def test_the_kernels_that_could_execute_each_layer() -> None:
+    schedule = lower(network())
+    found = {schedule.steps[layer[0]].name: names(schedule, layer) for layer in layers(schedule)}
+    assert {"conv_2d_im2col", "conv_2d"} <= found["stem"]
+    assert {"conv_1x1", "conv_2d_im2col", "conv_2d"} <= found["expand"]
+    # In place, and in place of a larger input: kernels that cannot do that are out.
+    assert found["depthwise"] == {"depthwise_conv_2d_3x3", "depthwise_conv_2d_planar"}
+    assert schedule.steps[3].shrinks
+    assert found["shrinking"] == {"depthwise_conv_2d_3x3_stride_2", "depthwise_conv_2d_planar"}
+    # Parameters of kernels without weights follow from the shapes.
+    assert found["pool"] == {"mean"}
+
+
+def test_without_sharing_storage_more_kernels_will_do() -> None:
+    schedule = lower(network(), in_place=False)
+    assert {"depthwise_conv_2d", "conv_2d"} <= names(schedule, (1,))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_follows_from_a_kernel_is_computed_anew(seed: int) -> None:
+    schedule = lower(random_network(seed, NetworkLimits(activation_bytes=2400, weight_bytes=2000, layers=10)))
+    for layer in layers(schedule):
+        for variant in exchangeable(schedule, layer):
+            exchanged = with_variants(schedule, dict.fromkeys(layer, variant.name))
+            assert exchanged.buffers == schedule.buffers
+            for index, (step, before) in enumerate(zip(exchanged.steps, schedule.steps, strict=True)):
+                if index not in layer:
+                    assert step == before
+                    continue
+                call = schedule.call(before)
+                assert step.variant == variant.name
+                assert step.scratch_bytes == variant.scratch_bytes(call)
+                assert step.constant_bytes == variant.constant_bytes(call) + address_bytes(variant, call)
+                assert step.features == variant.features(call)
+                assert (step.output_buffer, step.input_buffers, step.shrinks) == (
+                    before.output_buffer,
+                    before.input_buffers,
+                    before.shrinks,
+                )
+            # And back: the local rule's schedule is the same again.
+            back = dict.fromkeys(layer, schedule.steps[layer[0]].variant)
+            assert with_variants(exchanged, back) == schedule
+
+
+def test_layers_in_patches_change_as_a_whole() -> None:
+    schedule = lower(network(), PatchPlan(3, 2))
+    assert layers(schedule)[:3] == ((0, 3), (1, 4), (2, 5))
+    exchanged = with_variants(schedule, dict.fromkeys((2, 5), "conv_2d_im2col"))
+    assert [step.variant for step in exchanged.steps if step.band and step.band.weights_step == 2] == [
+        "conv_2d_im2col",
+        "conv_2d_im2col",
+    ]
+    call = schedule.call(schedule.steps[2])
+    im2col = CATALOGUE["conv_2d_im2col"]
+    assert exchanged.steps[2].constant_bytes == im2col.constant_bytes(call) + address_bytes(im2col, call)
+    # Both patches have one shape: weights and parameters are there, and only the addresses are the second one's own.
+    assert exchanged.steps[5].constant_bytes == address_bytes(im2col, call)
+    with pytest.raises(VariantError, match="steps 2, 5 share their weights and cannot run conv_1x1 and conv_2d_im2col"):
+        with_variants(schedule, {2: "conv_2d_im2col"})
+
+
+def test_reasons_are_kept_with_the_steps() -> None:
+    schedule = with_variants(lower(network()), {2: "conv_2d"}, {2: "conv_2d: for a test"})
+    assert [step.reason for step in schedule.steps] == ["", "", "conv_2d: for a test", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("variants", "message"),
+    [
+        ({0: "conv_9x9"}, "'stem': kernel conv_9x9 cannot take the place of conv_2d_im2col"),
+        ({1: "depthwise_conv_2d"}, "'depthwise': kernel depthwise_conv_2d cannot take the place of"),
+        ({0: "conv_1x1"}, "kernel conv_1x1 cannot"),
+        ({6: "mean"}, "no step 6: the schedule has 6 steps"),
+    ],
+)
+def test_what_cannot_be_exchanged_is_refused(variants: dict[int, str], message: str) -> None:
+    with pytest.raises(VariantError, match=message):
+        with_variants(lower(network()), variants)

@@ -1,0 +1,179 @@
+"""The kernels of a finished network: what flash and scratch buy, and why each was chosen.
+
+The search follows the local rule of lowering, which spends no flash for speed. For a network that is built, all kernels
+that could execute a layer are compared: predicted ticks against code, weights and scratch, under what the board has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tinynas.engine._kernel_candidates import Candidate, Layer, candidates
+from tinynas.engine._kernel_reasons import Explanation, explain
+from tinynas.engine._knapsack import Choice, Option, Room, choose_options
+from tinynas.latency import LatencyModel
+from tinynas.lowering import Schedule, with_variants
+from tinynas.memory import NativeMemoryModel, plan_arena
+from tinynas.targets import Reserve
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A kernel that could execute a layer.
+
+    Attributes:
+        variant: Its name.
+        ticks: Predicted for all steps of the layer; None where they cannot be.
+        constant_bytes: Weights, tables, parameters and addresses of the layer with it.
+        code_bytes: What linking it adds to the code of the other layers' kernels; None where that is not known.
+        scratch_bytes: The most that a step of the layer takes in the arena.
+        note: What speaks against it, in a few words; "chosen" for the one that is.
+    """
+
+    variant: str
+    ticks: int | None
+    constant_bytes: int
+    code_bytes: int | None
+    scratch_bytes: int
+    note: str
+
+
+@dataclass(frozen=True)
+class KernelChoice:
+    """The kernel of one layer.
+
+    Attributes:
+        steps: The layer's steps: several where it runs in patches.
+        name: The layer's name.
+        variant: Its kernel.
+        local: The kernel of the local rule.
+        reason: Why, in one line that begins with the kernel's name.
+        alternatives: All that could execute it: first that of the local rule.
+    """
+
+    steps: tuple[int, ...]
+    name: str
+    variant: str
+    local: str
+    reason: str
+    alternatives: tuple[Alternative, ...]
+
+
+@dataclass(frozen=True)
+class ChosenKernels:
+    """A schedule whose steps have the kernels that were chosen, and say why.
+
+    Attributes:
+        schedule: What to build.
+        layers: The choice for each layer, in the order of their first steps.
+        unit: What ticks are; None without a latency model.
+        saved_ticks: Fewer than with the local rule's kernels, predicted; negative where only slower ones fit.
+        extra_flash_bytes: More than with these; None where that is not known.
+        gap_ticks: How many fewer any other choice can take at most: 0 where this one is proved to be the best.
+    """
+
+    schedule: Schedule
+    layers: tuple[KernelChoice, ...]
+    unit: str | None
+    saved_ticks: int
+    extra_flash_bytes: int | None
+    gap_ticks: int
+
+
+def choose_kernels(
+    schedule: Schedule,
+    memory: NativeMemoryModel | None,
+    latency: LatencyModel | None,
+    reserve: Reserve | None = None,
+) -> ChosenKernels:
+    """Choose a kernel for every layer: the fewest predicted ticks that fit the board's flash, then the least flash.
+
+    A kernel is considered where it leaves every tensor in its place, does not raise the planned arena, and both models
+    know it. Where a model is missing or nothing fits, the local rule's kernels stay.
+
+    Args:
+        schedule: What the local rule made of the network.
+        memory: Flash and stack on the board; None where there is no model.
+        latency: Ticks; None where there is no model.
+        reserve: Memory that the application keeps for itself.
+    """
+    found = candidates(schedule, memory, latency)
+    room = None if memory is None else _room(schedule, memory, reserve)
+    missing = _missing(room, latency)
+    choice = None if missing or room is None else _choose(found, room)
+    result = schedule if choice is None else with_variants(schedule, _variants(found, choice.options))
+    if plan_arena(result).arena_bytes > plan_arena(schedule).arena_bytes:
+        # The planner found a plan for more scratch; where its effort ends, it need not find one for less.
+        missing, choice, result = "no plan was found for other kernels", None, schedule
+    elif choice is None and not missing:
+        missing = "no kernels fit the board's flash"
+    chosen = (0,) * len(found) if choice is None else choice.options
+    explained = explain(found, chosen, room, "ticks" if latency is None else latency.unit, missing)
+    reasons = {step: text.reason for layer, text in zip(found, explained, strict=True) for step in layer.steps}
+    taken = [layer.candidates[c] for layer, c in zip(found, chosen, strict=True)]
+    return ChosenKernels(
+        schedule=with_variants(result, {}, reasons),
+        layers=tuple(
+            _kernel_choice(schedule, layer, candidate, text)
+            for layer, candidate, text in zip(found, taken, explained, strict=True)
+        ),
+        unit=None if latency is None else latency.unit,
+        saved_ticks=sum((f.candidates[0].ticks or 0) - (t.ticks or 0) for f, t in zip(found, taken, strict=True)),
+        extra_flash_bytes=None if room is None else _left(schedule, room) - _left(result, room),
+        gap_ticks=0 if choice is None else choice.ticks - choice.bound,
+    )
+
+
+def _room(schedule: Schedule, memory: NativeMemoryModel, reserve: Reserve | None) -> Room | None:
+    """What fits beside kernels; None where the memory model does not know those of the schedule."""
+    if memory.unknown_variants(schedule.variants):
+        return None
+    return lambda variants: memory.room_for_constants(variants, len(schedule.steps), reserve)
+
+
+def _left(schedule: Schedule, room: Room) -> int:
+    """Flash that is left, in bytes."""
+    return room(schedule.variants) - sum(step.constant_bytes for step in schedule.steps)
+
+
+def _missing(room: Room | None, latency: LatencyModel | None) -> str:
+    """Why nothing can be compared; empty where it can."""
+    if room is None:
+        return "no memory model of the board and toolchain knows these kernels"
+    return "" if latency is not None else "there is no latency model"
+
+
+def _choose(found: Sequence[Layer], room: Room) -> Choice | None:
+    """The best choice, by places among all candidates of a layer. The local rule's may stay, predicted or not."""
+    places = [[i for i, c in enumerate(layer.candidates) if i == 0 or c.obstacle is None] for layer in found]
+    options = [
+        [
+            Option(layer.candidates[i].variant, layer.candidates[i].ticks or 0, layer.candidates[i].constant_bytes)
+            for i in p
+        ]
+        for layer, p in zip(found, places, strict=True)
+    ]
+    choice = choose_options(options, room)
+    if choice is None:
+        return None
+    return replace(choice, options=tuple(p[o] for p, o in zip(places, choice.options, strict=True)))
+
+
+def _variants(found: Sequence[Layer], chosen: Sequence[int]) -> Mapping[int, str]:
+    return {step: layer.candidates[c].variant for layer, c in zip(found, chosen, strict=True) for step in layer.steps}
+
+
+def _kernel_choice(schedule: Schedule, layer: Layer, taken: Candidate, text: Explanation) -> KernelChoice:
+    first = schedule.steps[layer.steps[0]]
+    return KernelChoice(
+        steps=layer.steps,
+        name=first.name if first.band is None else schedule.graph.ops[first.ops[-1]].name,
+        variant=taken.variant,
+        local=first.variant,
+        reason=text.reason,
+        alternatives=tuple(
+            Alternative(c.variant, c.ticks, c.constant_bytes, code, max(c.scratch), note)
+            for c, code, note in zip(layer.candidates, text.code_bytes, text.notes, strict=True)
+        ),
+    )

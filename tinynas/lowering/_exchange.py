@@ -1,0 +1,121 @@
+"""Exchange: other kernels for steps of a finished schedule, everything else as it is.
+
+The local rule of `_lower` looks at a call alone. Who sees the whole network and the board may choose otherwise, as long
+as every tensor stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from tinynas.errors import UsageError
+from tinynas.lowering._addresses import WEIGHTED, address_bytes
+from tinynas.lowering._catalogue import CATALOGUE
+from tinynas.lowering._schedule import Band, Schedule, Step
+from tinynas.lowering._variants import STRUCTURE_BYTES, KernelCall, KernelVariant
+
+
+class VariantError(UsageError):
+    """A step of this schedule cannot be executed by the kernel that is asked for."""
+
+
+def layers(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
+    """The steps that need the same kernel: those of a layer in patches, which share its weights; else one each."""
+    found: dict[int, list[int]] = {}
+    for step in schedule.steps:
+        found.setdefault(step.index if step.band is None else step.band.weights_step, []).append(step.index)
+    return tuple(map(tuple, found.values()))
+
+
+def exchangeable(schedule: Schedule, layer: Sequence[int]) -> tuple[KernelVariant, ...]:
+    """The kernels that can execute a layer with every tensor where it is: first the one that does, then the others.
+
+    Args:
+        schedule: The network.
+        layer: Indices of the steps of one entry of `layers`.
+    """
+    steps = [schedule.steps[index] for index in layer]
+    present = CATALOGUE[steps[0].variant]
+    kind = schedule.call(steps[0]).op.kind
+    if kind not in WEIGHTED:  # of kernels without weights the shapes alone decide, and parameters follow from them
+        return (present,)
+    others = (v for v in CATALOGUE.values() if v is not present and kind in v.kinds)
+    return (present, *(v for v in others if all(_takes_over(schedule, step, v) for step in steps)))
+
+
+def with_variants(
+    schedule: Schedule, variants: Mapping[int, str], reasons: Mapping[int, str] = MappingProxyType({})
+) -> Schedule:
+    """The same schedule with other kernels: scratch, constants and loop counts follow.
+
+    Args:
+        schedule: The network.
+        variants: Step -> the name of its kernel. Steps that are not named keep theirs.
+        reasons: Step -> why it has the kernel that it has, in one line.
+
+    Raises:
+        VariantError: A kernel is unknown or cannot take a step over, there is no such step, or steps that share weights
+            would not agree.
+    """
+    steps = list(schedule.steps)
+    absent = sorted((variants.keys() | reasons.keys()) - set(range(len(steps))))
+    if absent:
+        raise VariantError(f"there is no step {absent[0]}: the schedule has {len(steps)} steps")
+    for layer in layers(schedule):
+        names = {variants.get(index, steps[index].variant) for index in layer}
+        if len(names) > 1:
+            raise VariantError(
+                f"steps {', '.join(map(str, layer))} share their weights and cannot run {' and '.join(sorted(names))}"
+            )
+        (name,) = names
+        if name == steps[layer[0]].variant:
+            continue
+        if name not in {variant.name for variant in exchangeable(schedule, layer)}:
+            raise VariantError(
+                f"{steps[layer[0]].name!r}: kernel {name} cannot take the place of {steps[layer[0]].variant}"
+            )
+        for index in layer:
+            steps[index] = _exchanged(schedule, steps[index], CATALOGUE[name])
+    for index, reason in reasons.items():
+        steps[index] = replace(steps[index], reason=reason)
+    return replace(schedule, steps=tuple(steps))
+
+
+def constant_bytes_of(variant: KernelVariant, call: KernelCall, band: Band | None, index: int) -> int:
+    """Flash of step `index`: patches share weights and tables, and those of one shape their structure.
+
+    Every step has its own addresses.
+    """
+    addresses = address_bytes(variant, call)
+    if band is None or band.weights_step == index:
+        return addresses + variant.constant_bytes(call)
+    return addresses + (STRUCTURE_BYTES[variant.parameters] if band.parameters_step == index else 0)
+
+
+def _takes_over(schedule: Schedule, step: Step, variant: KernelVariant) -> bool:
+    """Whether a kernel executes a step, its storage included, and in patches also the operator as a whole.
+
+    Patches share what is packed for the operator, so a kernel must suit both.
+    """
+    # Who shrinks is alone alive (`KernelCall.input_alone`); who does not, never needs to know.
+    call = replace(schedule.call(step), input_dies=step.shrinks, input_alone=step.shrinks)
+    if step.output_buffer in step.input_buffers and not variant.in_place:
+        return False
+    if step.shrinks and not variant.shrinks(call):
+        return False
+    whole = replace(call, input_rows=None, output_rows=None)
+    return variant.executes(call) and (step.band is None or variant.executes(whole))
+
+
+def _exchanged(schedule: Schedule, step: Step, variant: KernelVariant) -> Step:
+    call = schedule.call(step)
+    return replace(
+        step,
+        variant=variant.name,
+        scratch_bytes=variant.scratch_bytes(call),
+        constant_bytes=constant_bytes_of(variant, call, step.band, step.index),
+        features=variant.features(call),
+        reason="",
+    )
