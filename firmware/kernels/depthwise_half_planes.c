@@ -24,47 +24,120 @@ TN_KERNEL void tn_clear_half_planes(const tn_depthwise_planar_params *params, ui
     }
 }
 
+/* Gathers rows, one at least, of which both halves lie in the input: the first `apart` bytes before the second. Six
+ * instructions a word, one for the loop, and nine a row. */
+static void gather_rows(const tn_depthwise_planar_params *params, const int8_t *input, int32_t apart, int32_t rows,
+                        uint32_t *plane)
+{
+    const int32_t step = params->input_step;
+    const int32_t row_step = params->input_row_step;
+    const int32_t width = params->input_width;
+    const int32_t end = width * step;
+    const int8_t *first = input;
+    const int8_t *second = input + apart;
+    uint32_t *to = plane;
+    int32_t i;
+#if TN_THUMB1
+    const int32_t skip = 4 * (params->plane_width - width);
+    /* An odd row begins with the second of two words. Whether it is odd is the lowest bit of the count. */
+    uint32_t count = 2 * (uint32_t)rows + ((uint32_t)width & 1u);
+    __asm__ volatile(".syntax unified\n" /* GCC's default here is the older syntax */
+                     "1:\n\t"
+                     "lsrs   r0, %[count], #1\n\t"
+                     "movs   %[i], #0\n\t"
+                     "bcs    3f\n"
+                     "2:\n\t"
+                     "ldrsb  r0, [%[first], %[i]]\n\t"
+                     "ldrsb  r1, [%[second], %[i]]\n\t"
+                     "lsls   r1, r1, #16\n\t"
+                     "adds   r0, r0, r1\n\t"
+                     "stmia  %[to]!, {r0}\n\t"
+                     "add    %[i], %[step]\n"
+                     "3:\n\t"
+                     "ldrsb  r0, [%[first], %[i]]\n\t"
+                     "ldrsb  r1, [%[second], %[i]]\n\t"
+                     "lsls   r1, r1, #16\n\t"
+                     "adds   r0, r0, r1\n\t"
+                     "stmia  %[to]!, {r0}\n\t"
+                     "add    %[i], %[step]\n\t"
+                     "cmp    %[i], %[end]\n\t"
+                     "bne    2b\n\t"
+                     "add    %[first], %[row_step]\n\t"
+                     "add    %[second], %[row_step]\n\t"
+                     "add    %[to], %[skip]\n\t"
+                     "subs   %[count], #2\n\t"
+                     "cmp    %[count], #2\n\t"
+                     "bhs    1b"
+                     : [first] "+l"(first), [second] "+l"(second), [to] "+l"(to), [count] "+l"(count), [i] "=&l"(i)
+                     : [step] "h"(step), [end] "h"(end), [row_step] "h"(row_step), [skip] "h"(skip)
+                     : "r0", "r1", "cc", "memory");
+#else
+    for (int32_t y = rows; y > 0; y--) {
+        for (i = 0; i != end; i += step) {
+            *to++ = halves(first[i], second[i]);
+        }
+        first += row_step;
+        second += row_step;
+        to += params->plane_width - width;
+    }
+#endif
+}
+
 /* Where one half of a row of the plane comes from. */
 typedef struct {
     const int8_t *from;
     int32_t step;
 } half_row;
 
-/* Row `row` of the input; outside it the zero point, again and again. */
-static inline half_row input_row(const tn_depthwise_planar_params *params, const int8_t *input, int32_t row,
+/* The row `offset` bytes behind the start of the input; outside the input the zero point, again and again. */
+static inline half_row input_row(const tn_depthwise_planar_params *params, const int8_t *input, int32_t offset,
                                  const int8_t *zero_point)
 {
     half_row half = {zero_point, 0};
-    if ((uint32_t)row < (uint32_t)params->input_height) {
-        half.from = input + row * params->input_row_step;
+    if ((uint32_t)offset < (uint32_t)(params->input_height * params->input_row_step)) {
+        half.from = input + offset;
         half.step = params->input_step;
     }
     return half;
 }
 
-TN_KERNEL void tn_gather_half_planes(const tn_depthwise_planar_params *params, const int8_t *input, uint32_t *plane)
+/* Gathers a row of which a half lies in the padding. */
+static void gather_border(const tn_depthwise_planar_params *params, const int8_t *input, int32_t offset, int32_t apart,
+                          uint32_t *to)
 {
     const int8_t zero_point = (int8_t)params->input_zero_point;
-    const int32_t width = params->input_width;
-    const int32_t apart = rows_apart(params) * params->stride_height;
+    half_row first = input_row(params, input, offset, &zero_point);
+    half_row second = input_row(params, input, offset + apart, &zero_point);
+    for (int32_t x = params->input_width; x > 0; x--) {
+        *to++ = halves(*first.from, *second.from);
+        first.from += first.step;
+        second.from += second.step;
+    }
+}
+
+TN_KERNEL void tn_gather_half_planes(const tn_depthwise_planar_params *params, const int8_t *input, uint32_t *plane)
+{
+    const int32_t row_step = params->input_row_step;
+    const int32_t rows_between = rows_apart(params) * params->stride_height;
+    const int32_t apart = rows_between * row_step;
+    const int32_t height = params->plane_height;
+    const int32_t top = params->padding_top < height ? params->padding_top : height;
+    const int32_t below = params->input_height - rows_between;
+    const int32_t whole = below < height - top ? below : height - top;
+    int32_t offset = -params->padding_top * row_step;
     uint32_t *row = plane + params->padding_left;
-    for (int32_t y = 0; y < params->plane_height; y++) {
-        half_row first = input_row(params, input, y - params->padding_top, &zero_point);
-        half_row second = input_row(params, input, y - params->padding_top + apart, &zero_point);
-        uint32_t *to = row;
-        for (int32_t x = width >> 1; x > 0; x--) {
-            to[0] = halves(*first.from, *second.from);
-            first.from += first.step;
-            second.from += second.step;
-            to[1] = halves(*first.from, *second.from);
-            first.from += first.step;
-            second.from += second.step;
-            to += 2;
+    int32_t y = 0;
+    while (y < height) {
+        int32_t rows = 1;
+        if (y == top && whole > 0) {
+            rows = whole;
+            gather_rows(params, input, apart, rows, row);
+        } else {
+            gather_border(params, input, offset, apart, row);
         }
-        if ((width & 1) != 0) {
-            *to = halves(*first.from, *second.from);
-        }
-        row += params->plane_width;
+        y += rows;
+        offset += rows * row_step;
+        row += rows * params->plane_width;
     }
 }
 
