@@ -121,10 +121,11 @@ TN_KERNEL void tn_gather_half_planes(const tn_depthwise_planar_params *params, c
     const int32_t rows_between = rows_apart(params) * params->stride_height;
     const int32_t apart = rows_between * row_step;
     const int32_t height = params->plane_height;
-    const int32_t top = params->padding_top < height ? params->padding_top : height;
-    const int32_t below = params->input_height - rows_between;
-    const int32_t whole = below < height - top ? below : height - top;
-    int32_t offset = -params->padding_top * row_step;
+    const int32_t top = params->padding_top;
+    /* The smaller of the rows below the top and those whose lower halves lie in the input, without a branch. */
+    const int32_t excess = params->input_height - rows_between - (height - top);
+    const int32_t whole = height - top + (excess & (excess >> 31));
+    int32_t offset = -top * row_step;
     uint32_t *row = plane + params->padding_left;
     int32_t y = 0;
     while (y < height) {

@@ -76,9 +76,7 @@ def lowered(
     """Lower several graphs. `patches` and `instruction_sets` have one entry per graph, or none."""
     plans = patches or [None] * len(graphs)
     cores = instruction_sets or [InstructionSet.DSP] * len(graphs)
-    return [
-        lower(graph, plan, instruction_set=core) for graph, plan, core in zip(graphs, plans, cores, strict=True)
-    ]
+    return [lower(graph, plan, instruction_set=core) for graph, plan, core in zip(graphs, plans, cores, strict=True)]
 
 
 def generate_units(

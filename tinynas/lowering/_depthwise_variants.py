@@ -224,7 +224,7 @@ def _half_plane_features(call: KernelCall) -> dict[str, float]:
     (rows, _), (height, width), kernel = plane.size, plane.inputs, plane.kernel
     first = range(-plane.padding[0], rows - plane.padding[0])
     apart = plane.outputs[0] // 2 * plane.stride[0]
-    whole = sum(0 <= row and row + apart < height for row in first)
+    whole = sum(row >= 0 and row + apart < height for row in first)
     upper = sum(0 <= row < height for row in first) - whole
     lower = sum(0 <= row + apart < height for row in first) - whole
     weights = half_row_words(kernel)
@@ -247,7 +247,7 @@ def _half_plane_features(call: KernelCall) -> dict[str, float]:
         "rows": channels * pairs(plane.outputs[0]),
         "sums": sums,
         "tap_rows": sums * kernel[0],
-        "taps": sums * kernel[0] * weights // 2,
+        "taps": sums * kernel[0] * pairs(weights),
     }
 
 
