@@ -142,29 +142,44 @@ TN_KERNEL void tn_gather_half_planes(const tn_depthwise_planar_params *params, c
     }
 }
 
-TN_KERNEL void tn_half_planes_table(const tn_depthwise_planar_params *params, const uint32_t *constants, int32_t window,
-                                    uint32_t *table)
+/* Where the words behind the weights begin. */
+static inline uint32_t *behind_weights(const tn_depthwise_planar_params *params, uint32_t *table)
+{
+    return table + TN_TABLE_HEAD + TN_TABLE_BIASES + params->kernel_height * params->row_words;
+}
+
+TN_KERNEL void tn_half_planes_steps(const tn_depthwise_planar_params *params, int32_t window, uint32_t *table)
 {
     const int32_t width = params->output_width;
-    const int32_t kernel_width = params->kernel_width;
-    const int32_t kernel_height = params->kernel_height;
     const int32_t stride = params->stride_width;
     const int32_t plane_row = params->stride_height * params->plane_width;
+    uint32_t *entry = behind_weights(params, table) + TN_TABLE_SCALES;
+    table[0] = (uint32_t)(4 * (plane_row - stride * width));
+    table[1] = (uint32_t)(4 * plane_row);
+    table[2] = (uint32_t)(params->output_row_step - width * params->output_step);
+    entry[0] = (uint32_t)(rows_apart(params) * params->output_row_step);
+    entry[1] = (uint32_t)params->output_step;
+    entry[2] = (uint32_t)(4 * (stride - window));
+    entry[3] = (uint32_t)(4 * (entry + 4 - (table + TN_TABLE_HEAD)));
+}
+
+TN_KERNEL void tn_half_planes_constants(const tn_depthwise_planar_params *params, const uint32_t *constants,
+                                        uint32_t *table)
+{
+    const int32_t kernel_width = params->kernel_width;
+    const int32_t ends = params->row_words - kernel_width;
     const uint32_t bias = constants[0];
     const uint32_t multiplier = constants[1];
     const int8_t *tap = (const int8_t *)(constants + 2);
     uint32_t *entry = table + TN_TABLE_HEAD;
-    table[0] = (uint32_t)(4 * (plane_row - stride * width));
-    table[1] = (uint32_t)(4 * plane_row);
-    table[2] = (uint32_t)(params->output_row_step - width * params->output_step);
-    table[3] = (params->output_height + 1u) >> 1;
+    entry[-1] = (params->output_height + 1u) >> 1; /* rows */
     *entry++ = bias + (bias << 16);
     *entry++ = bias;
-    for (int32_t y = kernel_height; y > 0; y--) {
+    for (int32_t y = params->kernel_height; y > 0; y--) {
         for (int32_t x = kernel_width; x > 0; x--) {
             *entry++ = (uint32_t)*tap++;
         }
-        if (params->row_words > kernel_width) {
+        if (ends > 0) {
             *entry++ = 0;
         }
     }
@@ -177,10 +192,6 @@ TN_KERNEL void tn_half_planes_table(const tn_depthwise_planar_params *params, co
         entry += 4;
     }
     entry[0] = (uint32_t)(half + 1);
-    entry[1] = (uint32_t)(rows_apart(params) * params->output_row_step);
-    entry[2] = (uint32_t)params->output_step;
-    entry[3] = (uint32_t)(4 * (stride - window));
-    entry[4] = (uint32_t)(4 * (entry + 5 - (table + TN_TABLE_HEAD)));
 }
 
 TN_KERNEL void tn_half_planes_any(const tn_depthwise_planar_params *params, const uint32_t *constants,
