@@ -5,7 +5,7 @@
 
 #if TN_THUMB1
 
-/* Ten instructions for two taps of two outputs, four for each row of the window, and 56 for both outputs. */
+/* Ten instructions for two taps of two outputs, five for each row of the window, and 54 for both outputs. */
 #define SUMS                                                                                                           \
     TN_HALF_SUMS                                                                                                       \
     "2:\n\t"                                                                                                           \

@@ -81,6 +81,26 @@ def test_layers_within_the_limits(core: str, tmp_path: Path) -> None:
     assert [name for name, schedule in packed.items() if not _is_fast(schedule, tmp_path)] == []
 
 
+def test_features_explain_the_instructions_of_half_planes(tmp_path: Path) -> None:
+    """On Armv6-M: whole rows and borders, odd and even sides, windows that are even or higher than the image."""
+    core = CORES["cortex-m0plus"]
+    rng = np.random.default_rng(1)
+    layers = []
+    for index in range(50):
+        height, width, channels = (int(n) for n in rng.integers(3, 15, 3))
+        kernel = 3 if index % 2 else (int(rng.integers(1, 8)), int(rng.integers(2, 8)))
+        graph = _depthwise(height, width, 8 + channels, kernel, int(rng.integers(1, 4)))
+        layers.append(layer_of(str(index), _lower(graph, "cortex-m0plus")))
+    results = list(check_layers(LayerImage(layers, core, load_toolchain("zig"), tmp_path)))
+    for variant in ("depthwise_conv_2d_half_planes", "depthwise_conv_2d_half_planes_3x3"):
+        rows = [(layer, result) for layer, result in zip(layers, results, strict=True) if layer.variant == variant]
+        features = np.array([list(layer.schedule.steps[0].features.values()) for layer, _ in rows])
+        counts = np.array([result.instructions for _, result in rows])
+        assert len(rows) > np.linalg.matrix_rank(features) + 2
+        fitted = features @ np.linalg.lstsq(features, counts, rcond=None)[0]
+        np.testing.assert_allclose(fitted, counts, rtol=1e-6)
+
+
 def _with_dead_channels(graph: Graph) -> Graph:
     """Three channels that give one value whatever the input is, with scales that no short requantization expresses."""
     (op,) = graph.ops

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynas.graph import DType, Graph, GraphBuilder, OpKind, Padding, count_macs
-from tinynas.lowering import CATALOGUE, Schedule, UnsupportedGraphError, lower
+from tinynas.lowering import CATALOGUE, InstructionSet, Schedule, UnsupportedGraphError, lower
 from tinynas.memory import plan_arena
 from tinynas.testing import random_int8_graph
 
@@ -188,6 +188,26 @@ def test_a_depthwise_convolution_works_in_place_where_that_takes_less(
     arguments: dict[str, object], variant: str, in_place: bool
 ) -> None:
     assert _depthwise(8, **arguments) == (variant, in_place)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "kernel", "variant", "scratch"),
+    [
+        # 19 words and the weights, then rows for half the outputs, rounded up, of padded columns.
+        (9, 8, 3, "depthwise_conv_2d_half_planes_3x3", 4 * (19 + 9 + 7 * 10)),
+        (8, 9, 3, "depthwise_conv_2d_half_planes_3x3", 4 * (19 + 9 + 7 * 10)),
+        (8, 8, (3, 5), "depthwise_conv_2d_half_planes", 4 * (19 + 18 + 6 * 13)),  # with a zero, rows have six weights
+        (1, 20, 3, "depthwise_conv_2d_half_planes_3x3", 4 * (19 + 9 + 12 * 3)),
+        (2, 2, 3, "depthwise_conv_2d", 0),  # scratch would be larger than the input
+    ],
+)
+def test_depthwise_convolutions_on_armv6m(
+    height: int, width: int, kernel: int | tuple[int, int], variant: str, scratch: int
+) -> None:
+    b = builder()
+    graph = b.build([b.depthwise_conv_2d(b.input((1, height, width, 32)), kernel, name="depthwise")])
+    step = lower(graph, instruction_set=InstructionSet.ARMV6M).steps[0]
+    assert (step.variant, step.scratch_bytes) == (variant, scratch)
 
 
 @pytest.mark.parametrize(

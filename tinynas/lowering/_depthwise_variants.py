@@ -221,32 +221,34 @@ def _planar_features(call: KernelCall, overlapped: bool) -> dict[str, float]:
 def _half_plane_features(call: KernelCall) -> dict[str, float]:
     channels = call.output.shape[3]
     plane = half_plane_of(call)
-    (rows, columns), (height, width), kernel = plane.size, plane.inputs, plane.kernel
-    first = -plane.padding[0]
-    second = first + plane.outputs[0] // 2 * plane.stride[0]
-    weights, taps = half_row_words(kernel), kernel[0] * kernel[1]
+    (rows, _), (height, width), kernel = plane.size, plane.inputs, plane.kernel
+    first = range(-plane.padding[0], rows - plane.padding[0])
+    apart = plane.outputs[0] // 2 * plane.stride[0]
+    whole = sum(row >= 0 and row + apart < height for row in first)
+    upper = sum(0 <= row < height for row in first) - whole
+    lower = sum(0 <= row + apart < height for row in first) - whole
+    weights = half_row_words(kernel)
     sums = channels * pairs(plane.outputs[0]) * plane.outputs[1]
     return {
         "calls": 1,
-        "filled": rows * columns,
+        "filled": plane.size[0] * plane.size[1],
         "planes": channels,
-        "gathered_rows": channels * rows,
-        "gathered_halves": channels * sum(_rows_inside(start, rows, height) for start in (first, second)),
-        "gathered_in_pairs": channels * rows * (width > 1),
-        "gathered_pairs": channels * rows * (width // 2),
-        "gathered_tails": channels * rows * (width % 2),
+        "whole_planes": channels * (whole > 0),
+        "whole_rows": channels * whole,
+        "whole_pairs": channels * whole * pairs(width),
+        "whole_words": channels * whole * width,
+        "border_rows": channels * (rows - whole),
+        "border_upper": channels * upper,
+        "border_lower": channels * lower,
+        "border_words": channels * (rows - whole) * width,
         "weight_rows": channels * kernel[0],
-        "weights": channels * taps,
+        "weights": channels * kernel[0] * kernel[1],
+        "weight_ends": channels * kernel[0] * (weights - kernel[1]),
         "rows": channels * pairs(plane.outputs[0]),
         "sums": sums,
         "tap_rows": sums * kernel[0],
-        "taps": sums * kernel[0] * weights // 2,
+        "taps": sums * kernel[0] * pairs(weights),
     }
-
-
-def _rows_inside(start: int, rows: int, height: int) -> int:
-    """Rows of the input among `rows` from `start`."""
-    return max(0, min(start + rows, height) - max(start, 0))
 
 
 def _is_depthwise(call: KernelCall) -> bool:
@@ -303,13 +305,17 @@ _PLANAR_LOOPS = {
 _HALF_PLANE_LOOPS = {
     "filled": "words of a padded plane",
     "planes": "channels",
-    "gathered_rows": "rows of a plane, over all channels",
-    "gathered_halves": "halves of them that are rows of the input",
-    "gathered_in_pairs": "rows of a plane with two elements or more",
-    "gathered_pairs": "two words gathered at once",
-    "gathered_tails": "words that two left over in a row",
+    "whole_planes": "those that have rows of the plane of which both halves lie in the input",
+    "whole_rows": "such rows, over all channels",
+    "whole_pairs": "pairs of words gathered there, an odd one counted as a pair",
+    "whole_words": "words gathered there",
+    "border_rows": "the other rows of the plane, over all channels",
+    "border_upper": "those whose upper half lies in the input",
+    "border_lower": "those whose lower half lies in the input",
+    "border_words": "words gathered there",
     "weight_rows": "rows of weights, over all channels",
     "weights": "weights in them",
+    "weight_ends": "zeros that make a row even",
     "rows": "rows of half the output, over all channels",
     "sums": "outputs of half the output: two are computed at once",
     "tap_rows": "rows of the window, over all sums",

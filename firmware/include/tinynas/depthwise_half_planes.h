@@ -24,7 +24,14 @@
 #include "tinynas/armv6m.h"
 #include "tinynas/kernels.h"
 
-enum { TN_TABLE_HEAD = 4, TN_TABLE_WORDS = 19 }; /* words before both_biases; all words but the weights */
+/* Words of the table: up to `rows`, the biases, all for the requantization, the rest; and all of these. */
+enum {
+    TN_TABLE_HEAD = 4,
+    TN_TABLE_BIASES = 2,
+    TN_TABLE_SCALES = 9,
+    TN_TABLE_STEPS = 4,
+    TN_TABLE_WORDS = TN_TABLE_HEAD + TN_TABLE_BIASES + TN_TABLE_SCALES + TN_TABLE_STEPS
+};
 
 /* The sums of a channel: `table` is what the head says, `plane` has its pixels. */
 typedef void tn_half_planes_channel(const tn_depthwise_planar_params *params, uint32_t *table, const uint32_t *plane,
@@ -40,9 +47,12 @@ void tn_clear_half_planes(const tn_depthwise_planar_params *params, uint32_t *pl
 /* Copies the channel that starts at `input` into the plane. */
 void tn_gather_half_planes(const tn_depthwise_planar_params *params, const int8_t *input, uint32_t *plane);
 
-/* Writes a channel's table. `window` is how many words of the plane the assembly goes on by while it reads a window. */
-void tn_half_planes_table(const tn_depthwise_planar_params *params, const uint32_t *constants, int32_t window,
-                          uint32_t *table);
+/* Writes what is the same in the tables of all channels. `window` is how many words of the plane the assembly goes on by while
+ * it reads a window. */
+void tn_half_planes_steps(const tn_depthwise_planar_params *params, int32_t window, uint32_t *table);
+
+/* Writes the rest of a channel's table. */
+void tn_half_planes_constants(const tn_depthwise_planar_params *params, const uint32_t *constants, uint32_t *table);
 
 /* Clamps all outputs where the activation is narrower than int8. */
 void tn_clamp_half_planes(const tn_depthwise_planar_params *params, int8_t *output);
@@ -57,11 +67,12 @@ static inline __attribute__((always_inline)) void tn_depthwise_half_planes(const
     uint32_t *const plane = table + TN_TABLE_WORDS + params->kernel_height * params->row_words;
     const int32_t channel_words = 2 + (params->kernel_height * params->kernel_width + 4) / 4;
     const uint32_t *constants = params->constants;
+    tn_half_planes_steps(params, window, table);
     tn_clear_half_planes(params, plane);
     for (int32_t c = 0; c < params->channels; c++) {
         tn_gather_half_planes(params, input + c, plane);
         if (TN_THUMB1 && params->general == 0) {
-            tn_half_planes_table(params, constants, window, table);
+            tn_half_planes_constants(params, constants, table);
             fast(params, table, plane, output + c);
         } else {
             tn_half_planes_any(params, constants, plane, output + c);
