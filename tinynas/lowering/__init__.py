@@ -6,7 +6,7 @@ from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, Plane, plan
 from tinynas.lowering._dot_variants import column_order, dense_shape
 from tinynas.lowering._lower import lower
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering
-from tinynas.lowering._packed_variants import PACKED_BLOCK
+from tinynas.lowering._packed_variants import PACKED_BLOCK, PACKED_UNROLLED
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
 from tinynas.lowering._unweighted_variants import reduced_view
@@ -19,6 +19,7 @@ __all__ = [
     "MODEL_FLAGS",
     "OVERLAPPED",
     "PACKED_BLOCK",
+    "PACKED_UNROLLED",
     "PAIRED",
     "POINTER",
     "WEIGHTED",

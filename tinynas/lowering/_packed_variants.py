@@ -28,8 +28,11 @@ from tinynas.lowering._variants import (
 PACKED_BLOCK = 8
 """Output channels whose weights lie side by side: BLOCK in `firmware/kernels/packed_tiles.c`."""
 
+PACKED_UNROLLED = 7
+"""Pairs of elements in a round of the innermost loop: `firmware/kernels/packed_tiles.c`."""
+
 _CHANNEL_WORDS = 3  # a channel's bias, multiplier and shift
-_UNROLLED, _REST_UNROLLED = 4, 2  # pairs of elements in a round of the innermost loops: packed_tiles.c
+_REST_UNROLLED = 2  # as PACKED_UNROLLED, in a block of fewer channels
 
 _Indices = npt.NDArray[np.int64]
 
@@ -50,10 +53,8 @@ def _scratch_bytes(call: KernelCall) -> int:
 
 
 def _constant_bytes(call: KernelCall, parameters: str) -> int:
-    outputs, in_column = dense_shape(call)[0], column_pairs(call)
-    blocks = [min(PACKED_BLOCK, outputs - first) for first in range(0, outputs, PACKED_BLOCK)]
-    weights = sum(words(2 * in_column * channels) for channels in blocks)
-    return weights + WORD * _CHANNEL_WORDS * outputs + STRUCTURE_BYTES[parameters]
+    outputs = dense_shape(call)[0]
+    return words(2 * column_pairs(call) * outputs) + WORD * _CHANNEL_WORDS * outputs + STRUCTURE_BYTES[parameters]
 
 
 def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
@@ -65,7 +66,7 @@ def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
         "groups": groups,
         "blocks": channels // PACKED_BLOCK,
         "channels": channels,
-        "rounds": channels * -(-in_column // _UNROLLED),
+        "rounds": channels * -(-in_column // PACKED_UNROLLED),
         "pairs": channels * in_column,
         "rest_blocks": groups * (outputs % PACKED_BLOCK > 0),
         "rest_channels": rest,
@@ -78,7 +79,7 @@ _TILE_LOOPS = {
     "groups": "groups of four pixels",
     "blocks": "blocks of eight output channels, over all groups",
     "channels": "output channels in them: tiles of four pixels by one channel",
-    "rounds": "rounds of the innermost loop, four pairs of elements each",
+    "rounds": "rounds of the innermost loop, seven pairs of elements each",
     "pairs": "pairs of elements, over all these tiles: eight MACs each",
     "rest_blocks": "blocks of fewer channels",
     "rest_channels": "output channels in them",
