@@ -4,8 +4,14 @@ import pytest
 from host_models import HostModel, build_models
 from network_cases import depthwise_planes, random_graphs
 
+from tinynas.lowering import InstructionSet
+
 
 @pytest.fixture(scope="session")
 def random_models(tmp_path_factory: pytest.TempPathFactory) -> list[HostModel]:
     """Networks of all operators, compiled once for the session."""
-    return build_models([*random_graphs(range(30)), depthwise_planes()], tmp_path_factory.mktemp("random"))
+    networks = [*random_graphs(range(30)), depthwise_planes()]
+    for_armv6m = [*random_graphs(range(5)), depthwise_planes()]
+    instruction_sets = [InstructionSet.DSP] * len(networks) + [InstructionSet.ARMV6M] * len(for_armv6m)
+    folder = tmp_path_factory.mktemp("random")
+    return build_models([*networks, *for_armv6m], folder, instruction_sets=instruction_sets)

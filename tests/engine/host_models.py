@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tinynas.engine import GeneratedModel, ModelInfo, generate
 from tinynas.graph import Graph
-from tinynas.lowering import PatchPlan, Schedule, lower
+from tinynas.lowering import InstructionSet, PatchPlan, Schedule, lower
 from tinynas.targets import resource_path
 from tinynas.testing.layers import GUARD, guarded_arena, kernel_sources, write_units
 
@@ -70,25 +70,41 @@ def generate_guarded(
     return schedule, generate(schedule, guarded_arena(schedule), folder, info)
 
 
+def lowered(
+    graphs: Sequence[Graph], patches: Sequence[PatchPlan | None] = (), instruction_sets: Sequence[InstructionSet] = ()
+) -> list[Schedule]:
+    """Lower several graphs. `patches` and `instruction_sets` have one entry per graph, or none."""
+    plans = patches or [None] * len(graphs)
+    cores = instruction_sets or [InstructionSet.DSP] * len(graphs)
+    return [lower(graph, plan, instruction_set=core) for graph, plan, core in zip(graphs, plans, cores, strict=True)]
+
+
 def generate_units(
-    graphs: Sequence[Graph], directory: Path, patches: Sequence[PatchPlan | None] = ()
+    graphs: Sequence[Graph],
+    directory: Path,
+    patches: Sequence[PatchPlan | None] = (),
+    instruction_sets: Sequence[InstructionSet] = (),
 ) -> tuple[list[tuple[Schedule, GeneratedModel]], list[Path]]:
     """Generate several graphs for one image: model `i` has the prefix `m<i>_` before its external names.
 
-    `patches` has one entry per graph, or none.
+    `patches` and `instruction_sets` have one entry per graph, or none.
 
     Returns:
         What was generated, and the C files to compile, kernels included.
     """
-    plans = patches or [None] * len(graphs)
-    schedules = [lower(graph, plan) for graph, plan in zip(graphs, plans, strict=True)]
+    schedules = lowered(graphs, patches, instruction_sets)
     models, units = write_units([(schedule, guarded_arena(schedule)) for schedule in schedules], directory)
     return list(zip(schedules, models, strict=True)), [*units, *kernel_sources(models)]
 
 
-def build_models(graphs: Sequence[Graph], directory: Path, patches: Sequence[PatchPlan | None] = ()) -> list[HostModel]:
-    """Generate and compile several graphs into one shared library."""
-    built, sources = generate_units(graphs, directory, patches)
+def build_models(
+    graphs: Sequence[Graph],
+    directory: Path,
+    patches: Sequence[PatchPlan | None] = (),
+    instruction_sets: Sequence[InstructionSet] = (),
+) -> list[HostModel]:
+    """Generate and compile several graphs into one shared library: the portable forms of their kernels."""
+    built, sources = generate_units(graphs, directory, patches, instruction_sets)
     library = directory / "models.so"
     sanitizers = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
     zig("-shared", "-fPIC", "-O1", *sanitizers, *WARNINGS, f"-I{INCLUDE}", "-o", library, *sources)

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from host_models import INCLUDE, WARNINGS
+from host_models import INCLUDE, WARNINGS, lowered
 
 from tinynas.engine import generate
 from tinynas.graph import Graph
-from tinynas.lowering import PatchPlan, Schedule, Step, lower
+from tinynas.lowering import InstructionSet, PatchPlan, Schedule, Step
 from tinynas.memory import MemoryPlan
 from tinynas.targets import resource_path
 from tinynas.testing.layers import guarded_arena
@@ -52,11 +52,11 @@ class SanitizedModels:
         folder: Path,
         patches: Sequence[PatchPlan | None] = (),
         kernels: Path | None = None,
+        instruction_sets: Sequence[InstructionSet] = (),
     ) -> None:
         compiler = sanitizing_compiler()
         assert compiler is not None
-        plans = patches or [None] * len(graphs)
-        self.schedules = [lower(graph, plan) for graph, plan in zip(graphs, plans, strict=True)]
+        self.schedules = lowered(graphs, patches, instruction_sets)
         self._executable = folder / "models"
         sources: set[str] = set()
         tables = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from network_cases import constant_operands, depthwise_planes, filled, random_gr
 
 from tinynas.engine import MissingConstantsError, ModelInfo, generate
 from tinynas.graph import DType, Graph, GraphBuilder, Quantization
-from tinynas.lowering import CATALOGUE, PatchPlan, UnsupportedGraphError, lower
+from tinynas.lowering import CATALOGUE, InstructionSet, PatchPlan, UnsupportedGraphError, lower
 from tinynas.memory import plan_arena
 
 
@@ -34,8 +35,9 @@ def write(graph: Graph, folder: Path, info: ModelInfo | None = None) -> str:
 
 def test_constant_bytes_are_what_the_object_file_holds(tmp_path: Path) -> None:
     seen: set[str] = set()
-    for i, graph in enumerate([constant_operands(), depthwise_planes(), *random_graphs(range(40))]):
-        schedule = lower(graph)
+    graphs = [constant_operands(), depthwise_planes(), *random_graphs(range(40))]
+    for i, (graph, core) in enumerate(itertools.product(graphs, InstructionSet)):
+        schedule = lower(graph, instruction_set=core)
         if schedule.variants <= seen:
             continue  # for the sake of time
         seen |= schedule.variants

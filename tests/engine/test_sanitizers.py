@@ -13,7 +13,7 @@ from sanitized_models import SanitizedModels, SanitizerError, sanitizing_compile
 
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.graph.reference import execute
-from tinynas.lowering import CATALOGUE, PatchError, PatchPlan, lower
+from tinynas.lowering import CATALOGUE, InstructionSet, PatchError, PatchPlan, lower
 from tinynas.targets import resource_path
 from tinynas.testing import random_input
 
@@ -58,7 +58,10 @@ def _depthwise_networks() -> list[Graph]:
 
 
 def test_random_networks(tmp_path: Path) -> None:
-    models = SanitizedModels([*random_graphs(range(30)), *_depthwise_networks(), constant_operands()], tmp_path)
+    networks = [*random_graphs(range(30)), *_depthwise_networks(), constant_operands()]
+    for_armv6m = [*random_graphs(range(10)), *_depthwise_networks()]
+    instruction_sets = [InstructionSet.DSP] * len(networks) + [InstructionSet.ARMV6M] * len(for_armv6m)
+    models = SanitizedModels([*networks, *for_armv6m], tmp_path, instruction_sets=instruction_sets)
     assert set().union(*(schedule.variants for schedule in models.schedules)) == set(CATALOGUE)
     _check(models, seed=1)
 
