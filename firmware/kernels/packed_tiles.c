@@ -120,11 +120,11 @@ typedef struct {
     "ldr r0,[r1,#" offset "]\n"                                                                                        \
     "add r3,r12\n"
 
-enum { PAIR_BYTES = 32, REST_UNROLLED = 2, REST_PAIR_BYTES = 36, REST_BYTES = 84 };
+enum { PAIR_BYTES = 32, REST_BYTES = 48 };
 
-/* Blocks of channels. There are two loops over pairs, each entered so that its first round does what a whole one does not
- * divide. In blocks of eight, a weight is followed by the next element's eight bytes on, as far as the columns advance between
- * the two: one register leads from these to those. In a smaller block, that register moves. */
+/* Blocks of channels. In blocks of eight, a weight is followed by that of the next element eight bytes on, as far as the columns
+ * advance between the two: one register leads from these to those. That loop has seven pairs a round, and is entered so that
+ * its first round does what seven do not divide. In a smaller block, the register moves, one pair a round. */
 static TN_KERNEL void packed_blocks(tiles *state)
 {
     __asm__ volatile(".syntax unified\n" /* GCC's default here is the older syntax */
@@ -140,7 +140,7 @@ static TN_KERNEL void packed_blocks(tiles *state)
                      "mov r11,r3\n"
                      "b 4f\n"
                      ".balign 4\n"
-                     "1:\n" REST_PAIR REST_PAIR
+                     "1:\n" REST_PAIR
                      "cmp r1,r10\n"
                      "bne 1b\n"
                      "mov r7,lr\n"
@@ -213,13 +213,14 @@ static TN_KERNEL void packed_blocks(tiles *state)
 TN_KERNEL void tn_packed_tiles(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step)
 {
     const int32_t pairs = params->pairs;
-    const int32_t rest = params->output_channels & (BLOCK - 1);
-    const int32_t whole = params->output_channels - rest;
+    const int32_t outputs = params->output_channels;
     const int8_t *const weights = (const int8_t *)params->constants;
-    const int8_t *const rest_weights = weights + 2 * pairs * whole;
-    const uint32_t *const channels = params->constants + ((pairs * params->output_channels + 1) >> 1);
+    const uint32_t *const channels = params->constants + ((pairs * outputs + 1) >> 1);
 #if TN_THUMB1
     if (params->general == 0) {
+        const int32_t rest = outputs & (BLOCK - 1);
+        const int32_t whole = outputs - rest;
+        const uint32_t from_columns = (uint32_t)(uintptr_t)weights - (uint32_t)(uintptr_t)columns;
         tiles state;
         state.start = columns;
         state.end = columns + TN_PAIR_WORDS * pairs;
@@ -228,15 +229,15 @@ TN_KERNEL void tn_packed_tiles(const tn_dot_params *params, const uint32_t *colu
         state.step = step;
         if (whole > 0) {
             state.entry = params->skipped * (uint32_t)PAIR_BYTES + REST_BYTES;
-            state.weights = (uint32_t)(uintptr_t)weights - (uint32_t)(uintptr_t)columns;
+            state.weights = from_columns;
             state.last = output + (BLOCK - 1) + 3 * step;
             state.very_last = state.last + (whole - BLOCK);
             state.onward = 2 * BLOCK * (uint32_t)pairs - BLOCK;
             packed_blocks(&state);
         }
         if (rest > 0) {
-            state.entry = (uint32_t)(-pairs & (REST_UNROLLED - 1)) * REST_PAIR_BYTES;
-            state.weights = (uint32_t)(uintptr_t)rest_weights - (uint32_t)(uintptr_t)columns;
+            state.entry = 0;
+            state.weights = from_columns + 2 * (uint32_t)(pairs * whole);
             state.last = state.output + (rest - 1) + 3 * step;
             state.very_last = state.last;
             state.apart = (uint32_t)rest - BLOCK;
@@ -246,11 +247,11 @@ TN_KERNEL void tn_packed_tiles(const tn_dot_params *params, const uint32_t *colu
         return;
     }
 #endif
-    for (int32_t first = 0; first < whole; first += BLOCK) {
-        any_block(params, weights + 2 * pairs * first, channels + CHANNEL_WORDS * first, BLOCK, columns, output + first,
+    for (int32_t first = 0; first < outputs; first += BLOCK) {
+        const int32_t count = outputs - first < BLOCK ? outputs - first : BLOCK;
+        any_block(params, weights + 2 * pairs * first, channels + CHANNEL_WORDS * first, count, columns, output + first,
                   step);
     }
-    any_block(params, rest_weights, channels + CHANNEL_WORDS * whole, rest, columns, output + whole, step);
 }
 
 TN_KERNEL uint32_t *tn_pack_columns(uint32_t *plane, const int8_t *first, const int8_t *second, int32_t count)

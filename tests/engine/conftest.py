@@ -11,7 +11,7 @@ from tinynas.lowering import InstructionSet
 def random_models(tmp_path_factory: pytest.TempPathFactory) -> list[HostModel]:
     """Networks of all operators, compiled once for the session."""
     networks = [*random_graphs(range(30)), depthwise_planes()]
-    for_armv6m = [*random_graphs(range(5)), depthwise_planes()]
+    for_armv6m = [*random_graphs(range(10)), depthwise_planes()]
     instruction_sets = [InstructionSet.DSP] * len(networks) + [InstructionSet.ARMV6M] * len(for_armv6m)
     folder = tmp_path_factory.mktemp("random")
     return build_models([*networks, *for_armv6m], folder, instruction_sets=instruction_sets)

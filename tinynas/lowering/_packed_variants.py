@@ -32,7 +32,6 @@ PACKED_UNROLLED = 7
 """Pairs of elements in a round of the innermost loop: `firmware/kernels/packed_tiles.c`."""
 
 _CHANNEL_WORDS = 3  # a channel's bias, multiplier and shift
-_REST_UNROLLED = 2  # as PACKED_UNROLLED, in a block of fewer channels
 
 _Indices = npt.NDArray[np.int64]
 
@@ -64,26 +63,26 @@ def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
     return {
         "calls": 1,
         "groups": groups,
+        "whole_groups": groups * (outputs >= PACKED_BLOCK),
         "blocks": channels // PACKED_BLOCK,
         "channels": channels,
         "rounds": channels * -(-in_column // PACKED_UNROLLED),
         "pairs": channels * in_column,
         "rest_blocks": groups * (outputs % PACKED_BLOCK > 0),
         "rest_channels": rest,
-        "rest_rounds": rest * -(-in_column // _REST_UNROLLED),
         "rest_pairs": rest * in_column,
     }
 
 
 _TILE_LOOPS = {
     "groups": "groups of four pixels",
+    "whole_groups": "groups of four pixels with blocks of eight output channels",
     "blocks": "blocks of eight output channels, over all groups",
     "channels": "output channels in them: tiles of four pixels by one channel",
     "rounds": "rounds of the innermost loop, seven pairs of elements each",
     "pairs": "pairs of elements, over all these tiles: eight MACs each",
     "rest_blocks": "blocks of fewer channels",
     "rest_channels": "output channels in them",
-    "rest_rounds": "rounds of the innermost loop in them, two pairs of elements each",
     "rest_pairs": "pairs of elements in them",
 }
 _RUN_LOOPS = {
