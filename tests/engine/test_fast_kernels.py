@@ -63,7 +63,10 @@ def _lower(graph: Graph, core: str) -> Schedule:
 
 
 def _is_fast(graph: Graph, core: str, folder: Path) -> bool:
-    schedule = _lower(graph, core)
+    return _is_fast_schedule(_lower(graph, core), folder)
+
+
+def _is_fast_schedule(schedule: Schedule, folder: Path) -> bool:
     generate(schedule, plan_arena(schedule), folder)
     return ".general = 0" in (folder / "model_constants.c").read_text()
 
@@ -112,6 +115,28 @@ def test_dead_channels_do_not_slow_a_layer_down(graph: Graph, core: str, tmp_pat
     dead = _with_dead_channels(graph)
     assert _is_fast(dead, core, tmp_path)
     image = LayerImage([layer_of("dead", _lower(dead, core))], CORES[core], load_toolchain("zig"), tmp_path / "image")
+    (result,) = check_layers(image)
+    assert result.passed, f"{result.description}: {result}"
+
+
+def _with_smallest_weights(graph: Graph, pair: tuple[int, int]) -> Graph:
+    """The weights of a 1x1 convolution are `pair`, over and over."""
+    (op,) = graph.ops
+    tensors = list(graph.tensors)
+    weights = tensors[op.inputs[1]]
+    data = np.resize(np.array(pair, np.int8), weights.shape)
+    tensors[op.inputs[1]] = replace(weights, data=data)
+    return replace(graph, tensors=tuple(tensors))
+
+
+@pytest.mark.parametrize(("pair", "fast"), [((-128, -127), True), ((-127, -128), True), ((-128, -128), False)])
+def test_two_smallest_weights_side_by_side_do_not_fit_a_halfword(
+    pair: tuple[int, int], fast: bool, tmp_path: Path
+) -> None:
+    schedule = _lower(_with_smallest_weights(_dense(5, 5, 12, 11, 1, 1), pair), "cortex-m0plus")
+    assert schedule.variants == {"conv_1x1_packed"}
+    assert _is_fast_schedule(schedule, tmp_path) == fast
+    image = LayerImage([layer_of("w", schedule)], CORES["cortex-m0plus"], load_toolchain("zig"), tmp_path / "image")
     (result,) = check_layers(image)
     assert result.passed, f"{result.description}: {result}"
 

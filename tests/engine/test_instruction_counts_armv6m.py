@@ -15,8 +15,8 @@ from tinynas.targets import CORES
 from tinynas.testing.layers import LayerImage, check_layers, layer_of
 
 _LAYERS = 240
-# Fewer than four pixels, and a last group that overlaps the one before, take other branches than the rest. Whether a window
-# is inside the input is found side by side, and the comparisons that this takes are not counted.
+# Fewer than four pixels, and a last group that overlaps the one before, take other branches than the rest. Whether a
+# window is inside the input is found side by side, and the comparisons that this takes are not counted.
 _TOLERANCE = {"conv_1x1_packed": 1e-3, "conv_2d_packed": 5e-3}
 
 
