@@ -11,7 +11,7 @@ static inline uint32_t pack(int32_t first, int32_t second)
     return (uint32_t)first + ((uint32_t)second << 16);
 }
 
-/* Sums of one channel over the two columns of a plane; `apart` is the distance of its pairs of weights in bytes. */
+/* Sums of one channel over the two columns of a plane; `apart` is the distance of its weights. */
 static void plane_sums(const uint32_t *plane, const int8_t *weights, int32_t apart, int32_t pairs, int32_t *first,
                        int32_t *second)
 {
@@ -21,11 +21,11 @@ static void plane_sums(const uint32_t *plane, const int8_t *weights, int32_t apa
         for (int32_t j = 0; j < TN_PLANE_WORDS; j++) {
             const int32_t low = (int16_t)plane[j];
             const int32_t high = (int32_t)(plane[j] - (uint32_t)low) >> 16;
-            low_sum += low * weights[j];
-            high_sum += high * weights[j];
+            low_sum += low * *weights;
+            high_sum += high * *weights;
+            weights += apart;
         }
         plane += TN_PAIR_WORDS;
-        weights += apart;
     }
     *first = low_sum;
     *second = high_sum;
@@ -41,7 +41,7 @@ static void any_block(const tn_dot_params *params, const int8_t *weights, const 
         int32_t sums[TN_PACKED_COLUMNS] = {bias, bias, bias, bias};
         int8_t *y = output + c;
         for (int32_t p = 0; p < 2; p++) {
-            plane_sums(columns + p * TN_PLANE_WORDS, weights + 2 * c, 2 * channels, params->pairs, &sums[p], &sums[p + 2]);
+            plane_sums(columns + p * TN_PLANE_WORDS, weights + c, channels, params->pairs, &sums[p], &sums[p + 2]);
         }
         for (int32_t column = 0; column < TN_PACKED_COLUMNS; column++) {
             const int32_t scaled =
@@ -55,35 +55,44 @@ static void any_block(const tn_dot_params *params, const int8_t *weights, const 
 
 #if TN_THUMB1
 
-/* What a block keeps in memory while registers are needed for other things; the assembly knows the offsets. */
+/* What waits in memory while registers are needed for other things; the assembly knows the offsets. */
 typedef struct {
     uint32_t entry;          /*  0: bytes of code to skip, then the address to enter the loop at */
     const uint32_t *start;   /*  4: the columns */
-    uint32_t weights;        /*  8: the channel's first pair of weights, less the address of the columns */
+    uint32_t weights;        /*  8: the channel's first weight, less the address of the columns */
     int32_t sums[3];         /* 12: of columns 2, 3 and 1 */
     const uint32_t *channel; /* 24: its bias, multiplier and shift */
     int8_t *output;          /* 28: of the first column */
-    const int8_t *last;      /* 32: output of the last channel and column */
+    const int8_t *last;      /* 32: of the last channel of a block, in the last column */
     const uint32_t *end;     /* 36: of the columns */
     int32_t step;            /* 40 */
-    uint32_t apart;          /* 44: by how much the weights of a pair are farther apart than its words in the columns */
-    uint32_t back;           /* 48: all of these together, negative */
-} block;
+    uint32_t apart;          /* 44: by how much two weights are farther apart than eight bytes */
+    uint32_t back;           /* 48: what that is for all weights, negative */
+    const int8_t *very_last; /* 52: of the last block */
+    uint32_t onward;         /* 56: from behind one block of weights to the next */
+} tiles;
 
-/* One pair of elements: eight MACs in 17 instructions. r1 columns, r3 weights from there, r8 and r9 both planes' T, r4 and
+/* One pair of elements: eight MACs in 16 instructions. r1 columns, r3 weights from there, r8 and r9 both planes' T, r4 and
  * r5 sums of their second columns. (Terse, for C99's limit on the length of a string.) */
-#define PLANE(t, second)                                                                                               \
-    "ldm r1!,{r0,r6}\n"                                                                                                \
-    "muls r0,r2\n"                                                                                                     \
-    "muls r6,r7\n"                                                                                                     \
+#define FIRST_PLANE(step)                                                                                              \
+    "ldrsb r7,[r1,r3]\n"                                                                                               \
+    "ldm r1!,{r0,r6}\n" step "ldrsb r2,[r1,r3]\n"                                                                      \
+    "muls r0,r7\n"                                                                                                     \
+    "muls r6,r2\n"                                                                                                     \
     "adds r0,r6\n"                                                                                                     \
-    "add " t ",r0\n"                                                                                                   \
+    "add r8,r0\n"                                                                                                      \
     "asrs r0,r0,#16\n"                                                                                                 \
-    "adcs " second ",r0\n"
-#define PAIR                                                                                                           \
-    "ldrsh r7,[r1,r3]\n"                                                                                               \
-    "sxtb r2,r7\n"                                                                                                     \
-    "asrs r7,r7,#8\n" PLANE("r8", "r4") PLANE("r9", "r5")
+    "adcs r4,r0\n"
+#define SECOND_PLANE                                                                                                   \
+    "ldm r1!,{r0,r6}\n"                                                                                                \
+    "muls r0,r7\n"                                                                                                     \
+    "muls r6,r2\n"                                                                                                     \
+    "adds r0,r6\n"                                                                                                     \
+    "add r9,r0\n"                                                                                                      \
+    "asrs r0,r0,#16\n"                                                                                                 \
+    "adcs r5,r0\n"
+#define PAIR FIRST_PLANE("") SECOND_PLANE
+#define REST_PAIR FIRST_PLANE("add r3,r11\n") SECOND_PLANE "add r3,r11\n"
 
 /* Requantizes the sum in r0, as tn_multiply_in_halves does, and stores it: r4 and r5 halves of the multiplier, r6 twice the upper
  * one, r7 the right shift, r8 `rounding` with the zero point in it, 128 too large (TN_SATURATE). */
@@ -111,12 +120,12 @@ typedef struct {
     "ldr r0,[r1,#" offset "]\n"                                                                                        \
     "add r3,r12\n"
 
-enum { UNROLLED = 4, PAIR_BYTES = 34, REST_UNROLLED = 2, REST_PAIR_BYTES = 36, REST_BYTES = 84 };
+enum { PAIR_BYTES = 32, REST_BYTES = 48 };
 
-/* One block of channels. It has two loops over pairs, each entered so that its first round does what a whole one does not
- * divide: in blocks of eight, the weights of a channel are as far apart as its pairs in the columns, and one register leads to
- * both; in the last block, that register moves. */
-static inline void packed_block(block *state)
+/* Blocks of channels. In blocks of eight, a weight is followed by that of the next element eight bytes on, as far as the columns
+ * advance between the two: one register leads from these to those. That loop has seven pairs a round, and is entered so that
+ * its first round does what seven do not divide. In a smaller block, the register moves, one pair a round. */
+static TN_KERNEL void packed_blocks(tiles *state)
 {
     __asm__ volatile(".syntax unified\n" /* GCC's default here is the older syntax */
                      "mov lr,%[state]\n"
@@ -131,18 +140,19 @@ static inline void packed_block(block *state)
                      "mov r11,r3\n"
                      "b 4f\n"
                      ".balign 4\n"
-                     "1:\n" PAIR "add r3,r11\n" PAIR "add r3,r11\n"
+                     "1:\n" REST_PAIR
                      "cmp r1,r10\n"
                      "bne 1b\n"
                      "mov r7,lr\n"
                      "ldr r7,[r7,#48]\n"
                      "adds r3,r7\n"
                      "b 3f\n"
-                     "2:\n" PAIR PAIR PAIR PAIR
+                     "2:\n"
+                     ".rept 7\n" PAIR ".endr\n"
                      "cmp r1,r10\n"
                      "bne 2b\n"
                      "3:\n"
-                     "adds r3,#2\n"
+                     "adds r3,#1\n"
                      "lsls r0,r4,#16\n"
                      "mov r7,r8\n"
                      "subs r0,r7,r0\n"
@@ -181,6 +191,18 @@ static inline void packed_block(block *state)
                      "mov r9,r6\n"
                      "mov pc,r0\n"
                      "5:\n"
+                     "mov r7,lr\n"
+                     "ldr r2,[r7,#52]\n"
+                     "cmp r1,r2\n"
+                     "beq 6f\n"
+                     "adds r1,#8\n"
+                     "str r1,[r7,#32]\n"
+                     "ldr r1,[r7,#8]\n"
+                     "ldr r2,[r7,#56]\n"
+                     "adds r1,r2\n"
+                     "str r1,[r7,#8]\n"
+                     "b 4b\n"
+                     "6:\n"
                      : [state] "+l"(state)
                      :
                      : "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory");
@@ -191,37 +213,44 @@ static inline void packed_block(block *state)
 TN_KERNEL void tn_packed_tiles(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step)
 {
     const int32_t pairs = params->pairs;
-    const uint32_t *block_constants = params->constants;
-    int32_t left = params->output_channels;
+    const int32_t outputs = params->output_channels;
+    const int8_t *const weights = (const int8_t *)params->constants;
+    const uint32_t *const channels = params->constants + ((pairs * outputs + 1) >> 1);
 #if TN_THUMB1
-    block state;
-    state.start = columns;
-    state.end = columns + TN_PAIR_WORDS * pairs;
-    state.step = step;
-#endif
-    while (left > 0) {
-        const int32_t channels = left < BLOCK ? left : BLOCK;
-        const int8_t *weights = (const int8_t *)block_constants;
-        const uint32_t *channel = block_constants + ((channels * pairs + 1) >> 1);
-        block_constants = channel + CHANNEL_WORDS * channels;
-#if TN_THUMB1
-        if (params->general == 0) {
-            state.entry = channels < BLOCK ? (uint32_t)(-pairs & (REST_UNROLLED - 1)) * REST_PAIR_BYTES
-                                           : (uint32_t)(-pairs & (UNROLLED - 1)) * PAIR_BYTES + REST_BYTES;
-            state.apart = 2 * (uint32_t)channels - TN_PAIR_WORDS * sizeof(uint32_t);
-            state.back = 0u - (uint32_t)pairs * state.apart;
-            state.weights = (uint32_t)(uintptr_t)weights - (uint32_t)(uintptr_t)columns;
-            state.channel = channel;
-            state.output = output;
-            state.last = output + (channels - 1) + 3 * step;
-            packed_block(&state);
-        } else
-#endif
-        {
-            any_block(params, weights, channel, channels, columns, output, step);
+    if (params->general == 0) {
+        const int32_t rest = outputs & (BLOCK - 1);
+        const int32_t whole = outputs - rest;
+        const uint32_t from_columns = (uint32_t)(uintptr_t)weights - (uint32_t)(uintptr_t)columns;
+        tiles state;
+        state.start = columns;
+        state.end = columns + TN_PAIR_WORDS * pairs;
+        state.channel = channels;
+        state.output = output;
+        state.step = step;
+        if (whole > 0) {
+            state.entry = params->skipped * (uint32_t)PAIR_BYTES + REST_BYTES;
+            state.weights = from_columns;
+            state.last = output + (BLOCK - 1) + 3 * step;
+            state.very_last = state.last + (whole - BLOCK);
+            state.onward = 2 * BLOCK * (uint32_t)pairs - BLOCK;
+            packed_blocks(&state);
         }
-        output += channels;
-        left -= channels;
+        if (rest > 0) {
+            state.entry = 0;
+            state.weights = from_columns + 2 * (uint32_t)(pairs * whole);
+            state.last = state.output + (rest - 1) + 3 * step;
+            state.very_last = state.last;
+            state.apart = (uint32_t)rest - BLOCK;
+            state.back = 0u - 2 * (uint32_t)pairs * state.apart;
+            packed_blocks(&state);
+        }
+        return;
+    }
+#endif
+    for (int32_t first = 0; first < outputs; first += BLOCK) {
+        const int32_t count = outputs - first < BLOCK ? outputs - first : BLOCK;
+        any_block(params, weights + 2 * pairs * first, channels + CHANNEL_WORDS * first, count, columns, output + first,
+                  step);
     }
 }
 
@@ -233,26 +262,24 @@ TN_KERNEL uint32_t *tn_pack_columns(uint32_t *plane, const int8_t *first, const 
 #if TN_THUMB1
     if (even > 0) {
         int32_t i = -even;
-        int32_t a, b;
         __asm__ volatile(".syntax unified\n\t"
                          "1:\n\t"
-                         "ldrsb  %[a], [%[first], %[i]]\n\t"
-                         "ldrsb  %[b], [%[second], %[i]]\n\t"
-                         "lsls   %[b], %[b], #16\n\t"
-                         "adds   %[a], %[a], %[b]\n\t"
-                         "str    %[a], [%[plane], #0]\n\t"
+                         "ldrsb  r0, [%[first], %[i]]\n\t"
+                         "ldrsb  r1, [%[second], %[i]]\n\t"
+                         "lsls   r1, r1, #16\n\t"
+                         "adds   r0, r0, r1\n\t"
                          "adds   %[i], #1\n\t"
-                         "ldrsb  %[a], [%[first], %[i]]\n\t"
-                         "ldrsb  %[b], [%[second], %[i]]\n\t"
-                         "lsls   %[b], %[b], #16\n\t"
-                         "adds   %[a], %[a], %[b]\n\t"
-                         "str    %[a], [%[plane], #4]\n\t"
-                         "adds   %[plane], #16\n\t"
+                         "ldrsb  r1, [%[first], %[i]]\n\t"
+                         "ldrsb  r2, [%[second], %[i]]\n\t"
+                         "lsls   r2, r2, #16\n\t"
+                         "adds   r1, r1, r2\n\t"
+                         "stmia  %[plane]!, {r0, r1}\n\t"
+                         "adds   %[plane], #8\n\t"
                          "adds   %[i], #1\n\t"
                          "bne    1b"
-                         : [plane] "+l"(plane), [i] "+l"(i), [a] "=&l"(a), [b] "=&l"(b)
+                         : [plane] "+l"(plane), [i] "+l"(i)
                          : [first] "l"(first), [second] "l"(second)
-                         : "cc", "memory");
+                         : "r0", "r1", "r2", "cc", "memory");
     }
 #else
     for (int32_t i = -even; i < 0; i += 2) {

@@ -20,6 +20,7 @@ from tinynas.engine._weighted_parameters import (
 from tinynas.graph.fixed_point import multiply_by_quantized_multiplier
 from tinynas.lowering import (
     PACKED_BLOCK,
+    PACKED_UNROLLED,
     KernelCall,
     Plane,
     column_order,
@@ -189,17 +190,17 @@ def packed(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     doubled_zero_point = 2 * (quantization_of(call.output).zero_point + 128) + 1
     shifts = doubled_zero_point << 8 | (~scaling.shift & 0xFF)
     channels = np.stack((scaling.bias, scaling.multiplier, shifts), axis=1).astype(np.int32).view(np.uint32)
-    parts = []
-    for first in range(0, outputs, PACKED_BLOCK):
-        block = slice(first, first + PACKED_BLOCK)
-        weights = pairs[block].transpose(1, 0, 2).reshape(-1)
-        parts += [np.pad(weights, (0, -len(weights) % 4)).view("<u4"), channels[block].reshape(-1)]
-    return np.concatenate(parts).astype(np.uint32), {
+    columns = pairs.reshape(outputs, -1)
+    blocks = [columns[first : first + PACKED_BLOCK].T for first in range(0, outputs, PACKED_BLOCK)]
+    weights = np.concatenate([block.reshape(-1) for block in blocks])
+    stream = np.concatenate((np.pad(weights, (0, -len(weights) % 4)).view("<u4"), channels.reshape(-1)))
+    return stream.astype(np.uint32), {
         "constants": f"{name}_constants",
         "pairs": pairs.shape[1],
         "output_channels": outputs,
         **output_fields(call),
         "general": scaling.general | int((pairs == _SMALLEST_WEIGHT).all(axis=2).any()),
+        "skipped": -pairs.shape[1] % PACKED_UNROLLED,
     }
 
 

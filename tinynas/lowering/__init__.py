@@ -16,7 +16,7 @@ from tinynas.lowering._dot_variants import column_order, column_pairs, dense_sha
 from tinynas.lowering._exchange import VariantError, exchangeable, layers, with_variants
 from tinynas.lowering._lower import lower
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering
-from tinynas.lowering._packed_variants import PACKED_BLOCK
+from tinynas.lowering._packed_variants import PACKED_BLOCK, PACKED_UNROLLED
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
 from tinynas.lowering._unweighted_variants import reduced_view
@@ -30,6 +30,7 @@ __all__ = [
     "MODEL_FLAGS",
     "OVERLAPPED",
     "PACKED_BLOCK",
+    "PACKED_UNROLLED",
     "PAIRED",
     "POINTER",
     "WEIGHTED",

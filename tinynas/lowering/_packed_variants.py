@@ -28,8 +28,10 @@ from tinynas.lowering._variants import (
 PACKED_BLOCK = 8
 """Output channels whose weights lie side by side: BLOCK in `firmware/kernels/packed_tiles.c`."""
 
+PACKED_UNROLLED = 7
+"""Pairs of elements in a round of the innermost loop: `firmware/kernels/packed_tiles.c`."""
+
 _CHANNEL_WORDS = 3  # a channel's bias, multiplier and shift
-_UNROLLED, _REST_UNROLLED = 4, 2  # pairs of elements in a round of the innermost loops: packed_tiles.c
 
 _Indices = npt.NDArray[np.int64]
 
@@ -50,10 +52,8 @@ def _scratch_bytes(call: KernelCall) -> int:
 
 
 def _constant_bytes(call: KernelCall, parameters: str) -> int:
-    outputs, in_column = dense_shape(call)[0], column_pairs(call)
-    blocks = [min(PACKED_BLOCK, outputs - first) for first in range(0, outputs, PACKED_BLOCK)]
-    weights = sum(words(2 * in_column * channels) for channels in blocks)
-    return weights + WORD * _CHANNEL_WORDS * outputs + STRUCTURE_BYTES[parameters]
+    outputs = dense_shape(call)[0]
+    return words(2 * column_pairs(call) * outputs) + WORD * _CHANNEL_WORDS * outputs + STRUCTURE_BYTES[parameters]
 
 
 def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
@@ -63,26 +63,26 @@ def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
     return {
         "calls": 1,
         "groups": groups,
+        "whole_groups": groups * (outputs >= PACKED_BLOCK),
         "blocks": channels // PACKED_BLOCK,
         "channels": channels,
-        "rounds": channels * -(-in_column // _UNROLLED),
+        "rounds": channels * -(-in_column // PACKED_UNROLLED),
         "pairs": channels * in_column,
         "rest_blocks": groups * (outputs % PACKED_BLOCK > 0),
         "rest_channels": rest,
-        "rest_rounds": rest * -(-in_column // _REST_UNROLLED),
         "rest_pairs": rest * in_column,
     }
 
 
 _TILE_LOOPS = {
     "groups": "groups of four pixels",
+    "whole_groups": "groups of four pixels with blocks of eight output channels",
     "blocks": "blocks of eight output channels, over all groups",
     "channels": "output channels in them: tiles of four pixels by one channel",
-    "rounds": "rounds of the innermost loop, four pairs of elements each",
+    "rounds": "rounds of the innermost loop, seven pairs of elements each",
     "pairs": "pairs of elements, over all these tiles: eight MACs each",
     "rest_blocks": "blocks of fewer channels",
     "rest_channels": "output channels in them",
-    "rest_rounds": "rounds of the innermost loop in them, two pairs of elements each",
     "rest_pairs": "pairs of elements in them",
 }
 _RUN_LOOPS = {

@@ -52,7 +52,7 @@ typedef struct {
     int8_t activation_min;
     int8_t activation_max;
     uint8_t general; /* 1: a channel is outside the limits of the short requantization (dsp.h), or of `packed_tiles.h` */
-    uint8_t reserved;
+    uint8_t skipped; /* what the pairs lack to a multiple of seven; for Armv6-M */
 } tn_dot_params;
 
 /* 1x1 convolution with stride 1 and no padding, two output channels at least. `scratch` holds four columns: 16 bytes for
