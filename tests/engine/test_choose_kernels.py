@@ -238,7 +238,10 @@ def test_without_models_the_local_rule_stays_and_says_so(memory: NativeMemoryMod
     assert reasons_of(no_latency)["project"] == "conv_1x1: the local rule; there is no latency model"
     stale = choose_kernels(schedule, without("mean"), model({}))
     assert "no memory model" in reasons_of(stale)["pool"]
-    for chosen in (nothing, no_latency, stale):
+    estimated = NativeMemoryModel.for_board(BOARD, "zig", compiler="zig 0.1.0")
+    other = choose_kernels(schedule, estimated, model({"depthwise_conv_2d_planar": 1.0}))
+    assert "fitted with another compiler" in reasons_of(other)["depthwise"]
+    for chosen in (nothing, no_latency, stale, other):
         assert with_variants(chosen.schedule, {}, dict.fromkeys(range(5), "")) == schedule
 
 

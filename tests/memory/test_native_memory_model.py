@@ -14,6 +14,7 @@ from memory_model_contract import MemoryModelContract
 
 import tinynas.engine
 from tinynas.graph import Activation, DType, GraphBuilder
+from tinynas.latency import random_network
 from tinynas.lowering import Schedule, lower
 from tinynas.memory import (
     MemoryModelFileError,
@@ -271,3 +272,20 @@ def test_flags_and_templates_make_a_model_stale(tmp_path: Path, monkeypatch: pyt
     hashes.add(hash_with("RUNTIME_FLAGS", ("-O2",)))
     hashes.add(hash_with("MODEL_FLAGS", ("-Os",)))
     assert len(hashes) == 9
+
+
+@pytest.mark.parametrize("board", ["nucleo-f303k8", "virt-m0plus", "virt-m7"])
+def test_room_for_constants_is_where_the_verdict_turns(board: str) -> None:
+    model = NativeMemoryModel.for_board(load_board(board))
+    flash = model.board.code_region.size_bytes
+    schedules = [lower(random_network(seed)) for seed in range(8)]
+    for schedule in schedules:
+        constants = sum(step.constant_bytes for step in schedule.steps)
+        taken = model.flash(schedule).total_bytes + model.flash_margin_bytes
+        for left in (-9, -4, -1, 0, 3, 4, 1000):
+            reserve = Reserve(flash_bytes=max(0, flash - taken - left))
+            room = model.room_for_constants(schedule.variants, len(schedule.steps), reserve)
+            shortage = [reason for reason in model.fits(schedule, reserve).reasons if "(flash)" in reason]
+            assert (constants <= room) == (not shortage), left
+    both = schedules[0].variants | schedules[1].variants
+    assert model.room_for_constants(both, 9) <= min(model.room_for_constants(s.variants, 9) for s in schedules[:2])

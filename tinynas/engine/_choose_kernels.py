@@ -90,7 +90,7 @@ def choose_kernels(
     """Choose a kernel for every layer: the fewest predicted ticks that fit the board's flash, then the least flash.
 
     A kernel is considered where it leaves every tensor in its place, does not raise the planned arena, and both models
-    know it. Where a model is missing or nothing fits, the local rule's kernels stay.
+    know it. Where a model is missing, was fitted with another compiler, or nothing fits, the local rule's kernels stay.
 
     Args:
         schedule: What the local rule made of the network.
@@ -100,7 +100,7 @@ def choose_kernels(
     """
     found = candidates(schedule, memory, latency)
     room = None if memory is None else _room(schedule, memory, reserve)
-    missing = _missing(room, latency)
+    missing = _missing(memory, room, latency)
     choice = None if missing or room is None else _choose(found, room)
     result = schedule if choice is None else with_variants(schedule, _variants(found, choice.options))
     if plan_arena(result).arena_bytes > plan_arena(schedule).arena_bytes:
@@ -137,10 +137,12 @@ def _left(schedule: Schedule, room: Room) -> int:
     return room(schedule.variants) - sum(step.constant_bytes for step in schedule.steps)
 
 
-def _missing(room: Room | None, latency: LatencyModel | None) -> str:
+def _missing(memory: NativeMemoryModel | None, room: Room | None, latency: LatencyModel | None) -> str:
     """Why nothing can be compared; empty where it can."""
-    if room is None:
+    if memory is None or room is None:
         return "no memory model of the board and toolchain knows these kernels"
+    if memory.other_compiler:  # what is left to the last word in flash must be known to the word
+        return "the memory model was fitted with another compiler"
     return "" if latency is not None else "there is no latency model"
 
 

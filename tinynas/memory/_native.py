@@ -31,13 +31,17 @@ class NativeMemoryModel:
     with the frames that the compiler reports.
     """
 
-    def __init__(self, board: Board, runtime: RuntimeMemory, kernels: KernelMemory) -> None:
+    def __init__(
+        self, board: Board, runtime: RuntimeMemory, kernels: KernelMemory, *, other_compiler: bool = False
+    ) -> None:
         if runtime.core != board.core.name or kernels.core != board.core.name:
             raise MemoryModelFileError(
                 f"memory models for {runtime.core} and {kernels.core} do not describe {board.name} ({board.core.name})"
             )
         self.board = board
         self.toolchain = kernels.toolchain
+        self.other_compiler = other_compiler
+        """Whether code will be compiled by another one than was measured: sizes are estimates then."""
         self._layout = FirmwareLayout(board, runtime, kernels)
 
     @classmethod
@@ -64,7 +68,8 @@ class NativeMemoryModel:
         runtime = load_runtime_memory(runtime_path, board.argument)
         warn_if_stale(kernels, kernels_path, board, compiler)
         warn_if_stale(runtime, runtime_path, board, compiler)
-        return cls(board, runtime, kernels)
+        fitted = {memory.provenance.get("compiler") for memory in (runtime, kernels)}
+        return cls(board, runtime, kernels, other_compiler=compiler is not None and fitted != {compiler})
 
     def block_cost(self, schedule: Schedule) -> BlockCost:
         """The cost of a block, or a network, in figures that combine: cache it by the block's signature."""
