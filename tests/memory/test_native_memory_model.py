@@ -14,7 +14,7 @@ from memory_model_contract import MemoryModelContract
 
 import tinynas.engine
 from tinynas.graph import Activation, DType, GraphBuilder
-from tinynas.latency import random_network
+from tinynas.latency import NetworkLimits, random_network
 from tinynas.lowering import Schedule, lower
 from tinynas.memory import (
     MemoryModelFileError,
@@ -278,7 +278,7 @@ def test_flags_and_templates_make_a_model_stale(tmp_path: Path, monkeypatch: pyt
 def test_room_for_constants_is_where_the_verdict_turns(board: str) -> None:
     model = NativeMemoryModel.for_board(load_board(board))
     flash = model.board.code_region.size_bytes
-    schedules = [lower(random_network(seed)) for seed in range(8)]
+    schedules = [lower(random_network(seed, NetworkLimits())) for seed in range(8)]
     for schedule in schedules:
         constants = sum(step.constant_bytes for step in schedule.steps)
         taken = model.flash(schedule).total_bytes + model.flash_margin_bytes
