@@ -80,5 +80,9 @@ def test_with_patches_the_winner_is_found_built_measured_and_exported(folder: Pa
     assert verdict["predicted_flash_bytes"] == verdict["linked_flash_bytes"]
     built = (out / "winner" / "c" / "model.c").read_text()
     assert len(re.findall(r"rows \d+ to \d+", built)) >= winner["patches"]["layers"] * winner["patches"]["patches"]
+    layers = winner["kernels"]["layers"]
+    assert len(layers[0]["steps"]) == winner["patches"]["patches"]
+    assert all(f" * {layer['reason']} */\n    STEP({layer['variant']});" in built for layer in layers)
+    assert "Kernels of the winner" in (out / "report.html").read_text()
     export_winner(out, folder / "exported")
     assert (folder / "exported" / "model.c").read_text() == built

@@ -128,14 +128,13 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
 def _kernels_summary(kernels: Mapping[str, Any]) -> str:
     """What was chosen beyond the local rule, in one line."""
     changed = [layer for layer in kernels["layers"] if layer["variant"] != layer["local"]]
-    hint = "(--why: the kernel of each layer)"
     if not changed:
-        return f"by the local rule {hint}"
+        return "by the local rule (--why)"
     ticks, flash = kernels["saved_ticks"], kernels["extra_flash_bytes"]
     return (
-        f"{len(changed)} of {len(kernels['layers'])} layers have another one than by the local rule: "
+        f"{len(changed)} of {len(kernels['layers'])} layers not by the local rule: "
         f"{abs(ticks):,} {kernels['unit']} {'fewer' if ticks >= 0 else 'more'}, "
-        f"{abs(flash):,} bytes of flash {'more' if flash >= 0 else 'less'} {hint}"
+        f"{abs(flash):,} bytes of flash {'more' if flash >= 0 else 'less'} (--why)"
     )
 
 
