@@ -149,7 +149,7 @@ class LayerRow:
 
 
 def measure_layers(board: Board, toolchain: str) -> Iterator[LayerRow]:
-    """Every layer of the sweep as firmware lowers it, then with a kernel that spends flash for speed if there is one."""
+    """Every layer of the sweep as firmware lowers it, then with a kernel that spends flash for speed if any."""
     layers = []
     for name, graph in sweep():
         schedule = lower(graph, instruction_set=InstructionSet.of(board.core))

@@ -39,6 +39,7 @@ _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
         "conv_1x1_expanded": partial(packed.conv_1x1, expanded=True),
         "conv_2d_im2col": partial(packed.conv_2d_im2col, expanded=False),
         "conv_2d_im2col_expanded": partial(packed.conv_2d_im2col, expanded=True),
+        "depthwise_conv_2d_3x3_stride_2_quads": packed.depthwise_conv_2d_quads,
         **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=True) for v in OVERLAPPED},
         **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=False) for v in PAIRED},
         "depthwise_conv_2d": weighted.depthwise_conv_2d,

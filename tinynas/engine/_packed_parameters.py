@@ -17,7 +17,16 @@ from tinynas.engine._weighted_parameters import (
     window_fields,
 )
 from tinynas.graph.fixed_point import multiply_by_quantized_multiplier
-from tinynas.lowering import KernelCall, column_order, column_pairs, dense_shape, plane_of, row_words
+from tinynas.lowering import (
+    KernelCall,
+    Plane,
+    column_order,
+    column_pairs,
+    dense_shape,
+    plane_of,
+    plane_of_quads,
+    row_words,
+)
 
 Words = npt.NDArray[np.uint32]
 
@@ -61,9 +70,34 @@ def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -
     scaling = _channels(call, by_channel)
     taps[:, by_channel.shape[1]] = ~scaling.shift
     stream = np.column_stack((scaling.bias, scaling.multiplier, taps.view("<i4"))).astype(np.int32).view(np.uint32)
+    fields = _plane_fields(call, name, plane) | {
+        "general": scaling.general,
+        "overlapped": int(overlapped),
+        "row_words": row_words(call, overlapped),
+    }
+    return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
+
+
+def depthwise_conv_2d_quads(call: KernelCall, name: str) -> StepConstants:
+    """Four channels at a time: their taps, then their biases and multipliers, then their shifts."""
+    channels = call.output.shape[3]
+    by_channel = by_output(call).reshape(channels, -1).astype(np.int8)
+    scaling = _channels(call, by_channel)
+    quads = channels // 4
+    taps = by_channel.reshape(quads, 4, -1).transpose(0, 2, 1).reshape(quads, -1).view("<i4")
+    scales = np.stack((scaling.bias, scaling.multiplier), axis=1).reshape(quads, 8)
+    shifts = (~scaling.shift).astype(np.int8).reshape(quads, 4).view("<i4")
+    stream = np.column_stack((taps, scales, shifts)).astype(np.int32).view(np.uint32)
+    fields = _plane_fields(call, name, plane_of_quads(call)) | {"general": scaling.general}
+    return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
+
+
+def _plane_fields(call: KernelCall, name: str, plane: Plane) -> Fields:
+    """The fields that all kernels share that gather planes."""
+    channels = call.output.shape[3]
     steps = [(image.shape[2] * channels, channels) for image in (call.input, call.output)]  # down, right
     (input_row_step, input_step), (output_row_step, output_step) = (s[::-1] if plane.transposed else s for s in steps)
-    fields: Fields = {
+    return {
         "constants": f"{name}_constants",
         "input_step": input_step,
         "input_row_step": input_row_step,
@@ -84,11 +118,7 @@ def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -
         "plane_width": plane.size[1],
         "input_zero_point": quantization_of(call.input).zero_point,
         **output_fields(call),
-        "general": scaling.general,
-        "overlapped": int(overlapped),
-        "row_words": row_words(call, overlapped),
     }
-    return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
 
 
 def _dot(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, dict[str, str | int]]:

@@ -2,7 +2,7 @@
 
 from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
-from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, Plane, plane_of, row_words
+from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, Plane, plane_of, plane_of_quads, row_words
 from tinynas.lowering._dot_variants import column_order, column_pairs, dense_shape
 from tinynas.lowering._lower import lower
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering
@@ -39,6 +39,7 @@ __all__ = [
     "lower",
     "operand_positions",
     "plane_of",
+    "plane_of_quads",
     "reduced_view",
     "row_words",
     "select_variant",

@@ -27,6 +27,7 @@ CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType(
             dot.CONV_1X1,
             dot.CONV_2D_IM2COL,
             *dot.EXPANDED,
+            depthwise.QUADS,
             *depthwise.OVERLAPPED,
             *depthwise.PAIRED,
             depthwise.DEPTHWISE_CONV_2D,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinynas.graph import DepthwiseConv2DAttributes, OpKind
 from tinynas.lowering._geometry import window_counts, window_of
@@ -12,6 +12,7 @@ from tinynas.lowering._variants import (
     MAX_DIMENSION,
     STRUCTURE_BYTES,
     WORD,
+    InstructionSet,
     KernelCall,
     KernelVariant,
     channel_tables,
@@ -20,6 +21,8 @@ from tinynas.lowering._variants import (
 )
 
 _CHANNEL_TILE = 4  # depthwise_conv_2d.c computes four channels at a time
+_QUAD = 4  # and so does depthwise_conv_2d_3x3_stride_2_quads.c
+_QUADS_SIDE = 3
 
 _PLANE_HELPERS = ("clamp_outputs.c", "depthwise_plane.c")
 
@@ -38,9 +41,9 @@ class Plane:
         kernel: Of the window.
         stride: Of the window.
         padding: Before the input.
-        size: The padded input, as far as windows reach. Columns are even, so that every row starts at a word, and
-            reach as far as the windows of an even number of outputs with an even number of taps: kernels compute two
-            outputs at a time from pairs of neighbours.
+        size: The padded input, as far as windows reach. Where kernels compute two outputs at a time from pairs of
+            neighbours, columns are even, so that every row starts at a word, and reach as far as the windows of an even
+            number of outputs with an even number of taps.
     """
 
     transposed: bool
@@ -54,16 +57,28 @@ class Plane:
 
 def plane_of(call: KernelCall) -> Plane:
     """The plane of a call without dilation."""
-    kernel, stride, _ = window_of(call.graph, call.op)
     whole = call.graph.tensors[call.op.outputs[0]].shape
-    transposed = whole[1] > whole[2]
+    plane = _plane(call, transposed=whole[1] > whole[2])
+    # Pairs of outputs and of taps: see `Plane.size`.
+    reach = (2 * pairs(plane.outputs[1]) - 1) * plane.stride[1] + 2 * pairs(plane.kernel[1])
+    return replace(plane, size=(plane.size[0], 2 * pairs(max(plane.size[1], reach))))
+
+
+def plane_of_quads(call: KernelCall) -> Plane:
+    """The plane of a call that is computed four channels at a time: as the image lies, no larger than windows reach."""
+    return _plane(call, transposed=False)
+
+
+def _plane(call: KernelCall, *, transposed: bool) -> Plane:
+    kernel, stride, _ = window_of(call.graph, call.op)
     inputs, outputs = (call.input.shape[1], call.input.shape[2]), (call.output.shape[1], call.output.shape[2])
     padding = (call.padding[0], call.padding[2])
     if transposed:
         inputs, outputs, kernel, stride, padding = map(_swapped, (inputs, outputs, kernel, stride, padding))
-    rows = max(padding[0] + inputs[0], (outputs[0] - 1) * stride[0] + kernel[0])
-    reach = (2 * pairs(outputs[1]) - 1) * stride[1] + 2 * pairs(kernel[1])
-    size = (rows, 2 * pairs(max(padding[1] + inputs[1], reach)))
+    size = (
+        max(padding[0] + inputs[0], (outputs[0] - 1) * stride[0] + kernel[0]),
+        max(padding[1] + inputs[1], (outputs[1] - 1) * stride[1] + kernel[1]),
+    )
     return Plane(transposed, inputs, outputs, kernel, stride, padding, size)
 
 
@@ -164,6 +179,57 @@ def _planar_features(call: KernelCall, overlapped: bool) -> dict[str, float]:
     }
 
 
+def _quads_scratch_bytes(call: KernelCall) -> int:
+    """Four channels' weights in pairs and their scales, and three rows of four bytes for each column."""
+    return WORD * (2 * _QUADS_SIDE**2 + 4 * _QUAD + _QUADS_SIDE * plane_of_quads(call).size[1])
+
+
+def _quads_constants(call: KernelCall) -> int:
+    """For each four channels the weights in bytes, four biases, four multipliers, and four shifts in bytes."""
+    of_quad = WORD * (_QUADS_SIDE**2 + 2 * _QUAD + 1)
+    return call.output.shape[3] // _QUAD * of_quad + STRUCTURE_BYTES["tn_depthwise_planar_params"]
+
+
+def _is_quads(call: KernelCall) -> bool:
+    """A 3x3 window of stride 2 over channels in fours, as padding SAME or VALID has it, and little scratch."""
+    attributes = call.op.attributes
+    return (
+        isinstance(attributes, DepthwiseConv2DAttributes)
+        and attributes.depth_multiplier == 1
+        and attributes.dilation == (1, 1)
+        and attributes.stride == (2, 2)
+        and call.weights.shape[1:3] == (_QUADS_SIDE, _QUADS_SIDE)
+        and call.input.shape[3] % _QUAD == 0
+        and max(call.padding) <= 1
+        and max(plane_of_quads(call).size) <= MAX_DIMENSION
+        and _quads_scratch_bytes(call) < call.input.size_bytes
+    )
+
+
+def _quads_features(call: KernelCall) -> dict[str, float]:
+    quads = call.output.shape[3] // _QUAD
+    plane = plane_of_quads(call)
+    (height, width), (input_height, input_width) = plane.outputs, plane.inputs
+    first = -plane.padding[0]
+    seen = range(first, first + 2 * (height - 1) + _QUADS_SIDE)
+    inside = quads * sum(0 <= y < input_height for y in seen)
+    outside = quads * len(seen) - inside
+    return {
+        "calls": 1,
+        "filled": plane.size[1],
+        "planes": quads,
+        "gathered_rows": inside,
+        "gathered_in_quads": inside * (input_width >= 4),
+        "gathered_quads": inside * (input_width // 4),
+        "gathered_with_tails": inside * (input_width % 4 > 0),
+        "gathered_tails": inside * (input_width % 4),
+        "padded_rows": outside,
+        "padded": outside * input_width,
+        "rows": quads * height,
+        "sums": quads * height * width,
+    }
+
+
 def _is_depthwise(call: KernelCall) -> bool:
     attributes = call.op.attributes
     return (
@@ -233,6 +299,36 @@ def _planar(name: str, applies: Callable[[KernelCall], bool], *, overlapped: boo
         scratch_bytes=lambda call: _planar_scratch_bytes(call, overlapped),
     )
 
+
+QUADS = KernelVariant(
+    name="depthwise_conv_2d_3x3_stride_2_quads",
+    kinds=(OpKind.DEPTHWISE_CONV_2D,),
+    source="depthwise_conv_2d_3x3_stride_2_quads.c",
+    helpers=("clamp_outputs.c",),
+    symbol="tn_depthwise_conv_2d_3x3_stride_2_quads",
+    parameters="tn_depthwise_planar_params",
+    applies=_is_quads,
+    constant_bytes=_quads_constants,
+    features=_quads_features,
+    loops={
+        "filled": "columns of a padded plane",
+        "planes": "groups of four channels",
+        "gathered_rows": "input rows that windows see, over all groups",
+        "gathered_in_quads": "those of four pixels or more",
+        "gathered_quads": "four input pixels gathered at once",
+        "gathered_with_tails": "input rows that four do not divide",
+        "gathered_tails": "input pixels that four left over in a row",
+        "padded_rows": "rows of padding above and below, over all groups",
+        "padded": "pixels in them",
+        "rows": "output rows, over all groups",
+        "sums": "output pixels, over all groups: 36 MACs each",
+    },
+    instruction_sets=frozenset({InstructionSet.DSP}),
+    in_place=True,
+    shrinks=_shrinks,
+    scratch_bytes=_quads_scratch_bytes,
+)
+"""3x3 with stride 2, four channels at a time."""
 
 OVERLAPPED = (
     _planar("depthwise_conv_2d_3x3", lambda call: _is_3x3(call, stride=1), overlapped=True),
