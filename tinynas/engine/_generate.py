@@ -34,7 +34,8 @@ Emitter = Callable[[KernelCall, str], StepConstants]
 
 _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
     {
-        "fully_connected": weighted.fully_connected,
+        "fully_connected": partial(weighted.fully_connected, packed=False),
+        "fully_connected_packed": partial(weighted.fully_connected, packed=True),
         "conv_1x1": partial(packed.conv_1x1, expanded=False),
         "conv_1x1_expanded": partial(packed.conv_1x1, expanded=True),
         "conv_2d_im2col": partial(packed.conv_2d_im2col, expanded=False),

@@ -11,7 +11,7 @@ from tinynas.lowering import _depthwise_variants as depthwise
 from tinynas.lowering import _dot_variants as dot
 from tinynas.lowering import _unweighted_variants as unweighted
 from tinynas.lowering._convolution_variant import CONV_2D
-from tinynas.lowering._fully_connected_variant import FULLY_CONNECTED
+from tinynas.lowering._fully_connected_variant import FULLY_CONNECTED, FULLY_CONNECTED_PACKED
 from tinynas.lowering._variants import KernelCall, KernelVariant
 
 
@@ -23,6 +23,7 @@ CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType(
     {
         variant.name: variant
         for variant in (
+            FULLY_CONNECTED_PACKED,
             FULLY_CONNECTED,
             dot.CONV_1X1,
             dot.CONV_2D_IM2COL,
