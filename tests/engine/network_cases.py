@@ -25,7 +25,7 @@ def filled(skeleton: Graph, seed: int = 0) -> Graph:
 
 
 def depthwise_planes() -> Graph:
-    """Windows of three, five and seven, and of other sizes, strides of one and two, odd and even rows."""
+    """Windows of three, five and seven, and of other sizes, strides of one and two, odd and even; channels in fours."""
     b = GraphBuilder("planes", DType.INT8)
     x = b.input((1, 23, 17, 19))
     branches = [
@@ -37,6 +37,8 @@ def depthwise_planes() -> Graph:
         for kernel in (2, 3, 5, 7, 9)
         for stride in (1, 2)
     ]
+    fours = b.depthwise_conv_2d(b.conv_2d(x, 12, 1, name="expand"), 3, stride=2, name="fours")
+    branches.append(b.mean(b.conv_2d(fours, 19, 1, name="project"), keep_dims=True, name="mean"))
     x = b.depthwise_conv_2d(x, (3, 5), stride=2, name="flat")
     for i, branch in enumerate(branches):
         x = b.add(x, branch, name=f"add{i}")

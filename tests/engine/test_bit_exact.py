@@ -98,6 +98,8 @@ def _special_skeletons() -> list[Graph]:
     network((1, 7, 6, 5), ("average_pool_2d", {"filter_size": (7, 6)}))
     network((1, 7, 6, 5), ("average_pool_2d", {"filter_size": 5, "stride": 2, "padding": Padding.SAME}))
     network((1, 6, 9), ("fully_connected", {"out_features": 5, "activation": Activation.RELU}))
+    for outputs in (1, 6, 7, 9):
+        network((1, 5, 20), ("fully_connected", {"out_features": outputs}))
     # A softmax whose sum of exponentials needs more than four integer bits less than the accumulator has.
     network((2, 3000), ("softmax", {"beta": 1e-3}))
     network((3, 1), ("softmax", {"beta": 4.0}))

@@ -11,25 +11,34 @@ import pytest
 
 from tinynas.boards import Toolchain, load_toolchain
 from tinynas.engine import generate
-from tinynas.graph import DType, Graph, GraphBuilder, Quantization
+from tinynas.graph import DType, Graph, GraphBuilder, Padding, Quantization
 from tinynas.latency import with_random_constants
 from tinynas.lowering import InstructionSet, Schedule, lower
 from tinynas.memory import plan_arena
 from tinynas.targets import CORES, Core
-from tinynas.testing.layers import LayerImage, check_layers, for_speed, layer_of
+from tinynas.testing.layers import Layer, LayerImage, check_layers, for_speed, guarded_buffers, layer_of
 
-Layer = Callable[[GraphBuilder], int]
+Operator = Callable[[GraphBuilder], int]
 _FAST = ("tn_dot_params", "tn_depthwise_planar_params")
 
 
-def _network(layer: Layer, seed: int = 1) -> Graph:
+def _network(layer: Operator, seed: int = 1) -> Graph:
     b = GraphBuilder("layer", DType.INT8)
     return with_random_constants(b.build([layer(b)]), seed=seed)
 
 
-def _depthwise(height: int, width: int, channels: int, kernel: int | tuple[int, int], stride: int) -> Graph:
+def _depthwise(
+    height: int,
+    width: int,
+    channels: int,
+    kernel: int | tuple[int, int],
+    stride: int,
+    padding: Padding = Padding.SAME,
+) -> Graph:
     return _network(
-        lambda b: b.depthwise_conv_2d(b.input((1, height, width, channels)), kernel, stride=stride, name="layer")
+        lambda b: b.depthwise_conv_2d(
+            b.input((1, height, width, channels)), kernel, stride=stride, padding=padding, name="layer"
+        )
     )
 
 
@@ -45,6 +54,14 @@ def _layers() -> dict[str, Graph]:
         for height, width in ((12, 12), (13, 11), (11, 14), (16, 3))
         for kernel in (3, 5, 7, 4, (5, 3), (3, 7))
         for stride in (1, 2)
+    }
+    layers |= {
+        f"depthwise {height}x{width} of {channels}, stride 2, {padding}": _depthwise(
+            height, width, channels, 3, 2, padding
+        )
+        for height, width in ((12, 12), (13, 11), (11, 14), (16, 3), (3, 9))
+        for channels in (4, 10)
+        for padding in Padding
     }
     layers |= {
         f"dense {height}x{width}x{inputs} to {outputs} window {kernel} stride {stride}": _dense(
@@ -76,6 +93,11 @@ def test_layers_within_the_limits(core: str, tmp_path: Path) -> None:
     layers = _layers()
     schedules = {name: _lower(graph, core) for name, graph in layers.items()}
     images = [layer_of(name, schedule) for name, schedule in schedules.items()]
+    images += [
+        Layer(f"{name} at the end", schedule, guarded_buffers(schedule, shrink_to_end=True))
+        for name, schedule in schedules.items()
+        if schedule.steps[0].shrinks
+    ]
     images += [layer_of(f"{name} for speed", for_speed(schedule)) for name, schedule in schedules.items()]
     results = list(check_layers(LayerImage(images, CORES[core], load_toolchain("zig"), tmp_path / "image")))
     assert [f"{result.description}: {result}" for result in results if not result.passed] == []

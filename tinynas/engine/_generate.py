@@ -35,7 +35,8 @@ Emitter = Callable[[KernelCall, str], StepConstants]
 
 _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
     {
-        "fully_connected": weighted.fully_connected,
+        "fully_connected": partial(weighted.fully_connected, packed=False),
+        "fully_connected_packed": partial(weighted.fully_connected, packed=True),
         "conv_1x1": partial(packed.conv_1x1, layout=packed.dot),
         "conv_1x1_expanded": partial(packed.conv_1x1, layout=packed.dot_expanded),
         "conv_2d_im2col": partial(packed.conv_2d_im2col, layout=packed.dot),
@@ -43,6 +44,7 @@ _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
         "conv_1x1_packed": partial(packed.conv_1x1, layout=packed.packed),
         "conv_2d_packed": partial(packed.conv_2d_im2col, layout=packed.packed),
         **{v.name: packed.depthwise_conv_2d_half_planes for v in HALF_PLANES},
+        "depthwise_conv_2d_3x3_stride_2_quads": packed.depthwise_conv_2d_quads,
         **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=True) for v in OVERLAPPED},
         **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=False) for v in PAIRED},
         "depthwise_conv_2d": weighted.depthwise_conv_2d,

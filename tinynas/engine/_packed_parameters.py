@@ -29,6 +29,7 @@ from tinynas.lowering import (
     half_plane_of,
     half_row_words,
     plane_of,
+    plane_of_quads,
     row_words,
 )
 
@@ -103,15 +104,34 @@ def _weights_of_planes(call: KernelCall, plane: Plane) -> npt.NDArray[np.int8]:
 def _planes(
     call: KernelCall, name: str, plane: Plane, by_channel: npt.NDArray[np.int8], scaling: _Channels, own: Fields
 ) -> StepConstants:
-    """What all kernels that gather planes read, and fields of their `own`."""
-    channels = call.output.shape[3]
-    taps = np.zeros((channels, -(-(by_channel.shape[1] + 1) // 4) * 4), np.int8)
+    """What the kernels read that gather a plane for each channel, and fields of their `own`."""
+    taps = np.zeros((len(by_channel), -(-(by_channel.shape[1] + 1) // 4) * 4), np.int8)
     taps[:, : by_channel.shape[1]] = by_channel
     taps[:, by_channel.shape[1]] = ~scaling.shift
     stream = np.column_stack((scaling.bias, scaling.multiplier, taps.view("<i4"))).astype(np.int32).view(np.uint32)
+    return StepConstants((packed_words(f"{name}_constants", stream),), _plane_fields(call, name, plane) | own, {})
+
+
+def depthwise_conv_2d_quads(call: KernelCall, name: str) -> StepConstants:
+    """Four channels at a time: their taps, then their biases and multipliers, then their shifts."""
+    channels = call.output.shape[3]
+    by_channel = by_output(call).reshape(channels, -1).astype(np.int8)
+    scaling = _channels(call, by_channel)
+    quads = channels // 4
+    taps = by_channel.reshape(quads, 4, -1).transpose(0, 2, 1).reshape(quads, -1).view("<i4")
+    scales = np.stack((scaling.bias, scaling.multiplier), axis=1).reshape(quads, 8)
+    shifts = (~scaling.shift).astype(np.int8).reshape(quads, 4).view("<i4")
+    stream = np.column_stack((taps, scales, shifts)).astype(np.int32).view(np.uint32)
+    fields = _plane_fields(call, name, plane_of_quads(call)) | {"general": scaling.general}
+    return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
+
+
+def _plane_fields(call: KernelCall, name: str, plane: Plane) -> Fields:
+    """The fields that all kernels share that gather planes."""
+    channels = call.output.shape[3]
     steps = [(image.shape[2] * channels, channels) for image in (call.input, call.output)]  # down, right
     (input_row_step, input_step), (output_row_step, output_step) = (s[::-1] if plane.transposed else s for s in steps)
-    fields: Fields = {
+    return {
         "constants": f"{name}_constants",
         "input_step": input_step,
         "input_row_step": input_row_step,
@@ -132,9 +152,7 @@ def _planes(
         "plane_width": plane.size[1],
         "input_zero_point": quantization_of(call.input).zero_point,
         **output_fields(call),
-        **own,
     }
-    return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
 
 
 def dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:

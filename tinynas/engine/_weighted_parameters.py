@@ -26,7 +26,8 @@ from tinynas.lowering import KernelCall, UnsupportedGraphError
 Int32Array = npt.NDArray[np.int32]
 
 
-def fully_connected(call: KernelCall, name: str) -> StepConstants:
+def fully_connected(call: KernelCall, name: str, *, packed: bool) -> StepConstants:
+    """`packed` puts the weights of four outputs beside each other, four inputs at a time."""
     outputs, inputs = call.weights.shape[0], call.weights.shape[-1]
     multiplier, shift = multipliers(call, outputs)
     per_channel = quantization_of(call.weights).per_channel
@@ -34,7 +35,7 @@ def fully_connected(call: KernelCall, name: str) -> StepConstants:
         multiplier, shift = multiplier[:1], shift[:1]
     return _with_tables(
         name,
-        weights(call),
+        _in_fours(weights(call).reshape(outputs, inputs)) if packed else weights(call),
         folded_bias(call, outputs),
         multiplier,
         shift,
@@ -46,6 +47,13 @@ def fully_connected(call: KernelCall, name: str) -> StepConstants:
             "per_channel": int(per_channel),
         },
     )
+
+
+def _in_fours(rows: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Weights [outputs, inputs] as [outputs / 4, inputs / 4, 4, 4], then the outputs that are left over."""
+    outputs, inputs = rows.shape
+    tiles = [rows[first : first + 4] for first in range(0, outputs, 4)]
+    return np.concatenate([tile.reshape(-1, inputs // 4, 4).transpose(1, 0, 2).reshape(-1) for tile in tiles])
 
 
 def conv_2d(call: KernelCall, name: str) -> StepConstants:

@@ -2,22 +2,15 @@
 
 from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
-from tinynas.lowering._depthwise_variants import (
-    HALF_PLANES,
-    OVERLAPPED,
-    PAIRED,
-    Plane,
-    half_plane_of,
-    half_row_words,
-    plane_of,
-    row_words,
-)
+from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, row_words
 from tinynas.lowering._dot_variants import column_order, column_pairs, dense_shape
 from tinynas.lowering._exchange import VariantError, exchangeable, layers, with_variants
+from tinynas.lowering._half_plane_variants import HALF_PLANES
 from tinynas.lowering._lower import lower
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering
 from tinynas.lowering._packed_variants import PACKED_BLOCK, PACKED_UNROLLED
 from tinynas.lowering._patches import PatchError, PatchPlan
+from tinynas.lowering._planes import Plane, half_plane_of, half_row_words, plane_of, plane_of_quads
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
 from tinynas.lowering._unweighted_variants import reduced_view
 from tinynas.lowering._variants import KERNEL_FLAGS, MODEL_FLAGS, POINTER, InstructionSet, KernelCall, KernelVariant
@@ -58,6 +51,7 @@ __all__ = [
     "lower",
     "operand_positions",
     "plane_of",
+    "plane_of_quads",
     "reduced_view",
     "row_words",
     "select_variant",

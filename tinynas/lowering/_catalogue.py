@@ -12,7 +12,9 @@ from tinynas.lowering import _dot_variants as dot
 from tinynas.lowering import _packed_variants as packed
 from tinynas.lowering import _unweighted_variants as unweighted
 from tinynas.lowering._convolution_variant import CONV_2D
-from tinynas.lowering._fully_connected_variant import FULLY_CONNECTED
+from tinynas.lowering._fully_connected_variant import FULLY_CONNECTED, FULLY_CONNECTED_PACKED
+from tinynas.lowering._half_plane_variants import HALF_PLANES
+from tinynas.lowering._quads_variant import QUADS
 from tinynas.lowering._variants import KernelCall, KernelVariant
 
 
@@ -24,13 +26,15 @@ CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType(
     {
         variant.name: variant
         for variant in (
+            FULLY_CONNECTED_PACKED,
             FULLY_CONNECTED,
             packed.CONV_1X1_PACKED,
             packed.CONV_2D_PACKED,
             dot.CONV_1X1,
             dot.CONV_2D_IM2COL,
             *dot.EXPANDED,
-            *depthwise.HALF_PLANES,
+            *HALF_PLANES,
+            QUADS,
             *depthwise.OVERLAPPED,
             *depthwise.PAIRED,
             depthwise.DEPTHWISE_CONV_2D,

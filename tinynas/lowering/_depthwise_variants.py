@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from tinynas.graph import DepthwiseConv2DAttributes, OpKind
-from tinynas.lowering._geometry import window_counts, window_of
+from tinynas.lowering._geometry import window_counts
+from tinynas.lowering._planes import has_planes, planar_constants, plane_of, shrinks
 from tinynas.lowering._variants import (
     ALL_INSTRUCTION_SETS,
     MAX_DIMENSION,
@@ -26,78 +26,6 @@ _CHANNEL_TILE = 4  # depthwise_conv_2d.c computes four channels at a time
 _PLANE_HELPERS = ("clamp_outputs.c", "depthwise_plane.c")
 
 
-@dataclass(frozen=True)
-class Plane:
-    """One channel of a call as the planar kernels see it; all pairs are (rows, columns) of that plane.
-
-    Attributes:
-        transposed: Whether rows of the plane are columns of the image.
-        inputs: Of the input.
-        outputs: Of the output.
-        kernel: Of the window.
-        stride: Of the window.
-        padding: Before the input.
-        size: Of what lies in scratch: the padded input, as far as windows reach.
-    """
-
-    transposed: bool
-    inputs: tuple[int, int]
-    outputs: tuple[int, int]
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    size: tuple[int, int]
-
-
-def plane_of(call: KernelCall) -> Plane:
-    """The plane of a call without dilation, of int16.
-
-    It is transposed where the output is higher than wide: long rows are cheaper. That looks at the whole operator, so
-    that bands of it agree, which share their weights. Columns are even, so that every row starts at a word, and reach
-    as far as the windows of an even number of outputs with an even number of taps: kernels compute two outputs at a
-    time from pairs of neighbours.
-    """
-    _, height, width, _ = call.graph.tensors[call.op.outputs[0]].shape
-    plane = _oriented(call, transposed=height > width)
-    (top, left), kernel, stride = plane.padding, plane.kernel, plane.stride
-    rows = max(top + plane.inputs[0], (plane.outputs[0] - 1) * stride[0] + kernel[0])
-    reach = (2 * pairs(plane.outputs[1]) - 1) * stride[1] + 2 * pairs(kernel[1])
-    return replace(plane, size=(rows, 2 * pairs(max(left + plane.inputs[1], reach))))
-
-
-def half_plane_of(call: KernelCall) -> Plane:
-    """The plane of a call without dilation for Armv6-M: a word holds two pixels, half the output's rows apart.
-
-    It is transposed where the output is wider than high: cut in half along the longer side, it takes the least scratch.
-    Rows are those of half the outputs, rounded up.
-    """
-    _, height, width, _ = call.graph.tensors[call.op.outputs[0]].shape
-    plane = _oriented(call, transposed=width > height)
-    kernel, stride = plane.kernel, plane.stride
-    rows = (pairs(plane.outputs[0]) - 1) * stride[0] + kernel[0]
-    reach = (plane.outputs[1] - 1) * stride[1] + half_row_words(kernel)
-    return replace(plane, size=(rows, max(plane.padding[1] + plane.inputs[1], reach)))
-
-
-def half_row_words(kernel: tuple[int, int]) -> int:
-    """Weights that the kernels for Armv6-M read for each row of a window: pairs, but in their loop for 3 x 3."""
-    return 3 if kernel == (3, 3) else 2 * pairs(kernel[1])
-
-
-def _oriented(call: KernelCall, *, transposed: bool) -> Plane:
-    """The plane of a call, whose size is still to be found."""
-    kernel, stride, _ = window_of(call.graph, call.op)
-    inputs, outputs = (call.input.shape[1], call.input.shape[2]), (call.output.shape[1], call.output.shape[2])
-    padding = (call.padding[0], call.padding[2])
-    if transposed:
-        inputs, outputs, kernel, stride, padding = map(_swapped, (inputs, outputs, kernel, stride, padding))
-    return Plane(transposed, inputs, outputs, kernel, stride, padding, (0, 0))
-
-
-def _swapped(sizes: tuple[int, int]) -> tuple[int, int]:
-    return sizes[1], sizes[0]
-
-
 def row_words(call: KernelCall, overlapped: bool) -> int:
     """Words of weights for each row of the window.
 
@@ -108,73 +36,19 @@ def row_words(call: KernelCall, overlapped: bool) -> int:
     return width - 1 if overlapped else pairs(width)
 
 
-def channel_words(taps: int) -> int:
-    """Words of one channel's constants: bias, multiplier, and in bytes the weights and a shift."""
-    return 2 + words(taps + 1) // WORD
-
-
 def _planar_scratch_bytes(call: KernelCall, overlapped: bool) -> int:
     """One channel's weights in pairs, and its plane of int16."""
     plane = plane_of(call)
     return WORD * plane.kernel[0] * row_words(call, overlapped) + 2 * plane.size[0] * plane.size[1]
 
 
-def _planar_constants(call: KernelCall) -> int:
-    channels = call.output.shape[3]
-    taps = call.weights.elements // channels
-    return WORD * channels * channel_words(taps) + STRUCTURE_BYTES["tn_depthwise_planar_params"]
-
-
-def _has_planes(call: KernelCall) -> bool:
-    """Depth multiplier 1 and no dilation."""
-    attributes = call.op.attributes
-    return (
-        isinstance(attributes, DepthwiseConv2DAttributes)
-        and attributes.depth_multiplier == 1
-        and attributes.dilation == (1, 1)
-    )
-
-
 def _is_planar(call: KernelCall) -> bool:
     """Scratch is smaller than the input, so that in place never takes more than twice the input."""
     return (
-        _has_planes(call)
+        has_planes(call)
         and max(plane_of(call).size) <= MAX_DIMENSION
         and _planar_scratch_bytes(call, overlapped=True) < call.input.size_bytes
     )
-
-
-def _has_half_planes(call: KernelCall) -> bool:
-    """Scratch is smaller than the input, so that in place never takes more than twice the input."""
-    return (
-        _has_planes(call)
-        and max(half_plane_of(call).size) <= MAX_DIMENSION
-        and _half_plane_scratch_bytes(call) < call.input.size_bytes
-    )
-
-
-def _is_3x3_of_half_planes(call: KernelCall) -> bool:
-    return _has_half_planes(call) and half_plane_of(call).kernel == (3, 3)
-
-
-_TABLE_WORDS = 19  # of a channel beside its weights: firmware/include/tinynas/depthwise_half_planes.h
-
-
-def _half_plane_scratch_bytes(call: KernelCall) -> int:
-    """One channel's table, and its plane of words."""
-    plane = half_plane_of(call)
-    weights = plane.kernel[0] * half_row_words(plane.kernel)
-    return WORD * (_TABLE_WORDS + weights + plane.size[0] * plane.size[1])
-
-
-def _shrinks(call: KernelCall) -> bool:
-    """Whether a smaller output takes the place of one end of its input.
-
-    The input must lie there by itself (the planner keeps to the ends of the arena), in whole words, so that its pixels
-    are pixels of the input.
-    """
-    before, after = call.input.size_bytes, call.output.size_bytes
-    return call.input_alone and after < before and before % WORD == after % WORD == 0
 
 
 def _is_3x3(call: KernelCall, stride: int) -> bool:
@@ -215,39 +89,6 @@ def _planar_features(call: KernelCall, overlapped: bool) -> dict[str, float]:
         "sums": rows * pairs(width),
         "tap_rows": rows * pairs(width) * kernel[0],
         "taps": rows * pairs(width) * kernel[0] * pairs(kernel[1]),
-    }
-
-
-def _half_plane_features(call: KernelCall) -> dict[str, float]:
-    channels = call.output.shape[3]
-    plane = half_plane_of(call)
-    (rows, _), (height, width), kernel = plane.size, plane.inputs, plane.kernel
-    first = range(-plane.padding[0], rows - plane.padding[0])
-    apart = plane.outputs[0] // 2 * plane.stride[0]
-    whole = sum(row >= 0 and row + apart < height for row in first)
-    upper = sum(0 <= row < height for row in first) - whole
-    lower = sum(0 <= row + apart < height for row in first) - whole
-    weights = half_row_words(kernel)
-    sums = channels * pairs(plane.outputs[0]) * plane.outputs[1]
-    return {
-        "calls": 1,
-        "filled": plane.size[0] * plane.size[1],
-        "planes": channels,
-        "whole_planes": channels * (whole > 0),
-        "whole_rows": channels * whole,
-        "whole_pairs": channels * whole * pairs(width),
-        "whole_words": channels * whole * width,
-        "border_rows": channels * (rows - whole),
-        "border_upper": channels * upper,
-        "border_lower": channels * lower,
-        "border_words": channels * (rows - whole) * width,
-        "weight_rows": channels * kernel[0],
-        "weights": channels * kernel[0] * kernel[1],
-        "weight_ends": channels * kernel[0] * (weights - kernel[1]),
-        "rows": channels * pairs(plane.outputs[0]),
-        "sums": sums,
-        "tap_rows": sums * kernel[0],
-        "taps": sums * kernel[0] * pairs(weights),
     }
 
 
@@ -302,27 +143,6 @@ _PLANAR_LOOPS = {
 }
 
 
-_HALF_PLANE_LOOPS = {
-    "filled": "words of a padded plane",
-    "planes": "channels",
-    "whole_planes": "those that have rows of the plane of which both halves lie in the input",
-    "whole_rows": "such rows, over all channels",
-    "whole_pairs": "pairs of words gathered there, an odd one counted as a pair",
-    "whole_words": "words gathered there",
-    "border_rows": "the other rows of the plane, over all channels",
-    "border_upper": "those whose upper half lies in the input",
-    "border_lower": "those whose lower half lies in the input",
-    "border_words": "words gathered there",
-    "weight_rows": "rows of weights, over all channels",
-    "weights": "weights in them",
-    "weight_ends": "zeros that make a row even",
-    "rows": "rows of half the output, over all channels",
-    "sums": "outputs of half the output: two are computed at once",
-    "tap_rows": "rows of the window, over all sums",
-    "taps": "pairs of taps of the window, over all sums: four MACs each",
-}
-
-
 def _planar(name: str, applies: Callable[[KernelCall], bool], *, overlapped: bool) -> KernelVariant:
     """A kernel that computes channel by channel over a gathered plane."""
     return KernelVariant(
@@ -333,41 +153,15 @@ def _planar(name: str, applies: Callable[[KernelCall], bool], *, overlapped: boo
         symbol=f"tn_{name}",
         parameters="tn_depthwise_planar_params",
         applies=applies,
-        constant_bytes=_planar_constants,
+        constant_bytes=planar_constants,
         features=lambda call: _planar_features(call, overlapped),
         loops=_PLANAR_LOOPS,
         instruction_sets=ALL_INSTRUCTION_SETS - {InstructionSet.ARMV6M},
         in_place=True,
-        shrinks=_shrinks,
+        shrinks=shrinks,
         scratch_bytes=lambda call: _planar_scratch_bytes(call, overlapped),
     )
 
-
-def _of_half_planes(name: str, applies: Callable[[KernelCall], bool]) -> KernelVariant:
-    """A kernel for Armv6-M that computes channel by channel, two halves of a plane at once."""
-    return KernelVariant(
-        name=name,
-        kinds=(OpKind.DEPTHWISE_CONV_2D,),
-        source=f"{name}.c",
-        helpers=("clamp_outputs.c", "depthwise_half_planes.c"),
-        symbol=f"tn_{name}",
-        parameters="tn_depthwise_planar_params",
-        applies=applies,
-        constant_bytes=_planar_constants,
-        features=_half_plane_features,
-        loops=_HALF_PLANE_LOOPS,
-        instruction_sets=frozenset({InstructionSet.ARMV6M}),
-        in_place=True,
-        shrinks=_shrinks,
-        scratch_bytes=_half_plane_scratch_bytes,
-    )
-
-
-HALF_PLANES = (
-    _of_half_planes("depthwise_conv_2d_half_planes_3x3", _is_3x3_of_half_planes),
-    _of_half_planes("depthwise_conv_2d_half_planes", _has_half_planes),
-)
-"""The kernels for Armv6-M, that of any window last."""
 
 OVERLAPPED = (
     _planar("depthwise_conv_2d_3x3", lambda call: _is_3x3(call, stride=1), overlapped=True),

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from tinynas.graph import OpKind
-from tinynas.lowering._variants import STRUCTURE_BYTES, WORD, KernelCall, KernelVariant, always, words
+from tinynas.lowering._variants import (
+    STRUCTURE_BYTES,
+    WORD,
+    InstructionSet,
+    KernelCall,
+    KernelVariant,
+    always,
+    pairs,
+    words,
+)
 
 _OUTPUTS = 4  # at a time: fully_connected.c
 
@@ -45,6 +54,42 @@ def _dense_features(call: KernelCall) -> dict[str, float]:
         "steps": tiles * (inputs % WORD),
     }
 
+
+def _packed_features(call: KernelCall) -> dict[str, float]:
+    rows, quads = _dense_rows(call), call.weights.shape[-1] // WORD
+    tiles, others = divmod(call.weights.shape[0], _OUTPUTS)
+    tiles, twos = rows * tiles, rows * pairs(others)
+    return {
+        "calls": 1,
+        "rows": rows,
+        "tiles": tiles,
+        "quads": tiles * quads,
+        "odd_quads": tiles * (quads % 2),
+        "twos": twos,
+        "quads_of_twos": twos * quads,
+    }
+
+
+FULLY_CONNECTED_PACKED = KernelVariant(
+    name="fully_connected_packed",
+    kinds=(OpKind.FULLY_CONNECTED,),
+    source="fully_connected_packed.c",
+    helpers=("clamp_outputs.c",),
+    symbol="tn_fully_connected_packed",
+    parameters="tn_fully_connected_params",
+    applies=lambda call: call.weights.shape[-1] % WORD == 0,
+    constant_bytes=_dense_constants,
+    features=_packed_features,
+    loops={
+        "rows": "input rows",
+        "tiles": "groups of four outputs, over all rows",
+        "quads": "four inputs of each group: sixteen MACs each",
+        "odd_quads": "groups whose loop leaves out half a round",
+        "twos": "pairs of outputs that four left over, over all rows",
+        "quads_of_twos": "four inputs of each pair",
+    },
+    instruction_sets=frozenset({InstructionSet.DSP}),
+)
 
 FULLY_CONNECTED = KernelVariant(
     name="fully_connected",

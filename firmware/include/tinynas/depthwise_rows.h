@@ -74,6 +74,30 @@ static inline tn_plane_outputs tn_row_of_outputs(const tn_plane_channel *channel
     [doubled_bias] "t"((channel)->doubled_bias.parked), [rounding] "t"((channel)->rounding.parked),                                  \
         [multiplier] "t"((channel)->parked_multiplier.parked), [half] "t"((channel)->half.parked), [end] "t"(end_)
 
+/* The body of a function that computes a row with windows of 3 x 3. ROWS computes both sums from the rows of the window that
+ * start at top, middle and bottom, which it moves on by two halfwords for each LDRD, and from the pairs of weights w01a, w12a to
+ * w01c, w12c, a pair for either end of each row. `step` is how many bytes of the plane two outputs are apart from the next two.
+ * Six pairs of weights, three pointers, two words of input and two sums leave one register. */
+#define TN_3X3_ROW(channel, row, output, ROWS, step)                                                                   \
+    const int32_t width = (channel)->params->plane_width;                                                              \
+    const int16_t *middle = (row) + width;                                                                             \
+    const int16_t *bottom = middle + width;                                                                            \
+    tn_plane_outputs outputs = tn_row_of_outputs(channel, output);                                                     \
+    const float end = tn_park((uint32_t)(uintptr_t)(row) + (uint32_t)((step) * outputs.pairs));                        \
+    const uint32_t *t = (channel)->weights;                                                                            \
+    uint32_t w01a, w12a, w01b, w12b, w01c, w12c, xa, xb;                                                               \
+    int32_t first, second;                                                                                             \
+    __asm__ volatile("ldrd   %[w01a], %[w12a], [%[t]]\n\t"                                                             \
+                     "ldrd   %[w01b], %[w12b], [%[t], #8]\n\t"                                                         \
+                     "ldrd   %[w01c], %[w12c], [%[t], #16]\n"                                                          \
+                     "1:\n\t" ROWS TN_FINISH_OUTPUTS(top)                                                              \
+                     : [top] "+&r"(row), [middle] "+&r"(middle), [bottom] "+&r"(bottom), [t] "+&r"(t),                 \
+                       TN_ROW_STATE(outputs), [w01a] "=&r"(w01a), [w12a] "=&r"(w12a), [w01b] "=&r"(w01b),              \
+                       [w12b] "=&r"(w12b), [w01c] "=&r"(w01c), [w12c] "=&r"(w12c), [xa] "=&r"(xa), [xb] "=&r"(xb),     \
+                       [first] "=&r"(first), [second] "=&r"(second)                                                    \
+                     : TN_ROW_OPERANDS(channel, end)                                                                   \
+                     : "cc", "memory")
+
 /* The body of a function that computes a row with windows of any height. ROW adds one row of the window to both sums: it reads
  * input at x, and weights at w, which it moves on, into wa to wd. `step` is how many bytes of the plane two outputs are apart
  * from the next two. */

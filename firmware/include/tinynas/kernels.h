@@ -41,6 +41,9 @@ typedef struct {
 } tn_fully_connected_params;
 
 void tn_fully_connected(const tn_fully_connected_params *params, const int8_t *input, int8_t *output);
+/* The same for inputs in fours. Weights [outputs / 4][inputs / 4][4][4] in whole words: four outputs' weights of four inputs
+ * lie together; the outputs that four leave over are the last [inputs / 4][outputs % 4][4]. */
+void tn_fully_connected_packed(const tn_fully_connected_params *params, const int8_t *input, int8_t *output);
 
 /* What the dense convolutions share; `dot_tiles.h` has the layout of `constants`, and `packed_tiles.h` that for Armv6-M. Each
  * has a second kernel of the same parameters, for weights that are expanded to 16 bits. */
@@ -196,6 +199,13 @@ void tn_depthwise_conv_2d_3x3(const tn_depthwise_planar_params *params, const in
                               int8_t *scratch);
 void tn_depthwise_conv_2d_3x3_stride_2(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
                                        int8_t *scratch);
+/* Windows of 3 x 3 with a stride of 2, four channels at a time: there is a multiple of four of them. Padding is one row or
+ * column at most on each side. Works in place: an output that is not larger may lie at either end of the input. The plane
+ * is not transposed, and its width may be odd. `constants` holds for each four channels the nine taps, each as four bytes,
+ * then four times a bias and a multiplier, and the complements of the shifts in four bytes. `scratch` holds 136 bytes and
+ * three rows of the plane, four bytes for each column. */
+void tn_depthwise_conv_2d_3x3_stride_2_quads(const tn_depthwise_planar_params *params, const int8_t *input,
+                                             int8_t *output, int8_t *scratch);
 /* Windows of any height, five or seven wide, with a horizontal stride of 1 or 2. */
 void tn_depthwise_conv_2d_width_5(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
                                   int8_t *scratch);

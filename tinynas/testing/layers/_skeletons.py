@@ -147,6 +147,17 @@ def _depthwise_conv_2d(sketch: _Sketch) -> int:
     return _depthwise(sketch, sketch.image(sketch.channels(), 13))
 
 
+def _depthwise_3x3(sketch: _Sketch) -> int:
+    """The depthwise layers of most networks: channels in fours, and strides of 2 with padding on either side."""
+    b = sketch.builder
+    x = sketch.image(4 * sketch.number(1, 10) if sketch.chance(0.8) else sketch.channels(), 13)
+    if sketch.chance(0.3):
+        x = b.pad(x, [(0, 0), *((sketch.number(0, 1), sketch.number(0, 1)) for _ in range(2)), (0, 0)], name="pad")
+    stride = sketch.number(1, 2)
+    padding = sketch.padding(x, (3, 3))
+    return b.depthwise_conv_2d(x, 3, stride=stride, padding=padding, activation=sketch.activation(), name="depthwise")
+
+
 def _depthwise_multiplied(sketch: _Sketch) -> int:
     return _depthwise(sketch, sketch.image(sketch.number(1, 16), 10), sketch.number(2, 4))
 
@@ -264,6 +275,7 @@ _DRAW: Mapping[str, tuple[float, Callable[[_Sketch], int]]] = MappingProxyType(
         "first_conv": (8, _first_conv),
         "padded_conv_2d": (4, _padded_conv_2d),
         "depthwise_conv_2d": (16, _depthwise_conv_2d),
+        "depthwise_3x3": (8, _depthwise_3x3),
         "depthwise_multiplied": (3, _depthwise_multiplied),
         "padded_depthwise": (4, _padded_depthwise),
         "fully_connected": (8, _fully_connected),

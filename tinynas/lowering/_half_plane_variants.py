@@ -1,0 +1,112 @@
+"""The depthwise convolutions of Armv6-M: one multiplication for a tap of two outputs, half a plane apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tinynas.graph import OpKind
+from tinynas.lowering._planes import half_plane_of, half_row_words, has_planes, planar_constants, shrinks
+from tinynas.lowering._variants import MAX_DIMENSION, WORD, InstructionSet, KernelCall, KernelVariant, pairs
+
+_TABLE_WORDS = 19  # of a channel beside its weights: firmware/include/tinynas/depthwise_half_planes.h
+
+
+def _has_half_planes(call: KernelCall) -> bool:
+    """Scratch is smaller than the input, so that in place never takes more than twice the input."""
+    return (
+        has_planes(call)
+        and max(half_plane_of(call).size) <= MAX_DIMENSION
+        and _half_plane_scratch_bytes(call) < call.input.size_bytes
+    )
+
+
+def _is_3x3_of_half_planes(call: KernelCall) -> bool:
+    return _has_half_planes(call) and half_plane_of(call).kernel == (3, 3)
+
+
+def _half_plane_scratch_bytes(call: KernelCall) -> int:
+    """One channel's table, and its plane of words."""
+    plane = half_plane_of(call)
+    weights = plane.kernel[0] * half_row_words(plane.kernel)
+    return WORD * (_TABLE_WORDS + weights + plane.size[0] * plane.size[1])
+
+
+def _half_plane_features(call: KernelCall) -> dict[str, float]:
+    channels = call.output.shape[3]
+    plane = half_plane_of(call)
+    (rows, _), (height, width), kernel = plane.size, plane.inputs, plane.kernel
+    first = range(-plane.padding[0], rows - plane.padding[0])
+    apart = plane.outputs[0] // 2 * plane.stride[0]
+    whole = sum(row >= 0 and row + apart < height for row in first)
+    upper = sum(0 <= row < height for row in first) - whole
+    lower = sum(0 <= row + apart < height for row in first) - whole
+    weights = half_row_words(kernel)
+    sums = channels * pairs(plane.outputs[0]) * plane.outputs[1]
+    return {
+        "calls": 1,
+        "filled": plane.size[0] * plane.size[1],
+        "planes": channels,
+        "whole_planes": channels * (whole > 0),
+        "whole_rows": channels * whole,
+        "whole_pairs": channels * whole * pairs(width),
+        "whole_words": channels * whole * width,
+        "border_rows": channels * (rows - whole),
+        "border_upper": channels * upper,
+        "border_lower": channels * lower,
+        "border_words": channels * (rows - whole) * width,
+        "weight_rows": channels * kernel[0],
+        "weights": channels * kernel[0] * kernel[1],
+        "weight_ends": channels * kernel[0] * (weights - kernel[1]),
+        "rows": channels * pairs(plane.outputs[0]),
+        "sums": sums,
+        "tap_rows": sums * kernel[0],
+        "taps": sums * kernel[0] * pairs(weights),
+    }
+
+
+_HALF_PLANE_LOOPS = {
+    "filled": "words of a padded plane",
+    "planes": "channels",
+    "whole_planes": "those that have rows of the plane of which both halves lie in the input",
+    "whole_rows": "such rows, over all channels",
+    "whole_pairs": "pairs of words gathered there, an odd one counted as a pair",
+    "whole_words": "words gathered there",
+    "border_rows": "the other rows of the plane, over all channels",
+    "border_upper": "those whose upper half lies in the input",
+    "border_lower": "those whose lower half lies in the input",
+    "border_words": "words gathered there",
+    "weight_rows": "rows of weights, over all channels",
+    "weights": "weights in them",
+    "weight_ends": "zeros that make a row even",
+    "rows": "rows of half the output, over all channels",
+    "sums": "outputs of half the output: two are computed at once",
+    "tap_rows": "rows of the window, over all sums",
+    "taps": "pairs of taps of the window, over all sums: four MACs each",
+}
+
+
+def _of_half_planes(name: str, applies: Callable[[KernelCall], bool]) -> KernelVariant:
+    """A kernel for Armv6-M that computes channel by channel, two halves of a plane at once."""
+    return KernelVariant(
+        name=name,
+        kinds=(OpKind.DEPTHWISE_CONV_2D,),
+        source=f"{name}.c",
+        helpers=("clamp_outputs.c", "depthwise_half_planes.c"),
+        symbol=f"tn_{name}",
+        parameters="tn_depthwise_planar_params",
+        applies=applies,
+        constant_bytes=planar_constants,
+        features=_half_plane_features,
+        loops=_HALF_PLANE_LOOPS,
+        instruction_sets=frozenset({InstructionSet.ARMV6M}),
+        in_place=True,
+        shrinks=shrinks,
+        scratch_bytes=_half_plane_scratch_bytes,
+    )
+
+
+HALF_PLANES = (
+    _of_half_planes("depthwise_conv_2d_half_planes_3x3", _is_3x3_of_half_planes),
+    _of_half_planes("depthwise_conv_2d_half_planes", _has_half_planes),
+)
+"""The kernels, that of any window last."""

@@ -1,0 +1,98 @@
+"""Depthwise 3x3 convolutions of stride 2, four channels at a time from three rows in scratch."""
+
+from __future__ import annotations
+
+from tinynas.graph import DepthwiseConv2DAttributes, OpKind
+from tinynas.lowering._planes import has_planes, plane_of_quads, shrinks
+from tinynas.lowering._variants import (
+    MAX_DIMENSION,
+    STRUCTURE_BYTES,
+    WORD,
+    InstructionSet,
+    KernelCall,
+    KernelVariant,
+)
+
+_QUAD = 4  # and so does depthwise_conv_2d_3x3_stride_2_quads.c
+_QUADS_SIDE = 3
+
+
+def _quads_scratch_bytes(call: KernelCall) -> int:
+    """Four channels' weights in pairs and their scales, and three rows of four bytes for each column."""
+    return WORD * (2 * _QUADS_SIDE**2 + 4 * _QUAD + _QUADS_SIDE * plane_of_quads(call).size[1])
+
+
+def _quads_constants(call: KernelCall) -> int:
+    """For each four channels the weights in bytes, four biases, four multipliers, and four shifts in bytes."""
+    of_quad = WORD * (_QUADS_SIDE**2 + 2 * _QUAD + 1)
+    return call.output.shape[3] // _QUAD * of_quad + STRUCTURE_BYTES["tn_depthwise_planar_params"]
+
+
+def _is_quads(call: KernelCall) -> bool:
+    """A 3x3 window of stride 2 over channels in fours, as padding SAME or VALID has it, and little scratch."""
+    attributes = call.op.attributes
+    return (
+        has_planes(call)
+        and isinstance(attributes, DepthwiseConv2DAttributes)
+        and attributes.stride == (2, 2)
+        and call.weights.shape[1:3] == (_QUADS_SIDE, _QUADS_SIDE)
+        and call.input.shape[3] % _QUAD == 0
+        and max(call.padding) <= 1
+        and max(plane_of_quads(call).size) <= MAX_DIMENSION
+        and _quads_scratch_bytes(call) < call.input.size_bytes
+    )
+
+
+def _quads_features(call: KernelCall) -> dict[str, float]:
+    quads = call.output.shape[3] // _QUAD
+    plane = plane_of_quads(call)
+    (height, width), (input_height, input_width) = plane.outputs, plane.inputs
+    first = -plane.padding[0]
+    seen = range(first, first + 2 * (height - 1) + _QUADS_SIDE)
+    inside = quads * sum(0 <= y < input_height for y in seen)
+    outside = quads * len(seen) - inside
+    return {
+        "calls": 1,
+        "filled": plane.size[1],
+        "planes": quads,
+        "gathered_rows": inside,
+        "gathered_in_quads": inside * (input_width >= 4),
+        "gathered_quads": inside * (input_width // 4),
+        "gathered_with_tails": inside * (input_width % 4 > 0),
+        "gathered_tails": inside * (input_width % 4),
+        "padded_rows": outside,
+        "padded": outside * input_width,
+        "rows": quads * height,
+        "sums": quads * height * width,
+    }
+
+
+QUADS = KernelVariant(
+    name="depthwise_conv_2d_3x3_stride_2_quads",
+    kinds=(OpKind.DEPTHWISE_CONV_2D,),
+    source="depthwise_conv_2d_3x3_stride_2_quads.c",
+    helpers=("clamp_outputs.c",),
+    symbol="tn_depthwise_conv_2d_3x3_stride_2_quads",
+    parameters="tn_depthwise_planar_params",
+    applies=_is_quads,
+    constant_bytes=_quads_constants,
+    features=_quads_features,
+    loops={
+        "filled": "columns of a padded plane",
+        "planes": "groups of four channels",
+        "gathered_rows": "input rows that windows see, over all groups",
+        "gathered_in_quads": "those of four pixels or more",
+        "gathered_quads": "four input pixels gathered at once",
+        "gathered_with_tails": "input rows that four do not divide",
+        "gathered_tails": "input pixels that four left over in a row",
+        "padded_rows": "rows of padding above and below, over all groups",
+        "padded": "pixels in them",
+        "rows": "output rows, over all groups",
+        "sums": "output pixels, over all groups: 36 MACs each",
+    },
+    instruction_sets=frozenset({InstructionSet.DSP}),
+    in_place=True,
+    shrinks=shrinks,
+    scratch_bytes=_quads_scratch_bytes,
+)
+"""3x3 with stride 2, four channels at a time."""
