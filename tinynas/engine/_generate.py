@@ -18,7 +18,6 @@ from tinynas.engine._model_info import ModelInfo
 from tinynas.graph import OpKind, short_name
 from tinynas.lowering import (
     CATALOGUE,
-    HALF_PLANES,
     OVERLAPPED,
     PAIRED,
     POINTER,
@@ -38,7 +37,8 @@ _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
         "fully_connected": weighted.fully_connected,
         "conv_1x1": packed.conv_1x1,
         "conv_2d_im2col": packed.conv_2d_im2col,
-        **{v.name: packed.depthwise_conv_2d_half_planes for v in HALF_PLANES},
+        "depthwise_conv_2d_half_planes_3x3": partial(packed.depthwise_conv_2d_half_planes, paired=False),
+        "depthwise_conv_2d_half_planes": partial(packed.depthwise_conv_2d_half_planes, paired=True),
         **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=True) for v in OVERLAPPED},
         **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=False) for v in PAIRED},
         "depthwise_conv_2d": weighted.depthwise_conv_2d,

@@ -3,7 +3,6 @@
 from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
 from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
 from tinynas.lowering._depthwise_variants import (
-    HALF_PLANES,
     OVERLAPPED,
     PAIRED,
     Plane,
@@ -23,7 +22,6 @@ from tinynas.lowering._variants import KERNEL_FLAGS, MODEL_FLAGS, POINTER, Instr
 __all__ = [
     "CATALOGUE",
     "DSP_LOWERING",
-    "HALF_PLANES",
     "KERNEL_FLAGS",
     "MODEL_FLAGS",
     "OVERLAPPED",
