@@ -18,7 +18,6 @@ from tinynas.engine._model_info import ModelInfo
 from tinynas.graph import OpKind, short_name
 from tinynas.lowering import (
     CATALOGUE,
-    HALF_PLANES,
     OVERLAPPED,
     PAIRED,
     POINTER,
@@ -43,7 +42,8 @@ _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
         "conv_2d_im2col_expanded": partial(packed.conv_2d_im2col, layout=packed.dot_expanded),
         "conv_1x1_packed": partial(packed.conv_1x1, layout=packed.packed),
         "conv_2d_packed": partial(packed.conv_2d_im2col, layout=packed.packed),
-        **{v.name: packed.depthwise_conv_2d_half_planes for v in HALF_PLANES},
+        "depthwise_conv_2d_half_planes_3x3": partial(packed.depthwise_conv_2d_half_planes, paired=False),
+        "depthwise_conv_2d_half_planes": partial(packed.depthwise_conv_2d_half_planes, paired=True),
         "depthwise_conv_2d_3x3_stride_2_quads": packed.depthwise_conv_2d_quads,
         **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=True) for v in OVERLAPPED},
         **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=False) for v in PAIRED},

@@ -81,15 +81,15 @@ def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -
     return _planes(call, name, plane, by_channel, scaling, own)
 
 
-def depthwise_conv_2d_half_planes(call: KernelCall, name: str) -> StepConstants:
-    plane = half_plane_of(call)
+def depthwise_conv_2d_half_planes(call: KernelCall, name: str, *, paired: bool) -> StepConstants:
+    plane = half_plane_of(call, paired)
     by_channel = _weights_of_planes(call, plane)
     scaling = _channels(call, by_channel, _LARGEST_SUM_OF_THREE_PARTS)
     wide = bool((by_channel == _SMALLEST_WEIGHT).any())
     own: Fields = {
         "general": int(scaling.general or wide),
         "overlapped": 0,
-        "row_words": half_row_words(plane.kernel),
+        "row_words": half_row_words(plane.kernel, paired),
     }
     return _planes(call, name, plane, by_channel, scaling, own)
 

@@ -5,7 +5,6 @@ from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select
 from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, row_words
 from tinynas.lowering._dot_variants import column_order, column_pairs, dense_shape
 from tinynas.lowering._exchange import VariantError, exchangeable, layers, with_variants
-from tinynas.lowering._half_plane_variants import HALF_PLANES
 from tinynas.lowering._lower import lower
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering
 from tinynas.lowering._packed_variants import PACKED_BLOCK, PACKED_UNROLLED
@@ -18,7 +17,6 @@ from tinynas.lowering._variants import KERNEL_FLAGS, MODEL_FLAGS, POINTER, Instr
 __all__ = [
     "CATALOGUE",
     "DSP_LOWERING",
-    "HALF_PLANES",
     "KERNEL_FLAGS",
     "MODEL_FLAGS",
     "OVERLAPPED",

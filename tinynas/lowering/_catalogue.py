@@ -13,7 +13,7 @@ from tinynas.lowering import _packed_variants as packed
 from tinynas.lowering import _unweighted_variants as unweighted
 from tinynas.lowering._convolution_variant import CONV_2D
 from tinynas.lowering._fully_connected_variant import FULLY_CONNECTED, FULLY_CONNECTED_PACKED
-from tinynas.lowering._half_plane_variants import HALF_PLANES
+from tinynas.lowering._half_plane_variants import HALF_PLANES, HALF_PLANES_3X3
 from tinynas.lowering._quads_variant import QUADS
 from tinynas.lowering._variants import KernelCall, KernelVariant
 
@@ -33,7 +33,8 @@ CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType(
             dot.CONV_1X1,
             dot.CONV_2D_IM2COL,
             *dot.EXPANDED,
-            *HALF_PLANES,
+            HALF_PLANES_3X3,
+            HALF_PLANES,
             QUADS,
             *depthwise.OVERLAPPED,
             *depthwise.PAIRED,

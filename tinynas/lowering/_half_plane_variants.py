@@ -11,36 +11,36 @@ from tinynas.lowering._variants import MAX_DIMENSION, WORD, InstructionSet, Kern
 _TABLE_WORDS = 19  # of a channel beside its weights: firmware/include/tinynas/depthwise_half_planes.h
 
 
-def _has_half_planes(call: KernelCall) -> bool:
+def _has_half_planes(call: KernelCall, paired: bool) -> bool:
     """Scratch is smaller than the input, so that in place never takes more than twice the input."""
     return (
         has_planes(call)
-        and max(half_plane_of(call).size) <= MAX_DIMENSION
-        and _half_plane_scratch_bytes(call) < call.input.size_bytes
+        and max(half_plane_of(call, paired).size) <= MAX_DIMENSION
+        and _half_plane_scratch_bytes(call, paired) < call.input.size_bytes
     )
 
 
-def _is_3x3_of_half_planes(call: KernelCall) -> bool:
-    return _has_half_planes(call) and half_plane_of(call).kernel == (3, 3)
+def _has_half_planes_3x3(call: KernelCall, paired: bool) -> bool:
+    return _has_half_planes(call, paired) and half_plane_of(call, paired).kernel == (3, 3)
 
 
-def _half_plane_scratch_bytes(call: KernelCall) -> int:
+def _half_plane_scratch_bytes(call: KernelCall, paired: bool) -> int:
     """One channel's table, and its plane of words."""
-    plane = half_plane_of(call)
-    weights = plane.kernel[0] * half_row_words(plane.kernel)
+    plane = half_plane_of(call, paired)
+    weights = plane.kernel[0] * half_row_words(plane.kernel, paired)
     return WORD * (_TABLE_WORDS + weights + plane.size[0] * plane.size[1])
 
 
-def _half_plane_features(call: KernelCall) -> dict[str, float]:
+def _half_plane_features(call: KernelCall, paired: bool) -> dict[str, float]:
     channels = call.output.shape[3]
-    plane = half_plane_of(call)
+    plane = half_plane_of(call, paired)
     (rows, _), (height, width), kernel = plane.size, plane.inputs, plane.kernel
     first = range(-plane.padding[0], rows - plane.padding[0])
     apart = plane.outputs[0] // 2 * plane.stride[0]
     whole = sum(row >= 0 and row + apart < height for row in first)
     upper = sum(0 <= row < height for row in first) - whole
     lower = sum(0 <= row + apart < height for row in first) - whole
-    weights = half_row_words(kernel)
+    weights = half_row_words(kernel, paired)
     sums = channels * pairs(plane.outputs[0]) * plane.outputs[1]
     return {
         "calls": 1,
@@ -85,7 +85,7 @@ _HALF_PLANE_LOOPS = {
 }
 
 
-def _of_half_planes(name: str, applies: Callable[[KernelCall], bool]) -> KernelVariant:
+def _of_half_planes(name: str, applies: Callable[[KernelCall, bool], bool], *, paired: bool) -> KernelVariant:
     """A kernel for Armv6-M that computes channel by channel, two halves of a plane at once."""
     return KernelVariant(
         name=name,
@@ -94,19 +94,16 @@ def _of_half_planes(name: str, applies: Callable[[KernelCall], bool]) -> KernelV
         helpers=("clamp_outputs.c", "depthwise_half_planes.c"),
         symbol=f"tn_{name}",
         parameters="tn_depthwise_planar_params",
-        applies=applies,
+        applies=lambda call: applies(call, paired),
         constant_bytes=planar_constants,
-        features=_half_plane_features,
+        features=lambda call: _half_plane_features(call, paired),
         loops=_HALF_PLANE_LOOPS,
         instruction_sets=frozenset({InstructionSet.ARMV6M}),
         in_place=True,
         shrinks=shrinks,
-        scratch_bytes=_half_plane_scratch_bytes,
+        scratch_bytes=lambda call: _half_plane_scratch_bytes(call, paired),
     )
 
 
-HALF_PLANES = (
-    _of_half_planes("depthwise_conv_2d_half_planes_3x3", _is_3x3_of_half_planes),
-    _of_half_planes("depthwise_conv_2d_half_planes", _has_half_planes),
-)
-"""The kernels, that of any window last."""
+HALF_PLANES_3X3 = _of_half_planes("depthwise_conv_2d_half_planes_3x3", _has_half_planes_3x3, paired=False)
+HALF_PLANES = _of_half_planes("depthwise_conv_2d_half_planes", _has_half_planes, paired=True)

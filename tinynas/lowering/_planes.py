@@ -51,23 +51,23 @@ def plane_of_quads(call: KernelCall) -> Plane:
     return _oriented(call, transposed=False)
 
 
-def half_plane_of(call: KernelCall) -> Plane:
+def half_plane_of(call: KernelCall, paired: bool) -> Plane:
     """The plane of a call without dilation for Armv6-M: a word holds two pixels, half the output's rows apart.
 
     It is transposed where the output is wider than high: cut in half along the longer side, it takes the least scratch.
-    Rows are those of half the outputs, rounded up.
+    Rows are those of half the outputs, rounded up. `paired`: see `half_row_words`.
     """
     _, height, width, _ = call.graph.tensors[call.op.outputs[0]].shape
     plane = _oriented(call, transposed=width > height)
     kernel, stride = plane.kernel, plane.stride
     rows = (pairs(plane.outputs[0]) - 1) * stride[0] + kernel[0]
-    reach = (plane.outputs[1] - 1) * stride[1] + half_row_words(kernel)
+    reach = (plane.outputs[1] - 1) * stride[1] + half_row_words(kernel, paired)
     return replace(plane, size=(rows, max(plane.padding[1] + plane.inputs[1], reach)))
 
 
-def half_row_words(kernel: tuple[int, int]) -> int:
-    """Weights that the kernels for Armv6-M read for each row of a window: pairs, but in their loop for 3 x 3."""
-    return 3 if kernel == (3, 3) else 2 * pairs(kernel[1])
+def half_row_words(kernel: tuple[int, int], paired: bool) -> int:
+    """Weights that a kernel for Armv6-M reads for each row of a window. Paired, an odd row ends with a zero."""
+    return 2 * pairs(kernel[1]) if paired else kernel[1]
 
 
 def _oriented(call: KernelCall, *, transposed: bool) -> Plane:

@@ -30,7 +30,7 @@ enum {
     TN_TABLE_BIASES = 2,
     TN_TABLE_SCALES = 9,
     TN_TABLE_STEPS = 4,
-    TN_TABLE_WORDS = TN_TABLE_HEAD + TN_TABLE_BIASES + TN_TABLE_SCALES + TN_TABLE_STEPS
+    TN_TABLE_WORDS = TN_TABLE_HEAD + TN_TABLE_BIASES + TN_TABLE_SCALES + TN_TABLE_STEPS,
 };
 
 /* The sums of a channel: `table` is what the head says, `plane` has its pixels. */
