@@ -155,6 +155,8 @@ def _kernels_table(kernels: Mapping[str, Any]) -> Table:
     table = Table(*columns, box=None, pad_edge=False)
     for column in (0, 3, 4, 5, 6):
         table.columns[column].justify = "right"
+    for column in (2, 3):
+        table.columns[column].no_wrap = True  # the words of the last one wrap instead
     for layer in kernels["layers"]:
         ordered = sorted(layer["alternatives"], key=lambda a: a["variant"] != layer["variant"])
         for place, a in enumerate(ordered):
