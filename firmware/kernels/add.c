@@ -90,7 +90,7 @@ static inline void add_fast(const tn_add_quantization *q, const ordered_operands
  * floor((d * 2^20 * m + 2^30) / 2^31) = d * m1 + floor((d * m0 + 2^10) / 2^11); the shift by eleven leaves the bit to round by in
  * the carry. The second rounding adds 2^(right - 1), less one where d is negative: the sign of the product, since m is at least
  * 2^30, and zero only for d = 0. The larger operand's share is (x - zero_point) << 19, exactly. The sum is below 2^29, and
- * requantized in halves as in tn_multiply_in_halves and TN_SCALE_BY_THREE. What an element needs lies in a table in the order
+ * requantized in halves (armv6m.h). What an element needs lies in a table in the order
  * in which it is needed. */
 static inline void add_fast(const tn_add_quantization *q, const ordered_operands *ordered, int32_t count, int8_t *y)
 {

@@ -35,14 +35,12 @@ static void any_tiles(const tn_dot_params *params, const uint32_t *columns, int8
         for (int32_t c = 0; c < 2; c++) {
             const int32_t bias = (int32_t)channel[0] >> (1 - params->general);
             const int32_t multiplier = (int32_t)channel[1];
-            const int32_t half = (int8_t)(w[pairs + 2 * CHANNEL_WORDS] >> (8 * c)); /* the complement of the shift */
+            const int32_t shift = ~(int32_t)(int8_t)(w[pairs + 2 * CHANNEL_WORDS] >> (8 * c));
             int32_t sums[TN_COLUMNS];
             int8_t *y = output + c;
             channel_sums(columns, (const int8_t *)w + c, pairs, bias, sums);
             for (int32_t column = 0; column < TN_COLUMNS; column++) {
-                const int32_t scaled = params->general
-                                           ? tn_multiply_by_quantized_multiplier(sums[column], multiplier, ~half)
-                                           : tn_multiply_in_halves(sums[column], multiplier, half);
+                const int32_t scaled = tn_multiply_by_quantized_multiplier(sums[column], multiplier, shift);
                 *y = tn_clamp(scaled + zero_point, INT8_MIN, INT8_MAX);
                 y += step;
             }

@@ -13,7 +13,7 @@ static void any_tiles(const tn_dot_params *params, const uint32_t *columns, int8
     for (int32_t tile = (params->output_channels + 1) / 2; tile > 0; tile--) {
         for (int32_t c = 0; c < 2; c++) {
             const uint32_t *const channel = w + weights + c * CHANNEL_WORDS;
-            const int32_t half = (int8_t)(w[weights + 2 * CHANNEL_WORDS] >> (8 * c)); /* the complement of the shift */
+            const int32_t shift = ~(int32_t)(int8_t)(w[weights + 2 * CHANNEL_WORDS] >> (8 * c));
             for (int32_t column = 0; column < TN_COLUMNS; column++) {
                 const uint32_t *x = columns + column;
                 int32_t sum = (int32_t)channel[0] >> (1 - params->general);
@@ -21,8 +21,7 @@ static void any_tiles(const tn_dot_params *params, const uint32_t *columns, int8
                     sum += tn_first_of(*x) * (int16_t)w[i] + tn_second_of(*x) * ((int32_t)w[i] >> 16);
                     x += TN_COLUMNS;
                 }
-                sum = params->general ? tn_multiply_by_quantized_multiplier(sum, (int32_t)channel[1], ~half)
-                                      : tn_multiply_in_halves(sum, (int32_t)channel[1], half);
+                sum = tn_multiply_by_quantized_multiplier(sum, (int32_t)channel[1], shift);
                 output[c + column * step] = tn_clamp(sum + params->output_zero_point, INT8_MIN, INT8_MAX);
             }
         }

@@ -94,7 +94,7 @@ typedef struct {
 #define PAIR FIRST_PLANE("") SECOND_PLANE
 #define REST_PAIR FIRST_PLANE("add r3,r11\n") SECOND_PLANE "add r3,r11\n"
 
-/* Requantizes the sum in r0, as tn_multiply_in_halves does, and stores it: r4 and r5 halves of the multiplier, r6 twice the upper
+/* Requantizes the sum in r0 in halves (armv6m.h), and stores it: r4 and r5 halves of the multiplier, r6 twice the upper
  * one, r7 the right shift, r8 `rounding` with the zero point in it, 128 too large (TN_SATURATE). */
 #define OUTPUT                                                                                                         \
     "sxth r1,r0\n"                                                                                                     \

@@ -3,7 +3,7 @@
  * TFLite's requantization on Armv6-M, whose only multiplication gives the low 32 bits of a product: pieces of assembly for
  * loops that are written in it. Operands are names of registers, low ones where nothing else is said.
  *
- * The multiplier m is cut into parts, lowest first, so that a part times the sum x stays within 32 bits. For three parts,
+ * The multiplier m is cut into parts, lowest first, so that a part times the sum x stays within 32 bits:
  * m = p0 + p1 * 2^10 + p2 * 2^20 with p0, p1 < 2^10 and p2 < 2^11:
  *     x * m / 2^20 rounded down = x * p2 + floor((x * p1 + floor(x * p0 / 2^10)) / 2^10),
  * since integers may be taken in and out of a floor. Each sum in between is a product of x and the lower bits of m, shifted and
@@ -13,18 +13,21 @@
  * The second rounding is that of tn_requantize_doubled (dsp.h): the first one's result gets
  * `rounding` = (2 * (zero_point + 128) + 1) << (right - 1), less one where x is negative, and is shifted by `right`. What
  * comes out is 128 above the output, which is what TN_SATURATE takes. Exact within the limits at TN_MOST_RIGHT_SHIFT and for
- * sums up to TN_MOST_OF_THREE_PARTS or TN_MOST_OF_FOUR_PARTS in magnitude. */
+ * sums up to TN_MOST_OF_THREE_PARTS in magnitude.
+ *
+ * Larger sums, up to 2^29, are requantized in halves (packed_tiles.c, add.c): with x = xh * 2^16 + xl (xl signed) and
+ * m = mh * 2^16 + ml (ml unsigned), the first rounding is
+ *     2 * xh * mh + floor((xh * ml + xl * mh + floor(xl * ml / 2^16) + 2^14) / 2^15),
+ * and the sum in the middle is below 2^31: its parts are below 2^29, 2^30 and 2^15. */
 #ifndef TINYNAS_ARMV6M_H
 #define TINYNAS_ARMV6M_H
 
 #include "tinynas/dsp.h"
 
 #define TN_MOST_OF_THREE_PARTS (1 << 20)
-#define TN_MOST_OF_FOUR_PARTS (1 << 23)
 
 /* The parts of a multiplier. */
 #define TN_PART_OF_THREE(multiplier, part) ((multiplier) >> (10 * (part)) & ((part) < 2 ? 0x3FF : 0x7FF))
-#define TN_PART_OF_FOUR(multiplier, part) ((multiplier) >> (8 * (part)) & 0xFF)
 
 #if TN_THUMB1
 
@@ -41,23 +44,6 @@
     "add    " x ", " rounding "\n\t"                                                                                   \
     "adds   " p0 ", " p0 ", " p2 "\n\t"                                                                                \
     "asrs   " p0 ", " p0 ", #11\n\t"                                                                                   \
-    "adcs   " x ", " p0 "\n\t"
-
-/* The same from four parts of eight bits, the last of seven, in 14 instructions. */
-#define TN_SCALE_BY_FOUR(x, p0, p1, p2, p3, rounding)                                                                  \
-    "muls   " p0 ", " x ", " p0 "\n\t"                                                                                 \
-    "asrs   " p0 ", " p0 ", #8\n\t"                                                                                    \
-    "muls   " p1 ", " x ", " p1 "\n\t"                                                                                 \
-    "adds   " p0 ", " p0 ", " p1 "\n\t"                                                                                \
-    "asrs   " p0 ", " p0 ", #8\n\t"                                                                                    \
-    "muls   " p2 ", " x ", " p2 "\n\t"                                                                                 \
-    "adds   " p0 ", " p0 ", " p2 "\n\t"                                                                                \
-    "asrs   " p0 ", " p0 ", #8\n\t"                                                                                    \
-    "muls   " p3 ", " x ", " p3 "\n\t"                                                                                 \
-    "asrs   " x ", " x ", #31\n\t"                                                                                     \
-    "add    " x ", " rounding "\n\t"                                                                                   \
-    "adds   " p0 ", " p0 ", " p3 "\n\t"                                                                                \
-    "asrs   " p0 ", " p0 ", #7\n\t"                                                                                    \
     "adcs   " x ", " p0 "\n\t"
 
 /* x = the larger of 0 and the smaller of x and 255, less 128: an int8. Spoils t. */

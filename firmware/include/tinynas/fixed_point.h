@@ -42,23 +42,6 @@ static inline int32_t tn_multiply_rounding_once(int32_t x, int32_t multiplier, i
     return (int32_t)((product + half - (product < 0 ? 1 : 0)) >> bits);
 }
 
-/* tn_multiply_by_quantized_multiplier for right shifts and |x| < 2^29, without a product of 64 bits: Armv6-M would call the
- * run-time library for it. With x = xh * 2^16 + xl (xl signed) and m = mh * 2^16 + ml (ml unsigned), the first rounding is
- * floor((x * m + 2^30) / 2^31) = 2 * xh * mh + floor((xh * ml + xl * mh + floor(xl * ml / 2^16) + 2^14) / 2^15), and the
- * sum in the middle is below 2^31: each part is below 2^29, 2^30 and 2^15. `half` is the right shift less one, in
- * [0, 30]. */
-static inline int32_t tn_multiply_in_halves(int32_t x, int32_t multiplier, int32_t half)
-{
-    const int32_t low = (int16_t)x;
-    const int32_t high = (x - low) >> 16;
-    const int32_t multiplier_low = multiplier & 0xFFFF;
-    const int32_t multiplier_high = multiplier >> 16;
-    const int32_t middle = high * multiplier_low + low * multiplier_high + ((low * multiplier_low) >> 16);
-    const int32_t rounded = 2 * high * multiplier_high + ((middle + (1 << 14)) >> 15);
-    /* Halves away from zero. */
-    return ((rounded + (1 << half) + (rounded >> 31)) >> half) >> 1;
-}
-
 static inline int8_t tn_clamp(int32_t x, int32_t low, int32_t high)
 {
     const int32_t raised = x < low ? low : x;
