@@ -19,16 +19,9 @@ typedef struct {
     int8_t halves[CHANNELS];     /* the complements of the shifts */
 } four_channels;
 
-/* The same in scratch, the near row first, ready for SMLABB and for tn_requantize_doubled. */
-typedef struct {
-    uint32_t taps[TAPS][2]; /* of channels 0 and 2, of channels 1 and 3 */
-    struct {
-        int32_t doubled_bias;
-        int32_t multiplier;
-        int32_t rounding;
-        int32_t half;
-    } scales[CHANNELS];
-} four_expanded;
+/* The same in scratch, the near row first, ready for SMLABB and for tn_requantize_doubled: for each tap a pair of channels 0 and
+ * 2, and of channels 1 and 3; then for each channel twice the bias, the multiplier, the rounding, and half. */
+enum { SCALE_WORDS = 4, EXPANDED_WORDS = 2 * TAPS + SCALE_WORDS * CHANNELS };
 
 /* The rows that a row of outputs sees, borders included. */
 typedef struct {
@@ -103,8 +96,11 @@ static TN_KERNEL void gather(const tn_depthwise_planar_params *params, const int
 static TN_KERNEL void any_row(const tn_depthwise_planar_params *params, const four_channels *channels,
                               int32_t direction, const three_rows *rows, int8_t *output)
 {
-    const int8_t *const windows[SIDE] = {(const int8_t *)rows->near, (const int8_t *)rows->middle,
-                                         (const int8_t *)rows->far};
+    const int8_t *const windows[SIDE] = {
+        (const int8_t *)rows->near,
+        (const int8_t *)rows->middle,
+        (const int8_t *)rows->far,
+    };
     for (int32_t x = 0; x < params->output_width; x++) {
         for (int32_t c = 0; c < CHANNELS; c++) {
             const int8_t *tap = channels->taps[1 - direction][0] + c;
@@ -126,23 +122,25 @@ static TN_KERNEL void any_row(const tn_depthwise_planar_params *params, const fo
 #if TN_DSP
 
 static TN_KERNEL void expand(const tn_depthwise_planar_params *params, const four_channels *channels,
-                             int32_t direction, four_expanded *expanded)
+                             int32_t direction, uint32_t *expanded)
 {
     const int8_t *tap = channels->taps[1 - direction][0];
-    for (int32_t i = 0; i < TAPS; i += SIDE) {
+    for (int32_t i = 0; i < SIDE; i++) {
         for (int32_t j = 0; j < SIDE; j++) {
             const uint32_t word = tn_load_word(tap + j * CHANNELS);
-            expanded->taps[i + j][0] = tn_even_bytes(word);
-            expanded->taps[i + j][1] = tn_odd_bytes(word);
+            expanded[0] = tn_even_bytes(word);
+            expanded[1] = tn_odd_bytes(word);
+            expanded += 2;
         }
         tap += direction * SIDE * CHANNELS;
     }
     for (int32_t c = 0; c < CHANNELS; c++) {
         const int32_t half = channels->halves[c];
-        expanded->scales[c].doubled_bias = (int32_t)((uint32_t)channels->scales[c][0] * 2);
-        expanded->scales[c].multiplier = channels->scales[c][1];
-        expanded->scales[c].rounding = (int32_t)((uint32_t)(2 * params->output_zero_point + 1) << half);
-        expanded->scales[c].half = half;
+        expanded[0] = (uint32_t)channels->scales[c][0] * 2;
+        expanded[1] = (uint32_t)channels->scales[c][1];
+        expanded[2] = (uint32_t)(2 * params->output_zero_point + 1) << half;
+        expanded[3] = (uint32_t)half;
+        expanded += SCALE_WORDS;
     }
 }
 
@@ -172,7 +170,7 @@ static TN_KERNEL void expand(const tn_depthwise_planar_params *params, const fou
     "strb   %[" #s "], [%[y], #" #channel "]\n\t"
 
 /* Four sums, three rows, two pointers and five operands are all fourteen registers there are. */
-static TN_KERNEL void fast_row(const tn_depthwise_planar_params *params, const four_expanded *expanded,
+static TN_KERNEL void fast_row(const tn_depthwise_planar_params *params, const uint32_t *expanded,
                                const three_rows *rows, int8_t *output)
 {
     const uint32_t *near = rows->near;
@@ -203,8 +201,8 @@ static TN_KERNEL void fast_row(const tn_depthwise_planar_params *params, const f
 TN_KERNEL void tn_depthwise_conv_2d_3x3_stride_2_quads(const tn_depthwise_planar_params *params, const int8_t *input,
                                                        int8_t *output, int8_t *scratch)
 {
-    four_expanded *const expanded = (four_expanded *)(void *)scratch;
-    uint32_t *const near = (uint32_t *)(void *)(expanded + 1);
+    uint32_t *const expanded = (uint32_t *)(void *)scratch;
+    uint32_t *const near = expanded + EXPANDED_WORDS;
     const int32_t width = params->plane_width;
     const four_channels *channels = (const four_channels *)(const void *)params->constants;
     const int32_t last = params->output_height - 1;
