@@ -111,8 +111,7 @@ static TN_KERNEL void any_row(const tn_depthwise_planar_params *params, const fo
                 sum += value[0] * tap[0] + value[CHANNELS] * tap[CHANNELS] + value[2 * CHANNELS] * tap[2 * CHANNELS];
                 tap += direction * SIDE * CHANNELS;
             }
-            sum = params->general ? tn_multiply_by_quantized_multiplier(sum, multiplier, ~channels->halves[c])
-                                  : tn_multiply_in_halves(sum, multiplier, channels->halves[c]);
+            sum = tn_multiply_by_quantized_multiplier(sum, multiplier, ~channels->halves[c]);
             output[c] = tn_clamp(sum + params->output_zero_point, INT8_MIN, INT8_MAX);
         }
         output += params->output_step;
