@@ -155,7 +155,7 @@ def _probe(composer: Composer, layers: tuple[_Layer, ...]) -> Graph:
 def _shape(composer: Composer) -> tuple[int, int, int]:
     """A random (height, width, channels) of half of the limit at most: some layers enlarge it."""
     most = composer.limits.activation_bytes // 2
-    channels = composer.draw(1, max(1, most // 4))
+    channels = composer.channels(max(1, most // 4))
     area = max(1.0, most / channels * composer.rng.uniform(0.2, 1.0))
     aspect = math.exp(composer.rng.normal(0.0, 0.8))
     height = max(1, min(int(area), int(math.sqrt(area * aspect))))

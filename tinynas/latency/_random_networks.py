@@ -47,7 +47,7 @@ class Composer:
         self.count = 0
 
     def network(self) -> Graph:
-        channels = self.draw(1, 24)
+        channels = self.channels(24)
         side = int(math.sqrt(self.limits.activation_bytes / channels) * self.rng.uniform(0.5, 1.0))
         height, width = (min(64, max(4, side + int(self.rng.integers(-2, 3)))) for _ in range(2))
         width = min(width, max(1, self.limits.activation_bytes // (channels * height)))
@@ -92,7 +92,7 @@ class Composer:
             self.limits.weight_bytes // taps,
             self.limits.macs // (pixels * taps),
         )
-        out = self.draw(1, max(1, min(most, 96)))
+        out = self.channels(max(1, min(most, 96)))
         out = max(groups, out - out % groups)
         return self.builder.conv_2d(
             x,
@@ -172,6 +172,11 @@ class Composer:
         classes = self.draw(2, max(2, min(64, self.limits.weight_bytes // features)))
         x = self.builder.fully_connected(x, classes, activation=self.activation(), name=self.name("dense"))
         return self.builder.softmax(x, name=self.name("softmax")) if self.rng.random() < 0.7 else x
+
+    def channels(self, most: int) -> int:
+        """From 1 to `most`: every other time in fours, as designed networks have them, and some kernels want them."""
+        channels = self.draw(1, most)
+        return channels - channels % 4 if channels >= 4 and self.rng.random() < 0.5 else channels
 
     def draw(self, low: int, high: int) -> int:
         """An integer in [low, high], uniform in its logarithm."""

@@ -8,16 +8,14 @@ import numpy as np
 
 from tinynas.graph import Graph, GraphError, OpKind
 from tinynas.lowering import (
-    CATALOGUE,
     Buffer,
     InstructionSet,
-    KernelCall,
-    KernelVariant,
     Schedule,
-    Step,
     UnsupportedGraphError,
-    address_bytes,
+    exchangeable,
+    layers,
     lower,
+    with_variants,
 )
 from tinynas.memory import MemoryPlan
 from tinynas.testing.layers._extremes import ExtremeFiller
@@ -25,7 +23,6 @@ from tinynas.testing.layers._skeletons import LAYER_KINDS, draw_kind, layer_skel
 from tinynas.testing.layers._units import guarded_arena, guarded_buffers
 
 _ATTEMPTS = 100
-_WEIGHTED = frozenset({OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED})
 
 
 @dataclass(frozen=True)
@@ -146,36 +143,18 @@ def _lowered(rng: np.random.Generator, graph: Graph, instruction_set: Instructio
 
 
 def _with_any_variant(rng: np.random.Generator, schedule: Schedule) -> Schedule:
-    """`schedule`, which shares no storage, with any variant that applies to its convolutions.
-
-    Of the kernels without weights the shapes alone decide, and the code generator relies on that.
-    """
-    steps = []
-    for step in schedule.steps:
-        call = schedule.call(step)
-        if call.op.kind not in _WEIGHTED:
-            steps.append(step)
-            continue
-        variants = [v for v in CATALOGUE.values() if call.op.kind in v.kinds and v.executes(call)]
-        steps.append(_exchanged(step, call, variants[int(rng.integers(len(variants)))]))
-    return replace(schedule, steps=tuple(steps))
+    """`schedule`, which shares no storage, with any variant that can execute its layers."""
+    variants: dict[int, str] = {}
+    for layer in layers(schedule):
+        candidates = exchangeable(schedule, layer)
+        variants |= dict.fromkeys(layer, candidates[int(rng.integers(len(candidates)))].name)
+    return with_variants(schedule, variants)
 
 
 def for_speed(schedule: Schedule) -> Schedule:
-    """`schedule`, not in patches, with the variants that spend flash for speed wherever they apply."""
-    steps = []
-    for step in schedule.steps:
-        call = schedule.call(step)
-        variants = [v for v in CATALOGUE.values() if v.for_speed and call.op.kind in v.kinds and v.executes(call)]
-        steps.append(_exchanged(step, call, variants[0]) if variants else step)
-    return replace(schedule, steps=tuple(steps))
-
-
-def _exchanged(step: Step, call: KernelCall, variant: KernelVariant) -> Step:
-    return replace(
-        step,
-        variant=variant.name,
-        scratch_bytes=variant.scratch_bytes(call),
-        constant_bytes=variant.constant_bytes(call) + address_bytes(variant, call),
-        features=variant.features(call),
-    )
+    """`schedule` with the variants that spend flash for speed wherever there are some."""
+    variants: dict[int, str] = {}
+    for layer in layers(schedule):
+        faster = [variant.name for variant in exchangeable(schedule, layer) if variant.for_speed]
+        variants |= dict.fromkeys(layer, faster[0]) if faster else {}
+    return with_variants(schedule, variants)
