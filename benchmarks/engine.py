@@ -6,11 +6,12 @@ Without models, all .tflite files of DIR: there are figures of peers for kws_ref
 MLPerf Tiny) and person_detect (of TensorFlow Lite Micro). --against adds further files to either. A folder stands for
 its .tflite files; more_networks.py fills one.
 
-Each is built with every toolchain that is installed, run on the virtual board, and compared twice: the output of the
-firmware for 10 random inputs, and on the same core every tensor of every step, each in memory of its own, with the
-access checks of random_layers.py. The reference executor itself is compared with LiteRT's reference kernels in every
-tensor. A second table has a sweep of layers. Peers' figures and their source are in peer_figures.py; where there is
-none for a network, CMSIS-NN's is added up by layer and marked "estimated".
+Each is built with every toolchain that is installed, once with the kernels that the local rule of lowering takes by
+shape and once with those chosen for the board, which spend flash for speed. It runs on the virtual board, and is
+compared twice: the output of the firmware for 10 random inputs, and on the same core every tensor of every step, each
+in memory of its own, with the access checks of random_layers.py. The reference executor itself is compared with LiteRT's
+reference kernels in every tensor. A second table has a sweep of layers. Peers' figures and their source are in
+peer_figures.py; where there is none for a network, CMSIS-NN's is added up by layer and marked "estimated".
 Exit code 1: something is not bit-exact, or touches memory that is not its own.
 """
 
@@ -23,6 +24,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 
 from engine_rows import LayerRow, NetworkRow, measure_layers, measure_network
@@ -88,29 +90,29 @@ def _files(path: Path) -> list[Path]:
 
 def _networks(models: Sequence[Path], board: str, toolchains: Sequence[str], inputs: int) -> Iterator[NetworkRow]:
     for path in models:
-        for toolchain in toolchains:
+        for toolchain, chosen in product(toolchains, (False, True)):
             with tempfile.TemporaryDirectory() as scratch:
-                yield measure_network(path, load_board(board), toolchain, inputs, Path(scratch))
+                yield measure_network(path, load_board(board), toolchain, inputs, Path(scratch), chosen=chosen)
 
 
 def _network_tables(rows: Sequence[NetworkRow], board: str) -> Iterator[Table]:
     if not rows:
         return
     speed = Table(title=f"One inference on {board}, instructions", box=box.MARKDOWN)
-    for name in ("network", "compiler"):
+    for name in ("network", "compiler", "kernels"):
         speed.add_column(name)
     for name in ("MACs", "ours", "per MAC", "CMSIS-NN", "", "TinyEngine", "ratio", "target", ""):
         speed.add_column(name, justify="right")
     for row in rows:
         tinyengine = "" if row.tinyengine is None else f"{row.tinyengine:,}"
         speed.add_row(
-            *(row.name, row.toolchain, f"{row.macs:,}", f"{row.instructions:,}", f"{row.per_mac:.2f}"),
+            *(row.name, row.toolchain, row.kernels, f"{row.macs:,}", f"{row.instructions:,}", f"{row.per_mac:.2f}"),
             *(f"{row.cmsis_nn:,}", row.basis, tinyengine, f"{row.ratio:.2f}", f"{row.target:,}"),
             "met" if row.instructions <= row.target else f"over by {100 * (row.instructions / row.target - 1):.0f} %",
         )
     yield speed
     memory = Table(title="Bits and bytes", box=box.MARKDOWN)
-    for name in ("network", "compiler"):
+    for name in ("network", "compiler", "kernels"):
         memory.add_column(name)
     for name in ("inputs", "wrong outputs", "tensors", "wrong bytes", "accesses outside", "executor / LiteRT"):
         memory.add_column(name, justify="right")
@@ -118,7 +120,7 @@ def _network_tables(rows: Sequence[NetworkRow], board: str) -> Iterator[Table]:
         memory.add_column(name, justify="right")
     for row in rows:
         memory.add_row(
-            *(row.name, row.toolchain, str(row.inputs), str(row.wrong_outputs), str(row.tensors)),
+            *(row.name, row.toolchain, row.kernels, str(row.inputs), str(row.wrong_outputs), str(row.tensors)),
             *(str(row.wrong_bytes), str(row.accesses_outside), str(row.reference_differences)),
             *(f"{row.constant_bytes:,}", f"{row.other_flash_bytes:,}"),
             "met" if row.other_flash_bytes <= CODE_TARGET_BYTES else "over",

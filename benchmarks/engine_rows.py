@@ -14,8 +14,8 @@ from peer_figures import NETWORKS, PORTABLE_TARGET, estimate, layer_figures, tar
 from tinynas.boards import load_toolchain
 from tinynas.formats import read_tflite
 from tinynas.graph import Graph
-from tinynas.lowering import InstructionSet, lower
-from tinynas.pipeline import deploy, measure, random_inputs
+from tinynas.lowering import InstructionSet, Lowering, Schedule, lower
+from tinynas.pipeline import choose_for_board, deploy, measure, random_inputs
 from tinynas.targets import Board, load_board
 from tinynas.testing.layers import LayerImage, check_layers, for_speed, layer_of
 
@@ -27,6 +27,7 @@ class NetworkRow:
     """A network with one toolchain.
 
     Attributes:
+        kernels: "by shape", as a search lowers it, or "chosen" with the flash of the board in view.
         target: instructions; on a core without the DSP extension, by what the same network takes on a Cortex-M4.
         cmsis_nn: instructions on a Cortex-M4, whatever the board; `basis` says whether "measured" or "estimated".
         estimate: what adding up by layer gives, also where there is a measured figure to hold it against.
@@ -39,6 +40,7 @@ class NetworkRow:
 
     name: str
     toolchain: str
+    kernels: str
     macs: int
     instructions: int
     cmsis_nn: int
@@ -73,12 +75,14 @@ class NetworkRow:
         return not (self.wrong_outputs or self.wrong_bytes or self.accesses_outside or self.reference_differences)
 
 
-def measure_network(path: Path, board: Board, toolchain: str, inputs: int, directory: Path) -> NetworkRow:
+def measure_network(
+    path: Path, board: Board, toolchain: str, inputs: int, directory: Path, *, chosen: bool
+) -> NetworkRow:
     """Build the firmware, run it, and run the same schedule with every tensor apart."""
     content = path.read_bytes()
     graph = read_tflite(content)
-    deployment = deploy(graph, board, directory / "firmware", toolchain=toolchain)
-    schedule = deployment.schedule
+    schedule = _schedule(graph, board, toolchain, chosen)
+    deployment = deploy(graph, board, directory / "firmware", toolchain=toolchain, schedule=schedule)
     measured = measure(deployment, board, random_inputs(schedule, inputs, seed=0))
     image_directory = directory / "apart"
     image_directory.mkdir()
@@ -94,6 +98,7 @@ def measure_network(path: Path, board: Board, toolchain: str, inputs: int, direc
     return NetworkRow(
         name=path.stem,
         toolchain=toolchain,
+        kernels="chosen" if chosen else "by shape",
         macs=schedule.macs,
         instructions=measured.ticks,
         cmsis_nn=figures.cmsis_nn if figures is not None else estimated.instructions,
@@ -101,7 +106,7 @@ def measure_network(path: Path, board: Board, toolchain: str, inputs: int, direc
         estimate=estimated.instructions,
         covered_macs=estimated.covered_macs,
         tinyengine=figures.tinyengine if figures is not None else None,
-        target=target if board.core.has_dsp else _portable_target(graph, toolchain, directory),
+        target=target if board.core.has_dsp else _portable_target(graph, toolchain, directory, chosen),
         inputs=inputs,
         wrong_outputs=measured.mismatches,
         tensors=apart.tensors,
@@ -115,10 +120,16 @@ def measure_network(path: Path, board: Board, toolchain: str, inputs: int, direc
     )
 
 
-def _portable_target(graph: Graph, toolchain: str, directory: Path) -> int:
+def _schedule(graph: Graph, board: Board, toolchain: str, chosen: bool) -> Schedule:
+    by_shape = Lowering.for_core(board.core)(graph)
+    return choose_for_board(by_shape, board, toolchain).schedule if chosen else by_shape
+
+
+def _portable_target(graph: Graph, toolchain: str, directory: Path, chosen: bool) -> int:
     """What a core without the DSP extension may take, by what a Cortex-M4 takes."""
     board = load_board("virt-m4")
-    deployment = deploy(graph, board, directory / board.name, toolchain=toolchain)
+    schedule = _schedule(graph, board, toolchain, chosen)
+    deployment = deploy(graph, board, directory / board.name, toolchain=toolchain, schedule=schedule)
     measured = measure(deployment, board, random_inputs(deployment.schedule, 1, seed=0))
     return round(PORTABLE_TARGET * measured.ticks)
 

@@ -8,6 +8,7 @@ from tinynas.pipeline._deployment import Deployment, deploy
 from tinynas.pipeline._export_winner import ExportError, export_model, export_winner
 from tinynas.pipeline._fetch_data import fetch_data
 from tinynas.pipeline._inspect_model import InspectError, inspect_model
+from tinynas.pipeline._kernel_choice import choose_for_board
 from tinynas.pipeline._measure_model import MeasurementInputError, measure_model
 from tinynas.pipeline._measurement import NetworkMeasurement, measure, random_inputs
 from tinynas.pipeline._progress import Progress, SilentProgress
@@ -34,6 +35,7 @@ __all__ = [
     "SilentProgress",
     "StorageError",
     "calibrate_board",
+    "choose_for_board",
     "deploy",
     "export_model",
     "export_winner",
