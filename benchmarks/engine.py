@@ -9,8 +9,8 @@ its .tflite files; more_networks.py fills one.
 Each is built with every toolchain that is installed, once with the kernels that the local rule of lowering takes by
 shape and once with those chosen for the board, which spend flash for speed. It runs on the virtual board, and is
 compared twice: the output of the firmware for 10 random inputs, and on the same core every tensor of every step, each
-in memory of its own, with the access checks of random_layers.py. The reference executor itself is compared with LiteRT's
-reference kernels in every tensor. A second table has a sweep of layers. Peers' figures and their source are in
+in memory of its own, with the access checks of random_layers.py. The reference executor itself is compared with
+LiteRT's reference kernels in every tensor. A second table has a sweep of layers. Peers' figures and their source are in
 peer_figures.py; where there is none for a network, CMSIS-NN's is added up by layer and marked "estimated".
 Exit code 1: something is not bit-exact, or touches memory that is not its own.
 """
