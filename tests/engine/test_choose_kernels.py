@@ -41,6 +41,7 @@ def usual_ticks(name: str) -> float:
         "conv_2d": 5000.0,
         "depthwise_conv_2d": 5000.0,
         "depthwise_conv_2d_planar": 3000.0,
+        "fully_connected": 2000.0,
     }
     return 9000.0 if CATALOGUE[name].for_speed else slow.get(name, 1000.0)
 

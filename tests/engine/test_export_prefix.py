@@ -18,7 +18,7 @@ from tinynas.engine import ModelInfo, PrefixError, export, generate
 from tinynas.engine._prefix import with_prefix
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.graph.reference import execute
-from tinynas.lowering import KERNEL_FLAGS, lower
+from tinynas.lowering import KERNEL_FLAGS, InstructionSet, lower
 from tinynas.memory import embedded_code, plan_arena
 from tinynas.targets import load_board, resource_path
 
@@ -181,10 +181,12 @@ def test_the_header_states_code_and_stack_as_linked(tmp_path: Path) -> None:
     board = load_board("virt-m4")
     model = generate(schedule, plan_arena(schedule), tmp_path / "model")
     firmware = build_firmware(board, tmp_path / "model", model.kernel_sources, load_toolchain("zig"), tmp_path / "out")
-    ours = re.compile(r"tn_(?!fault|reset|frame)|model_(?!invoke_profiled|lap)")
-    linked = sum(size for name, size in firmware.function_bytes.items() if ours.match(name))
+    runtime = re.compile(r"__aeabi_|mem|hal_|main$|tn_(fault|reset|frame)_|model_(invoke_profiled|lap)$")
+    linked = sum(size for name, size in firmware.function_bytes.items() if not runtime.match(name))
     embedded = {e.core: e for e in embedded_code(schedule)}
-    assert set(embedded) == {"cortex-m0plus", "cortex-m4f", "cortex-m7", "cortex-m33"}
+    assert set(embedded) == {"cortex-m4f", "cortex-m7", "cortex-m33"}
+    armv6m = lower(_network("dog"), instruction_set=InstructionSet.ARMV6M)
+    assert {e.core for e in embedded_code(armv6m)} == {"cortex-m0plus"}
     code = embedded["cortex-m4f"]
     assert linked <= code.code_bytes <= linked + 4 * len(firmware.function_bytes)
     assert 0 < code.stack_bytes < 512

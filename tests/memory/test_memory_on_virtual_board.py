@@ -12,7 +12,7 @@ from tinynas.boards import Device, DoesNotFitError, VirtualBoard, build_firmware
 from tinynas.engine import generate
 from tinynas.graph import DType, Graph, GraphBuilder, execute
 from tinynas.latency import NetworkLimits, random_network, with_random_constants
-from tinynas.lowering import PatchPlan, Schedule, lower
+from tinynas.lowering import Lowering, PatchPlan, Schedule, lower
 from tinynas.memory import NativeMemoryModel, kernel_memory_path, load_kernel_memory, plan_arena
 from tinynas.targets import Reserve, load_board
 from tinynas.testing import random_input
@@ -43,7 +43,7 @@ def check(
 ) -> None:
     board = load_board(board_name)
     model = NativeMemoryModel.for_board(board, toolchain)
-    schedule = lower(graph, patches)
+    schedule = Lowering.for_core(board.core)(graph, patches)
     generated = generate(schedule, plan_arena(schedule), folder / "model")
     firmware = build_firmware(board, folder / "model", generated.kernel_sources, load_toolchain(toolchain), folder)
     sram, flash = model.sram(schedule), model.flash(schedule)
@@ -74,11 +74,12 @@ def test_prediction_equals_linker_and_device(board: str, seed: int, tmp_path: Pa
 @pytest.mark.parametrize(("board", "patches"), [("nucleo-f303k8", 3), ("virt-m0plus", 5), ("virt-m33", 4)])
 def test_patches_and_in_place_layers_take_what_is_predicted(board: str, patches: int, tmp_path: Path) -> None:
     graph = stage(patches)
-    schedule = lower(graph, PatchPlan(5, patches))
+    lowering = Lowering.for_core(load_board(board).core)
+    schedule = lowering(graph, PatchPlan(5, patches))
     assert "in place" in {step.name for step in schedule.steps if step.output_buffer in step.input_buffers}
     assert [step.name for step in schedule.steps if step.shrinks] == ["shrinking"]
     assert any(step.shrinks for step in schedule.steps)
-    assert plan_arena(schedule).arena_bytes < plan_arena(lower(graph)).arena_bytes
+    assert plan_arena(schedule).arena_bytes < plan_arena(lowering(graph)).arena_bytes
     check(board, graph, tmp_path, PatchPlan(5, patches))
 
 

@@ -15,7 +15,7 @@ from memory_model_contract import MemoryModelContract
 import tinynas.engine
 from tinynas.graph import Activation, DType, GraphBuilder
 from tinynas.latency import NetworkLimits, random_network
-from tinynas.lowering import Schedule, lower
+from tinynas.lowering import DSP_LOWERING, Lowering, Schedule, lower
 from tinynas.memory import (
     MemoryModelFileError,
     MissingMemoryModelError,
@@ -29,7 +29,7 @@ from tinynas.targets import TOOLCHAIN_FLAGS, Reserve, load_board, resource_path
 BOARDS = ("nucleo-f303k8", "stm32f746g-disco", "virt-m0plus", "virt-m4", "virt-m7", "virt-m33")
 
 
-def mobile(resolution: int, channels: int, classes: int = 10) -> Schedule:
+def mobile(resolution: int, channels: int, classes: int = 10, lowering: Lowering = DSP_LOWERING) -> Schedule:
     """A stem, an inverted bottleneck with a residual, and a classifier."""
     b = GraphBuilder("net", DType.INT8)
     x = b.input((1, resolution, resolution, 3))
@@ -39,7 +39,7 @@ def mobile(resolution: int, channels: int, classes: int = 10) -> Schedule:
     y = b.conv_2d(y, channels, 1, name="project")
     x = b.add(x, y, name="add")
     x = b.mean(x, name="mean")
-    return lower(b.build([b.fully_connected(x, classes, name="classifier")]))
+    return lowering(b.build([b.fully_connected(x, classes, name="classifier")]))
 
 
 class TestNativeOnNucleo(MemoryModelContract):
@@ -78,9 +78,10 @@ class TestNativeOnVirtualM7(MemoryModelContract):
 @pytest.mark.parametrize("name", BOARDS)
 def test_every_board_with_firmware_has_a_model(name: str) -> None:
     model = NativeMemoryModel.for_board(load_board(name))
-    usage = model.sram(mobile(20, 8))
+    schedule = mobile(20, 8, lowering=Lowering.for_core(model.board.core))
+    usage = model.sram(schedule)
     assert 0 < usage.stack_bytes <= model.board.layout.stack_bytes
-    assert model.fits(mobile(20, 8)).fits is True
+    assert model.fits(schedule).fits is True
 
 
 def test_code_is_a_union_over_variants_and_constants_a_sum() -> None:
@@ -278,7 +279,8 @@ def test_flags_and_templates_make_a_model_stale(tmp_path: Path, monkeypatch: pyt
 def test_room_for_constants_is_where_the_verdict_turns(board: str) -> None:
     model = NativeMemoryModel.for_board(load_board(board))
     flash = model.board.code_region.size_bytes
-    schedules = [lower(random_network(seed, NetworkLimits())) for seed in range(8)]
+    lowering = Lowering.for_core(model.board.core)
+    schedules = [lowering(random_network(seed, NetworkLimits())) for seed in range(8)]
     for schedule in schedules:
         constants = sum(step.constant_bytes for step in schedule.steps)
         taken = model.flash(schedule).total_bytes + model.flash_margin_bytes
