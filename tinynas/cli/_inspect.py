@@ -14,6 +14,9 @@ from rich.table import Table
 from tinynas.cli._options import BoardOption, JsonOption, Kernels, ModelArgument, Toolchain, ToolchainOption
 from tinynas.cli._output import bytes_text, emit
 
+_WIDTH_FOR_NOTES = 130
+"""Columns of a terminal in which notes have room beside figures."""
+
 
 class Engine(StrEnum):
     """Runtimes whose memory is modelled."""
@@ -59,7 +62,7 @@ def inspect(
 
     def render(console: Console) -> None:
         if why:
-            console.print(_kernels_table(result["kernels"]))
+            _print_kernels(console, result["kernels"])
             console.print()
         _render(console, result, board)
 
@@ -128,8 +131,10 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
 def _kernels_summary(kernels: Mapping[str, Any]) -> str:
     """What was chosen beyond the local rule, in one line."""
     changed = [layer for layer in kernels["layers"] if layer["variant"] != layer["local"]]
+    if kernels["not_compared"]:
+        return f"by the local rule: {kernels['not_compared']}"
     if not changed:
-        return "by the local rule (--why)"
+        return "by the local rule, the best here (--why)"
     ticks, flash = kernels["saved_ticks"], kernels["extra_flash_bytes"]
     return (
         f"{len(changed)} of {len(kernels['layers'])} layers not by the local rule: "
@@ -138,35 +143,29 @@ def _kernels_summary(kernels: Mapping[str, Any]) -> str:
     )
 
 
-def _kernels_table(kernels: Mapping[str, Any]) -> Table:
-    """Each layer with the kernels that could execute it: first the chosen one, with the reason."""
+def _print_kernels(console: Console, kernels: Mapping[str, Any]) -> None:
+    """Each layer with the reason for its kernel, and what could execute it: first the chosen one."""
     from tinynas.graph import short_name
 
-    columns = (
-        "#",
-        "layer",
-        "kernel",
-        kernels["unit"] or "ticks",
-        "constants",
-        "own code",
-        "scratch",
-        "why, or why not",
-    )
-    table = Table(*columns, box=None, pad_edge=False)
-    for column in (0, 3, 4, 5, 6):
-        table.columns[column].justify = "right"
-    for column in (2, 3):
-        table.columns[column].no_wrap = True  # the words of the last one wrap instead
+    beside = console.width >= _WIDTH_FOR_NOTES
+    names = ("kernel", kernels["unit"] or "ticks", "constants", "own code", "scratch", *(["why not"] if beside else []))
     for layer in kernels["layers"]:
+        console.print(f"#{layer['steps'][0]} {short_name(layer['name'])}", style="bold", markup=False)
+        console.print(f"  {layer['reason']}", markup=False)
+        if len(layer["alternatives"]) < 2:
+            continue
+        table = Table(*names, box=None, pad_edge=False)
+        for index, column in enumerate(table.columns[:5]):
+            column.justify = "right" if index else "left"
+            column.no_wrap = True
         ordered = sorted(layer["alternatives"], key=lambda a: a["variant"] != layer["variant"])
-        for place, a in enumerate(ordered):
+        for a in ordered:
             figures = map(bytes_text, (a["ticks"], a["constant_bytes"], a["code_bytes"], a["scratch_bytes"]))
-            if place == 0:
-                why = layer["reason"].removeprefix(f"{layer['variant']}: ")
-                table.add_row(str(layer["steps"][0]), short_name(layer["name"]), a["variant"], *figures, why)
-            else:
-                table.add_row("", "", f"  {a['variant']}", *figures, f"  {a['note']}")
-    return table
+            table.add_row(f"  {a['variant']}", *figures, *([a["note"]] if beside else []))
+        console.print(table)
+        if not beside:
+            for a in ordered[1:]:
+                console.print(f"  {a['variant']}: {a['note']}", markup=False)
 
 
 def _for_a_moment(sram: Mapping[str, Any]) -> str:

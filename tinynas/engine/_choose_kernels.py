@@ -24,7 +24,8 @@ class Alternative:
 
     Attributes:
         variant: Its name.
-        ticks: Predicted for all steps of the layer; None where they cannot be.
+        ticks: Predicted for all steps of the layer; those of the local rule where the gain is within the error of the
+            prediction, and counts as none; None where they cannot be predicted.
         constant_bytes: Weights, tables, parameters and addresses of the layer with it.
         code_bytes: What linking it adds to the code of the other layers' kernels; None where that is not known.
         scratch_bytes: The most that a step of the layer takes in the arena.
@@ -68,9 +69,12 @@ class ChosenKernels:
         schedule: What to build.
         layers: The choice for each layer, in the order of their first steps.
         unit: What ticks are; None without a latency model.
-        saved_ticks: Fewer than with the local rule's kernels, predicted; negative where only slower ones fit.
+        saved_ticks: Fewer than with the local rule's kernels, by the ticks of the alternatives; negative where only slower
+            ones fit.
         extra_flash_bytes: More than with these; None where that is not known.
-        gap_ticks: How many fewer any other choice can take at most: 0 where this one is proved to be the best.
+        gap_ticks: How many fewer any other choice among the candidates without obstacles can take at most: 0 where this
+            one is proved to be the best.
+        not_compared: Why the local rule alone decided, in a few words; empty where kernels were compared.
     """
 
     schedule: Schedule
@@ -79,6 +83,7 @@ class ChosenKernels:
     saved_ticks: int
     extra_flash_bytes: int | None
     gap_ticks: int
+    not_compared: str = ""
 
 
 def choose_kernels(
@@ -122,6 +127,7 @@ def choose_kernels(
         saved_ticks=sum((f.candidates[0].ticks or 0) - (t.ticks or 0) for f, t in zip(found, taken, strict=True)),
         extra_flash_bytes=None if room is None else _left(schedule, room) - _left(result, room),
         gap_ticks=0 if choice is None else choice.ticks - choice.bound,
+        not_compared=missing,
     )
 
 

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import jinja2
 
 from tinynas.engine._generate import GeneratedModel, generate
 from tinynas.engine._model_info import ModelInfo
 from tinynas.engine._prefix import DEFAULT_PREFIX, check_prefix, file_name, with_prefix
-from tinynas.lowering import KERNEL_FLAGS, Schedule
+from tinynas.lowering import KERNEL_FLAGS, InstructionSet, Schedule
 from tinynas.memory import MemoryPlan
 from tinynas.targets import resource_path
+
+_CPU_FLAGS: Mapping[InstructionSet, str] = MappingProxyType(
+    {
+        InstructionSet.DSP: "-mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard",
+        InstructionSet.ARMV6M: "-mcpu=cortex-m0plus -mthumb",
+        InstructionSet.PORTABLE: "-mcpu=cortex-m3 -mthumb",
+    }
+)
+"""An example of flags for the compiler."""
 
 
 def export(
@@ -63,7 +74,12 @@ def export(
         autoescape=False,
     ).get_template("Makefile.j2")
     name = " ".join(info.name.split())
-    makefile = template.render(info_name=name.replace("$", "$$"), prefix=prefix, kernel_flags=" ".join(KERNEL_FLAGS))
+    makefile = template.render(
+        info_name=name.replace("$", "$$"),
+        prefix=prefix,
+        kernel_flags=" ".join(KERNEL_FLAGS),
+        cpu_flags=_CPU_FLAGS[schedule.instruction_set],
+    )
     (directory / "Makefile").write_text(makefile, encoding="utf-8")
     return replace(model, kernel_sources=tuple(directory / "kernels" / p.name for p in model.kernel_sources))
 

@@ -106,12 +106,15 @@ def _within_the_arena(schedule: Schedule, found: Sequence[Layer]) -> list[Layer]
     for layer in found:
         passed = []
         for candidate in layer.candidates:
+            if candidate.obstacle is not None:
+                passed.append(candidate)
+                continue
             wider = _with_scratch(widest, layer.steps, candidate.scratch)
             if wider is widest or _fits(wider, arena):
                 widest = wider
                 passed.append(candidate)
             else:
-                passed.append(replace(candidate, obstacle=candidate.obstacle or Obstacle.RAISES_ARENA))
+                passed.append(replace(candidate, obstacle=Obstacle.RAISES_ARENA))
         result.append(replace(layer, candidates=tuple(passed)))
     return result
 

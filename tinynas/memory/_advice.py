@@ -131,7 +131,8 @@ def _patches(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
     how = (
         f"the first {plan.layers} layers in {plan.patches} patches, for "
         f"{100 * (patched.macs / max(1, schedule.macs) - 1):.1f} % more MACs; `tinynas run` does so with [engine] "
-        f"patches = true, for this model from Python: lower(graph, PatchPlan({plan.layers}, {plan.patches}))"
+        f"patches = true, for this model from Python: Lowering.for_core(board.core)(graph, "
+        f"PatchPlan({plan.layers}, {plan.patches}))"
     )
     return MemoryOption("patches", False, better, arena - better, patched.macs - schedule.macs, how, plan)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ from tinynas.lowering import DSP_LOWERING, Lowering, Schedule
 from tinynas.memory import embedded_code, plan_arena
 from tinynas.memory.tflm import FileTensors, Kernels, TflmMemoryModel, TflmUnsupportedError, offline_plan
 from tinynas.pipeline._atomic import write_atomically
-from tinynas.pipeline._kernel_choice import choose_for_board
+from tinynas.pipeline._kernel_choice import choose_for_board, kernels_json
 from tinynas.pipeline._winner import read_result, schedule_of_winner
 from tinynas.targets import Reserve, load_board
+
+logger = logging.getLogger(__name__)
 
 
 class ExportError(UsageError):
@@ -96,7 +99,8 @@ def export_model(
 
     Returns:
         `format`, `files`, and for an offline plan `kernels`, `stored` (False: the file's own plan, or TFLM's, is as
-        good, and the file was copied), `head_bytes` and `saved_bytes` of TFLM's arena (32-bit Arm).
+        good, and the file was copied), `head_bytes` and `saved_bytes` of TFLM's arena (32-bit Arm); for a board
+        `choice`, the kernels of each layer with the reasons.
 
     Raises:
         ExportError: `out` exists and `force` is not given, or the request makes no sense.
@@ -117,12 +121,18 @@ def export_model(
     if plan_offline:
         return _planned(model, graph, out, kernels)
     if board_name is None:
-        schedule = DSP_LOWERING(graph)
-    else:
-        board = load_board(board_name)
-        local = Lowering.for_core(board.core)(graph)
-        schedule = choose_for_board(local, board, toolchain, Reserve(flash_bytes=reserve_flash)).schedule
-    return _c_project(schedule, out, ModelInfo(model.stem), prefix)
+        return _c_project(DSP_LOWERING(graph), out, ModelInfo(model.stem), prefix)
+    board = load_board(board_name)
+    if reserve_flash >= board.code_region.size_bytes:
+        raise ExportError(
+            f"--reserve-flash {reserve_flash}: {board.name} has {board.code_region.size_bytes:,} bytes of flash in all"
+        )
+    reserve = Reserve(flash_bytes=reserve_flash)
+    chosen = choose_for_board(Lowering.for_core(board.core)(graph), board, toolchain, reserve)
+    if chosen.not_compared:
+        logger.warning("%s: kernels by shape alone: %s", board.name, chosen.not_compared)
+    document = _c_project(chosen.schedule, out, ModelInfo(model.stem), prefix)
+    return document | {"choice": kernels_json(chosen)}
 
 
 def _planned(model: Path, graph: Graph, out: Path, kernels: Kernels) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import NativeMemoryModel, RegionUsage, live_ranges, plan_arena
 from tinynas.memory.tflm import FileTensors, TflmMemoryModel, TflmSram, offline_plan
 from tinynas.pipeline._atomic import write_atomically
+from tinynas.pipeline._deployment import load_memory_model
 from tinynas.pipeline._kernel_choice import kernels_json, load_latency
 from tinynas.pipeline._memory_view import arena_timeline, memory_advice
 from tinynas.targets import Board, load_board
@@ -67,7 +68,7 @@ def inspect_model(
     graph = read_tflite(model)
     if engine == "tflm":
         return _inspect_tflm(model, graph, board, kernels)
-    memory = NativeMemoryModel.for_board(board, toolchain)
+    memory = load_memory_model(board, toolchain)
     latency = load_latency(board, toolchain, latency_file)
     chosen = choose_kernels(Lowering.for_core(board.core)(graph), memory, latency)
     if plot is not None:

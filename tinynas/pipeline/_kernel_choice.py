@@ -60,6 +60,7 @@ def kernels_json(chosen: ChosenKernels) -> dict[str, Any]:
         "saved_ticks": chosen.saved_ticks,
         "extra_flash_bytes": chosen.extra_flash_bytes,
         "gap_ticks": chosen.gap_ticks,
+        "not_compared": chosen.not_compared or None,
         "layers": [asdict(layer) for layer in chosen.layers],
     }
 

@@ -121,9 +121,13 @@ def kernels_section(result: Mapping[str, Any] | None) -> dict[str, Any] | None:
         for layer in kernels["layers"]
     ]
     changed = sum(row["changed"] for row in rows)
-    summary = (
-        "The search costs every layer with the kernel of a local rule. For the winner, all kernels that could execute "
-        "a layer were compared by predicted ticks under the flash that was left, and none may raise the arena. "
+    summary = "The search costs every layer with the kernel of a local rule. "
+    if kernels.get("not_compared"):
+        summary += f"So does the winner: {kernels['not_compared']}."
+        return {"summary": summary, "rows": rows, "source": "result.json"}
+    summary += (
+        "For the winner, all kernels that could execute a layer were compared by predicted ticks under the flash that "
+        "was left, and none may raise the arena. "
     )
     if changed:
         ticks, flash = kernels["saved_ticks"], kernels["extra_flash_bytes"]

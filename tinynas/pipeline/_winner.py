@@ -15,7 +15,7 @@ from tinynas.pipeline._kernel_choice import with_kernels
 RESULT = "result.json"
 
 RESULT_FORMAT = 1
-"""Of `result.json`. It grows when a key changes its meaning or goes; results without a number are older than that."""
+"""Of `result.json`. It grows when a key that is read changes its meaning or goes; results without one are older."""
 
 _READ = frozenset({"winner", "baselines", "model_info", "test_images", "transport", "unit"})
 _READ_OF_WINNER = frozenset({
@@ -66,9 +66,15 @@ def schedule_of_winner(result: Mapping[str, Any], graph: Graph) -> Schedule:
     """
     # Older results name no patches, no instruction set and no kernels.
     patches, kernels = (result["winner"].get(key) for key in ("patches", "kernels"))
-    lowering = Lowering(InstructionSet(result["winner"].get("instruction_set", InstructionSet.DSP)))
-    schedule = lowering(graph, None if patches is None else PatchPlan(**patches))
-    return schedule if kernels is None else with_kernels(schedule, kernels)
+    try:
+        lowering = Lowering(InstructionSet(result["winner"].get("instruction_set", InstructionSet.DSP)))
+        schedule = lowering(graph, None if patches is None else PatchPlan(**patches))
+        return schedule if kernels is None else with_kernels(schedule, kernels)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ResultFormatError(
+            f"{RESULT}: cannot tell how the winner is executed ({error}); another version of TinyNAS wrote it, or "
+            "somebody else: run `tinynas run` again in a new folder"
+        ) from error
 
 
 def _readable(result: Any) -> bool:

@@ -16,16 +16,19 @@ typedef struct {
 /* Taps t in [0, taps) with 0 <= origin + t * dilation < size. */
 static inline tn_taps tn_taps_inside(int32_t origin, int32_t size, int32_t taps, int32_t dilation)
 {
-    /* Division is a library call on Cortex-M0+, and dilations other than 1 are rare. */
-    int32_t first = -origin;
-    int32_t end = size - origin;
-    if (dilation != 1) {
-        first = (first + dilation - 1) / dilation;
-        end = (end + dilation - 1) / dilation;
+    tn_taps inside = {0, taps};
+    if (dilation == 1) {
+        inside.first = origin < 0 ? -origin : 0;
+        inside.end = size - origin < taps ? size - origin : taps;
+        return inside;
     }
-    tn_taps inside;
-    inside.first = first > 0 ? first : 0;
-    inside.end = end < taps ? end : taps;
+    /* Without a division, which is a call of the library on Cortex-M0+. */
+    for (int32_t at = origin; at < 0 && inside.first < taps; at += dilation) {
+        inside.first++;
+    }
+    for (int32_t at = origin + (taps - 1) * dilation; at >= size && inside.end > inside.first; at -= dilation) {
+        inside.end--;
+    }
     return inside;
 }
 
