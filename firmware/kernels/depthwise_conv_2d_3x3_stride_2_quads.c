@@ -103,13 +103,12 @@ static TN_KERNEL void any_row(const tn_depthwise_planar_params *params, const fo
     };
     for (int32_t x = 0; x < params->output_width; x++) {
         for (int32_t c = 0; c < CHANNELS; c++) {
-            const int8_t *tap = channels->taps[1 - direction][0] + c;
             const int32_t multiplier = channels->scales[c][1];
             int32_t sum = channels->scales[c][0];
             for (int32_t i = 0; i < SIDE; i++) {
+                const int8_t (*taps)[CHANNELS] = channels->taps[1 + direction * (i - 1)];
                 const int8_t *value = windows[i] + STRIDE * CHANNELS * x + c;
-                sum += value[0] * tap[0] + value[CHANNELS] * tap[CHANNELS] + value[2 * CHANNELS] * tap[2 * CHANNELS];
-                tap += direction * SIDE * CHANNELS;
+                sum += value[0] * taps[0][c] + value[CHANNELS] * taps[1][c] + value[2 * CHANNELS] * taps[2][c];
             }
             sum = tn_multiply_by_quantized_multiplier(sum, multiplier, ~channels->halves[c]);
             output[c] = tn_clamp(sum + params->output_zero_point, INT8_MIN, INT8_MAX);
@@ -120,18 +119,23 @@ static TN_KERNEL void any_row(const tn_depthwise_planar_params *params, const fo
 
 #if TN_DSP
 
+/* A tap of four channels. Returns where the next one goes. */
+static inline uint32_t *expand_tap(uint32_t *expanded, const int8_t *tap)
+{
+    const uint32_t word = tn_load_word(tap);
+    expanded[0] = tn_even_bytes(word);
+    expanded[1] = tn_odd_bytes(word);
+    return expanded + 2;
+}
+
 static TN_KERNEL void expand(const tn_depthwise_planar_params *params, const four_channels *channels,
                              int32_t direction, uint32_t *expanded)
 {
-    const int8_t *tap = channels->taps[1 - direction][0];
     for (int32_t i = 0; i < SIDE; i++) {
-        for (int32_t j = 0; j < SIDE; j++) {
-            const uint32_t word = tn_load_word(tap + j * CHANNELS);
-            expanded[0] = tn_even_bytes(word);
-            expanded[1] = tn_odd_bytes(word);
-            expanded += 2;
-        }
-        tap += direction * SIDE * CHANNELS;
+        const int8_t (*taps)[CHANNELS] = channels->taps[1 + direction * (i - 1)];
+        expanded = expand_tap(expanded, taps[0]);
+        expanded = expand_tap(expanded, taps[1]);
+        expanded = expand_tap(expanded, taps[2]);
     }
     for (int32_t c = 0; c < CHANNELS; c++) {
         const int32_t half = channels->halves[c];
