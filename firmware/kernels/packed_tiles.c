@@ -6,11 +6,6 @@
 
 enum { BLOCK = 8, CHANNEL_WORDS = 3 };
 
-static inline uint32_t pack(int32_t first, int32_t second)
-{
-    return (uint32_t)first + ((uint32_t)second << 16);
-}
-
 /* Sums of one channel over the two columns of a plane; `apart` is the distance of its weights. */
 static void plane_sums(const uint32_t *plane, const int8_t *weights, int32_t apart, int32_t pairs, int32_t *first,
                        int32_t *second)
@@ -19,10 +14,8 @@ static void plane_sums(const uint32_t *plane, const int8_t *weights, int32_t apa
     int32_t high_sum = *second;
     for (int32_t i = pairs; i > 0; i--) {
         for (int32_t j = 0; j < TN_PLANE_WORDS; j++) {
-            const int32_t low = (int16_t)plane[j];
-            const int32_t high = (int32_t)(plane[j] - (uint32_t)low) >> 16;
-            low_sum += low * *weights;
-            high_sum += high * *weights;
+            low_sum += tn_lower_of(plane[j]) * *weights;
+            high_sum += tn_upper_of(plane[j]) * *weights;
             weights += apart;
         }
         plane += TN_PAIR_WORDS;
@@ -283,13 +276,13 @@ TN_KERNEL uint32_t *tn_pack_columns(uint32_t *plane, const int8_t *first, const 
     }
 #else
     for (int32_t i = -even; i < 0; i += 2) {
-        plane[0] = pack(first[i], second[i]);
-        plane[1] = pack(first[i + 1], second[i + 1]);
+        plane[0] = tn_two_in_word(first[i], second[i]);
+        plane[1] = tn_two_in_word(first[i + 1], second[i + 1]);
         plane += TN_PAIR_WORDS;
     }
 #endif
     if (even != count) {
-        plane[0] = pack(*first, *second);
+        plane[0] = tn_two_in_word(*first, *second);
         plane[1] = 0;
         plane += TN_PAIR_WORDS;
     }

@@ -72,6 +72,23 @@ static inline int32_t tn_second_of(uint32_t pair)
     return (int32_t)pair >> 16;
 }
 
+/* Two int8 values as one number, x + (y << 16), so that one multiplication gives both products. Not bit fields, as a pair is: an
+ * arithmetic sum, whose upper half reads as y - 1 where x is negative. */
+static inline uint32_t tn_two_in_word(int32_t x, int32_t y)
+{
+    return (uint32_t)x + ((uint32_t)y << 16);
+}
+
+static inline int32_t tn_lower_of(uint32_t two)
+{
+    return (int16_t)two;
+}
+
+static inline int32_t tn_upper_of(uint32_t two)
+{
+    return (int32_t)(two - (uint32_t)tn_lower_of(two)) >> 16;
+}
+
 #if TN_DSP
 
 /* Four bytes from any address: LDR may be unaligned on these cores, LDRD and LDM may not. */
