@@ -31,12 +31,12 @@ static void any_block(const tn_dot_params *params, const int8_t *weights, const 
     for (int32_t c = 0; c < channels; c++) {
         const int32_t bias = (int32_t)channel[0];
         const int32_t shift = ~(int8_t)channel[2];
-        int32_t sums[TN_PACKED_COLUMNS] = {bias, bias, bias, bias};
+        int32_t sums[TN_COLUMNS] = {bias, bias, bias, bias};
         int8_t *y = output + c;
         for (int32_t p = 0; p < 2; p++) {
             plane_sums(columns + p * TN_PLANE_WORDS, weights + c, channels, params->pairs, &sums[p], &sums[p + 2]);
         }
-        for (int32_t column = 0; column < TN_PACKED_COLUMNS; column++) {
+        for (int32_t column = 0; column < TN_COLUMNS; column++) {
             const int32_t scaled =
                 tn_multiply_by_quantized_multiplier(sums[column], (int32_t)channel[1], shift);
             *y = tn_clamp(scaled + params->output_zero_point, INT8_MIN, INT8_MAX);

@@ -21,8 +21,7 @@
 
 #include "tinynas/dsp.h"
 #include "tinynas/kernels.h"
-
-enum { TN_COLUMNS = 4 };
+#include "tinynas/pixel_groups.h"
 
 /* `step` is the distance between the outputs of two columns: the output channels, or 0 where all four are the same. */
 void tn_dot_tiles(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step);

@@ -25,8 +25,9 @@
 #include <stdint.h>
 
 #include "tinynas/kernels.h"
+#include "tinynas/pixel_groups.h"
 
-enum { TN_PACKED_COLUMNS = 4, TN_PLANE_WORDS = 2, TN_PAIR_WORDS = 2 * TN_PLANE_WORDS };
+enum { TN_PLANE_WORDS = 2, TN_PAIR_WORDS = 2 * TN_PLANE_WORDS };
 
 /* `step` is the distance between the outputs of two columns: the output channels, or 0 where all four are the same. */
 void tn_packed_tiles(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step);
