@@ -43,7 +43,7 @@ typedef struct {
 void tn_fully_connected(const tn_fully_connected_params *params, const int8_t *input, int8_t *output);
 /* The same for inputs in fours. Weights [outputs / 4][inputs / 4][4][4] in whole words: four outputs' weights of four inputs
  * lie together; the outputs that four leave over are the last [inputs / 4][outputs % 4][4]. */
-void tn_fully_connected_packed(const tn_fully_connected_params *params, const int8_t *input, int8_t *output);
+void tn_fully_connected_in_fours(const tn_fully_connected_params *params, const int8_t *input, int8_t *output);
 
 /* What the dense convolutions share; `dot_tiles.h` has the layout of `constants`, and `packed_tiles.h` that for Armv6-M. Each
  * has a second kernel of the same parameters, for weights that are expanded to 16 bits. */

@@ -113,7 +113,7 @@ static TN_KERNEL const uint32_t *four_outputs(const layer *l, const uint32_t *w,
 }
 
 /* Outputs four at a time; those that four leave over two at a time, of which an odd one is computed twice. */
-TN_KERNEL void tn_fully_connected_packed(const tn_fully_connected_params *params, const int8_t *input, int8_t *output)
+TN_KERNEL void tn_fully_connected_in_fours(const tn_fully_connected_params *params, const int8_t *input, int8_t *output)
 {
     const int32_t outputs = params->outputs;
     const int32_t others = outputs & (OUTPUTS - 1);
