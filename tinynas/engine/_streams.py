@@ -252,7 +252,7 @@ def _channels(call: KernelCall, rows: npt.NDArray[np.int8], largest_sum: int = _
     largest = np.abs(bias.astype(np.int64)) + _LARGEST_INPUT * weight_sums
     # Their sums are divided by so much that nothing but zero is left.
     vanishing = (multiplier == 0) | ((right >= 1) & (largest < 1 << np.clip(right - 1, 0, 62)))
-    multiplier, shift = np.where(vanishing, 0, multiplier), np.where(vanishing, -1, shift)
+    bias, multiplier, shift = (np.where(vanishing, x, y) for x, y in ((0, bias), (0, multiplier), (-1, shift)))
     # Without weights the bias alone remains: (4 * v) * 2^30 / 2^31 / 2 = v.
     constant = ~vanishing & (weight_sums == 0)
     value = multiply_by_quantized_multiplier(bias.astype(np.int64), multiplier, shift)
@@ -260,8 +260,6 @@ def _channels(call: KernelCall, rows: npt.NDArray[np.int8], largest_sum: int = _
     bias = np.where(constant, 4 * value, bias)
     multiplier, shift = np.where(constant, 1 << 30, multiplier), np.where(constant, -1, shift)
     right, largest = -shift.astype(np.int64), np.where(constant, np.abs(4 * value), largest)
-    zero_point = abs(2 * quantization_of(call.output).zero_point + 1)
-    rounding = zero_point << np.clip(right - 1, 0, 31)
-    exact = (right >= 1) & (right <= _MOST_RIGHT_SHIFT) & (largest < largest_sum) & (largest + rounding < 1 << 31)
+    exact = (right >= 1) & (right <= _MOST_RIGHT_SHIFT) & (largest < largest_sum)
     general = 0 if bool((exact | vanishing).all()) else 1
     return _Channels(bias.astype(np.int32), multiplier.astype(np.int32), shift.astype(np.int32), general)

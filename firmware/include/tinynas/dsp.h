@@ -50,10 +50,10 @@
 /* Words over memory that is also read and written as halfwords. */
 typedef uint32_t __attribute__((may_alias)) tn_word;
 
-/* The short requantization holds for right shifts up to this, sums below 2^29 in magnitude, and sums plus
- * `(2 * zero_point + 1) << (right shift - 1)` below 2^31. The code generator checks every channel against the largest sum that
- * its weights allow, and marks a layer as `general` where one is outside. The first limit keeps the addend within 32 bits,
- * the second is what Armv6-M needs (armv6m.h); tn_requantize_doubled would do with 2^30. */
+/* The short requantization holds for right shifts from 1 up to this and sums below 2^29 in magnitude. The code generator checks
+ * every channel against the largest sum that its weights allow, and marks a layer as `general` where one is outside. The
+ * limit of sums is what Armv6-M needs (armv6m.h); tn_requantize_doubled would do with 2^30. Both limits together keep sum and
+ * rounding within 32 bits: the rounding is at most 255 * 2^21 in magnitude, on Armv6-M 511 * 2^21, below 2^30. */
 #define TN_MOST_RIGHT_SHIFT 22
 
 /* Two int8 values as a pair of halfwords. */
