@@ -2,8 +2,8 @@
 #include "tinynas/clamp_outputs.h"
 #include "tinynas/packed_tiles.h"
 
-TN_KERNEL void tn_conv_1x1_packed(const tn_conv_1x1_params *params, const int8_t *restrict input, int8_t *restrict output,
-                                  int8_t *restrict scratch)
+TN_KERNEL void tn_conv_1x1_packed(const tn_conv_1x1_params *params, const int8_t *restrict input,
+                                  int8_t *restrict output, int8_t *restrict scratch)
 {
     const int32_t inputs = params->input_channels;
     const int32_t outputs = params->dot.output_channels;

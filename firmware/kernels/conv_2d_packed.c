@@ -35,7 +35,8 @@ static TN_KERNEL const int8_t *window_row(const tn_conv_2d_im2col_params *params
 }
 
 /* Not negative where the window is inside the input. */
-static inline int32_t room_on_all_sides(const tn_conv_2d_im2col_params *params, window w, int32_t count, int32_t input_row)
+static inline int32_t room_on_all_sides(const tn_conv_2d_im2col_params *params, window w, int32_t count,
+                                        int32_t input_row)
 {
     return w.left | w.top | (input_row - w.left - count) | (params->input_height - w.top - params->kernel_height);
 }
@@ -48,7 +49,8 @@ static TN_KERNEL void pack_windows(const tn_conv_2d_im2col_params *params, const
     const int32_t input_row = params->input_width * params->input_channels;
     const window first = windows[0];
     const window second = windows[2];
-    if ((room_on_all_sides(params, first, count, input_row) | room_on_all_sides(params, second, count, input_row)) >= 0) {
+    const int32_t room = room_on_all_sides(params, first, count, input_row);
+    if ((room | room_on_all_sides(params, second, count, input_row)) >= 0) {
         const int8_t *from = input + (first.top * input_row + first.left);
         const int32_t apart = (second.top - first.top) * input_row + (second.left - first.left);
         for (int32_t y = params->kernel_height; y > 0; y--) {

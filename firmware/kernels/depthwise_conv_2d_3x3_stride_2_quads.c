@@ -5,11 +5,13 @@
 #include "tinynas/kernels.h"
 
 /* Four channels at a time: a word of the input is four channels of one pixel. Three rows of such words, what a row of
- * outputs sees, lie in scratch between borders of the zero point; the last of them is the first of the next row of outputs.
+ * outputs sees, lie in scratch between borders of the zero point; the last of them is the first of the next row of
+ * outputs.
  *
- * Of the input nothing else is kept, and results may take its place at either end. At its start, rows go down: when row y of
- * the output is written, the input is read up to row 2 * y + 1, and that is never above it. At its end, rows go up, and the
- * same holds upside down. `direction` is 1 or -1, and rows are called near and far by it. */
+ * Of the input nothing else is kept, and results may take its place at either end. At its start, rows go down: when row
+ * y of the output is written, the next row to be read is 2 * y + 2 or later, and a row of the output is no longer than
+ * one of the input. At its end, rows go up, and the same holds upside down, since there is at most one row of padding
+ * below, as the lowering demands. `direction` is 1 or -1, and rows are called near and far by it. */
 enum { CHANNELS = 4, SIDE = 3, TAPS = SIDE * SIDE, STRIDE = 2 };
 
 /* The constants of four channels, as they lie in flash. */
@@ -19,8 +21,9 @@ typedef struct {
     int8_t halves[CHANNELS];     /* the complements of the shifts */
 } four_channels;
 
-/* The same in scratch, the near row first, ready for SMLABB and for tn_requantize_doubled: for each tap a pair of channels 0 and
- * 2, and of channels 1 and 3; then for each channel twice the bias, the multiplier, the rounding, and half. */
+/* The same in scratch, the near row first, ready for SMLABB and for tn_requantize_doubled: for each tap a pair of
+ * channels 0 and 2, and of channels 1 and 3; then for each channel twice the bias, the multiplier, the rounding, and
+ * half. */
 enum { SCALE_WORDS = 4, EXPANDED_WORDS = 2 * TAPS + SCALE_WORDS * CHANNELS };
 
 /* The rows that a row of outputs sees, borders included. */
@@ -40,7 +43,8 @@ static inline uint32_t load_pixel(const int8_t *from)
 #endif
 }
 
-/* Copies two pixels, which are `step` bytes apart. */
+/* Copies two pixels, which are `step` bytes apart. In assembly for STRD, which compilers do not make of two stores
+ * here. */
 #if TN_DSP
 #define COPY_TWO(to, from, step)                                                                                       \
     do {                                                                                                               \

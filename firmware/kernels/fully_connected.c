@@ -15,8 +15,9 @@ static inline void add_products(const int8_t *x, const int8_t *w0, int32_t row, 
     int32_t sum2 = sums[2];
     int32_t sum3 = sums[3];
 #if TN_DSP
-    /* Four inputs in one word, whose even and odd bytes meet those of the weights: sixteen MACs in 23 instructions, and two
-     * for the loop, which is entered in the middle where an odd number of words is left. Words may lie at any address. */
+    /* Four inputs in one word, whose even and odd bytes meet those of the weights: sixteen MACs in 23 instructions, and
+     * two for the loop, which is entered in the middle where an odd number of words is left. Words may lie at any
+     * address. */
 #define ROW(sum, pointer)                                                                                              \
     "ldr    %[wa], [%[" #pointer "]], #4\n\t"                                                                          \
     "sxtb16 %[wb], %[wa], ror #8\n\t"                                                                                  \
@@ -58,8 +59,8 @@ static inline void add_products(const int8_t *x, const int8_t *w0, int32_t row, 
     sums[3] = sum3;
 }
 
-/* Four outputs at a time share every input that is loaded. Of outputs that four do not divide, some of the last four are
- * computed twice; fewer than four are computed one by one, each four times: cheaper in flash than further loops. */
+/* Four outputs at a time share every input that is loaded. Of outputs that four do not divide, some of the last four
+ * are computed twice; fewer than four are computed one by one, each four times: cheaper in flash than further loops. */
 TN_KERNEL void tn_fully_connected(const tn_fully_connected_params *params, const int8_t *restrict input,
                                   int8_t *restrict output)
 {

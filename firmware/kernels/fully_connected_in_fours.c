@@ -64,7 +64,8 @@ static inline void add_products(const int8_t *x, const uint32_t *first, const ui
 
 #endif
 
-/* Four outputs, the first of them `output`; returns the weights of the next. Not inlined: the loop needs all registers. */
+/* Four outputs, the first of them `output`; returns the weights of the next. Not inlined: the loop needs all
+ * registers. */
 static TN_KERNEL const uint32_t *four_outputs(const layer *l, const uint32_t *w, int32_t output, int8_t *y)
 {
     const int32_t *const bias = l->params->bias + output;

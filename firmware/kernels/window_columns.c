@@ -12,7 +12,8 @@ static inline uint32_t *pad(uint32_t *column, uint32_t zero_points, int32_t pair
     return column;
 }
 
-/* A row of the window: padding, `inside` elements of the input, padding. Channels in whole words are padded as pairs, others by way of `row`, a buffer of bytes. */
+/* A row of the window: padding, `inside` elements of the input, padding. Channels in whole words are padded as pairs,
+ * others by way of `row`, a buffer of bytes. */
 static inline uint32_t *expand_partly(uint32_t *column, const int8_t *from, tn_row_padding padding, int32_t inside,
                                       int32_t zero_point, int32_t in_words, int8_t *row)
 {
@@ -29,8 +30,8 @@ static inline uint32_t *expand_partly(uint32_t *column, const int8_t *from, tn_r
     return tn_expand(column, row, padding.before + inside + padding.after);
 }
 
-/* What one output pixel sees becomes a column; `left` and `top` are where its window starts, in elements of a row and in rows.
- * Not inlined: within all the loops its values would not fit the registers. */
+/* What one output pixel sees becomes a column; `left` and `top` are where its window starts, in elements of a row and
+ * in rows. Not inlined: within all the loops its values would not fit the registers. */
 static TN_KERNEL void expand_window(const tn_conv_2d_im2col_params *params, const int8_t *input, uint32_t *column,
                                     int32_t left, int32_t top, int8_t *row)
 {
@@ -38,7 +39,7 @@ static TN_KERNEL void expand_window(const tn_conv_2d_im2col_params *params, cons
     const int32_t count = params->kernel_width * channels; /* elements in a row of the window */
     const int32_t input_row = params->input_width * channels;
     int32_t rows = params->kernel_height;
-    if ((left | (input_row - left - count) | top | (params->input_height - top - rows)) >= 0) { /* inside on all sides */
+    if ((left | (input_row - left - count) | top | (params->input_height - top - rows)) >= 0) { /* inside */
         const int8_t *from = input + (top * input_row + left);
         for (; rows > 0; rows--) {
             column = tn_expand(column, from, count);

@@ -1,4 +1,4 @@
-"""The fully connected layer."""
+"""Fully connected layers: inputs in fours on cores with DSP instructions, any inputs on all cores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinynas.lowering._variants import (
     words,
 )
 
-_OUTPUTS = 4  # at a time: fully_connected.c
+_OUTPUTS = 4  # at a time: fully_connected.c, fully_connected_in_fours.c
 
 
 def _dense_rows(call: KernelCall) -> int:

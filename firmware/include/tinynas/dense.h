@@ -11,8 +11,8 @@
 /* Four pixels of `count` channels, `step` bytes apart, become four columns. */
 void tn_pixel_columns(uint32_t *columns, const int8_t *from, int32_t count, int32_t step);
 
-/* The windows of `pixel` and its neighbours, in the order of the output, become four columns; four times the same window
- * where `several` is 0. Behind the columns there is room for a row of the window in bytes. */
+/* The windows of `pixel` and its neighbours, in the order of the output, become four columns; four times the same
+ * window where `several` is 0. Behind the columns there is room for a row of the window in bytes. */
 void tn_window_columns(const tn_conv_2d_im2col_params *params, const int8_t *input, int32_t pixel, int32_t several,
                        uint32_t *columns);
 

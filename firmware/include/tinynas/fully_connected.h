@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What both kernels of fully connected layers do with a sum. They round once, as LiteRT does (tn_multiply_rounding_once).
+ * What both kernels of fully connected layers do with a sum. They round once, as LiteRT does
+ * (tn_multiply_rounding_once).
  */
 #ifndef TINYNAS_FULLY_CONNECTED_H
 #define TINYNAS_FULLY_CONNECTED_H
