@@ -8,9 +8,9 @@
 
 enum { HALF = 1 << 30, HEADROOM = TN_ADD_LEFT_SHIFT };
 
-/* Both operands in the order of their scales. The one with the larger scale has a multiplier of exactly one half; the other's
- * is smaller, a plain right shift, or one half, too: then it is taken for 1 with a right shift of one, whose product is
- * even, and halving it exact. */
+/* Both operands in the order of their scales. The one with the larger scale has a multiplier of exactly one half; the
+ * other's is smaller, a plain right shift, or one half, too: then it is taken for 1 with a right shift of one, whose
+ * product is even, and halving it exact. */
 typedef struct {
     const int8_t *larger;
     const int8_t *smaller;
@@ -87,11 +87,11 @@ static inline void add_fast(const tn_add_quantization *q, const ordered_operands
 /* The same numbers as tn_add_element in 45 instructions, loads, store and loop included.
  *
  * With d = x - zero_point of the smaller operand and its multiplier m = m0 + m1 * 2^11, the first rounding is
- * floor((d * 2^20 * m + 2^30) / 2^31) = d * m1 + floor((d * m0 + 2^10) / 2^11); the shift by eleven leaves the bit to round by in
- * the carry. The second rounding adds 2^(right - 1), less one where d is negative: the sign of the product, since m is at least
- * 2^30, and zero only for d = 0. The larger operand's share is (x - zero_point) << 19, exactly. The sum is below 2^29, and
- * requantized in halves (armv6m.h). What an element needs lies in a table in the order
- * in which it is needed. */
+ * floor((d * 2^20 * m + 2^30) / 2^31) = d * m1 + floor((d * m0 + 2^10) / 2^11); the shift by eleven leaves the bit to
+ * round by in the carry. The second rounding adds 2^(right - 1), less one where d is negative: the sign of the product,
+ * since m is at least 2^30, and zero only for d = 0. The larger operand's share is (x - zero_point) << 19, exactly. The
+ * sum is below 2^29, and requantized in halves (armv6m.h). What an element needs lies in a table in the order in which
+ * it is needed. */
 static inline void add_fast(const tn_add_quantization *q, const ordered_operands *ordered, int32_t count, int8_t *y)
 {
     const uint32_t multiplier_low = (uint32_t)q->output_multiplier & 0xFFFFu;

@@ -6,7 +6,8 @@
 
 enum { RECIPROCAL_BITS = 24 };
 
-/* 2^24 / divisor, rounded down. Armv6-M has no division, and how long that of the run-time library takes depends on the divisor. */
+/* 2^24 / divisor, rounded down. Armv6-M has no division, and how long that of the run-time library takes depends on the
+ * divisor. */
 static inline uint32_t reciprocal(uint32_t divisor)
 {
 #if TN_ARMV6M
@@ -27,10 +28,10 @@ static inline uint32_t reciprocal(uint32_t divisor)
 #endif
 }
 
-/* sum / count, halves away from zero, for |sum| <= 128 * count and count < 2^23. The quotient of n = |sum| + count / 2 by a
- * product with the reciprocal is never too large: that is short of 2^24 / count by less than 1, and the product, below 2^32, of
- * n * 2^24 / count by less than n. After division by 2^24 the quotient is short by one at most for count < 2^16, where
- * n < 2^24, and by one more for each further 2^16. */
+/* sum / count, halves away from zero, for |sum| <= 128 * count and count < 2^23. The quotient of n = |sum| + count / 2
+ * by a product with the reciprocal is never too large: that is short of 2^24 / count by less than 1, and the product,
+ * below 2^32, of n * 2^24 / count by less than n. After division by 2^24 the quotient is short by one at most for
+ * count < 2^16, where n < 2^24, and by one more for each further 2^16. */
 static inline int32_t rounded_mean(int32_t sum, uint32_t count, uint32_t inverse)
 {
     const int32_t sign = sum >> 31;

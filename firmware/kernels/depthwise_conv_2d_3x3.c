@@ -14,10 +14,10 @@
     "smultb %[second], %[xa], %[" #w01 "]\n\t"                                                                         \
     "smlabt %[first], %[xb], %[" #w12 "], %[first]\n\t"                                                                \
     "smlad  %[second], %[xb], %[" #w12 "], %[second]\n\t"
-#define NEXT_ROW(row, w01, w12)                                                                                       \
+#define NEXT_ROW(row, w01, w12)                                                                                        \
     "ldrd   %[xa], %[xb], [%[" #row "]], #4\n\t"                                                                       \
-    "smlad  %[first], %[xa], %[" #w01 "], %[first]\n\t"                                                                          \
-    "smlatb %[second], %[xa], %[" #w01 "], %[second]\n\t"                                                                         \
+    "smlad  %[first], %[xa], %[" #w01 "], %[first]\n\t"                                                                \
+    "smlatb %[second], %[xa], %[" #w01 "], %[second]\n\t"                                                              \
     "smlabt %[first], %[xb], %[" #w12 "], %[first]\n\t"                                                                \
     "smlad  %[second], %[xb], %[" #w12 "], %[second]\n\t"
 

@@ -3,15 +3,15 @@
 
 #if TN_DSP
 
-/* One row of the window for one output: x0 x1 in one word, x2 in the next. The pointer moves on by two halfwords, which is
- * the stride. */
+/* One row of the window for one output: x0 x1 in one word, x2 in the next. The pointer moves on by two halfwords, which
+ * is the stride. */
 #define FIRST_ROW(sum, row, w01, w12)                                                                                  \
     "ldrd   %[xa], %[xb], [%[" #row "]], #4\n\t"                                                                       \
     "smuad  %[" #sum "], %[xa], %[" #w01 "]\n\t"                                                                       \
     "smlabt %[" #sum "], %[xb], %[" #w12 "], %[" #sum "]\n\t"
-#define NEXT_ROW(sum, row, w01, w12)                                                                                  \
+#define NEXT_ROW(sum, row, w01, w12)                                                                                   \
     "ldrd   %[xa], %[xb], [%[" #row "]], #4\n\t"                                                                       \
-    "smlad  %[" #sum "], %[xa], %[" #w01 "], %[" #sum "]\n\t"                                                                       \
+    "smlad  %[" #sum "], %[xa], %[" #w01 "], %[" #sum "]\n\t"                                                          \
     "smlabt %[" #sum "], %[xb], %[" #w12 "], %[" #sum "]\n\t"
 #define ROWS(sum)                                                                                                      \
     FIRST_ROW(sum, top, w01a, w12a) NEXT_ROW(sum, middle, w01b, w12b) NEXT_ROW(sum, bottom, w01c, w12c)
@@ -27,8 +27,8 @@ static TN_KERNEL void fast_row(const tn_plane_channel *channel, const int16_t *r
 
 #endif
 
-TN_KERNEL void tn_depthwise_conv_2d_3x3_stride_2(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
-                                        int8_t *restrict scratch)
+TN_KERNEL void tn_depthwise_conv_2d_3x3_stride_2(const tn_depthwise_planar_params *params, const int8_t *input,
+                                                 int8_t *output, int8_t *restrict scratch)
 {
     tn_depthwise_planes(params, input, output, scratch, fast_row);
 }

@@ -5,11 +5,13 @@
 #include "tinynas/kernels.h"
 
 /* Four channels at a time: a word of the input is four channels of one pixel. Three rows of such words, what a row of
- * outputs sees, lie in scratch between borders of the zero point; the last of them is the first of the next row of outputs.
+ * outputs sees, lie in scratch between borders of the zero point; the last of them is the first of the next row of
+ * outputs.
  *
- * Of the input nothing else is kept, and results may take its place at either end. At its start, rows go down: when row y of
- * the output is written, the input is read up to row 2 * y + 1, and that is never above it. At its end, rows go up, and the
- * same holds upside down. `direction` is 1 or -1, and rows are called near and far by it. */
+ * Of the input nothing else is kept, and results may take its place at either end. At its start, rows go down: when row
+ * y of the output is written, the next row to be read is 2 * y + 2 or later, and a row of the output is no longer than
+ * one of the input. At its end, rows go up, and the same holds upside down, since there is at most one row of padding
+ * below, as the lowering demands. `direction` is 1 or -1, and rows are called near and far by it. */
 enum { CHANNELS = 4, SIDE = 3, TAPS = SIDE * SIDE, STRIDE = 2 };
 
 /* The constants of four channels, as they lie in flash. */
@@ -19,8 +21,9 @@ typedef struct {
     int8_t halves[CHANNELS];     /* the complements of the shifts */
 } four_channels;
 
-/* The same in scratch, the near row first, ready for SMLABB and for tn_requantize_doubled: for each tap a pair of channels 0 and
- * 2, and of channels 1 and 3; then for each channel twice the bias, the multiplier, the rounding, and half. */
+/* The same in scratch, the near row first, ready for SMLABB and for tn_requantize_doubled: for each tap a pair of
+ * channels 0 and 2, and of channels 1 and 3; then for each channel twice the bias, the multiplier, the rounding, and
+ * half. */
 enum { SCALE_WORDS = 4, EXPANDED_WORDS = 2 * TAPS + SCALE_WORDS * CHANNELS };
 
 /* The rows that a row of outputs sees, borders included. */
@@ -40,7 +43,8 @@ static inline uint32_t load_pixel(const int8_t *from)
 #endif
 }
 
-/* Copies two pixels, which are `step` bytes apart. */
+/* Copies two pixels, which are `step` bytes apart. In assembly for STRD, which compilers do not make of two stores
+ * here. */
 #if TN_DSP
 #define COPY_TWO(to, from, step)                                                                                       \
     do {                                                                                                               \
@@ -103,13 +107,12 @@ static TN_KERNEL void any_row(const tn_depthwise_planar_params *params, const fo
     };
     for (int32_t x = 0; x < params->output_width; x++) {
         for (int32_t c = 0; c < CHANNELS; c++) {
-            const int8_t *tap = channels->taps[1 - direction][0] + c;
             const int32_t multiplier = channels->scales[c][1];
             int32_t sum = channels->scales[c][0];
             for (int32_t i = 0; i < SIDE; i++) {
+                const int8_t (*taps)[CHANNELS] = channels->taps[1 + direction * (i - 1)];
                 const int8_t *value = windows[i] + STRIDE * CHANNELS * x + c;
-                sum += value[0] * tap[0] + value[CHANNELS] * tap[CHANNELS] + value[2 * CHANNELS] * tap[2 * CHANNELS];
-                tap += direction * SIDE * CHANNELS;
+                sum += value[0] * taps[0][c] + value[CHANNELS] * taps[1][c] + value[2 * CHANNELS] * taps[2][c];
             }
             sum = tn_multiply_by_quantized_multiplier(sum, multiplier, ~channels->halves[c]);
             output[c] = tn_clamp(sum + params->output_zero_point, INT8_MIN, INT8_MAX);
@@ -120,18 +123,23 @@ static TN_KERNEL void any_row(const tn_depthwise_planar_params *params, const fo
 
 #if TN_DSP
 
+/* A tap of four channels. Returns where the next one goes. */
+static inline uint32_t *expand_tap(uint32_t *expanded, const int8_t *tap)
+{
+    const uint32_t word = tn_load_word(tap);
+    expanded[0] = tn_even_bytes(word);
+    expanded[1] = tn_odd_bytes(word);
+    return expanded + 2;
+}
+
 static TN_KERNEL void expand(const tn_depthwise_planar_params *params, const four_channels *channels,
                              int32_t direction, uint32_t *expanded)
 {
-    const int8_t *tap = channels->taps[1 - direction][0];
     for (int32_t i = 0; i < SIDE; i++) {
-        for (int32_t j = 0; j < SIDE; j++) {
-            const uint32_t word = tn_load_word(tap + j * CHANNELS);
-            expanded[0] = tn_even_bytes(word);
-            expanded[1] = tn_odd_bytes(word);
-            expanded += 2;
-        }
-        tap += direction * SIDE * CHANNELS;
+        const int8_t (*taps)[CHANNELS] = channels->taps[1 + direction * (i - 1)];
+        expanded = expand_tap(expanded, taps[0]);
+        expanded = expand_tap(expanded, taps[1]);
+        expanded = expand_tap(expanded, taps[2]);
     }
     for (int32_t c = 0; c < CHANNELS; c++) {
         const int32_t half = channels->halves[c];

@@ -20,7 +20,7 @@
     "cmp    %[x], r4\n\t"                                                                                              \
     "bne    3b\n\t"                                                                                                    \
     "add    %[x], %[down]\n\t"                                                                                         \
-    "cmp    %[w], lr\n\t"                                                                                  \
+    "cmp    %[w], lr\n\t"                                                                                              \
     "bne    2b\n\t"
 
 static TN_KERNEL void channel(const tn_depthwise_planar_params *params, uint32_t *table, const uint32_t *plane,

@@ -7,7 +7,8 @@ enum { SIZE = 3 };
 
 #if TN_THUMB1
 
-/* Two outputs in 93 instructions. Products are added in pairs, across the ends of rows: w0 w1, w2 v0, v1 v2, u0 u1, and u2. */
+/* Two outputs in 92 instructions. Products are added in pairs, across the ends of rows: w0 w1, w2 v0, v1 v2, u0 u1, and
+ * u2. */
 #define SUMS                                                                                                           \
     TN_HALF_SUMS                                                                                                       \
     "ldmia  %[x]!, {r0, r1, r2}\n\t"                                                                                   \

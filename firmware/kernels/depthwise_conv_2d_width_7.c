@@ -32,8 +32,8 @@ static TN_KERNEL void fast_row(const tn_plane_channel *channel, const int16_t *r
 
 #endif
 
-TN_KERNEL void tn_depthwise_conv_2d_width_7(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
-                         int8_t *restrict scratch)
+TN_KERNEL void tn_depthwise_conv_2d_width_7(const tn_depthwise_planar_params *params, const int8_t *input,
+                                            int8_t *output, int8_t *restrict scratch)
 {
     tn_depthwise_planes(params, input, output, scratch, fast_row);
 }

@@ -4,12 +4,6 @@
 #include "tinynas/clamp_outputs.h"
 #include "tinynas/fixed_point.h"
 
-/* Two pixels as a word of the plane. */
-static inline uint32_t halves(int32_t first, int32_t second)
-{
-    return (uint32_t)first + ((uint32_t)second << 16);
-}
-
 /* Rows of the output from one half to the other. */
 static inline int32_t rows_apart(const tn_depthwise_planar_params *params)
 {
@@ -18,7 +12,7 @@ static inline int32_t rows_apart(const tn_depthwise_planar_params *params)
 
 TN_KERNEL void tn_clear_half_planes(const tn_depthwise_planar_params *params, uint32_t *plane)
 {
-    const uint32_t pair = halves(params->input_zero_point, params->input_zero_point);
+    const uint32_t pair = tn_two_in_word(params->input_zero_point, params->input_zero_point);
     for (int32_t i = params->plane_height * params->plane_width; i > 0; i--) {
         *plane++ = pair;
     }
@@ -74,7 +68,7 @@ static void gather_rows(const tn_depthwise_planar_params *params, const int8_t *
 #else
     for (int32_t y = rows; y > 0; y--) {
         for (i = 0; i != end; i += step) {
-            *to++ = halves(first[i], second[i]);
+            *to++ = tn_two_in_word(first[i], second[i]);
         }
         first += row_step;
         second += row_step;
@@ -109,7 +103,7 @@ static void gather_border(const tn_depthwise_planar_params *params, const int8_t
     half_row first = input_row(params, input, offset, &zero_point);
     half_row second = input_row(params, input, offset + apart, &zero_point);
     for (int32_t x = params->input_width; x > 0; x--) {
-        *to++ = halves(*first.from, *second.from);
+        *to++ = tn_two_in_word(*first.from, *second.from);
         first.from += first.step;
         second.from += second.step;
     }
@@ -212,10 +206,8 @@ TN_KERNEL void tn_half_planes_any(const tn_depthwise_planar_params *params, cons
             int32_t second_sum = first_sum;
             for (int32_t i = params->kernel_height; i > 0; i--) {
                 for (int32_t j = 0; j < params->kernel_width; j++) {
-                    const int32_t first = (int16_t)row[j];
-                    const int32_t second = (int32_t)(row[j] - (uint32_t)first) >> 16;
-                    first_sum += first * *tap;
-                    second_sum += second * *tap;
+                    first_sum += tn_lower_of(row[j]) * *tap;
+                    second_sum += tn_upper_of(row[j]) * *tap;
                     tap++;
                 }
                 row += params->plane_width;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tinynas/clamp_outputs.h"
-#include "tinynas/dsp.h"
-#include "tinynas/fixed_point.h"
-#include "tinynas/kernels.h"
+#include "tinynas/fully_connected.h"
 
 enum { OUTPUTS = 4 };
 
@@ -17,8 +15,9 @@ static inline void add_products(const int8_t *x, const int8_t *w0, int32_t row, 
     int32_t sum2 = sums[2];
     int32_t sum3 = sums[3];
 #if TN_DSP
-    /* Four inputs in one word, whose even and odd bytes meet those of the weights: sixteen MACs in 23 instructions, and two
-     * for the loop, which is entered in the middle where an odd number of words is left. Words may lie at any address. */
+    /* Four inputs in one word, whose even and odd bytes meet those of the weights: sixteen MACs in 23 instructions, and
+     * two for the loop, which is entered in the middle where an odd number of words is left. Words may lie at any
+     * address. */
 #define ROW(sum, pointer)                                                                                              \
     "ldr    %[wa], [%[" #pointer "]], #4\n\t"                                                                          \
     "sxtb16 %[wb], %[wa], ror #8\n\t"                                                                                  \
@@ -60,24 +59,8 @@ static inline void add_products(const int8_t *x, const int8_t *w0, int32_t row, 
     sums[3] = sum3;
 }
 
-/* One multiplier for all outputs, and a right shift of two or more. */
-typedef struct {
-    int32_t multiplier;
-    int32_t rounding;
-    int32_t right;
-    int32_t zero_point;
-} plain;
-
-/* tn_multiply_rounding_once: what is below 2^32 counts by its sign only. */
-static inline int8_t finish(plain p, int32_t sum)
-{
-    const int64_t product = (int64_t)sum * p.multiplier;
-    const int32_t high = (int32_t)((product + (product >> 63)) >> 32);
-    return tn_clamp(((high + p.rounding) >> p.right) + p.zero_point, INT8_MIN, INT8_MAX);
-}
-
-/* Four outputs at a time share every input that is loaded. Of outputs that four do not divide, some of the last four are
- * computed twice; fewer than four are computed one by one, each four times: cheaper in flash than further loops. */
+/* Four outputs at a time share every input that is loaded. Of outputs that four do not divide, some of the last four
+ * are computed twice; fewer than four are computed one by one, each four times: cheaper in flash than further loops. */
 TN_KERNEL void tn_fully_connected(const tn_fully_connected_params *params, const int8_t *restrict input,
                                   int8_t *restrict output)
 {
@@ -85,9 +68,7 @@ TN_KERNEL void tn_fully_connected(const tn_fully_connected_params *params, const
     const int32_t outputs = params->outputs;
     const int32_t next = outputs >= OUTPUTS ? 1 : 0;
     const int32_t tile = next ? OUTPUTS : 1;
-    const int32_t right = -params->shift[0];
-    const int32_t is_plain = params->per_channel == 0 && right >= 2 && right < 31;
-    const plain scaling = {params->multiplier[0], is_plain ? 1 << (right - 2) : 0, right - 1, params->output_zero_point};
+    const tn_plain plain = tn_plain_of(params);
     int8_t *to = output;
     for (int32_t row = params->rows; row > 0; row--) {
         for (int32_t o = 0; o < outputs; o += tile) {
@@ -95,19 +76,16 @@ TN_KERNEL void tn_fully_connected(const tn_fully_connected_params *params, const
             const int32_t *const bias = params->bias + o;
             int32_t sums[OUTPUTS] = {bias[0], bias[next], bias[2 * next], bias[3 * next]};
             add_products(input, params->weights + o * inputs, next * inputs, inputs, sums);
-            if (is_plain) {
+            if (plain.holds) {
                 int8_t *const y = to + o;
-                y[0] = finish(scaling, sums[0]);
-                y[next] = finish(scaling, sums[1]);
-                y[2 * next] = finish(scaling, sums[2]);
-                y[3 * next] = finish(scaling, sums[3]);
+                y[0] = tn_finish_plain(plain, sums[0]);
+                y[next] = tn_finish_plain(plain, sums[1]);
+                y[2 * next] = tn_finish_plain(plain, sums[2]);
+                y[3 * next] = tn_finish_plain(plain, sums[3]);
             } else {
                 for (int32_t i = 0; i < OUTPUTS; i++) {
                     const int32_t at = o + i * next;
-                    const int32_t scale = params->per_channel ? at : 0;
-                    const int32_t scaled =
-                        tn_multiply_rounding_once(sums[i], params->multiplier[scale], params->shift[scale]);
-                    to[at] = tn_clamp(scaled + params->output_zero_point, INT8_MIN, INT8_MAX);
+                    to[at] = tn_finish_any(params, at, sums[i]);
                 }
             }
         }

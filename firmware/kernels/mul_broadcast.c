@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "elementwise.h"
 
-TN_KERNEL void tn_mul_broadcast(const tn_mul_broadcast_params *params, const int8_t *a, const int8_t *b,
-                              int8_t *output)
+TN_KERNEL void tn_mul_broadcast(const tn_mul_broadcast_params *params, const int8_t *a, const int8_t *b, int8_t *output)
 {
     const tn_mul_quantization q = params->quantization;
     const tn_broadcast *const shape = &params->broadcast;

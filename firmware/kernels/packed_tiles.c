@@ -4,12 +4,7 @@
 #include "tinynas/armv6m.h"
 #include "tinynas/fixed_point.h"
 
-enum { BLOCK = 8, CHANNEL_WORDS = 3 };
-
-static inline uint32_t pack(int32_t first, int32_t second)
-{
-    return (uint32_t)first + ((uint32_t)second << 16);
-}
+enum { BLOCK = 8, CHANNEL_WORDS = 3, PLANES = 2 };
 
 /* Sums of one channel over the two columns of a plane; `apart` is the distance of its weights. */
 static void plane_sums(const uint32_t *plane, const int8_t *weights, int32_t apart, int32_t pairs, int32_t *first,
@@ -19,10 +14,8 @@ static void plane_sums(const uint32_t *plane, const int8_t *weights, int32_t apa
     int32_t high_sum = *second;
     for (int32_t i = pairs; i > 0; i--) {
         for (int32_t j = 0; j < TN_PLANE_WORDS; j++) {
-            const int32_t low = (int16_t)plane[j];
-            const int32_t high = (int32_t)(plane[j] - (uint32_t)low) >> 16;
-            low_sum += low * *weights;
-            high_sum += high * *weights;
+            low_sum += tn_lower_of(plane[j]) * *weights;
+            high_sum += tn_upper_of(plane[j]) * *weights;
             weights += apart;
         }
         plane += TN_PAIR_WORDS;
@@ -38,12 +31,12 @@ static void any_block(const tn_dot_params *params, const int8_t *weights, const 
     for (int32_t c = 0; c < channels; c++) {
         const int32_t bias = (int32_t)channel[0];
         const int32_t shift = ~(int8_t)channel[2];
-        int32_t sums[TN_PACKED_COLUMNS] = {bias, bias, bias, bias};
+        int32_t sums[TN_COLUMNS] = {bias, bias, bias, bias};
         int8_t *y = output + c;
-        for (int32_t p = 0; p < 2; p++) {
-            plane_sums(columns + p * TN_PLANE_WORDS, weights + c, channels, params->pairs, &sums[p], &sums[p + 2]);
+        for (int32_t p = 0; p < PLANES; p++) {
+            plane_sums(columns + p * TN_PLANE_WORDS, weights + c, channels, params->pairs, &sums[p], &sums[p + PLANES]);
         }
-        for (int32_t column = 0; column < TN_PACKED_COLUMNS; column++) {
+        for (int32_t column = 0; column < TN_COLUMNS; column++) {
             const int32_t scaled =
                 tn_multiply_by_quantized_multiplier(sums[column], (int32_t)channel[1], shift);
             *y = tn_clamp(scaled + params->output_zero_point, INT8_MIN, INT8_MAX);
@@ -66,14 +59,14 @@ typedef struct {
     const int8_t *last;      /* 32: of the last channel of a block, in the last column */
     const uint32_t *end;     /* 36: of the columns */
     int32_t step;            /* 40 */
-    uint32_t apart;          /* 44: by how much two weights are farther apart than eight bytes */
-    uint32_t back;           /* 48: what that is for all weights, negative */
+    uint32_t apart;          /* 44: how much farther than eight bytes two weights are apart; for smaller blocks */
+    uint32_t back;           /* 48: what that is for all weights, negative; likewise */
     const int8_t *very_last; /* 52: of the last block */
     uint32_t onward;         /* 56: from behind one block of weights to the next */
-} tiles;
+} block_state;
 
-/* One pair of elements: eight MACs in 16 instructions. r1 columns, r3 weights from there, r8 and r9 both planes' T, r4 and
- * r5 sums of their second columns. (Terse, for C99's limit on the length of a string.) */
+/* One pair of elements: eight MACs in 16 instructions. r1 columns, r3 weights from there, r8 and r9 both planes' T, r4
+ * and r5 sums of their second columns. (Terse, for C99's limit on the length of a string.) */
 #define FIRST_PLANE(step)                                                                                              \
     "ldrsb r7,[r1,r3]\n"                                                                                               \
     "ldm r1!,{r0,r6}\n" step "ldrsb r2,[r1,r3]\n"                                                                      \
@@ -120,12 +113,13 @@ typedef struct {
     "ldr r0,[r1,#" offset "]\n"                                                                                        \
     "add r3,r12\n"
 
-enum { PAIR_BYTES = 32, REST_BYTES = 48 };
+enum { PAIR_BYTES = 32, REST_BYTES = 48 }; /* code of PAIR; of all from label 1 to label 2 */
 
-/* Blocks of channels. In blocks of eight, a weight is followed by that of the next element eight bytes on, as far as the columns
- * advance between the two: one register leads from these to those. That loop has seven pairs a round, and is entered so that
- * its first round does what seven do not divide. In a smaller block, the register moves, one pair a round. */
-static TN_KERNEL void packed_blocks(tiles *state)
+/* Blocks of channels. In blocks of eight, a weight is followed by that of the next element eight bytes on, as far as
+ * the columns advance between the two: one register leads from these to those. That loop has seven pairs a round, and
+ * is entered so that its first round does what seven do not divide. In a smaller block, the register moves, one pair a
+ * round. */
+static TN_KERNEL void packed_blocks(block_state *state)
 {
     __asm__ volatile(".syntax unified\n" /* GCC's default here is the older syntax */
                      "mov lr,%[state]\n"
@@ -148,7 +142,7 @@ static TN_KERNEL void packed_blocks(tiles *state)
                      "adds r3,r7\n"
                      "b 3f\n"
                      "2:\n"
-                     ".rept 7\n" PAIR ".endr\n"
+                     ".rept 7\n" /* PACKED_UNROLLED of the code generator */ PAIR ".endr\n"
                      "cmp r1,r10\n"
                      "bne 2b\n"
                      "3:\n"
@@ -221,7 +215,7 @@ TN_KERNEL void tn_packed_tiles(const tn_dot_params *params, const uint32_t *colu
         const int32_t rest = outputs & (BLOCK - 1);
         const int32_t whole = outputs - rest;
         const uint32_t from_columns = (uint32_t)(uintptr_t)weights - (uint32_t)(uintptr_t)columns;
-        tiles state;
+        block_state state;
         state.start = columns;
         state.end = columns + TN_PAIR_WORDS * pairs;
         state.channel = channels;
@@ -283,13 +277,13 @@ TN_KERNEL uint32_t *tn_pack_columns(uint32_t *plane, const int8_t *first, const 
     }
 #else
     for (int32_t i = -even; i < 0; i += 2) {
-        plane[0] = pack(first[i], second[i]);
-        plane[1] = pack(first[i + 1], second[i + 1]);
+        plane[0] = tn_two_in_word(first[i], second[i]);
+        plane[1] = tn_two_in_word(first[i + 1], second[i + 1]);
         plane += TN_PAIR_WORDS;
     }
 #endif
     if (even != count) {
-        plane[0] = pack(*first, *second);
+        plane[0] = tn_two_in_word(*first, *second);
         plane[1] = 0;
         plane += TN_PAIR_WORDS;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tinynas/dense.h"
+#include "tinynas/row_padding.h"
 
 /* Appends `pairs` pairs of padding to a column. */
 static inline uint32_t *pad(uint32_t *column, uint32_t zero_points, int32_t pairs)
@@ -11,43 +12,34 @@ static inline uint32_t *pad(uint32_t *column, uint32_t zero_points, int32_t pair
     return column;
 }
 
-static inline int8_t *fill(int8_t *bytes, int32_t value, int32_t count)
-{
-    for (int32_t i = count; i > 0; i--) {
-        *bytes++ = (int8_t)value;
-    }
-    return bytes;
-}
-
-/* A row of the window, `before` elements, then `inside` elements of the input, then `after`: what is not inside is padding.
- * Channels in whole words are padded as pairs, others by way of `row`, a buffer of bytes. */
-static inline uint32_t *expand_partly(uint32_t *column, const int8_t *from, int32_t before, int32_t inside, int32_t after,
+/* A row of the window: padding, `inside` elements of the input, padding. Channels in whole words are padded as pairs,
+ * others by way of `row`, a buffer of bytes. */
+static inline uint32_t *expand_partly(uint32_t *column, const int8_t *from, tn_row_padding padding, int32_t inside,
                                       int32_t zero_point, int32_t in_words, int8_t *row)
 {
     if (in_words) {
-        column = pad(column, tn_pair(zero_point, zero_point), before >> 1);
+        column = pad(column, tn_pair(zero_point, zero_point), padding.before >> 1);
         column = tn_expand(column, from, inside);
-        return pad(column, tn_pair(zero_point, zero_point), after >> 1);
+        return pad(column, tn_pair(zero_point, zero_point), padding.after >> 1);
     }
-    int8_t *to = fill(row, zero_point, before);
+    int8_t *to = tn_fill(row, zero_point, padding.before);
     for (int32_t i = inside; i > 0; i--) {
         *to++ = *from++;
     }
-    (void)fill(to, zero_point, after);
-    return tn_expand(column, row, before + inside + after);
+    (void)tn_fill(to, zero_point, padding.after);
+    return tn_expand(column, row, padding.before + inside + padding.after);
 }
 
-/* What one output pixel sees becomes a column; `left` and `top` are where its window starts, in elements of a row and in rows.
- * Not inlined: within all the loops its values would not fit the registers. */
+/* What one output pixel sees becomes a column; `left` and `top` are where its window starts, in elements of a row and
+ * in rows. Not inlined: within all the loops its values would not fit the registers. */
 static TN_KERNEL void expand_window(const tn_conv_2d_im2col_params *params, const int8_t *input, uint32_t *column,
                                     int32_t left, int32_t top, int8_t *row)
 {
     const int32_t channels = params->input_channels;
     const int32_t count = params->kernel_width * channels; /* elements in a row of the window */
     const int32_t input_row = params->input_width * channels;
-    const int32_t missing = left + count - input_row;
     int32_t rows = params->kernel_height;
-    if ((left | -missing | top | (params->input_height - top - rows)) >= 0) { /* inside on all sides */
+    if ((left | (input_row - left - count) | top | (params->input_height - top - rows)) >= 0) { /* inside */
         const int8_t *from = input + (top * input_row + left);
         for (; rows > 0; rows--) {
             column = tn_expand(column, from, count);
@@ -56,16 +48,14 @@ static TN_KERNEL void expand_window(const tn_conv_2d_im2col_params *params, cons
         return;
     }
     const int32_t zero_point = params->input_zero_point;
-    int32_t before = left < 0 ? -left : 0;
-    before = before < count ? before : count;
-    int32_t after = missing > 0 ? missing : 0;
-    after = after < count - before ? after : count - before;
+    const tn_row_padding padding = tn_row_padding_of(left, count, input_row);
+    const int32_t inside = count - padding.before - padding.after;
     for (int32_t y = top; y < top + rows; y++) {
         if ((uint32_t)y >= params->input_height) {
             column = pad(column, tn_pair(zero_point, zero_point), (count + 1) >> 1);
         } else {
-            column = expand_partly(column, input + (y * input_row + left + before), before, count - before - after,
-                                   after, zero_point, (channels & 3) == 0, row);
+            column = expand_partly(column, input + (y * input_row + left + padding.before), padding, inside, zero_point,
+                                   (channels & 3) == 0, row);
         }
     }
 }

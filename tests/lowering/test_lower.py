@@ -121,7 +121,7 @@ def test_variants_follow_shapes() -> None:
     schedule = lower(b.build([x]))
     assert variants(schedule) == [
         *("conv_1x1", "conv_2d_im2col", "conv_2d", "depthwise_conv_2d", "conv_2d", "mean", "conv_2d", "mul_broadcast"),
-        *("add", "mean", "fully_connected_packed"),
+        *("add", "mean", "fully_connected_in_fours"),
     ]
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import jinja2
 
-from tinynas.engine import _packed_parameters as packed
+from tinynas.engine import _streams as streams
 from tinynas.engine import _unweighted_parameters as unweighted
 from tinynas.engine import _weighted_parameters as weighted
 from tinynas.engine._constants import ConstantArray, StepConstants, identifier, quantization_of
@@ -34,19 +34,19 @@ Emitter = Callable[[KernelCall, str], StepConstants]
 
 _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
     {
-        "fully_connected": partial(weighted.fully_connected, packed=False),
-        "fully_connected_packed": partial(weighted.fully_connected, packed=True),
-        "conv_1x1": partial(packed.conv_1x1, layout=packed.dot),
-        "conv_1x1_expanded": partial(packed.conv_1x1, layout=packed.dot_expanded),
-        "conv_2d_im2col": partial(packed.conv_2d_im2col, layout=packed.dot),
-        "conv_2d_im2col_expanded": partial(packed.conv_2d_im2col, layout=packed.dot_expanded),
-        "conv_1x1_packed": partial(packed.conv_1x1, layout=packed.packed),
-        "conv_2d_packed": partial(packed.conv_2d_im2col, layout=packed.packed),
-        "depthwise_conv_2d_half_planes_3x3": partial(packed.depthwise_conv_2d_half_planes, paired=False),
-        "depthwise_conv_2d_half_planes": partial(packed.depthwise_conv_2d_half_planes, paired=True),
-        "depthwise_conv_2d_3x3_stride_2_quads": packed.depthwise_conv_2d_quads,
-        **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=True) for v in OVERLAPPED},
-        **{v.name: partial(packed.depthwise_conv_2d_planar, overlapped=False) for v in PAIRED},
+        "fully_connected": partial(weighted.fully_connected, in_fours=False),
+        "fully_connected_in_fours": partial(weighted.fully_connected, in_fours=True),
+        "conv_1x1": partial(streams.conv_1x1, layout=streams.dot_stream),
+        "conv_1x1_expanded": partial(streams.conv_1x1, layout=streams.dot_expanded_stream),
+        "conv_2d_im2col": partial(streams.conv_2d_im2col, layout=streams.dot_stream),
+        "conv_2d_im2col_expanded": partial(streams.conv_2d_im2col, layout=streams.dot_expanded_stream),
+        "conv_1x1_packed": partial(streams.conv_1x1, layout=streams.packed_stream),
+        "conv_2d_packed": partial(streams.conv_2d_im2col, layout=streams.packed_stream),
+        "depthwise_conv_2d_half_planes_3x3": partial(streams.depthwise_conv_2d_half_planes, paired=False),
+        "depthwise_conv_2d_half_planes": partial(streams.depthwise_conv_2d_half_planes, paired=True),
+        "depthwise_conv_2d_3x3_stride_2_quads": streams.depthwise_conv_2d_quads,
+        **{v.name: partial(streams.depthwise_conv_2d_planar, overlapped=True) for v in OVERLAPPED},
+        **{v.name: partial(streams.depthwise_conv_2d_planar, overlapped=False) for v in PAIRED},
         "depthwise_conv_2d": weighted.depthwise_conv_2d,
         "conv_2d": weighted.conv_2d,
         "average_pool_2d": unweighted.pool_2d,

@@ -1,6 +1,6 @@
 """Parameters of the kernels with weights: zero points folded into biases, multipliers per channel.
 
-The kernels whose constants are packed into a stream of their own are in `_packed_parameters`.
+The kernels whose constants are one stream are in `_streams`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from tinynas.lowering import KernelCall, UnsupportedGraphError
 Int32Array = npt.NDArray[np.int32]
 
 
-def fully_connected(call: KernelCall, name: str, *, packed: bool) -> StepConstants:
-    """`packed` puts the weights of four outputs beside each other, four inputs at a time."""
+def fully_connected(call: KernelCall, name: str, *, in_fours: bool) -> StepConstants:
+    """`in_fours` puts the weights of four outputs beside each other, four inputs at a time."""
     outputs, inputs = call.weights.shape[0], call.weights.shape[-1]
     multiplier, shift = multipliers(call, outputs)
     per_channel = quantization_of(call.weights).per_channel
@@ -35,7 +35,7 @@ def fully_connected(call: KernelCall, name: str, *, packed: bool) -> StepConstan
         multiplier, shift = multiplier[:1], shift[:1]
     return _with_tables(
         name,
-        _in_fours(weights(call).reshape(outputs, inputs)) if packed else weights(call),
+        _in_fours(weights(call).reshape(outputs, inputs)) if in_fours else weights(call),
         folded_bias(call, outputs),
         multiplier,
         shift,

@@ -12,7 +12,7 @@ from tinynas.lowering import _dot_variants as dot
 from tinynas.lowering import _packed_variants as packed
 from tinynas.lowering import _unweighted_variants as unweighted
 from tinynas.lowering._convolution_variant import CONV_2D
-from tinynas.lowering._fully_connected_variant import FULLY_CONNECTED, FULLY_CONNECTED_PACKED
+from tinynas.lowering._fully_connected_variant import FULLY_CONNECTED, FULLY_CONNECTED_IN_FOURS
 from tinynas.lowering._half_plane_variants import HALF_PLANES, HALF_PLANES_3X3
 from tinynas.lowering._quads_variant import QUADS
 from tinynas.lowering._variants import KernelCall, KernelVariant
@@ -26,7 +26,7 @@ CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType(
     {
         variant.name: variant
         for variant in (
-            FULLY_CONNECTED_PACKED,
+            FULLY_CONNECTED_IN_FOURS,
             FULLY_CONNECTED,
             packed.CONV_1X1_PACKED,
             packed.CONV_2D_PACKED,

@@ -22,7 +22,7 @@ from tinynas.lowering._variants import (
 )
 
 COLUMNS = 4
-"""Columns at a time: TN_COLUMNS in `firmware/include/tinynas/dot_tiles.h`."""
+"""Columns at a time: TN_COLUMNS in `firmware/include/tinynas/pixel_groups.h`."""
 
 _INSTRUCTION_SETS = ALL_INSTRUCTION_SETS - {InstructionSet.ARMV6M}  # which has variants of its own
 # Pairs of elements in a round of the innermost loop, by the words that a tile's weights take for each.

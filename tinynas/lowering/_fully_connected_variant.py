@@ -1,4 +1,4 @@
-"""The fully connected layer."""
+"""Fully connected layers: inputs in fours on cores with DSP instructions, any inputs on all cores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinynas.lowering._variants import (
     words,
 )
 
-_OUTPUTS = 4  # at a time: fully_connected.c
+_OUTPUTS = 4  # at a time: fully_connected.c, fully_connected_in_fours.c
 
 
 def _dense_rows(call: KernelCall) -> int:
@@ -55,7 +55,7 @@ def _dense_features(call: KernelCall) -> dict[str, float]:
     }
 
 
-def _packed_features(call: KernelCall) -> dict[str, float]:
+def _in_fours_features(call: KernelCall) -> dict[str, float]:
     rows, quads = _dense_rows(call), call.weights.shape[-1] // WORD
     tiles, others = divmod(call.weights.shape[0], _OUTPUTS)
     tiles, twos = rows * tiles, rows * pairs(others)
@@ -70,16 +70,16 @@ def _packed_features(call: KernelCall) -> dict[str, float]:
     }
 
 
-FULLY_CONNECTED_PACKED = KernelVariant(
-    name="fully_connected_packed",
+FULLY_CONNECTED_IN_FOURS = KernelVariant(
+    name="fully_connected_in_fours",
     kinds=(OpKind.FULLY_CONNECTED,),
-    source="fully_connected_packed.c",
+    source="fully_connected_in_fours.c",
     helpers=("clamp_outputs.c",),
-    symbol="tn_fully_connected_packed",
+    symbol="tn_fully_connected_in_fours",
     parameters="tn_fully_connected_params",
     applies=lambda call: call.weights.shape[-1] % WORD == 0,
     constant_bytes=_dense_constants,
-    features=_packed_features,
+    features=_in_fours_features,
     loops={
         "rows": "input rows",
         "tiles": "groups of four outputs, over all rows",

@@ -13,7 +13,7 @@ from tinynas.lowering._variants import (
     KernelVariant,
 )
 
-_QUAD = 4  # and so does depthwise_conv_2d_3x3_stride_2_quads.c
+_QUAD = 4  # channels at a time: depthwise_conv_2d_3x3_stride_2_quads.c
 _QUADS_SIDE = 3
 
 

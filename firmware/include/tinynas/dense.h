@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the dense convolutions share, whatever form their weights have: the walk over groups of four output pixels. Of pixels
- * that four do not divide, some of the last four are computed twice; fewer than four are computed one by one, each as four
- * equal columns.
+ * What the dense convolutions share, whatever form their weights have: columns, and the kernels around the tiles.
  */
 #ifndef TINYNAS_DENSE_H
 #define TINYNAS_DENSE_H
@@ -13,33 +11,10 @@
 /* Four pixels of `count` channels, `step` bytes apart, become four columns. */
 void tn_pixel_columns(uint32_t *columns, const int8_t *from, int32_t count, int32_t step);
 
-/* The windows of `pixel` and its neighbours, in the order of the output, become four columns; four times the same window
- * where `several` is 0. Behind the columns there is room for a row of the window in bytes. */
+/* The windows of `pixel` and its neighbours, in the order of the output, become four columns; four times the same
+ * window where `several` is 0. Behind the columns there is room for a row of the window in bytes. */
 void tn_window_columns(const tn_conv_2d_im2col_params *params, const int8_t *input, int32_t pixel, int32_t several,
                        uint32_t *columns);
-
-/* `several` is 1 where groups are of four pixels, 0 where they are of one. */
-typedef struct {
-    int32_t pixel; /* the first of the group */
-    int32_t last;  /* of the last group */
-    int32_t several;
-} tn_pixel_group;
-
-static inline tn_pixel_group tn_first_group(int32_t pixels)
-{
-    const int32_t several = pixels >= TN_COLUMNS ? 1 : 0;
-    const tn_pixel_group group = {0, pixels - (several ? TN_COLUMNS : 1), several};
-    return group;
-}
-
-/* Whether there is another group, and that group. */
-static inline int tn_next_group(tn_pixel_group *group)
-{
-    const int32_t next = group->pixel + (group->several ? TN_COLUMNS : 1);
-    const int more = group->pixel != group->last;
-    group->pixel = next < group->last ? next : group->last;
-    return more;
-}
 
 /* The kernels around the tiles, which are a function for each form of the weights. */
 typedef void tn_dot_function(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step);

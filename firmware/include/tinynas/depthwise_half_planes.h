@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the depthwise kernels for Armv6-M share. As in depthwise_plane.h, one channel at a time is gathered into scratch, so
- * that results may take its place. But a word of the plane holds two pixels, x + (y << 16) as a number, y half the
- * output's rows below x: one multiplication by a weight w computes x * w + (y * w << 16), a tap of two outputs. Of an odd
- * number of rows the one in the middle belongs to both halves, and is computed twice.
+ * What the depthwise kernels for Armv6-M share. As in depthwise_plane.h, one channel at a time is gathered into
+ * scratch, so that results may take its place. But a word of the plane holds two pixels, x + (y << 16) as a number, y
+ * half the output's rows below x: one multiplication by a weight w computes x * w + (y * w << 16), a tap of two
+ * outputs. Of an odd number of rows the one in the middle belongs to both halves, and is computed twice.
  *
- * What the assembly reads for each channel lies before the plane in one table, in the order in which it is read, so that LDM
- * loads several words at once:
+ * What the assembly reads for each channel lies before the plane in one table, in the order in which it is read, so
+ * that LDM loads several words at once:
  *
- *     row_x, row_end, row_y    what is added to the pointers into plane and output, and to the end of a row, after a row
+ *     row_x, row_end, row_y    what is added after a row: to the pointers into plane and output, and to its end
  *     rows                     left to do: the assembly counts it down
  *     both_biases, bias        bias + (bias << 16), and the bias
  *     weights                  a word each; where pairs are wanted, a row is even and may end with a zero
@@ -33,7 +33,7 @@ enum {
     TN_TABLE_WORDS = TN_TABLE_HEAD + TN_TABLE_BIASES + TN_TABLE_SCALES + TN_TABLE_STEPS,
 };
 
-/* The sums of a channel: `table` is what the head says, `plane` has its pixels. */
+/* Computes a channel's outputs; `table` is laid out as at the top of this file. */
 typedef void tn_half_planes_channel(const tn_depthwise_planar_params *params, uint32_t *table, const uint32_t *plane,
                                     int8_t *output);
 
@@ -47,8 +47,8 @@ void tn_clear_half_planes(const tn_depthwise_planar_params *params, uint32_t *pl
 /* Copies the channel that starts at `input` into the plane. */
 void tn_gather_half_planes(const tn_depthwise_planar_params *params, const int8_t *input, uint32_t *plane);
 
-/* Writes what is the same in the tables of all channels. `window` is how many words of the plane the assembly goes on by while
- * it reads a window. */
+/* Writes what is the same in the tables of all channels. `window` is how many words of the plane the assembly goes on
+ * by while it reads a window. */
 void tn_half_planes_steps(const tn_depthwise_planar_params *params, int32_t window, uint32_t *table);
 
 /* Writes the rest of a channel's table. */
@@ -84,25 +84,27 @@ static inline __attribute__((always_inline)) void tn_depthwise_half_planes(const
 
 #if TN_THUMB1
 
-/* The beginning of the loop over outputs: r5 becomes the sum of the second half, r12 that of all products, of which the sum of
- * the first half comes out in the end. Both start with their biases. r0 to r5 and r12 are for the assembly's own use: GCC gives
- * r12 and lr to no operand. */
+/* The beginning of the loop over outputs: r5 becomes the sum of the second half, r12 that of all products, of which the
+ * sum of the first half comes out in the end. Both start with their biases. r0 to r5 and r12 are for the assembly's own
+ * use: GCC gives r12 and lr to no operand. */
 #define TN_HALF_SUMS                                                                                                   \
     "1:\n\t"                                                                                                           \
     "ldmia  %[w]!, {r4, r5}\n\t"                                                                                       \
     "mov    r12, r4\n\t"
 
 /* Adds a register with one product or two. The lower half of two products is below 2^15 in magnitude, since weights are
- * at least -127; so the upper half is that of the register, rounded. The shift leaves the bit to round by in the carry. */
+ * at least -127; so the upper half is that of the register, rounded. The shift leaves the bit to round by in the
+ * carry. */
 #define TN_ADD_HALVES(p)                                                                                               \
-    "add    r12, " p "\n\t"                                                                                           \
+    "add    r12, " p "\n\t"                                                                                            \
     "asrs   " p ", " p ", #16\n\t"                                                                                     \
     "adcs   r5, " p "\n\t"
 
-/* The end of the loops over outputs and rows: both sums, requantized and stored. */
+/* The end of the loops over outputs and rows: both sums, requantized and stored. Wants operands named x, w, y and end,
+ * of which x and w are low registers. */
 #define TN_FINISH_HALVES                                                                                               \
     "lsls   r0, r5, #16\n\t"                                                                                           \
-    "mov    r4, r12\n\t"                                                                                              \
+    "mov    r4, r12\n\t"                                                                                               \
     "subs   r4, r4, r0\n\t"                                                                                            \
     "ldmia  %[w]!, {r0, r1, r2, r3}\n\t" TN_SCALE_BY_THREE("r4", "r0", "r1", "r2", "r3")                               \
     "ldmia  %[w]!, {r0, r1, r2, r3}\n\t" TN_SCALE_BY_THREE("r5", "r0", "r1", "r2", "r3")                               \

@@ -2,8 +2,9 @@
  *
  * What the planar depthwise kernels share. One channel at a time, its plane is gathered into scratch as int16, between
  * borders of the zero point that stay from channel to channel. From then on nothing reads that channel of the input, so
- * its results may take its place: a result is written where some pixel of the input has the same channel, and there are no
- * more results than input pixels. Neighbours in a row are then neighbours in memory, two to a word: what SMLAD wants.
+ * its results may take its place: a result is written where some pixel of the input has the same channel, and there are
+ * no more results than input pixels. Neighbours in a row are then neighbours in memory, two to a word: what SMLAD
+ * wants.
  */
 #ifndef TINYNAS_DEPTHWISE_PLANE_H
 #define TINYNAS_DEPTHWISE_PLANE_H

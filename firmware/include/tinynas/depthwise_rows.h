@@ -10,9 +10,9 @@
 
 #if TN_DSP
 
-/* Requantizes (see tn_requantize_doubled) and stores two outputs, and goes on at label 1 until `position` has reached the end.
- * Then, where the row is odd, its last output is computed with a neighbour that goes to the same address and is stored
- * first. */
+/* Requantizes (see tn_requantize_doubled) and stores two outputs, and goes on at label 1 until `position` has reached
+ * the end. Then, where the row is odd, its last output is computed with a neighbour that goes to the same address and
+ * is stored first. */
 #define TN_FINISH_OUTPUTS(position)                                                                                    \
     "vmov   %[xb], %[doubled_bias]\n\t"                                                                                \
     "add    %[first], %[xb], %[first], lsl #1\n\t"                                                                     \
@@ -71,13 +71,13 @@ static inline tn_plane_outputs tn_row_of_outputs(const tn_plane_channel *channel
 /* The operands of TN_FINISH_OUTPUTS in floating-point registers. */
 #define TN_ROW_STATE(outputs) [y] "+&t"((outputs).y), [apart] "+&t"((outputs).apart), [odd] "+&t"((outputs).odd)
 #define TN_ROW_OPERANDS(channel, end_)                                                                                 \
-    [doubled_bias] "t"((channel)->doubled_bias.parked), [rounding] "t"((channel)->rounding.parked),                                  \
+    [doubled_bias] "t"((channel)->doubled_bias.parked), [rounding] "t"((channel)->rounding.parked),                    \
         [multiplier] "t"((channel)->parked_multiplier.parked), [half] "t"((channel)->half.parked), [end] "t"(end_)
 
-/* The body of a function that computes a row with windows of 3 x 3. ROWS computes both sums from the rows of the window that
- * start at top, middle and bottom, which it moves on by two halfwords for each LDRD, and from the pairs of weights w01a, w12a to
- * w01c, w12c, a pair for either end of each row. `step` is how many bytes of the plane two outputs are apart from the next two.
- * Six pairs of weights, three pointers, two words of input and two sums leave one register. */
+/* The body of a function that computes a row with windows of 3 x 3. ROWS computes both sums from the rows of the window
+ * that start at top, middle and bottom, which it moves on by two halfwords for each LDRD, and from the pairs of weights
+ * w01a, w12a to w01c, w12c, a pair for either end of each row. `step` is how many bytes of the plane two outputs are
+ * apart from the next two. Six pairs of weights, three pointers, two words of input and two sums leave one register. */
 #define TN_3X3_ROW(channel, row, output, ROWS, step)                                                                   \
     const int32_t width = (channel)->params->plane_width;                                                              \
     const int16_t *middle = (row) + width;                                                                             \
@@ -98,9 +98,9 @@ static inline tn_plane_outputs tn_row_of_outputs(const tn_plane_channel *channel
                      : TN_ROW_OPERANDS(channel, end)                                                                   \
                      : "cc", "memory")
 
-/* The body of a function that computes a row with windows of any height. ROW adds one row of the window to both sums: it reads
- * input at x, and weights at w, which it moves on, into wa to wd. `step` is how many bytes of the plane two outputs are apart
- * from the next two. */
+/* The body of a function that computes a row with windows of any height. ROW adds one row of the window to both sums:
+ * it reads input at x, and weights at w, which it moves on, into wa to wd. `step` is how many bytes of the plane two
+ * outputs are apart from the next two. */
 #define TN_WIDE_ROW(channel, row, output, ROW, step)                                                                   \
     tn_plane_outputs outputs = tn_row_of_outputs(channel, output);                                                     \
     const float end = tn_park((uint32_t)(uintptr_t)(row) + (uint32_t)((step) * outputs.pairs));                        \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The part that the dense convolutions for DSP instructions share: tiles of two output channels by four columns, whatever
- * form their weights have.
+ * The part that the dense convolutions for DSP instructions share: tiles of two output channels by four columns,
+ * whatever form their weights have.
  */
 #ifndef TINYNAS_DOT_ASSEMBLY_H
 #define TINYNAS_DOT_ASSEMBLY_H
@@ -24,9 +24,9 @@
     "asr    %[" #s "], %[" #s "], %[xa]\n\t"                                                                           \
     "ssat   %[" #s "], #8, %[" #s "], asr #1\n\t"
 
-/* The body of a `tn_tiles` function. FIRST_PAIR sets the sums a0 to a3 and b0 to b3 from the first pair of elements, so that
- * nothing has to clear them; ROUND adds `unrolled` further pairs, of `pair_bytes` of code each. They read weights at w and
- * columns at x, move both on, and may use wa, wb, xa and xb.
+/* The body of a `tn_tiles` function, its return included. FIRST_PAIR sets the sums a0 to a3 and b0 to b3 from the first
+ * pair of elements, so that nothing has to clear them; ROUND adds `unrolled` further pairs, of `pair_bytes` of code
+ * each. They read weights at w and columns at x, move both on, and may use wa, wb, xa and xb.
  *
  * Eight sums, two pointers and four operands are all fourteen registers there are; what is needed once a tile waits in
  * floating-point registers. The innermost loop is entered so that its first round does what `unrolled`, a power of two,

@@ -6,9 +6,10 @@
  * TN_ARMV6M on Armv6-M. They depend on the architecture alone, and so does what lies in memory between functions: files
  * compiled with other optimizations work together.
  *
- * TN_DSP and TN_THUMB1 say that the assembly for these cores is compiled. Its innermost loops need all fourteen core registers,
- * so it wants optimization and -fomit-frame-pointer; what changes once a loop waits in floating-point registers. Without
- * optimization, and with -DTN_PORTABLE, the portable C beside it is compiled instead. Both give the same bits.
+ * TN_DSP and TN_THUMB1 say that the assembly for these cores is compiled. Its innermost loops need all fourteen core
+ * registers, so it wants optimization and -fomit-frame-pointer; what changes once a loop waits in floating-point
+ * registers. Without optimization, and with -DTN_PORTABLE, the portable C beside it is compiled instead. Both give the
+ * same bits.
  */
 #ifndef TINYNAS_DSP_H
 #define TINYNAS_DSP_H
@@ -50,10 +51,11 @@
 /* Words over memory that is also read and written as halfwords. */
 typedef uint32_t __attribute__((may_alias)) tn_word;
 
-/* The short requantization holds for right shifts up to this, sums below 2^29 in magnitude, and sums plus
- * `(2 * zero_point + 1) << (right shift - 1)` below 2^31. The code generator checks every channel against the largest sum that
- * its weights allow, and marks a layer as `general` where one is outside. The first limit keeps the addend within 32 bits,
- * the second is what Armv6-M needs (armv6m.h); tn_requantize_doubled would do with 2^30. */
+/* The short requantization holds for right shifts from 1 up to this and sums below 2^29 in magnitude. The code
+ * generator checks every channel against the largest sum that its weights allow, and marks a layer as `general` where
+ * one is outside. The limit of sums is what Armv6-M needs (armv6m.h); tn_requantize_doubled would do with 2^30. Both
+ * limits together keep sum and rounding within 32 bits: the rounding is at most 255 * 2^21 in magnitude, on Armv6-M
+ * 511 * 2^21, below 2^30. */
 #define TN_MOST_RIGHT_SHIFT 22
 
 /* Two int8 values as a pair of halfwords. */
@@ -70,6 +72,23 @@ static inline int32_t tn_first_of(uint32_t pair)
 static inline int32_t tn_second_of(uint32_t pair)
 {
     return (int32_t)pair >> 16;
+}
+
+/* Two int8 values as one number, x + (y << 16), so that one multiplication gives both products. Not bit fields, as a
+ * pair is: an arithmetic sum, whose upper half reads as y - 1 where x is negative. */
+static inline uint32_t tn_two_in_word(int32_t x, int32_t y)
+{
+    return (uint32_t)x + ((uint32_t)y << 16);
+}
+
+static inline int32_t tn_lower_of(uint32_t two)
+{
+    return (int16_t)two;
+}
+
+static inline int32_t tn_upper_of(uint32_t two)
+{
+    return (int32_t)(two - (uint32_t)tn_lower_of(two)) >> 16;
 }
 
 #if TN_DSP
@@ -118,9 +137,10 @@ static inline float tn_park(uint32_t value)
 /* TFLite's requantization of a sum, given twice the sum, in four instructions and one more to double it.
  *
  * The first rounding, round(sum * multiplier / 2^31) with halves up, is SMMULR(2 * sum, multiplier). The second divides
- * by 2^right with halves away from zero: floor((x + 2^(right - 1) - [x < 0]) / 2^right). The sign of x is that of the sum:
- * only a negative sum that rounds to x = 0 has another, and there 2^(right - 1) - 1 and 2^(right - 1) both give 0, since
- * right >= 1. So with half = right - 1 and rounding = (2 * zero_point + 1) << half, which holds the zero point too,
+ * by 2^right with halves away from zero: floor((x + 2^(right - 1) - [x < 0]) / 2^right). The sign of x is that of the
+ * sum: only a negative sum that rounds to x = 0 has another, and there 2^(right - 1) - 1 and 2^(right - 1) both give 0,
+ * since right >= 1. So with half = right - 1 and rounding = (2 * zero_point + 1) << half, which holds the zero point
+ * too,
  *     result = saturate((SMMLAR(2 * sum, multiplier, rounding + (sum >> 31)) >> half) >> 1).
  * Valid within the limits at TN_MOST_RIGHT_SHIFT. */
 static inline int32_t tn_requantize_doubled(int32_t doubled, int32_t multiplier, int32_t rounding, int32_t half)

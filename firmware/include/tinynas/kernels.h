@@ -41,12 +41,12 @@ typedef struct {
 } tn_fully_connected_params;
 
 void tn_fully_connected(const tn_fully_connected_params *params, const int8_t *input, int8_t *output);
-/* The same for inputs in fours. Weights [outputs / 4][inputs / 4][4][4] in whole words: four outputs' weights of four inputs
- * lie together; the outputs that four leave over are the last [inputs / 4][outputs % 4][4]. */
-void tn_fully_connected_packed(const tn_fully_connected_params *params, const int8_t *input, int8_t *output);
+/* The same for inputs in fours. Weights [outputs / 4][inputs / 4][4][4] in whole words: four outputs' weights of four
+ * inputs lie together; the outputs that four leave over are the last [inputs / 4][outputs % 4][4]. */
+void tn_fully_connected_in_fours(const tn_fully_connected_params *params, const int8_t *input, int8_t *output);
 
-/* What the dense convolutions share; `dot_tiles.h` has the layout of `constants`, and `packed_tiles.h` that for Armv6-M. Each
- * has a second kernel of the same parameters, for weights that are expanded to 16 bits. */
+/* What the dense convolutions share; `dot_tiles.h` has the layout of `constants`, and `packed_tiles.h` that for
+ * Armv6-M. Each has a second kernel of the same parameters, for weights that are expanded to 16 bits. */
 typedef struct {
     const uint32_t *constants; /* weights, biases and requantization, packed for the kernel */
     int32_t pairs;             /* pairs of elements in a column */
@@ -54,12 +54,12 @@ typedef struct {
     int16_t output_zero_point;
     int8_t activation_min;
     int8_t activation_max;
-    uint8_t general; /* 1: a channel is outside the limits of the short requantization (dsp.h), or of `packed_tiles.h` */
+    uint8_t general; /* 1: a channel is outside the limits of the short requantization (dsp.h) or of packed_tiles.h */
     uint8_t skipped; /* what the pairs lack to a multiple of seven; for Armv6-M */
 } tn_dot_params;
 
-/* 1x1 convolution with stride 1 and no padding, two output channels at least. `scratch` holds four columns: 16 bytes for
- * each pair of elements. */
+/* 1x1 convolution with stride 1 and no padding, two output channels at least. `scratch` holds four columns: 16 bytes
+ * for each pair of elements. */
 typedef struct {
     tn_dot_params dot;
     int32_t pixels;
@@ -72,9 +72,9 @@ void tn_conv_1x1(const tn_conv_1x1_params *params, const int8_t *input, int8_t *
 void tn_conv_1x1_packed(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 void tn_conv_1x1_expanded(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 
-/* Convolution with any window, stride and padding, without groups and dilation, two output channels at least. Each row of
- * the window takes whole pairs of elements. `scratch` holds four columns, and behind them one row of the window as bytes
- * where the input channels are no multiple of four. */
+/* Convolution with any window, stride and padding, without groups and dilation, two output channels at least. Each row
+ * of the window takes whole pairs of elements. `scratch` holds four columns, and behind them one row of the window as
+ * bytes where the input channels are no multiple of four. */
 typedef struct {
     tn_dot_params dot;
     uint16_t input_height;
@@ -127,8 +127,8 @@ typedef struct {
 
 void tn_conv_2d(const tn_conv_2d_params *params, const int8_t *input, int8_t *output);
 
-/* Depthwise convolution with depth multiplier 1, dilated or not, of at least four channels. Weights [kernel_height][kernel_width]
- * [channels]. */
+/* Depthwise convolution with depth multiplier 1, dilated or not, of at least four channels. Weights
+ * [kernel_height][kernel_width][channels]. */
 typedef struct {
     const int8_t *weights;
     const int32_t *bias;
@@ -155,11 +155,11 @@ typedef struct {
 
 void tn_depthwise_conv_2d(const tn_depthwise_conv_2d_params *params, const int8_t *input, int8_t *output);
 
-/* The same channel by channel, for any number of channels, without dilation. Works in place: an output that is not larger
- * may lie anywhere inside the input, a whole number of pixels from its start.
+/* The same channel by channel, for any number of channels, without dilation. Works in place: an output that is not
+ * larger may lie anywhere inside the input, a whole number of pixels from its start.
  *
- * Heights and widths are those of a channel's plane in scratch: transposed, so that rows are long, where the output is higher
- * than wide. `constants` holds for each channel a bias, a multiplier, the weights in bytes, row by row, and the
+ * Heights and widths are those of a channel's plane in scratch: transposed, so that rows are long, where the output is
+ * higher than wide. `constants` holds for each channel a bias, a multiplier, the weights in bytes, row by row, and the
  * complement of the shift in the next byte, in whole words. The biases have the zero point folded in:
  * bias - zero_point * sum(weights). `scratch` holds one channel's weights in pairs and its plane between borders of the
  * zero point: 4 * kernel_height * row_words + 2 * plane_height * plane_width bytes. */
@@ -199,11 +199,11 @@ void tn_depthwise_conv_2d_3x3(const tn_depthwise_planar_params *params, const in
                               int8_t *scratch);
 void tn_depthwise_conv_2d_3x3_stride_2(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
                                        int8_t *scratch);
-/* Windows of 3 x 3 with a stride of 2, four channels at a time: there is a multiple of four of them. Padding is one row or
- * column at most on each side. Works in place: an output that is not larger may lie at either end of the input. The plane
- * is not transposed, and its width may be odd. `constants` holds for each four channels the nine taps, each as four bytes,
- * then four times a bias and a multiplier, and the complements of the shifts in four bytes. `scratch` holds 136 bytes and
- * three rows of the plane, four bytes for each column. */
+/* Windows of 3 x 3 with a stride of 2, four channels at a time: there is a multiple of four of them. Padding is one row
+ * or column at most on each side. Works in place: an output that is not larger may lie at either end of the input. The
+ * plane is not transposed, and its width may be odd. `constants` holds for each four channels the nine taps, each as
+ * four bytes, then four times a bias and a multiplier, and the complements of the shifts in four bytes. `scratch` holds
+ * 136 bytes and three rows of the plane, four bytes for each column. */
 void tn_depthwise_conv_2d_3x3_stride_2_quads(const tn_depthwise_planar_params *params, const int8_t *input,
                                              int8_t *output, int8_t *scratch);
 /* Windows of any height, five or seven wide, with a horizontal stride of 1 or 2. */
@@ -216,11 +216,11 @@ void tn_depthwise_conv_2d_width_7(const tn_depthwise_planar_params *params, cons
 void tn_depthwise_conv_2d_width_7_stride_2(const tn_depthwise_planar_params *params, const int8_t *input,
                                            int8_t *output, int8_t *scratch);
 
-/* The same in the form for Armv6-M, any window and stride, and windows of 3 x 3. The plane is transposed where the output is wider
- * than high, and has a word for two pixels half the output's rows apart (depthwise_half_planes.h): `plane_height` is what
- * half of them, rounded up, need. `general` is set, too, where a sum may exceed 2^20 or a weight is -128. `row_words` is how many
- * weights the kernel reads for each row of the window. `scratch` holds 76 + 4 * kernel_height * row_words bytes of
- * constants and 4 * plane_height * plane_width bytes. */
+/* What tn_depthwise_conv_2d_planar computes, in the form for Armv6-M, any window and stride, and windows of 3 x 3. The
+ * plane is transposed where the output is wider than high, and has a word for two pixels half the output's rows apart
+ * (depthwise_half_planes.h): `plane_height` is what half of them, rounded up, need. `general` is set, too, where a sum
+ * may exceed 2^20 or a weight is -128. `row_words` is how many weights the kernel reads for each row of the window.
+ * `scratch` holds 76 + 4 * kernel_height * row_words bytes of constants and 4 * plane_height * plane_width bytes. */
 void tn_depthwise_conv_2d_half_planes(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
                                       int8_t *scratch);
 void tn_depthwise_conv_2d_half_planes_3x3(const tn_depthwise_planar_params *params, const int8_t *input, int8_t *output,
@@ -350,8 +350,8 @@ typedef struct {
 
 void tn_mean(const tn_mean_params *params, const int8_t *input, int8_t *output);
 
-/* SOFTMAX over rows of `depth` < 4096 elements; output scale 1/256, zero point -128. Inputs more than -diff_min below their
- * row's maximum become zero. */
+/* SOFTMAX over rows of `depth` < 4096 elements; output scale 1/256, zero point -128. Inputs more than -diff_min below
+ * their row's maximum become zero. */
 typedef struct {
     int32_t rows;
     int32_t depth;

@@ -1,54 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tinynas/clamp_outputs.h"
-#include "tinynas/dsp.h"
-#include "tinynas/fixed_point.h"
-#include "tinynas/kernels.h"
+#include "tinynas/fully_connected.h"
 
 enum { OUTPUTS = 4, QUAD = 4 }; /* at a time */
-
-/* One multiplier for all outputs, and a right shift of two or more. */
-typedef struct {
-    int32_t multiplier;
-    int32_t rounding;
-    int32_t right;
-    int32_t zero_point;
-} plain;
-
-static inline int8_t saturate(int32_t value)
-{
-#if TN_DSP
-    int32_t saturated;
-    __asm__("ssat %0, #8, %1" : "=r"(saturated) : "r"(value) : "cc");
-    return (int8_t)saturated;
-#else
-    return tn_clamp(value, INT8_MIN, INT8_MAX);
-#endif
-}
-
-/* tn_multiply_rounding_once: what is below 2^32 counts by its sign only. The sign and the rounding are where the product is
- * added to. */
-static inline int8_t finish(plain p, int32_t sum)
-{
-    const int32_t sign = sum >> 31;
-    const uint64_t start = (uint64_t)(uint32_t)(p.rounding + sign) << 32 | (uint32_t)sign;
-    const int32_t high = (int32_t)(((int64_t)start + (int64_t)sum * p.multiplier) >> 32);
-    return saturate((high >> p.right) + p.zero_point);
-}
 
 /* What all outputs have in common. */
 typedef struct {
     const tn_fully_connected_params *params;
     const int8_t *input;
-    int32_t quads;    /* words of input */
-    int32_t is_plain; /* whether `scaling` holds */
-    plain scaling;
+    int32_t quads; /* words of input */
+    tn_plain plain;
 } layer;
 
+/* Not inlined: many places call it, all of them slow. */
 static TN_KERNEL int8_t finish_any(const tn_fully_connected_params *params, int32_t output, int32_t sum)
 {
-    const int32_t scale = params->per_channel ? output : 0;
-    const int32_t scaled = tn_multiply_rounding_once(sum, params->multiplier[scale], params->shift[scale]);
-    return tn_clamp(scaled + params->output_zero_point, INT8_MIN, INT8_MAX);
+    return tn_finish_any(params, output, sum);
 }
 
 /* Adds the products of `quads` words of input and of the weights of two outputs, `step` words apart. */
@@ -97,7 +64,8 @@ static inline void add_products(const int8_t *x, const uint32_t *first, const ui
 
 #endif
 
-/* Four outputs, the first of them `output`; returns the weights of the next. Not inlined: the loop needs all registers. */
+/* Four outputs, the first of them `output`; returns the weights of the next. Not inlined: the loop needs all
+ * registers. */
 static TN_KERNEL const uint32_t *four_outputs(const layer *l, const uint32_t *w, int32_t output, int8_t *y)
 {
     const int32_t *const bias = l->params->bias + output;
@@ -130,12 +98,12 @@ static TN_KERNEL const uint32_t *four_outputs(const layer *l, const uint32_t *w,
     sum3 = sums[3];
     w += OUTPUTS * quads;
 #endif
-    if (l->is_plain) {
-        const plain scaling = l->scaling;
-        y[0] = finish(scaling, sum0);
-        y[1] = finish(scaling, sum1);
-        y[2] = finish(scaling, sum2);
-        y[3] = finish(scaling, sum3);
+    if (l->plain.holds) {
+        const tn_plain plain = l->plain;
+        y[0] = tn_finish_plain(plain, sum0);
+        y[1] = tn_finish_plain(plain, sum1);
+        y[2] = tn_finish_plain(plain, sum2);
+        y[3] = tn_finish_plain(plain, sum3);
     } else {
         y[0] = finish_any(l->params, output, sum0);
         y[1] = finish_any(l->params, output + 1, sum1);
@@ -146,19 +114,11 @@ static TN_KERNEL const uint32_t *four_outputs(const layer *l, const uint32_t *w,
 }
 
 /* Outputs four at a time; those that four leave over two at a time, of which an odd one is computed twice. */
-TN_KERNEL void tn_fully_connected_packed(const tn_fully_connected_params *params, const int8_t *input, int8_t *output)
+TN_KERNEL void tn_fully_connected_in_fours(const tn_fully_connected_params *params, const int8_t *input, int8_t *output)
 {
     const int32_t outputs = params->outputs;
     const int32_t others = outputs & (OUTPUTS - 1);
-    const int32_t right = -params->shift[0];
-    const int32_t is_plain = params->per_channel == 0 && right >= 2 && right < 31;
-    layer l = {
-        params,
-        input,
-        params->inputs >> 2,
-        is_plain,
-        {params->multiplier[0], is_plain ? 1 << (right - 2) : 0, right - 1, params->output_zero_point},
-    };
+    layer l = {params, input, params->inputs >> 2, tn_plain_of(params)};
     int8_t *y = output;
     for (int32_t row = params->rows; row > 0; row--) {
         const uint32_t *w = (const uint32_t *)(const void *)params->weights;
@@ -170,8 +130,8 @@ TN_KERNEL void tn_fully_connected_packed(const tn_fully_connected_params *params
             const int32_t next = o + 1 < outputs ? 1 : 0;
             int32_t sums[2] = {params->bias[o], params->bias[o + next]};
             add_products(l.input, w, w + next, others, l.quads, sums);
-            y[o] = is_plain ? finish(l.scaling, sums[0]) : finish_any(params, o, sums[0]);
-            y[o + next] = is_plain ? finish(l.scaling, sums[1]) : finish_any(params, o + next, sums[1]);
+            y[o] = l.plain.holds ? tn_finish_plain(l.plain, sums[0]) : finish_any(params, o, sums[0]);
+            y[o + next] = l.plain.holds ? tn_finish_plain(l.plain, sums[1]) : finish_any(params, o + next, sums[1]);
             w += 2;
         }
         l.input += params->inputs;

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.engine._constants import Fields, StepConstants, packed_words, quantization_of
+from tinynas.engine._constants import Fields, StepConstants, quantization_of, stream_words
 from tinynas.engine._weighted_parameters import (
     Int32Array,
     by_output,
@@ -51,7 +51,7 @@ def conv_1x1(call: KernelCall, name: str, layout: Layout) -> StepConstants:
     inputs = call.weights.shape[3]
     stream, dot = layout(call, name)
     fields: Fields = {"dot": dot, "pixels": call.input.elements // inputs, "input_channels": inputs}
-    return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
+    return StepConstants((stream_words(f"{name}_constants", stream),), fields, {})
 
 
 def conv_2d_im2col(call: KernelCall, name: str, layout: Layout) -> StepConstants:
@@ -66,7 +66,7 @@ def conv_2d_im2col(call: KernelCall, name: str, layout: Layout) -> StepConstants
         **_undilated_window_fields(call),
         "input_zero_point": quantization_of(call.input).zero_point,
     }
-    return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
+    return StepConstants((stream_words(f"{name}_constants", stream),), fields, {})
 
 
 def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -> StepConstants:
@@ -109,7 +109,7 @@ def _planes(
     taps[:, : by_channel.shape[1]] = by_channel
     taps[:, by_channel.shape[1]] = ~scaling.shift
     stream = np.column_stack((scaling.bias, scaling.multiplier, taps.view("<i4"))).astype(np.int32).view(np.uint32)
-    return StepConstants((packed_words(f"{name}_constants", stream),), _plane_fields(call, name, plane) | own, {})
+    return StepConstants((stream_words(f"{name}_constants", stream),), _plane_fields(call, name, plane) | own, {})
 
 
 def depthwise_conv_2d_quads(call: KernelCall, name: str) -> StepConstants:
@@ -123,7 +123,7 @@ def depthwise_conv_2d_quads(call: KernelCall, name: str) -> StepConstants:
     shifts = (~scaling.shift).astype(np.int8).reshape(quads, 4).view("<i4")
     stream = np.column_stack((taps, scales, shifts)).astype(np.int32).view(np.uint32)
     fields = _plane_fields(call, name, plane_of_quads(call)) | {"general": scaling.general}
-    return StepConstants((packed_words(f"{name}_constants", stream),), fields, {})
+    return StepConstants((stream_words(f"{name}_constants", stream),), fields, {})
 
 
 def _plane_fields(call: KernelCall, name: str, plane: Plane) -> Fields:
@@ -155,17 +155,17 @@ def _plane_fields(call: KernelCall, name: str, plane: Plane) -> Fields:
     }
 
 
-def dot(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+def dot_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     """The stream and the parameters that `tn_dot_tiles` reads: firmware/include/tinynas/dot_tiles.h has the layout."""
-    return _dot(call, name, expanded=False)
+    return _dot_stream(call, name, expanded=False)
 
 
-def dot_expanded(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+def dot_expanded_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     """The same for `tn_dot_tiles_expanded`."""
-    return _dot(call, name, expanded=True)
+    return _dot_stream(call, name, expanded=True)
 
 
-def _dot(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, dict[str, str | int]]:
+def _dot_stream(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, dict[str, str | int]]:
     """The stream and the parameters that `tn_dot_tiles` reads: firmware/include/tinynas/dot_tiles.h has the layout."""
     outputs, kernel_height, kernel_width, inputs = dense_shape(call)
     rows = by_output(call).reshape(outputs, kernel_height, kernel_width * inputs).astype(np.int8)
@@ -198,7 +198,7 @@ def _dot(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, dict[st
     }
 
 
-def packed(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+def packed_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     """The stream and the parameters that `tn_packed_tiles` reads: firmware/include/tinynas/packed_tiles.h."""
     outputs, kernel_height, kernel_width, inputs = dense_shape(call)
     rows = by_output(call).reshape(outputs, kernel_height, kernel_width * inputs).astype(np.int8)
@@ -228,7 +228,7 @@ def _undilated_window_fields(call: KernelCall) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class _Channels:
-    """Requantization of a layer, as the packed kernels read it. Arrays have one entry for each output channel."""
+    """Requantization of a layer, as these kernels read it. Arrays have one entry for each output channel."""
 
     bias: Int32Array
     multiplier: Int32Array
@@ -252,7 +252,7 @@ def _channels(call: KernelCall, rows: npt.NDArray[np.int8], largest_sum: int = _
     largest = np.abs(bias.astype(np.int64)) + _LARGEST_INPUT * weight_sums
     # Their sums are divided by so much that nothing but zero is left.
     vanishing = (multiplier == 0) | ((right >= 1) & (largest < 1 << np.clip(right - 1, 0, 62)))
-    multiplier, shift = np.where(vanishing, 0, multiplier), np.where(vanishing, -1, shift)
+    bias, multiplier, shift = (np.where(vanishing, x, y) for x, y in ((0, bias), (0, multiplier), (-1, shift)))
     # Without weights the bias alone remains: (4 * v) * 2^30 / 2^31 / 2 = v.
     constant = ~vanishing & (weight_sums == 0)
     value = multiply_by_quantized_multiplier(bias.astype(np.int64), multiplier, shift)
@@ -260,8 +260,6 @@ def _channels(call: KernelCall, rows: npt.NDArray[np.int8], largest_sum: int = _
     bias = np.where(constant, 4 * value, bias)
     multiplier, shift = np.where(constant, 1 << 30, multiplier), np.where(constant, -1, shift)
     right, largest = -shift.astype(np.int64), np.where(constant, np.abs(4 * value), largest)
-    zero_point = abs(2 * quantization_of(call.output).zero_point + 1)
-    rounding = zero_point << np.clip(right - 1, 0, 31)
-    exact = (right >= 1) & (right <= _MOST_RIGHT_SHIFT) & (largest < largest_sum) & (largest + rounding < 1 << 31)
+    exact = (right >= 1) & (right <= _MOST_RIGHT_SHIFT) & (largest < largest_sum)
     general = 0 if bool((exact | vanishing).all()) else 1
     return _Channels(bias.astype(np.int32), multiplier.astype(np.int32), shift.astype(np.int32), general)
