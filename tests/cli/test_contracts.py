@@ -327,6 +327,27 @@ def test_a_c_project_for_a_board_has_the_kernels_chosen_for_it(
     assert "mean: the only kernel for it" in text
 
 
+def test_a_c_project_says_where_no_kernels_could_be_compared(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ("export", str(model), str(tmp_path / "project"), "--board", "nucleo-f303k8", "--reserve-flash", "64000")
+    code, document, _ = call(capsys, *words)
+    assert (code, document["choice"]["not_compared"]) == (0, "no kernels fit the board's flash")
+    assert [line for line in caplog.messages if "no kernels fit the board's flash" in line]
+
+
+def test_inspect_and_measure_weigh_kernels_alike_with_another_compiler(
+    model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinynas.pipeline._deployment._installed_version", lambda toolchain: "another compiler")
+    _, inspected, _ = call(capsys, "inspect", str(model), "--board", "virt-m4")
+    assert "fitted with another compiler" in inspected["kernels"]["not_compared"]
+    _, measured, _ = call(capsys, "measure", str(model), "--board", "virt-m4", "--virtual")
+    assert [layer["variant"] for layer in measured["layers"]] == [
+        layer["variant"] for layer in inspected["kernels"]["layers"]
+    ]
+
+
 def test_an_offline_plan_lowers_the_arena_and_changes_no_output(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

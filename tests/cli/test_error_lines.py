@@ -21,6 +21,7 @@ def test_exports_that_make_no_sense(model: Path, tmp_path: Path, capsys: pytest.
         ((str(model), "out", "--toolchain", "gcc"), "go with --board"),
         ((str(model), "out.tflite", "--offline-plan", "--board", "virt-m4"), "--board goes with a folder"),
         ((str(model), "out", "--board", "virt-m"), "unknown board"),
+        ((str(model), "out", "--board", "nucleo-f303k8", "--reserve-flash", "99999"), "65,536 bytes of flash in all"),
         ((str(tmp_path), "out", "--board", "virt-m4"), "--board takes a .tflite file"),
     ):
         code, document, _ = call(capsys, "export", words[0], str(tmp_path / words[1]), *words[2:])

@@ -102,6 +102,19 @@ def test_the_kernels_of_the_winner_are_kept_with_their_reasons(run_directory: Pa
     assert f" * {reason} */\n    STEP(conv_2d);" in text
 
 
+def test_the_report_says_where_no_kernels_were_compared(run_directory: Path) -> None:
+    layer = KernelChoice((0,), "stem", "conv_2d_im2col", "conv_2d_im2col", "conv_2d_im2col: the local rule", ())
+    schedule = lower(read_tflite(run_directory / "winner.tflite"))
+    why = "no kernels fit the board's flash"
+    chosen = ChosenKernels(schedule, (layer,), "instructions", 0, 0, 0, not_compared=why)
+    result = _result()
+    result["winner"]["kernels"] = kernels_json(chosen)
+    _write(run_directory, result)
+    report = write_report(run_directory).read_text()
+    assert f"So does the winner: {why.replace(chr(39), '&#39;')}" in report
+    assert "were compared by predicted ticks" not in report
+
+
 @pytest.mark.parametrize(("step", "variant"), [(0, "conv_9x9"), (7, "conv_2d")])
 def test_kernels_of_another_version_are_one_line(
     step: int, variant: str, run_directory: Path, capsys: pytest.CaptureFixture[str]
@@ -120,6 +133,29 @@ def test_kernels_of_another_version_are_one_line(
         main(["export", str(run_directory), str(run_directory / "c")])
     assert done.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"instruction_set": "mve"},
+        {"patches": {"rows": 3}},
+        {"kernels": {"unit": None}},
+        {"kernels": {"layers": [{"steps": [0], "variant": "conv_2d"}]}},
+        {"kernels": {"layers": [7]}},
+    ],
+)
+def test_a_damaged_schedule_is_one_line(
+    damage: dict[str, Any], run_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = _result()
+    result["winner"] |= damage
+    _write(run_directory, result)
+    with pytest.raises(SystemExit) as done:
+        main(["export", str(run_directory), str(run_directory / "c")])
+    assert done.value.code == 2
+    error = capsys.readouterr().err
+    assert (error.count("\n"), "result.json" in error) == (1, True)
 
 
 @pytest.mark.parametrize(

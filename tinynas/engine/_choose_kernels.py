@@ -69,8 +69,8 @@ class ChosenKernels:
         schedule: What to build.
         layers: The choice for each layer, in the order of their first steps.
         unit: What ticks are; None without a latency model.
-        saved_ticks: Fewer than with the local rule's kernels, by the ticks of the alternatives; negative where only slower
-            ones fit.
+        saved_ticks: Fewer than with the local rule's kernels, by the ticks of the alternatives; negative where only
+            slower ones fit.
         extra_flash_bytes: More than with these; None where that is not known.
         gap_ticks: How many fewer any other choice among the candidates without obstacles can take at most: 0 where this
             one is proved to be the best.
