@@ -106,15 +106,19 @@ def test_missing_data_set(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     assert not (tmp_path / "runs").exists()
 
 
+def _configure_run(folder: Path, settings: str) -> None:
+    """A run of the small board on black images, with further settings."""
+    x, y = np.zeros((40, 16, 16), np.uint8), np.arange(40) % 2
+    np.savez(folder / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    text = 'board = "nucleo-f303k8"\n[data]\ndataset = "d.npz"\nholdout = 10\n'
+    (folder / "run.toml").write_text(text + settings)
+
+
 def test_infeasible_run_is_answered_before_anything_is_trained(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     pytest.importorskip("torch")
-    x, y = np.zeros((40, 16, 16), np.uint8), np.arange(40) % 2
-    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    (tmp_path / "run.toml").write_text(
-        'board = "nucleo-f303k8"\n[data]\ndataset = "d.npz"\nholdout = 10\n[reserve]\nsram_bytes = 12000\n'
-    )
+    _configure_run(tmp_path, "[reserve]\nsram_bytes = 12000\n")
     out = tmp_path / "run"
     for _ in range(2):  # the answer is remembered
         code, document, error = call(capsys, "run", str(tmp_path / "run.toml"), "--out", str(out))
@@ -137,12 +141,7 @@ def test_a_latency_limit_that_nothing_meets_is_answered_before_anything_is_train
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     pytest.importorskip("torch")
-    x, y = np.zeros((40, 16, 16), np.uint8), np.arange(40) % 2
-    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    (tmp_path / "run.toml").write_text(
-        'board = "nucleo-f303k8"\n[data]\ndataset = "d.npz"\nholdout = 10\n[limits]\ninstructions = 5000\n'
-        "[measure]\ncalibration_networks = 2\n"
-    )
+    _configure_run(tmp_path, "[limits]\ninstructions = 5000\n[measure]\ncalibration_networks = 2\n")
     out = tmp_path / "run"
     code, document, _ = call(capsys, "run", str(tmp_path / "run.toml"), "--out", str(out))
     assert code == 1
