@@ -180,9 +180,12 @@ def test_two_smallest_weights_side_by_side_do_not_fit_a_halfword(
     schedule = _lower(_with_smallest_weights(_dense(5, 5, 12, 11, 1, 1), pair), "cortex-m0plus")
     assert schedule.variants == {"conv_1x1_packed"}
     assert _is_fast_schedule(schedule, tmp_path) == fast
-    image = LayerImage([layer_of("w", schedule)], CORES["cortex-m0plus"], load_toolchain("zig"), tmp_path / "image")
-    (result,) = check_layers(image)
-    assert result.passed, f"{result.description}: {result}"
+    paired = for_speed(schedule)
+    assert paired.variants == ({"conv_1x1_paired"} if fast else {"conv_1x1_packed"})
+    layers = [layer_of("packed", schedule), layer_of("paired", paired)]
+    image = LayerImage(layers, CORES["cortex-m0plus"], load_toolchain("zig"), tmp_path / "image")
+    for result in check_layers(image):
+        assert result.passed, f"{result.description}: {result}"
 
 
 class _OneFileUnoptimized:
@@ -212,6 +215,8 @@ class _OneFileUnoptimized:
     ("core", "source"),
     [
         *(("cortex-m0plus", source) for source in ("packed_tiles.c", "conv_1x1_packed.c")),
+        *(("cortex-m0plus", source) for source in ("paired_tiles.c", "conv_2d_paired.c", "widen.c")),
+        ("cortex-m0plus", "fully_connected_in_words.c"),
         *(("cortex-m0plus", source) for source in ("depthwise_half_planes.c", "depthwise_conv_2d_half_planes_3x3.c")),
         *(("cortex-m4f", source) for source in ("dot_tiles.c", "conv_1x1.c", "pixel_columns.c")),
         *(("cortex-m4f", source) for source in ("depthwise_plane.c", "depthwise_conv_2d_3x3.c")),
@@ -220,8 +225,11 @@ class _OneFileUnoptimized:
 def test_a_file_compiled_without_optimization_works_with_the_others(core: str, source: str, tmp_path: Path) -> None:
     b = GraphBuilder("mixed", DType.INT8)
     x = b.depthwise_conv_2d(b.conv_2d(b.input((1, 9, 9, 5)), 16, 1, name="expand"), 3, name="depthwise")
-    graph = with_random_constants(b.build([b.conv_2d(x, 7, 1, name="project")]), seed=2)
+    x = b.conv_2d(b.conv_2d(x, 7, 1, name="project"), 5, 3, stride=2, name="spatial")
+    graph = with_random_constants(b.build([b.fully_connected(b.mean(x, name="pool"), 6, name="head")]), seed=2)
     toolchain = _OneFileUnoptimized(source)
-    (result,) = check_layers(LayerImage([layer_of("mixed", _lower(graph, core))], CORES[core], toolchain, tmp_path))
+    schedule = _lower(graph, core)
+    schedule = for_speed(schedule) if source in {"paired_tiles.c", "conv_2d_paired.c", "widen.c"} else schedule
+    (result,) = check_layers(LayerImage([layer_of("mixed", schedule)], CORES[core], toolchain, tmp_path))
     assert result.passed, f"{result.description}: {result}"
     assert toolchain.changed, f"{source} was not compiled"

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from tinynas.engine import generate
 from tinynas.graph import DType, Graph, GraphBuilder
-from tinynas.latency import NetworkLimits, random_network
+from tinynas.latency import NetworkLimits, random_network, with_random_constants
 from tinynas.lowering import (
     CATALOGUE,
+    InstructionSet,
     PatchPlan,
     Schedule,
+    UnsupportedGraphError,
     VariantError,
     address_bytes,
     exchangeable,
     layers,
     lower,
+    suits,
     with_variants,
 )
+from tinynas.memory import plan_arena
 
 
 def network() -> Graph:
@@ -49,6 +57,35 @@ def test_the_kernels_that_could_execute_each_layer() -> None:
 def test_without_sharing_storage_more_kernels_will_do() -> None:
     schedule = lower(network(), in_place=False)
     assert {"depthwise_conv_2d", "conv_2d"} <= names(schedule, (1,))
+
+
+def _with_scales(graph: Graph, scale: float) -> Graph:
+    """Its last layer's weights with that scale instead of theirs."""
+    weights = graph.ops[-1].inputs[1]
+    quantization = graph.tensors[weights].quantization
+    assert quantization is not None
+    scaled = replace(quantization, scales=(scale,) * len(quantization.scales))
+    tensors = [replace(t, quantization=scaled) if i == weights else t for i, t in enumerate(graph.tensors)]
+    return replace(graph, tensors=tuple(tensors))
+
+
+def test_a_kernel_that_does_not_suit_the_constants_is_none_for_the_layer() -> None:
+    b = GraphBuilder("network", DType.INT8)
+    skeleton = b.build([b.conv_2d(b.input((1, 6, 6, 12)), 8, 1, name="layer")])
+    graph = with_random_constants(skeleton, seed=1)
+    unsuited = _with_scales(graph, 1.0)  # a multiplier above one: a line would have to round once
+    for network, paired in ((skeleton, True), (graph, True), (unsuited, False)):
+        schedule = lower(network, instruction_set=InstructionSet.ARMV6M)
+        assert ("conv_1x1_paired" in names(schedule, (0,))) == paired
+        assert suits(schedule)
+    exchanged = with_variants(lower(skeleton, instruction_set=InstructionSet.ARMV6M), {0: "conv_1x1_paired"})
+    assert suits(replace(exchanged, graph=graph))
+    late = replace(exchanged, graph=unsuited)
+    assert not suits(late)
+    with pytest.raises(UnsupportedGraphError, match=r"'layer'.*do not suit"):
+        generate(late, plan_arena(late), Path("unused"))
+    with pytest.raises(VariantError, match="cannot take the place"):
+        with_variants(lower(unsuited, instruction_set=InstructionSet.ARMV6M), {0: "conv_1x1_paired"})
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -1,7 +1,6 @@
 """The engine: the kernels of a finished network, and from its schedule, plan and constants to C."""
 
 from tinynas.engine._choose_kernels import Alternative, ChosenKernels, KernelChoice, choose_kernels
-from tinynas.engine._constants import MissingConstantsError
 from tinynas.engine._export import export
 from tinynas.engine._generate import GeneratedModel, generate, kernel_sources
 from tinynas.engine._model_info import ModelInfo
@@ -13,7 +12,6 @@ __all__ = [
     "ChosenKernels",
     "GeneratedModel",
     "KernelChoice",
-    "MissingConstantsError",
     "ModelInfo",
     "PrefixError",
     "choose_kernels",

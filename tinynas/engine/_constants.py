@@ -9,17 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.errors import UsageError
-from tinynas.graph import Quantization, Tensor
-
 WORD = 4
 _ELEMENT_BYTES = {"int8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4, "const int8_t *": 4}
 _LINE = 112
 _IDENTIFIER = 48
-
-
-class MissingConstantsError(UsageError):
-    """The graph is a skeleton: a constant has no data or a tensor no quantization, so there is nothing to generate."""
 
 
 @dataclass(frozen=True)
@@ -80,22 +73,6 @@ def integers(name: str, element: str, values: npt.NDArray[np.generic] | Sequence
 def stream_words(name: str, words: npt.NDArray[np.uint32]) -> ConstantArray:
     """An array of words that hold what a kernel reads in a layout of its own, in hexadecimal."""
     return ConstantArray(name, "uint32_t", tuple(f"0x{word:08x}u" for word in words.reshape(-1).tolist()))
-
-
-def data_of(tensor: Tensor) -> npt.NDArray[np.generic]:
-    """The data of a constant, or `MissingConstantsError`."""
-    if tensor.data is None:
-        raise MissingConstantsError(
-            f"constant {tensor.name!r} has no data: code can be generated from trained graphs only"
-        )
-    return tensor.data
-
-
-def quantization_of(tensor: Tensor) -> Quantization:
-    """The quantization of a tensor, or `MissingConstantsError`."""
-    if tensor.quantization is None:
-        raise MissingConstantsError(f"tensor {tensor.name!r} has no quantization: quantize the graph first")
-    return tensor.quantization
 
 
 def identifier(text: str) -> str:

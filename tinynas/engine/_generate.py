@@ -13,7 +13,7 @@ import jinja2
 from tinynas.engine import _streams as streams
 from tinynas.engine import _unweighted_parameters as unweighted
 from tinynas.engine import _weighted_parameters as weighted
-from tinynas.engine._constants import ConstantArray, StepConstants, identifier, quantization_of
+from tinynas.engine._constants import ConstantArray, StepConstants, identifier
 from tinynas.engine._model_info import ModelInfo
 from tinynas.graph import OpKind, short_name
 from tinynas.lowering import (
@@ -26,6 +26,7 @@ from tinynas.lowering import (
     Schedule,
     Step,
     operand_positions,
+    quantization_of,
 )
 from tinynas.memory import MemoryPlan
 from tinynas.targets import resource_path
@@ -36,12 +37,15 @@ _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
     {
         "fully_connected": partial(weighted.fully_connected, in_fours=False),
         "fully_connected_in_fours": partial(weighted.fully_connected, in_fours=True),
+        "fully_connected_in_words": streams.fully_connected_in_words,
         "conv_1x1": partial(streams.conv_1x1, layout=streams.dot_stream),
         "conv_1x1_expanded": partial(streams.conv_1x1, layout=streams.dot_expanded_stream),
         "conv_2d_im2col": partial(streams.conv_2d_im2col, layout=streams.dot_stream),
         "conv_2d_im2col_expanded": partial(streams.conv_2d_im2col, layout=streams.dot_expanded_stream),
         "conv_1x1_packed": partial(streams.conv_1x1, layout=streams.packed_stream),
         "conv_2d_packed": partial(streams.conv_2d_im2col, layout=streams.packed_stream),
+        "conv_1x1_paired": partial(streams.conv_1x1, layout=streams.paired_stream),
+        "conv_2d_paired": partial(streams.conv_2d_im2col, layout=streams.paired_stream),
         "depthwise_conv_2d_half_planes_3x3": partial(streams.depthwise_conv_2d_half_planes, paired=False),
         "depthwise_conv_2d_half_planes": partial(streams.depthwise_conv_2d_half_planes, paired=True),
         "depthwise_conv_2d_3x3_stride_2_quads": streams.depthwise_conv_2d_quads,

@@ -8,32 +8,37 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.engine._constants import Fields, StepConstants, quantization_of, stream_words
-from tinynas.engine._weighted_parameters import (
-    Int32Array,
-    by_output,
-    folded_bias,
-    multipliers,
-    output_fields,
-    window_fields,
-)
+from tinynas.engine._constants import Fields, StepConstants, stream_words
+from tinynas.engine._weighted_parameters import output_fields, window_fields
 from tinynas.graph.fixed_point import multiply_by_quantized_multiplier
 from tinynas.lowering import (
+    INPUTS_IN_WORDS,
     PACKED_BLOCK,
     PACKED_UNROLLED,
+    PAIRED_CHANNELS,
+    PAIRED_UNROLLED,
     KernelCall,
+    Lines,
     Plane,
+    UnsupportedGraphError,
+    by_output,
     column_order,
     column_pairs,
     dense_shape,
+    folded_bias,
+    fully_connected_lines,
     half_plane_of,
     half_row_words,
+    multipliers,
+    paired_lines,
     plane_of,
     plane_of_quads,
+    quantization_of,
     row_words,
 )
 
 Words = npt.NDArray[np.uint32]
+Int64Array = npt.NDArray[np.int64]
 
 Layout = Callable[[KernelCall, str], tuple[Words, dict[str, str | int]]]
 """The stream of constants of a dense convolution, and the parameters that say how to read it."""
@@ -44,6 +49,7 @@ _LARGEST_SUM = 1 << 29
 _LARGEST_SUM_OF_THREE_PARTS = 1 << 20  # firmware/include/tinynas/armv6m.h
 _SATURATED = 1 << 9  # saturates whatever the zero point is
 _SMALLEST_WEIGHT = -128  # which symmetric quantizers do not give
+_GENERAL, _WITH_DROP = 1, 2  # firmware/include/tinynas/line.h
 _LARGEST_INPUT = 128  # of an int8 value, as a magnitude
 
 
@@ -222,6 +228,77 @@ def packed_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | i
     }
 
 
+def paired_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+    """The stream and the parameters that `tn_paired_tiles` reads: firmware/include/tinynas/paired_tiles.h."""
+    outputs, kernel_height, kernel_width, inputs = dense_shape(call)
+    elements = kernel_height * kernel_width * inputs
+    fours = -(-outputs // PAIRED_CHANNELS)
+    rows = by_output(call).reshape(outputs, elements).astype(np.int8)
+    lines = paired_lines(call)
+    if lines is None:
+        raise UnsupportedGraphError(
+            f"{call.op.kind} {call.op.name!r}: its weights and scales do not suit paired tiles; choose another kernel"
+        )
+    start, scales = _scales(call, lines, outputs)
+    begin = start.reshape(fours, 2, 2)  # [fours, planes, lower and upper]
+    head = np.concatenate((begin[..., 1], begin[..., 0] + (begin[..., 1] << 16)), axis=1)
+    padded = np.pad(rows.astype(np.int64), ((0, -outputs % PAIRED_CHANNELS), (0, elements % 2)))
+    lower, upper = padded.reshape(fours, 2, 2, -1, 2).transpose(2, 0, 3, 1, 4)  # [fours, pairs, planes, elements]
+    weights = (lower + (upper << 16)).reshape(fours, -1)
+    stream = np.concatenate((head, weights, scales.reshape(fours, -1)), axis=1)
+    pairs = weights.shape[1] // 4
+    return _as_words(stream), {
+        "constants": f"{name}_constants",
+        "pairs": pairs,
+        "output_channels": outputs,
+        **output_fields(call),
+        "general": _WITH_DROP if lines.drop else 0,
+        "skipped": -pairs % PAIRED_UNROLLED,
+    }
+
+
+def _scales(call: KernelCall, lines: Lines | None, outputs: int) -> tuple[Int64Array, Int64Array]:
+    """What the sums of a layer begin with, and five words for each: its line, or else multiplier and shift.
+
+    In whole fours of channels, zeros behind the last one.
+    """
+    if lines is None:
+        multiplier, shift = multipliers(call, outputs)
+        start = folded_bias(call, outputs).astype(np.int64)
+        scales = np.stack((multiplier, shift, *[np.zeros(outputs)] * 3), axis=1).astype(np.int64)
+    else:
+        start, scales = lines.start, np.stack((*lines.parts, lines.offset, lines.right), axis=1)
+    missing = -outputs % PAIRED_CHANNELS
+    return np.pad(start, (0, missing)), np.pad(scales, ((0, missing), (0, 0)))
+
+
+def fully_connected_in_words(call: KernelCall, name: str) -> StepConstants:
+    """Four outputs at a time: biases, for each input four weights in a word, lines."""
+    outputs, inputs = call.weights.shape[0], call.weights.shape[-1]
+    rows = by_output(call).reshape(outputs, inputs)
+    lines = fully_connected_lines(call)
+    start, scales = _scales(call, lines, outputs)
+    fours = len(start) // PAIRED_CHANNELS
+    padded = np.pad(rows.astype(np.int64), ((0, len(start) - outputs), (0, -inputs % INPUTS_IN_WORDS)))
+    offset = (padded + 128).astype(np.uint8).reshape(fours, PAIRED_CHANNELS, -1)
+    weights = np.ascontiguousarray(offset.transpose(0, 2, 1)).reshape(fours, -1).view("<u4")
+    stream = np.concatenate((start.reshape(fours, -1), weights, scales.reshape(fours, -1)), axis=1)
+    dot: dict[str, str | int] = {
+        "constants": f"{name}_constants",
+        "pairs": padded.shape[1] // 2,
+        "output_channels": outputs,
+        **output_fields(call),
+        "general": 0 if lines is not None else _GENERAL,
+        "skipped": 0,
+    }
+    fields: Fields = {"dot": dot, "pixels": call.input.elements // inputs, "input_channels": inputs}
+    return StepConstants((stream_words(f"{name}_constants", _as_words(stream)),), fields, {})
+
+
+def _as_words(values: Int64Array) -> Words:
+    return (values & 0xFFFFFFFF).astype(np.uint32)
+
+
 def _undilated_window_fields(call: KernelCall) -> dict[str, int]:
     return {field: value for field, value in window_fields(call).items() if not field.startswith("dilation")}
 
@@ -230,9 +307,9 @@ def _undilated_window_fields(call: KernelCall) -> dict[str, int]:
 class _Channels:
     """Requantization of a layer, as these kernels read it. Arrays have one entry for each output channel."""
 
-    bias: Int32Array
-    multiplier: Int32Array
-    shift: Int32Array
+    bias: npt.NDArray[np.int32]
+    multiplier: npt.NDArray[np.int32]
+    shift: npt.NDArray[np.int32]
     general: int
 
 

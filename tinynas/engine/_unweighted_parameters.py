@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tinynas.engine._constants import ConstantArray, Fields, StepConstants, data_of, integers, quantization_of
+from tinynas.engine._constants import ConstantArray, Fields, StepConstants, integers
 from tinynas.engine._weighted_parameters import activation_fields
 from tinynas.graph import (
     ConcatenationAttributes,
@@ -25,7 +25,7 @@ from tinynas.graph.fixed_point import (
     softmax_parameters,
 )
 from tinynas.graph.reference._layout import nearest_indices
-from tinynas.lowering import KernelCall, UnsupportedGraphError, reduced_view
+from tinynas.lowering import KernelCall, UnsupportedGraphError, data_of, quantization_of, reduced_view
 
 _RANK = 4
 

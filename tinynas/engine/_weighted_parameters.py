@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.engine._constants import ConstantArray, StepConstants, data_of, integers, quantization_of
+from tinynas.engine._constants import ConstantArray, StepConstants, integers
 from tinynas.graph import (
     Activation,
     Conv2DAttributes,
@@ -16,12 +16,8 @@ from tinynas.graph import (
     FullyConnectedAttributes,
     OpKind,
 )
-from tinynas.graph.fixed_point import (
-    convolution_multipliers,
-    fully_connected_multipliers,
-    quantized_activation_range,
-)
-from tinynas.lowering import KernelCall, UnsupportedGraphError
+from tinynas.graph.fixed_point import quantized_activation_range
+from tinynas.lowering import KernelCall, bias, by_output, folded_bias, multipliers, quantization_of, weights
 
 Int32Array = npt.NDArray[np.int32]
 
@@ -119,53 +115,6 @@ def _with_tables(
     )
     pointers = {array.name.removeprefix(f"{name}_"): array.name for array in arrays}
     return StepConstants(arrays, {**pointers, **fields}, {})
-
-
-def weights(call: KernelCall) -> npt.NDArray[np.generic]:
-    """The weights of a call, which must be symmetric."""
-    data = data_of(call.weights)
-    if any(quantization_of(call.weights).zero_points):
-        raise UnsupportedGraphError(
-            f"{call.op.kind} {call.op.name!r}: weights with a zero point other than 0; TFLite's int8 specification "
-            "wants symmetric weights"
-        )
-    return data
-
-
-def by_output(call: KernelCall) -> npt.NDArray[np.generic]:
-    """The weights with the output channel first; those of a depthwise convolution have it last."""
-    data = weights(call)
-    return np.moveaxis(data, 3, 0) if call.op.kind is OpKind.DEPTHWISE_CONV_2D else data
-
-
-def bias(call: KernelCall, outputs: int) -> Int32Array:
-    """The bias of each output; zeros where there is none."""
-    inputs = call.op.inputs
-    if len(inputs) < 3 or inputs[2] < 0:
-        return np.zeros(outputs, np.int32)
-    data: Int32Array = data_of(call.graph.tensors[inputs[2]]).reshape(-1).astype(np.int32)
-    return data
-
-
-def folded_bias(call: KernelCall, outputs: int) -> Int32Array:
-    """The bias minus the input's zero point times the sum of the weights.
-
-    Sound where every tap is multiplied, padding included: padding holds the zero point.
-    """
-    sums = by_output(call).reshape(outputs, -1).astype(np.int64).sum(axis=1)
-    exact = bias(call, outputs).astype(np.int64) - quantization_of(call.input).zero_point * sums
-    folded: Int32Array = exact.astype(np.int32)
-    if np.any(folded != exact):
-        raise UnsupportedGraphError(f"{call.op.kind} {call.op.name!r}: a bias overflows int32")
-    return folded
-
-
-def multipliers(call: KernelCall, outputs: int) -> tuple[Int32Array, Int32Array]:
-    """Multiplier and shift of each output."""
-    rule = fully_connected_multipliers if call.op.kind is OpKind.FULLY_CONNECTED else convolution_multipliers
-    x, w, output = map(quantization_of, (call.input, call.weights, call.output))
-    multiplier, shift = rule(x, w, output, outputs)
-    return multiplier, shift
 
 
 def window_fields(call: KernelCall) -> dict[str, int]:

@@ -12,7 +12,7 @@ from tinynas.graph import Graph
 from tinynas.latency._probe_networks import probe_networks
 from tinynas.latency._random_constants import with_random_constants
 from tinynas.latency._random_networks import NetworkLimits, random_network
-from tinynas.lowering import DSP_LOWERING, Lowering, Schedule, exchangeable, layers, with_variants
+from tinynas.lowering import DSP_LOWERING, Lowering, Schedule, exchangeable, layers, suits, with_variants
 
 CANDIDATES_PER_NETWORK = 12
 """Random networks looked at for each one measured."""
@@ -23,6 +23,9 @@ PROBES_PER_THEME = 12
 OBSERVATIONS_PER_COEFFICIENT = 2
 """Measured layers for each coefficient that can be told apart: as many again as it takes to solve for them, so that
 residuals say how well they fit."""
+
+_OTHER_CONSTANTS = 1_000_000_007
+"""Between the seeds of constants for the same network: one layer in a hundred draws some that do not suit it."""
 
 _RIDGE = 1e-3
 """Stands for what is not measured yet; it makes the first determinants finite."""
@@ -95,8 +98,13 @@ class _Candidate:
     seed: int
 
     def with_constants(self) -> Schedule:
-        """The same with constants: no decision of lowering looks at them."""
-        return replace(self.schedule, graph=with_random_constants(self.schedule.graph, self.seed))
+        """The same with constants that its kernels can execute; no other decision of lowering looks at them."""
+        seed = self.seed
+        while True:
+            filled = replace(self.schedule, graph=with_random_constants(self.schedule.graph, seed))
+            if suits(filled):
+                return filled
+            seed += _OTHER_CONSTANTS
 
 
 def _random_candidates(

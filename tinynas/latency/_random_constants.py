@@ -23,6 +23,11 @@ deviation of 74 each, their products 74^2, and 74^2 / 135 is about 40 steps of t
 vanishes, which matters because requantization takes different paths for both."""
 
 
+_WIDE = 256
+"""Weights of an output from which on they are drawn the smaller, the more there are: sums keep to the size that trained
+layers have, 2^21 at most, for which requantization has its short ways."""
+
+
 def with_random_constants(graph: Graph, seed: int) -> Graph:
     """Fill an int8 skeleton with seeded weights, biases and quantization parameters that keep activations in range."""
     rng = np.random.default_rng(seed)
@@ -67,9 +72,10 @@ def _fill_weights(graph: Graph, op: Op, tensors: list[Tensor], input_scale: floa
     channels = weights.shape[axis]
     per_channel = op.kind is not OpKind.FULLY_CONNECTED  # TFLite: fully connected weights have one scale
     fan_in = weights.elements // channels
-    mean = _SCALE / (input_scale * math.sqrt(fan_in) * _GAIN)
+    largest = max(1, min(127, 127 * _WIDE // fan_in))
+    mean = _SCALE / (input_scale * math.sqrt(fan_in) * _GAIN * largest / 127)
     scales = (mean * rng.uniform(0.5, 1.5, channels if per_channel else 1)).astype(np.float32).astype(float)
-    data = rng.integers(-127, 128, weights.shape).astype(np.int8)
+    data = rng.integers(-largest, largest + 1, weights.shape).astype(np.int8)
     tensors[op.inputs[1]] = dataclasses.replace(
         weights, quantization=Quantization(tuple(scales), (0,) * len(scales), axis if per_channel else 0), data=data
     )

@@ -1,28 +1,37 @@
 """Lowering: from a graph to the schedule of kernel calls that our engine executes."""
 
 from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
-from tinynas.lowering._catalogue import CATALOGUE, UnsupportedGraphError, select_variant
+from tinynas.lowering._catalogue import CATALOGUE, select_variant
 from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, row_words
 from tinynas.lowering._dot_variants import column_order, column_pairs, dense_shape
-from tinynas.lowering._exchange import VariantError, exchangeable, layers, with_variants
+from tinynas.lowering._errors import MissingConstantsError, UnsupportedGraphError
+from tinynas.lowering._exchange import VariantError, exchangeable, layers, suits, with_variants
+from tinynas.lowering._fully_connected_variant import INPUTS_IN_WORDS
+from tinynas.lowering._layer_lines import fully_connected_lines, paired_lines
+from tinynas.lowering._lines import Lines
 from tinynas.lowering._lower import lower
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering
 from tinynas.lowering._packed_variants import PACKED_BLOCK, PACKED_UNROLLED
+from tinynas.lowering._paired_variants import PAIRED_CHANNELS, PAIRED_UNROLLED
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._planes import Plane, half_plane_of, half_row_words, plane_of, plane_of_quads
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
 from tinynas.lowering._unweighted_variants import reduced_view
 from tinynas.lowering._variants import KERNEL_FLAGS, MODEL_FLAGS, POINTER, InstructionSet, KernelCall, KernelVariant
+from tinynas.lowering._weights import bias, by_output, data_of, folded_bias, multipliers, quantization_of, weights
 
 __all__ = [
     "CATALOGUE",
     "DSP_LOWERING",
+    "INPUTS_IN_WORDS",
     "KERNEL_FLAGS",
     "MODEL_FLAGS",
     "OVERLAPPED",
     "PACKED_BLOCK",
     "PACKED_UNROLLED",
     "PAIRED",
+    "PAIRED_CHANNELS",
+    "PAIRED_UNROLLED",
     "POINTER",
     "WEIGHTED",
     "Band",
@@ -30,7 +39,9 @@ __all__ = [
     "InstructionSet",
     "KernelCall",
     "KernelVariant",
+    "Lines",
     "Lowering",
+    "MissingConstantsError",
     "PatchError",
     "PatchPlan",
     "Plane",
@@ -39,19 +50,29 @@ __all__ = [
     "UnsupportedGraphError",
     "VariantError",
     "address_bytes",
+    "bias",
+    "by_output",
     "column_order",
     "column_pairs",
+    "data_of",
     "dense_shape",
     "exchangeable",
+    "folded_bias",
+    "fully_connected_lines",
     "half_plane_of",
     "half_row_words",
     "layers",
     "lower",
+    "multipliers",
     "operand_positions",
+    "paired_lines",
     "plane_of",
     "plane_of_quads",
+    "quantization_of",
     "reduced_view",
     "row_words",
     "select_variant",
+    "suits",
+    "weights",
     "with_variants",
 ]

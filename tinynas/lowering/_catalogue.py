@@ -5,31 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from tinynas.errors import UsageError
 from tinynas.graph import OpKind
 from tinynas.lowering import _depthwise_variants as depthwise
 from tinynas.lowering import _dot_variants as dot
 from tinynas.lowering import _packed_variants as packed
+from tinynas.lowering import _paired_variants as paired
 from tinynas.lowering import _unweighted_variants as unweighted
 from tinynas.lowering._convolution_variant import CONV_2D
-from tinynas.lowering._fully_connected_variant import FULLY_CONNECTED, FULLY_CONNECTED_IN_FOURS
+from tinynas.lowering._errors import UnsupportedGraphError
+from tinynas.lowering._fully_connected_variant import (
+    FULLY_CONNECTED,
+    FULLY_CONNECTED_IN_FOURS,
+    FULLY_CONNECTED_IN_WORDS,
+)
 from tinynas.lowering._half_plane_variants import HALF_PLANES, HALF_PLANES_3X3
 from tinynas.lowering._quads_variant import QUADS
 from tinynas.lowering._variants import KernelCall, KernelVariant
-
-
-class UnsupportedGraphError(UsageError):
-    """The graph is valid, but our engine has no kernel for one of its operators. Names the operator."""
-
 
 CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType(
     {
         variant.name: variant
         for variant in (
             FULLY_CONNECTED_IN_FOURS,
+            FULLY_CONNECTED_IN_WORDS,
             FULLY_CONNECTED,
             packed.CONV_1X1_PACKED,
             packed.CONV_2D_PACKED,
+            paired.CONV_1X1_PAIRED,
+            paired.CONV_2D_PAIRED,
             dot.CONV_1X1,
             dot.CONV_2D_IM2COL,
             *dot.EXPANDED,

@@ -106,7 +106,19 @@ def _takes_over(schedule: Schedule, step: Step, variant: KernelVariant) -> bool:
     if step.shrinks and not variant.shrinks(call):
         return False
     whole = replace(call, input_rows=None, output_rows=None)
-    return variant.executes(call) and (step.band is None or variant.executes(whole))
+    return variant.executes(call) and (step.band is None or variant.executes(whole)) and _suits(variant, whole)
+
+
+def suits(schedule: Schedule) -> bool:
+    """Whether all kernels can execute their steps with the weights and scales that the graph has.
+
+    A schedule that `lower` and `with_variants` made of a skeleton, and that got its constants later, may not.
+    """
+    return all(_suits(CATALOGUE[step.variant], schedule.call(step)) for step in schedule.steps)
+
+
+def _suits(variant: KernelVariant, call: KernelCall) -> bool:
+    return call.op.kind not in WEIGHTED or call.weights.data is None or variant.suits(call)
 
 
 def _exchanged(schedule: Schedule, step: Step, variant: KernelVariant) -> Step:

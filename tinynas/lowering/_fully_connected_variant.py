@@ -1,4 +1,4 @@
-"""Fully connected layers: inputs in fours on cores with DSP instructions, any inputs on all cores."""
+"""Fully connected layers: inputs in fours on cores with DSP instructions, in words on Armv6-M, any inputs on all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from tinynas.lowering._variants import (
     words,
 )
 
-_OUTPUTS = 4  # at a time: fully_connected.c, fully_connected_in_fours.c
+INPUTS_IN_WORDS = 8
+"""Inputs in a round of the innermost loop: INPUTS in `firmware/kernels/fully_connected_in_words.c`."""
+
+_OUTPUTS = 4  # at a time, in all of these kernels
+_MOST_IN_WORDS = 1024  # inputs, whose words are scratch
+_LINE_WORDS = 5
 
 
 def _dense_rows(call: KernelCall) -> int:
@@ -70,6 +75,38 @@ def _in_fours_features(call: KernelCall) -> dict[str, float]:
     }
 
 
+def _columns_in_words(call: KernelCall) -> int:
+    """Inputs, those that fill the last round included."""
+    return -(-int(call.weights.shape[-1]) // INPUTS_IN_WORDS) * INPUTS_IN_WORDS
+
+
+def _in_words_constants(call: KernelCall) -> int:
+    fours = -(-call.weights.shape[0] // _OUTPUTS)
+    of_four = _OUTPUTS * (1 + _LINE_WORDS) + _columns_in_words(call)
+    return WORD * fours * of_four + STRUCTURE_BYTES["tn_conv_1x1_params"]
+
+
+def _in_words_features(call: KernelCall) -> dict[str, float]:
+    rows, inputs, outputs = _dense_rows(call), call.weights.shape[-1], call.weights.shape[0]
+    fours = rows * -(-outputs // _OUTPUTS)
+    return {
+        "calls": 1,
+        "rows": rows,
+        "whole_rows": rows * (outputs >= _OUTPUTS),
+        "fours": fours,
+        "rounds": fours * _columns_in_words(call) // INPUTS_IN_WORDS,
+        "inputs": rows * inputs,
+        "filled": inputs % INPUTS_IN_WORDS > 0,
+        "zeros": _columns_in_words(call) - inputs,
+        "long_runs": rows * (inputs > 1),
+        "run_rounds": rows * pairs(inputs // 2),
+        "run_pairs": rows * (inputs // 2),
+        "odd_runs": rows * (inputs % 2),
+        "rest_rows": rows * (outputs % _OUTPUTS > 0),
+        "rest_outputs": rows * (outputs % _OUTPUTS),
+    }
+
+
 FULLY_CONNECTED_IN_FOURS = KernelVariant(
     name="fully_connected_in_fours",
     kinds=(OpKind.FULLY_CONNECTED,),
@@ -89,6 +126,35 @@ FULLY_CONNECTED_IN_FOURS = KernelVariant(
         "quads_of_twos": "four inputs of each pair",
     },
     instruction_sets=frozenset({InstructionSet.DSP}),
+)
+
+FULLY_CONNECTED_IN_WORDS = KernelVariant(
+    name="fully_connected_in_words",
+    kinds=(OpKind.FULLY_CONNECTED,),
+    source="fully_connected_in_words.c",
+    helpers=("clamp_outputs.c", "widen.c"),
+    symbol="tn_fully_connected_in_words",
+    parameters="tn_conv_1x1_params",
+    applies=lambda call: call.weights.shape[-1] <= _MOST_IN_WORDS,
+    constant_bytes=_in_words_constants,
+    features=_in_words_features,
+    loops={
+        "rows": "input rows",
+        "whole_rows": "the same where there are four outputs or more",
+        "fours": "groups of four outputs, over all rows",
+        "rounds": "eight inputs of each group: 32 MACs each",
+        "inputs": "inputs that become words, over all rows",
+        "filled": "1 where rows are no multiple of eight inputs",
+        "zeros": "words that fill them up to one",
+        "long_runs": "rows of two inputs or more",
+        "run_rounds": "rounds of four inputs or two in them",
+        "run_pairs": "pairs of inputs in them",
+        "odd_runs": "rows of an odd number of inputs",
+        "rest_rows": "rows with outputs that four leave over, which are computed as four",
+        "rest_outputs": "those outputs, over all rows",
+    },
+    instruction_sets=frozenset({InstructionSet.ARMV6M}),
+    scratch_bytes=lambda call: WORD * _columns_in_words(call),
 )
 
 FULLY_CONNECTED = KernelVariant(

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes
-from tinynas.lowering._catalogue import UnsupportedGraphError, select_variant
+from tinynas.lowering._catalogue import select_variant
+from tinynas.lowering._errors import UnsupportedGraphError
 from tinynas.lowering._exchange import constant_bytes_of
 from tinynas.lowering._geometry import WINDOWED, padding_of, window_of
 from tinynas.lowering._patches import PatchPlan, split_into_patches, step_macs

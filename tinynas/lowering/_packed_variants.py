@@ -37,7 +37,8 @@ _Indices = npt.NDArray[np.int64]
 
 
 def _applies(call: KernelCall) -> bool:
-    return is_dense(call, _scratch_bytes(call))
+    # As on other cores, whose kernels need no rows of bytes beside the columns.
+    return is_dense(call, columns_bytes(call))
 
 
 def _is_pointwise(call: KernelCall) -> bool:

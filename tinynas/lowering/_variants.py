@@ -149,6 +149,7 @@ class KernelVariant:
         applies: Whether the kernel can execute a call on the instruction sets it is for. The first variant in the
             catalogue's order that applies is the one that is used: a local rule, so that blocks can be lowered on
             their own.
+        suits: Whether the kernel can execute a call with its weights and scales, too; asked where the graph has them.
         constant_bytes: Flash taken by weights, biases, requantization tables and the parameter structure of a call,
             to the byte; needs shapes only.
         features: Trip counts of the kernel's loops for a call. The instructions of a call are a linear function of
@@ -178,6 +179,7 @@ class KernelVariant:
     helpers: tuple[str, ...] = ()
     in_place: bool = False
     shrinks: Callable[[KernelCall], bool] = lambda call: False
+    suits: Callable[[KernelCall], bool] = lambda call: True
     scratch_bytes: Callable[[KernelCall], int] = lambda call: 0
 
     def executes(self, call: KernelCall) -> bool:

@@ -46,7 +46,7 @@ void tn_fully_connected(const tn_fully_connected_params *params, const int8_t *i
 void tn_fully_connected_in_fours(const tn_fully_connected_params *params, const int8_t *input, int8_t *output);
 
 /* What the dense convolutions share; `dot_tiles.h` has the layout of `constants`, and `packed_tiles.h` that for
- * Armv6-M. Each has a second kernel of the same parameters, for weights that are expanded to 16 bits. */
+ * Armv6-M. Each has a second kernel of the same parameters, whose weights take 16 bits. */
 typedef struct {
     const uint32_t *constants; /* weights, biases and requantization, packed for the kernel */
     int32_t pairs;             /* pairs of elements in a column */
@@ -54,8 +54,8 @@ typedef struct {
     int16_t output_zero_point;
     int8_t activation_min;
     int8_t activation_max;
-    uint8_t general; /* 1: a channel is outside the limits of the short requantization (dsp.h) or of packed_tiles.h */
-    uint8_t skipped; /* what the pairs lack to a multiple of seven; for Armv6-M */
+    uint8_t general; /* 1: something is outside the limits of dsp.h or packed_tiles.h; see line.h, too */
+    uint8_t skipped; /* what the pairs lack to whole rounds of the loop; for Armv6-M */
 } tn_dot_params;
 
 /* 1x1 convolution with stride 1 and no padding, two output channels at least. `scratch` holds four columns: 16 bytes
@@ -70,7 +70,16 @@ typedef struct {
 void tn_conv_1x1(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 /* For Armv6-M. */
 void tn_conv_1x1_packed(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+/* For Armv6-M; `scratch` holds one column (paired_tiles.h): 8 bytes for each pair of elements. */
+void tn_conv_1x1_paired(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 void tn_conv_1x1_expanded(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+
+/* A fully connected layer in the form for Armv6-M: `pixels` are its rows. `constants` holds for each four outputs, zeros
+ * where some are missing: their biases, with the input's zero point folded in; for each input, and zeros up to a
+ * multiple of eight of them, a word with their weights in bytes, 128 added to each; and their lines (line.h), or
+ * multiplier, shift, 0, 0, 0 where the layer is general. `scratch` holds a word for each input, up to that multiple. */
+void tn_fully_connected_in_words(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output,
+                                 int8_t *scratch);
 
 /* Convolution with any window, stride and padding, without groups and dilation, two output channels at least. Each row
  * of the window takes whole pairs of elements. `scratch` holds four columns, and behind them one row of the window as
@@ -94,6 +103,8 @@ typedef struct {
 void tn_conv_2d_im2col(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 /* For Armv6-M. `scratch` holds four columns, and behind them two rows of the window as bytes where there is padding. */
 void tn_conv_2d_packed(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+/* For Armv6-M. The window as a whole takes whole pairs of elements; `scratch` holds one column. */
+void tn_conv_2d_paired(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 void tn_conv_2d_im2col_expanded(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output,
                                 int8_t *scratch);
 

@@ -1,0 +1,202 @@
+"""The dense convolutions on Armv6-M that spend flash for speed: the weights of two output channels share a word."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynas.graph import OpKind
+from tinynas.lowering._dot_variants import dense_shape, is_dense
+from tinynas.lowering._geometry import window_of
+from tinynas.lowering._layer_lines import has_drop, paired_lines
+from tinynas.lowering._variants import (
+    NO_PADDING,
+    STRUCTURE_BYTES,
+    WORD,
+    InstructionSet,
+    KernelCall,
+    KernelVariant,
+    pairs,
+)
+
+PAIRED_CHANNELS = 4
+"""Output channels at a time: TN_PAIRED_CHANNELS in `firmware/include/tinynas/paired_tiles.h`."""
+
+PAIRED_UNROLLED = 8
+"""Pairs of elements in a round of the innermost loop: `firmware/kernels/paired_tiles.c`."""
+
+_CHANNEL_WORDS = 6  # what a sum begins with, and the five words of a line (`firmware/include/tinynas/line.h`)
+
+
+def _elements(call: KernelCall) -> int:
+    """Elements of a window."""
+    _, kernel_height, kernel_width, inputs = dense_shape(call)
+    return kernel_height * kernel_width * inputs
+
+
+def _applies(call: KernelCall) -> bool:
+    return is_dense(call, _scratch_bytes(call))
+
+
+def _is_pointwise(call: KernelCall) -> bool:
+    filter_size, stride, _ = window_of(call.graph, call.op)
+    return filter_size == (1, 1) and stride == (1, 1) and call.padding == NO_PADDING and _applies(call)
+
+
+def _scratch_bytes(call: KernelCall) -> int:
+    """One column."""
+    return 2 * WORD * pairs(_elements(call))
+
+
+def _constant_bytes(call: KernelCall, parameters: str) -> int:
+    fours = -(-dense_shape(call)[0] // PAIRED_CHANNELS)
+    return WORD * fours * PAIRED_CHANNELS * (pairs(_elements(call)) + _CHANNEL_WORDS) + STRUCTURE_BYTES[parameters]
+
+
+def _suits(call: KernelCall) -> bool:
+    """Whether all channels have lines."""
+    return paired_lines(call) is not None
+
+
+_TILE_LOOPS = {
+    "pixels": "output pixels",
+    "whole_pixels": "the same where there are four output channels or more",
+    "fours": "four output channels of a pixel, over all pixels",
+    "dropped": "the same where the layer has no ReLU",
+    "dropped_runs": "where it has none, pixels with fours of output channels, and pixels with others",
+    "rounds": "rounds of the innermost loop, eight pairs of elements each",
+    "pairs": "pairs of elements over all of these: eight MACs each",
+    "rest_pixels": "pixels with output channels that four leave over, which are computed as four",
+    "rest_channels": "those channels, over all pixels",
+}
+_RUN_LOOPS = {
+    "runs": "runs of elements that become words of a column",
+    "long_runs": "those of two elements or more",
+    "run_rounds": "rounds of four elements or two in them",
+    "run_pairs": "pairs of elements in them",
+    "odd_runs": "those with an odd number of elements",
+}
+
+
+def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
+    outputs, in_column = dense_shape(call)[0], pairs(_elements(call))
+    fours = pixels * -(-outputs // PAIRED_CHANNELS)
+    rest = outputs % PAIRED_CHANNELS
+    return {
+        "calls": 1,
+        "pixels": pixels,
+        "whole_pixels": pixels * (outputs >= PAIRED_CHANNELS),
+        "fours": fours,
+        "dropped": fours * has_drop(call),
+        "dropped_runs": pixels * ((outputs >= PAIRED_CHANNELS) + (rest > 0)) * has_drop(call),
+        "rounds": fours * -(-in_column // PAIRED_UNROLLED),
+        "pairs": fours * in_column,
+        "rest_pixels": pixels * (rest > 0),
+        "rest_channels": pixels * rest,
+    }
+
+
+def _run_features(counts: npt.NDArray[np.int64]) -> dict[str, float]:
+    """Of runs of so many elements each."""
+    return {
+        "runs": counts.size,
+        "long_runs": int((counts > 1).sum()),
+        "run_rounds": int(((counts // 2 + 1) // 2).sum()),
+        "run_pairs": int((counts // 2).sum()),
+        "odd_runs": int((counts % 2).sum()),
+    }
+
+
+def _conv_1x1_features(call: KernelCall) -> dict[str, float]:
+    inputs = call.weights.shape[3]
+    pixels = call.input.elements // inputs
+    return _tile_features(call, pixels) | _run_features(np.full(pixels, inputs))
+
+
+_WINDOW_LOOPS = {
+    "rows": "rows of the output",
+    "windows_beside": "windows that are not inside the input",
+    "windows_together": "windows that are, of rows of two elements or more",
+    "rows_together": "their rows",
+    "rounds_together": "rounds of four elements or two in these",
+    "pairs_together": "pairs of elements in these",
+    "odd_together": "rows of an odd number of elements among them",
+    "rows_beside": "rows of other windows, where there is input",
+    "rows_outside": "rows of windows above or below the input",
+    "pads": "runs of padding, empty ones not counted",
+    "padded": "elements in them",
+    "borders": "windows that reach over the left border",
+    "far_borders": "windows that reach over the right border",
+}
+
+
+def _conv_2d_features(call: KernelCall) -> dict[str, float]:
+    _, kernel_height, kernel_width, inputs = dense_shape(call)
+    _, (stride_height, stride_width), _ = window_of(call.graph, call.op)
+    _, input_height, input_width, _ = call.input.shape
+    _, height, width, _ = call.output.shape
+    count = kernel_width * inputs
+    left = (np.arange(width) * stride_width - call.padding[2]) * inputs
+    top = np.arange(height)[:, np.newaxis] * stride_height - call.padding[0]
+    before = np.clip(-left, 0, count)
+    after = np.minimum(np.clip(left + count - input_width * inputs, 0, None), count - before)
+    rows = np.clip(np.minimum(top + kernel_height, input_height) - np.maximum(top, 0), 0, None)
+    inside = (rows == kernel_height) & (before + after == 0)
+    beside = ~inside
+    within = rows * beside  # rows of the input in windows that are not inside it
+    outside = (kernel_height - rows) * beside
+    runs = np.repeat(np.broadcast_to(count - before - after, within.shape).ravel(), within.ravel())
+    rows_inside = int(inside.sum()) * kernel_height
+    together = rows_inside * (count > 1)  # rows that are widened together
+    runs = np.concatenate((runs, np.full(rows_inside - together, count)))
+    features = {
+        "rows": height,
+        "windows_beside": int(beside.sum()),
+        "windows_together": int(inside.sum()) * (count > 1),
+        "rows_together": together,
+        "rounds_together": together * pairs(count // 2),
+        "pairs_together": together * (count // 2),
+        "odd_together": together * (count % 2),
+        "rows_beside": int(within.sum()),
+        "rows_outside": int(outside.sum()),
+        "pads": int((within * ((before > 0) * 1 + (after > 0))).sum() + outside.sum()),
+        "padded": int((within * (before + after)).sum() + outside.sum() * count),
+        "borders": int((beside & (before > 0)).sum()),
+        "far_borders": int((beside & (after > 0)).sum()),
+    }
+    return _tile_features(call, height * width) | _run_features(runs) | features
+
+
+CONV_1X1_PAIRED = KernelVariant(
+    name="conv_1x1_paired",
+    kinds=(OpKind.CONV_2D,),
+    source="conv_1x1_paired.c",
+    helpers=("clamp_outputs.c", "paired_tiles.c", "widen.c"),
+    symbol="tn_conv_1x1_paired",
+    parameters="tn_conv_1x1_params",
+    instruction_sets=frozenset({InstructionSet.ARMV6M}),
+    for_speed=True,
+    applies=_is_pointwise,
+    suits=_suits,
+    constant_bytes=lambda call: _constant_bytes(call, "tn_conv_1x1_params"),
+    features=_conv_1x1_features,
+    loops={**_TILE_LOOPS, **_RUN_LOOPS},
+    scratch_bytes=_scratch_bytes,
+)
+
+CONV_2D_PAIRED = KernelVariant(
+    name="conv_2d_paired",
+    kinds=(OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D),
+    source="conv_2d_paired.c",
+    helpers=("clamp_outputs.c", "paired_tiles.c", "widen.c"),
+    symbol="tn_conv_2d_paired",
+    parameters="tn_conv_2d_im2col_params",
+    instruction_sets=frozenset({InstructionSet.ARMV6M}),
+    for_speed=True,
+    applies=_applies,
+    suits=_suits,
+    constant_bytes=lambda call: _constant_bytes(call, "tn_conv_2d_im2col_params"),
+    features=_conv_2d_features,
+    loops={**_TILE_LOOPS, **_RUN_LOOPS, **_WINDOW_LOOPS},
+    scratch_bytes=_scratch_bytes,
+)
