@@ -75,13 +75,13 @@ static TN_KERNEL void widen_beside(const tn_conv_2d_im2col_params *params, const
     const int32_t zero_point = params->input_zero_point;
     const tn_row_padding padding = tn_row_padding_of(left, count, input_row);
     const int32_t inside = count - padding.before - padding.after;
-    const int8_t *from = input + (top * input_row + left + padding.before);
+    int32_t from = top * input_row + left + padding.before; /* an index, which may lie outside the input */
     for (int32_t y = top; y < top + params->kernel_height; y++) {
         if ((uint32_t)y >= params->input_height) {
             column = pad(column, zero_point, count);
         } else {
             column = pad(column, zero_point, padding.before);
-            column = tn_widen(column, from, inside);
+            column = tn_widen(column, input + from, inside);
             column = pad(column, zero_point, padding.after);
         }
         from += input_row;
@@ -106,10 +106,10 @@ TN_KERNEL void tn_conv_2d_paired(const tn_conv_2d_im2col_params *params, const i
     tn_paired_tiles_begin(&tiles, &params->dot, column);
     for (int32_t y = params->output_height; y > 0; y--) {
         const int32_t room = top | (params->input_height - top - kernel_height); /* negative where rows are outside */
-        const int8_t *const row = input + top * input_row;
+        const int32_t row = top * input_row;
         for (int32_t left = first; left <= last; left += step) {
             if ((room | left | (input_row - left - count)) >= 0) {
-                widen_rows(column, row + left, count, kernel_height, input_row);
+                widen_rows(column, input + (row + left), count, kernel_height, input_row);
             } else {
                 widen_beside(params, input, column, left, top);
             }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+
 #include "tinynas/armv6m.h"
 #include "tinynas/clamp_outputs.h"
 #include "tinynas/fixed_point.h"
@@ -22,6 +24,10 @@ typedef struct {
 } input_row;
 
 #if TN_THUMB1
+
+TN_OFFSET(input_row, constants, 12);
+TN_OFFSET(input_row, last, 20);
+TN_OFFSET(input_row, sums, 28);
 
 /* An input in `x`, and its weights of four outputs, which LDRB extends with zeros: four MACs in twelve instructions. */
 #define WEIGHT(x, at, sum) "ldrb r2,[r3,#" at "]\nmuls r2," x "\nadd " sum ",r2\n"
@@ -97,21 +103,21 @@ static TN_KERNEL void fast_outputs(input_row *row)
     do {
         const uint32_t *const starts = row->constants;
         const uint8_t *w = (const uint8_t *)(starts + OUTPUTS);
-        int32_t sum0 = (int32_t)starts[0] + row->correction;
-        int32_t sum1 = (int32_t)starts[1] + row->correction;
-        int32_t sum2 = (int32_t)starts[2] + row->correction;
-        int32_t sum3 = (int32_t)starts[3] + row->correction;
+        uint32_t sum0 = starts[0] + (uint32_t)row->correction;
+        uint32_t sum1 = starts[1] + (uint32_t)row->correction;
+        uint32_t sum2 = starts[2] + (uint32_t)row->correction;
+        uint32_t sum3 = starts[3] + (uint32_t)row->correction;
         for (const uint32_t *x = row->column; x != row->end; x++) {
-            sum0 += (int32_t)*x * w[0];
-            sum1 += (int32_t)*x * w[1];
-            sum2 += (int32_t)*x * w[2];
-            sum3 += (int32_t)*x * w[3];
+            sum0 += *x * w[0];
+            sum1 += *x * w[1];
+            sum2 += *x * w[2];
+            sum3 += *x * w[3];
             w += OUTPUTS;
         }
-        row->sums[0] = sum0;
-        row->sums[1] = sum1;
-        row->sums[2] = sum2;
-        row->sums[3] = sum3;
+        row->sums[0] = (int32_t)sum0;
+        row->sums[1] = (int32_t)sum1;
+        row->sums[2] = (int32_t)sum2;
+        row->sums[3] = (int32_t)sum3;
         row->constants = (const uint32_t *)(const void *)w;
         for (int32_t i = 0; i < OUTPUTS; i++) {
             if (row->general == 0) {

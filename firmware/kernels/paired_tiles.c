@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tinynas/paired_tiles.h"
 
+#include <stddef.h>
+
 #include "tinynas/armv6m.h"
 #include "tinynas/dsp.h"
 #include "tinynas/line.h"
@@ -8,6 +10,10 @@
 enum { HEAD_WORDS = 4, PAIR_WORDS = 4 };
 
 #if TN_THUMB1
+
+TN_OFFSET(tn_paired_tiles, column, 8);
+TN_OFFSET(tn_paired_tiles, constants, 12);
+TN_OFFSET(tn_paired_tiles, skipped, 24);
 
 enum { PAIR_BYTES = 30 }; /* code of PAIR */
 

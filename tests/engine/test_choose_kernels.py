@@ -11,8 +11,23 @@ import pytest
 
 from tinynas.engine import ChosenKernels, choose_kernels
 from tinynas.graph import DType, Graph, GraphBuilder
-from tinynas.latency import LatencyModel, VariantModel, latency_model_path, load_latency_model
-from tinynas.lowering import CATALOGUE, PatchPlan, Schedule, exchangeable, layers, lower, with_variants
+from tinynas.latency import (
+    LatencyModel,
+    VariantModel,
+    latency_model_path,
+    load_latency_model,
+    with_random_constants,
+)
+from tinynas.lowering import (
+    CATALOGUE,
+    InstructionSet,
+    PatchPlan,
+    Schedule,
+    exchangeable,
+    layers,
+    lower,
+    with_variants,
+)
 from tinynas.memory import NativeMemoryModel, kernel_memory_path, load_kernel_memory, plan_arena, runtime_memory_path
 from tinynas.memory._model_files import load_runtime_memory
 from tinynas.targets import Reserve, load_board
@@ -88,6 +103,27 @@ def reserve_leaving(memory: NativeMemoryModel, schedule: Schedule, left: int) ->
     """What to reserve for `left` bytes beyond those that the schedule takes."""
     taken = memory.flash(schedule).total_bytes + memory.flash_margin_bytes
     return Reserve(flash_bytes=FLASH - taken - left)
+
+
+@pytest.mark.parametrize("suited", [True, False])
+def test_a_kernel_that_does_not_suit_a_layer_is_named_and_not_chosen(suited: bool) -> None:
+    """Two weights of -128 side by side do not fit the halves of a word."""
+    b = GraphBuilder("network", DType.INT8)
+    graph = with_random_constants(b.build([b.conv_2d(b.input((1, 9, 9, 12)), 8, 1, name="layer")]), seed=1)
+    weights = graph.ops[0].inputs[1]
+    smallest = replace(graph.tensors[weights], data=np.full(graph.tensors[weights].shape, -128, np.int8))
+    if not suited:
+        graph = replace(graph, tensors=(*graph.tensors[:weights], smallest, *graph.tensors[weights + 1 :]))
+    schedule = lower(graph, instruction_set=InstructionSet.ARMV6M)
+    board = load_board("virt-m0plus")
+    chosen = choose_kernels(schedule, NativeMemoryModel.for_board(board, "zig"), model({"conv_1x1_paired": 400.0}))
+    reason, note = reasons_of(chosen)["layer"], notes_of(chosen, "layer")["conv_1x1_paired"]
+    if suited:
+        assert reason.startswith("conv_1x1_paired: 600 instructions fewer than conv_1x1_packed")
+        assert note == "chosen"
+    else:
+        assert reason.startswith("conv_1x1_packed: the fastest")
+        assert note == "it cannot requantize with the weights and scales of this layer"
 
 
 def test_a_faster_kernel_is_taken_and_what_it_costs_is_said(memory: NativeMemoryModel) -> None:

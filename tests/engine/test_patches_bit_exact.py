@@ -10,8 +10,9 @@ from host_models import HostModel, build_models, generate_guarded
 from network_cases import filled
 
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, Padding, execute
-from tinynas.lowering import PatchError, PatchPlan, lower
+from tinynas.lowering import InstructionSet, PatchError, PatchPlan, lower
 from tinynas.testing import random_input
+from tinynas.testing.layers import for_speed
 
 _LAYERS = 6
 
@@ -91,6 +92,18 @@ def test_random_stages(tmp_path: Path) -> None:
         _check(model, seed)
     assert {step.variant for model in models for step in model.schedule.steps if step.band} >= {
         *("conv_1x1", "conv_2d", "depthwise_conv_2d", "average_pool_2d", "max_pool_2d", "add", "requantize"),
+    }
+
+
+def test_random_stages_on_armv6m(tmp_path: Path) -> None:
+    """Kernels that spend flash for speed, where they suit, work on bands of rows as well."""
+    cases = [(graph, plan) for seed in range(20) for graph in [_network(seed)] for plan in _plans(graph, seed)]
+    cores = [InstructionSet.ARMV6M] * len(cases)
+    models = build_models([g for g, _ in cases], tmp_path, [p for _, p in cases], cores, choose=for_speed)
+    for seed, model in enumerate(models):
+        _check(model, seed)
+    assert {step.variant for model in models for step in model.schedule.steps if step.band} >= {
+        *("conv_1x1_paired", "conv_2d_paired", "conv_2d", "add"),
     }
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tinynas.engine import generate
-from tinynas.graph import DType, Graph, GraphBuilder
+from tinynas.graph import DType, Graph, GraphBuilder, Quantization
 from tinynas.latency import NetworkLimits, random_network, with_random_constants
 from tinynas.lowering import (
     CATALOGUE,
@@ -22,6 +23,7 @@ from tinynas.lowering import (
     layers,
     lower,
     suits,
+    with_constants,
     with_variants,
 )
 from tinynas.memory import plan_arena
@@ -69,6 +71,28 @@ def _with_scales(graph: Graph, scale: float) -> Graph:
     return replace(graph, tensors=tuple(tensors))
 
 
+def test_a_bias_that_cannot_be_folded_leaves_the_kernel_that_does_not_fold() -> None:
+    b = GraphBuilder("network", DType.INT8)
+    graph = with_random_constants(b.build([b.conv_2d(b.input((1, 6, 6, 24)), 16, 3, name="layer")]), seed=1)
+    weights, bias = (graph.ops[0].inputs[i] for i in (1, 2))
+    tensors = list(graph.tensors)
+    tensors[weights] = replace(tensors[weights], data=np.full(tensors[weights].shape, 100, np.int8))
+    tensors[bias] = replace(tensors[bias], data=np.full(tensors[bias].shape, (1 << 31) - 1, np.int32))
+    tensors[graph.inputs[0]] = replace(tensors[graph.inputs[0]], quantization=Quantization((0.02,), (-128,)))
+    schedule = lower(replace(graph, tensors=tuple(tensors)), instruction_set=InstructionSet.ARMV6M)
+    assert names(schedule, (0,)) == {"conv_2d"}
+    assert "conv_2d_paired" in {variant.name for variant in exchangeable(schedule, (0,), suited=False)}
+
+
+def test_a_graph_with_some_of_its_constants_is_taken_for_a_skeleton() -> None:
+    b = GraphBuilder("network", DType.INT8)
+    graph = with_random_constants(b.build([b.conv_2d(b.input((1, 6, 6, 12)), 8, 1, name="layer")]), seed=1)
+    bias = graph.ops[0].inputs[2]
+    tensors = [replace(t, data=None) if i == bias else t for i, t in enumerate(graph.tensors)]
+    schedule = lower(replace(graph, tensors=tuple(tensors)), instruction_set=InstructionSet.ARMV6M)
+    assert "conv_1x1_paired" in names(schedule, (0,))
+
+
 def test_a_kernel_that_does_not_suit_the_constants_is_none_for_the_layer() -> None:
     b = GraphBuilder("network", DType.INT8)
     skeleton = b.build([b.conv_2d(b.input((1, 6, 6, 12)), 8, 1, name="layer")])
@@ -112,6 +136,40 @@ def test_what_follows_from_a_kernel_is_computed_anew(seed: int) -> None:
             # And back: the local rule's schedule is the same again.
             back = dict.fromkeys(layer, schedule.steps[layer[0]].variant)
             assert with_variants(exchanged, back) == schedule
+
+
+def test_loop_counts_of_additions_follow_the_scales() -> None:
+    b = GraphBuilder("network", DType.INT8)
+    x = b.input((1, 5, 5, 3))
+    skeleton = b.build([b.add(b.conv_2d(x, 3, 3, name="conv"), x, name="add")])
+    schedule = lower(skeleton)
+    assert dict(schedule.steps[1].features) == {
+        "calls": 1,
+        "elements": 75,
+        "fours": 18,
+        "calls_without_plane": 0,
+        "elements_without_plane": 0,
+    }
+    # Between these scales sums have halves, which TFLite rounds now up, now down.
+    scales = {skeleton.inputs[0]: 0.026, skeleton.ops[0].outputs[0]: 0.02, skeleton.ops[1].outputs[0]: 6 / 255}
+    found = {}
+    for name, others in (("plane", {}), ("none", scales)):
+        graph = with_random_constants(skeleton, seed=1)
+        tensors = list(graph.tensors)
+        for index, scale in others.items():
+            tensors[index] = replace(tensors[index], quantization=Quantization((scale,), (0,)))
+        graph = replace(graph, tensors=tuple(tensors))
+        filled = with_constants(schedule, graph)
+        assert filled == lower(graph)
+        found[name] = dict(filled.steps[1].features)
+    assert found["plane"] == dict(schedule.steps[1].features)
+    assert found["none"] == {
+        "calls": 1,
+        "elements": 0,
+        "fours": 0,
+        "calls_without_plane": 1,
+        "elements_without_plane": 75,
+    }
 
 
 def test_layers_in_patches_change_as_a_whole() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynas.graph.fixed_point import multiply_by_quantized_multiplier, multiply_rounding_once, quantize_multiplier
-from tinynas.lowering._lines import DROP, PART_BITS, Lines, Sums, lines_of
+from tinynas.lowering._lines import DROP, PART_BITS, Lines, Sums, _fits, _steps, _takes_all_steps, lines_of
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -31,7 +33,8 @@ def _lines_of(sums: Sums) -> Lines:
 def _wanted(sums: Sums, totals: Int64Array) -> Int64Array:
     """TFLite's outputs of sums with their biases."""
     multiply = multiply_rounding_once if sums.rounded_once else multiply_by_quantized_multiplier
-    outputs: Int64Array = np.clip(multiply(totals, sums.multiplier[0], sums.shift[0]) + sums.zero_point, -128, 127)
+    scaled = multiply(totals, sums.multiplier[0], sums.shift[0]) + sums.zero_point
+    outputs: Int64Array = np.clip(scaled, sums.low - 128, sums.high - 128)
     return outputs
 
 
@@ -67,7 +70,7 @@ def _channel(lines: Lines, one: slice) -> Lines:
 
 def _assert_equal(sums: Sums, lines: Lines, seed: int) -> None:
     sum_alone = _probes(sums, seed)
-    computed = _computed(lines, sum_alone + int(lines.start[0]))
+    computed = np.clip(_computed(lines, sum_alone + int(lines.start[0])), sums.low - 128, sums.high - 128)
     np.testing.assert_array_equal(computed, _wanted(sums, sum_alone + int(sums.bias[0])))
 
 
@@ -170,3 +173,87 @@ def test_steps_at_positive_sums_need_no_drop() -> None:
 def test_a_left_shift_rounds_once_and_has_no_line_with_a_drop() -> None:
     sums = _sums(100, 3, 2.5, -10)
     assert not lines_of(sums, DROP).exact.any()
+
+
+@pytest.mark.parametrize("zero_point", [-127, -100, 0, 20])
+def test_steps_that_the_activation_clamps_do_not_matter(zero_point: int) -> None:
+    """A ReLU whose output shares its quantization with others: what is below the zero point is clamped afterwards."""
+    relu = replace(_sums(1 << 16, -3000, 0.0019, zero_point), low=zero_point + 128)
+    lines = lines_of(relu, drop=0)
+    assert lines.exact.all()
+    _assert_equal(relu, lines, seed=0)
+    assert not lines_of(replace(relu, low=0), drop=0).exact.any()
+
+
+def test_an_activation_of_one_value() -> None:
+    one = replace(_sums(1000, 0, 0.01, 0), low=90, high=90)
+    lines = lines_of(one, DROP)
+    assert lines.exact.all()
+    assert set(_computed(lines, np.arange(-1000, 1001) + lines.start).tolist()) == {90 - 128}
+
+
+@pytest.mark.parametrize("drop", [0, DROP])
+def test_a_left_shift_that_wraps_proves_nothing(drop: int) -> None:
+    """TFLite's function is not monotone there: both ends may be equal and the middle is not."""
+    values = (-4069, 14955, 8540, 1612309155, 30)
+    lowest, highest, bias, multiplier, shift = (np.array([v], np.int64) for v in values)
+    sums = Sums(lowest, highest, bias, multiplier, shift, -128)
+    assert len(set(_wanted(sums, np.arange(-4069, 14956) + 8540).tolist())) == 2
+    assert not lines_of(sums, drop).exact.any()
+
+
+def test_sums_beyond_32_bits_have_no_line_even_where_outputs_are_constant() -> None:
+    assert lines_of(_sums(1000, (1 << 31) - 1001, 0.5, 0), DROP).exact.all()
+    assert not lines_of(_sums(1000, (1 << 31) - 100, 0.5, 0), DROP).exact.any()
+
+
+@given(
+    real=st.floats(0.0005, 0.2),
+    bias=st.integers(-20_000, 20_000),
+    zero_point=st.integers(-128, 127),
+    rounded_once=st.booleans(),
+    offset=st.sampled_from([-3, -1, 0, 1, 3]),
+    start=st.sampled_from([-2, -1, 0, 1, 2]),
+    slope=st.sampled_from([-5000, -300, 0, 300, 5000]),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_proof_finds_every_line_that_is_wrong_somewhere(
+    real: float, bias: int, zero_point: int, rounded_once: bool, offset: int, start: int, slope: int
+) -> None:
+    """Of lines that were moved a little: exactly those pass that are equal for all sums."""
+    sums = _sums(12_000, bias, real, zero_point, rounded_once=rounded_once)
+    found = _lines_of(sums)
+    moved = replace(
+        found,
+        offset=found.offset + offset * (1 << max(0, int(found.right[0]) - 8)),
+        start=found.start + start,
+        slope=np.maximum(found.slope + slope, 0),
+    )
+    x = np.arange(-12_000, 12_001)
+    equal = np.array_equal(_evaluated(moved, x + moved.start), _wanted(sums, x + sums.bias))
+    assert bool(_takes_all_steps(moved, sums, _steps(sums))[0]) == equal
+
+
+def _evaluated(lines: Lines, x: Int64Array) -> Int64Array:
+    """The line's outputs in arithmetic of any width."""
+    values = (int(lines.slope[0]) * x >> 2 * PART_BITS) + int(lines.offset[0]) - lines.drop * (x < 0)
+    outputs: Int64Array = np.clip(values >> int(lines.right[0]), 0, 255) - 128
+    return outputs
+
+
+@pytest.mark.parametrize(
+    ("largest", "slope", "offset", "fits"),
+    [
+        (1 << 20, (1 << 11) - 3 << 18, 0, True),
+        (1 << 20, (1 << 11) << 18, 0, False),  # sum * a2
+        (1 << 20, (1 << 10) << 18, (1 << 30) - (1 << 21), True),
+        (1 << 20, (1 << 10) << 18, 1 << 30, False),  # and the offset
+        ((1 << 22) - 1, 1 << 18, 0, True),
+        (1 << 22, 1 << 18, 0, False),  # sum * 511
+    ],
+)
+def test_what_fits_32_bits(largest: int, slope: int, offset: int, fits: bool) -> None:
+    sums = _sums(largest, 0, 1e-6, 0)
+    zero = np.zeros(1, np.int64)
+    lines = Lines(zero, zero + slope, zero + offset, zero, DROP, np.ones(1, np.bool_))
+    assert bool(_fits(lines, sums)[0]) == fits

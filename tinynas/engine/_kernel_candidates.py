@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tinynas.latency import LatencyModel
-from tinynas.lowering import Schedule, exchangeable, layers, with_variants
+from tinynas.lowering import KernelVariant, Schedule, exchangeable, layers, with_variants
 from tinynas.memory import NativeMemoryModel, live_ranges, plan_arena
 
 
@@ -19,6 +19,7 @@ class Obstacle(StrEnum):
     UNPREDICTED = "no latency model knows its loops"
     INCOMPARABLE = "there is nothing to compare it with"
     RAISES_ARENA = "its scratch would raise the arena"
+    UNSUITED = "it cannot requantize with the weights and scales of this layer"
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,22 @@ def candidates(schedule: Schedule, memory: NativeMemoryModel | None, latency: La
     """
     found = []
     for steps in layers(schedule):
+        suited = exchangeable(schedule, steps)
         local, *others = (
             _candidate(with_variants(schedule, dict.fromkeys(steps, variant.name)), steps, memory, latency)
-            for variant in exchangeable(schedule, steps)
+            for variant in suited
         )
-        found.append(Layer(steps, (local, *(_compared(other, local) for other in others))))
+        unsuited = (v for v in exchangeable(schedule, steps, suited=False) if v not in suited)
+        found.append(
+            Layer(
+                steps,
+                (
+                    local,
+                    *(_compared(other, local) for other in others),
+                    *(_unsuited(schedule, steps, variant) for variant in unsuited),
+                ),
+            )
+        )
     return _within_the_arena(schedule, found)
 
 
@@ -85,6 +97,18 @@ def _candidate(
         constant_bytes=sum(step.constant_bytes for step in exchanged),
         scratch=tuple(step.scratch_bytes for step in exchanged),
         obstacle=obstacle,
+    )
+
+
+def _unsuited(schedule: Schedule, steps: Sequence[int], variant: KernelVariant) -> Candidate:
+    calls = [schedule.call(schedule.steps[index]) for index in steps]
+    return Candidate(
+        variant=variant.name,
+        ticks=None,
+        error=0.0,
+        constant_bytes=variant.constant_bytes(calls[0]),
+        scratch=tuple(variant.scratch_bytes(call) for call in calls),
+        obstacle=Obstacle.UNSUITED,
     )
 
 

@@ -79,7 +79,8 @@ class _Explained:
         faster = [i for i, c in enumerate(self.candidates) if c.ticks is not None and c.ticks < taken.ticks]
         for i in sorted(faster, key=lambda i: (self.candidates[i].obstacle is not None, self.candidates[i].ticks)):
             return f"{self.candidates[i].variant} {self._objection(i)}"
-        unknown = any(c.ticks is None or c.obstacle is Obstacle.UNSIZED for c in self.candidates)
+        suited = [c for c in self.candidates if c.obstacle is not Obstacle.UNSUITED]
+        unknown = any(c.ticks is None or c.obstacle is Obstacle.UNSIZED for c in suited)
         return "the fastest of those that the models know" if unknown else "the fastest"
 
     def note(self, place: int, *, compared: bool) -> str:

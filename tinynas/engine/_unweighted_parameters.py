@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tinynas.engine._constants import ConstantArray, Fields, StepConstants, integers
 from tinynas.engine._weighted_parameters import activation_fields
@@ -18,6 +19,7 @@ from tinynas.graph import (
     TransposeAttributes,
 )
 from tinynas.graph.fixed_point import (
+    AddPlane,
     add_parameters,
     mean_multiplier,
     mul_multiplier,
@@ -25,7 +27,7 @@ from tinynas.graph.fixed_point import (
     softmax_parameters,
 )
 from tinynas.graph.reference._layout import nearest_indices
-from tinynas.lowering import KernelCall, UnsupportedGraphError, data_of, quantization_of, reduced_view
+from tinynas.lowering import KernelCall, UnsupportedGraphError, data_of, plane_of_add, quantization_of, reduced_view
 
 _RANK = 4
 
@@ -67,7 +69,11 @@ def add(call: KernelCall, name: str) -> StepConstants:
         "output_shift": parameters.output.shift,
         **_elementwise_activation(call),
     }
-    return _elementwise(call, name, fields)
+    constants = _elementwise(call, name, fields)
+    if call.operands[0].shape != call.operands[1].shape:
+        return constants
+    plane = plane_of_add(call) or AddPlane(0, 0, 0, 0)
+    return replace(constants, fields=constants.fields | {"plane": plane._asdict()})
 
 
 def mul(call: KernelCall, name: str) -> StepConstants:

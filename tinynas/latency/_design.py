@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,16 @@ from tinynas.graph import Graph
 from tinynas.latency._probe_networks import probe_networks
 from tinynas.latency._random_constants import with_random_constants
 from tinynas.latency._random_networks import NetworkLimits, random_network
-from tinynas.lowering import DSP_LOWERING, Lowering, Schedule, exchangeable, layers, suits, with_variants
+from tinynas.lowering import (
+    DSP_LOWERING,
+    Lowering,
+    Schedule,
+    exchangeable,
+    layers,
+    suits,
+    with_constants,
+    with_variants,
+)
 
 CANDIDATES_PER_NETWORK = 12
 """Random networks looked at for each one measured."""
@@ -26,6 +35,8 @@ residuals say how well they fit."""
 
 _OTHER_CONSTANTS = 1_000_000_007
 """Between the seeds of constants for the same network: one layer in a hundred draws some that do not suit it."""
+
+_ATTEMPTS = 64
 
 _RIDGE = 1e-3
 """Stands for what is not measured yet; it makes the first determinants finite."""
@@ -98,13 +109,17 @@ class _Candidate:
     seed: int
 
     def with_constants(self) -> Schedule:
-        """The same with constants that its kernels can execute; no other decision of lowering looks at them."""
-        seed = self.seed
-        while True:
-            filled = replace(self.schedule, graph=with_random_constants(self.schedule.graph, seed))
+        """The same with constants that its kernels can execute; no other decision of lowering looks at them.
+
+        Raises:
+            ValueError: There are none, whatever the seed.
+        """
+        for attempt in range(_ATTEMPTS):
+            constants = with_random_constants(self.schedule.graph, self.seed + attempt * _OTHER_CONSTANTS)
+            filled = with_constants(self.schedule, constants)
             if suits(filled):
                 return filled
-            seed += _OTHER_CONSTANTS
+        raise ValueError(f"no constants were found that suit the kernels of {self.schedule.graph.name!r}")
 
 
 def _random_candidates(

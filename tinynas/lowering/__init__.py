@@ -5,7 +5,7 @@ from tinynas.lowering._catalogue import CATALOGUE, select_variant
 from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, row_words
 from tinynas.lowering._dot_variants import column_order, column_pairs, dense_shape
 from tinynas.lowering._errors import MissingConstantsError, UnsupportedGraphError
-from tinynas.lowering._exchange import VariantError, exchangeable, layers, suits, with_variants
+from tinynas.lowering._exchange import VariantError, exchangeable, layers, suits, with_constants, with_variants
 from tinynas.lowering._fully_connected_variant import INPUTS_IN_WORDS
 from tinynas.lowering._layer_lines import fully_connected_lines, paired_lines
 from tinynas.lowering._lines import Lines
@@ -16,7 +16,7 @@ from tinynas.lowering._paired_variants import PAIRED_CHANNELS, PAIRED_UNROLLED
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._planes import Plane, half_plane_of, half_row_words, plane_of, plane_of_quads
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
-from tinynas.lowering._unweighted_variants import reduced_view
+from tinynas.lowering._unweighted_variants import plane_of_add, reduced_view
 from tinynas.lowering._variants import KERNEL_FLAGS, MODEL_FLAGS, POINTER, InstructionSet, KernelCall, KernelVariant
 from tinynas.lowering._weights import bias, by_output, data_of, folded_bias, multipliers, quantization_of, weights
 
@@ -67,6 +67,7 @@ __all__ = [
     "operand_positions",
     "paired_lines",
     "plane_of",
+    "plane_of_add",
     "plane_of_quads",
     "quantization_of",
     "reduced_view",
@@ -74,5 +75,6 @@ __all__ = [
     "select_variant",
     "suits",
     "weights",
+    "with_constants",
     "with_variants",
 ]

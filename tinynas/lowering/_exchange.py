@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tinynas.errors import UsageError
+from tinynas.graph import Graph
 from tinynas.lowering._addresses import WEIGHTED, address_bytes
 from tinynas.lowering._catalogue import CATALOGUE
 from tinynas.lowering._schedule import Band, Schedule, Step
@@ -29,12 +30,13 @@ def layers(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, found.values()))
 
 
-def exchangeable(schedule: Schedule, layer: Sequence[int]) -> tuple[KernelVariant, ...]:
+def exchangeable(schedule: Schedule, layer: Sequence[int], *, suited: bool = True) -> tuple[KernelVariant, ...]:
     """The kernels that can execute a layer with every tensor where it is: first the one that does, then the others.
 
     Args:
         schedule: The network.
         layer: Indices of the steps of one entry of `layers`.
+        suited: Only those that suit the layer's weights and scales, where the graph has them.
     """
     steps = [schedule.steps[index] for index in layer]
     present = CATALOGUE[steps[0].variant]
@@ -42,7 +44,7 @@ def exchangeable(schedule: Schedule, layer: Sequence[int]) -> tuple[KernelVarian
     if kind not in WEIGHTED:  # of kernels without weights the shapes alone decide, and parameters follow from them
         return (present,)
     others = (v for v in CATALOGUE.values() if v is not present and kind in v.kinds)
-    return (present, *(v for v in others if all(_takes_over(schedule, step, v) for step in steps)))
+    return (present, *(v for v in others if all(_takes_over(schedule, step, v, suited) for step in steps)))
 
 
 def with_variants(
@@ -83,6 +85,20 @@ def with_variants(
     return replace(schedule, steps=tuple(steps))
 
 
+def with_constants(schedule: Schedule, graph: Graph) -> Schedule:
+    """The schedule of a skeleton for `graph`, which is the skeleton with constants and scales: kernels stay.
+
+    Loop counts of kernels without weights follow the scales: an ADD may have no plane.
+    """
+    filled = replace(schedule, graph=graph)
+    steps = list(schedule.steps)
+    for step in schedule.steps:
+        call = filled.call(step)
+        if call.op.kind not in WEIGHTED:
+            steps[step.index] = replace(step, features=CATALOGUE[step.variant].features(call))
+    return replace(filled, steps=tuple(steps))
+
+
 def constant_bytes_of(variant: KernelVariant, call: KernelCall, band: Band | None, index: int) -> int:
     """Flash of step `index`: patches share weights and tables, and those of one shape their structure.
 
@@ -94,7 +110,7 @@ def constant_bytes_of(variant: KernelVariant, call: KernelCall, band: Band | Non
     return addresses + (STRUCTURE_BYTES[variant.parameters] if band.parameters_step == index else 0)
 
 
-def _takes_over(schedule: Schedule, step: Step, variant: KernelVariant) -> bool:
+def _takes_over(schedule: Schedule, step: Step, variant: KernelVariant, suited: bool) -> bool:
     """Whether a kernel executes a step, its storage included, and in patches also the operator as a whole.
 
     Patches share what is packed for the operator, so a kernel must suit both.
@@ -106,7 +122,11 @@ def _takes_over(schedule: Schedule, step: Step, variant: KernelVariant) -> bool:
     if step.shrinks and not variant.shrinks(call):
         return False
     whole = replace(call, input_rows=None, output_rows=None)
-    return variant.executes(call) and (step.band is None or variant.executes(whole)) and _suits(variant, whole)
+    return (
+        variant.executes(call)
+        and (step.band is None or variant.executes(whole))
+        and (not suited or _suits(variant, whole))
+    )
 
 
 def suits(schedule: Schedule) -> bool:
@@ -118,7 +138,13 @@ def suits(schedule: Schedule) -> bool:
 
 
 def _suits(variant: KernelVariant, call: KernelCall) -> bool:
-    return call.op.kind not in WEIGHTED or call.weights.data is None or variant.suits(call)
+    if call.op.kind not in WEIGHTED:
+        return True
+    constants = [call.graph.tensors[i] for i in call.op.inputs[1:] if i >= 0]  # a bias may be left out
+    complete = all(t.data is not None for t in constants) and None not in {
+        t.quantization for t in (call.input, call.weights, call.output)
+    }
+    return not complete or variant.suits(call)
 
 
 def _exchanged(schedule: Schedule, step: Step, variant: KernelVariant) -> Step:

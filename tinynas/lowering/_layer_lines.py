@@ -7,7 +7,14 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.graph import Activation, Conv2DAttributes, DepthwiseConv2DAttributes, OpKind
+from tinynas.graph import (
+    Activation,
+    Conv2DAttributes,
+    DepthwiseConv2DAttributes,
+    FullyConnectedAttributes,
+    OpKind,
+)
+from tinynas.graph.fixed_point import quantized_activation_range
 from tinynas.lowering._dot_variants import dense_shape
 from tinynas.lowering._lines import DROP, Lines, Sums, lines_of
 from tinynas.lowering._variants import KernelCall
@@ -19,7 +26,7 @@ _SMALLEST_WEIGHT = -128
 def has_drop(call: KernelCall) -> bool:
     """Whether outputs of negative sums differ, so that requantization needs three instructions more for each.
 
-    Not behind a ReLU, as calibration quantizes its outputs.
+    Not behind a ReLU, which clamps them to zero.
     """
     attributes = call.op.attributes
     assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes)
@@ -48,15 +55,19 @@ def _lines(call: KernelCall, rows: npt.NDArray[np.generic], drop: int) -> Lines 
     weights = rows.astype(np.int64)
     ends = np.stack((weights * -128, weights * 127))
     constants = (ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1), folded_bias(call, len(rows)))
-    arrays = (a.astype(np.int64).tobytes() for a in (*constants, *multipliers(call, len(rows))))
-    return _solved(*arrays, quantization_of(call.output).zero_point, call.op.kind is OpKind.FULLY_CONNECTED, drop)
+    arrays = tuple(a.astype(np.int64).tobytes() for a in (*constants, *multipliers(call, len(rows))))
+    attributes, output = call.op.attributes, quantization_of(call.output)
+    assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes | FullyConnectedAttributes)
+    clamp = quantized_activation_range(attributes.activation, output)
+    return _solved(arrays, output.zero_point, call.op.kind is OpKind.FULLY_CONNECTED, clamp, drop)
 
 
 @lru_cache(maxsize=512)
 def _solved(
-    lowest: bytes, highest: bytes, bias: bytes, multiplier: bytes, shift: bytes, zero_point: int, once: bool, drop: int
+    arrays: tuple[bytes, ...], zero_point: int, rounded_once: bool, clamp: tuple[int, int], drop: int
 ) -> Lines | None:
     """A layer is asked about more than once while kernels are chosen for a network."""
-    low, high, offset, value, by = (np.frombuffer(a, np.int64) for a in (lowest, highest, bias, multiplier, shift))
-    lines = lines_of(Sums(low, high, offset, value, by, zero_point, once), drop)
+    lowest, highest, bias, multiplier, shift = (np.frombuffer(a, np.int64) for a in arrays)
+    low, high = (value + 128 for value in clamp)
+    lines = lines_of(Sums(lowest, highest, bias, multiplier, shift, zero_point, rounded_once, low, high), drop)
     return lines if lines.exact.all() else None

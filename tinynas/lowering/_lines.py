@@ -34,7 +34,6 @@ DROP = 1 << PART_BITS
 _FRACTION = 2 * PART_BITS  # bits of the slope below the unit of `offset`
 _LIMIT = 1 << 31
 _LARGEST_SUM = _LIMIT >> PART_BITS  # exclusive: times a part of the slope it is within 32 bits
-_STEPS = np.arange(1, 256)
 _SLOPES = sorted(range(-24, 25), key=abs)  # beside the true one
 _STARTS = np.array(sorted(range(-96, 97), key=abs))  # where x begins: what offsets, in whole units, leave over
 _INFINITE = 1 << 60
@@ -52,6 +51,8 @@ class Sums:
         shift: Of the multiplier, negative to the right.
         zero_point: Of the output.
         rounded_once: As in fully connected layers, instead of twice.
+        low: What outputs are clamped to, as int8 values + 128: steps up to it do not matter.
+        high: The same for steps above it.
     """
 
     lowest: Int64Array
@@ -61,6 +62,13 @@ class Sums:
     shift: Int64Array
     zero_point: int
     rounded_once: bool = False
+    low: int = 0
+    high: int = 255
+
+    @property
+    def steps(self) -> Int64Array:
+        """The values that outputs step to from the one below."""
+        return np.arange(self.low + 1, self.high + 1)
 
     def outputs(self, sums: Int64Array) -> Int64Array:
         """int8 values + 128, not clamped, of sums with their biases; `sums` is [channels, anything]."""
@@ -113,11 +121,13 @@ def lines_of(sums: Sums, drop: int) -> Lines:
     start, offset = sums.bias.copy(), np.zeros_like(slope)
     # Channels without a step give one value whatever the input: dead ones, as folded batch normalizations leave them.
     found: npt.NDArray[np.bool_] = np.logical_not(_taken(sums, steps).any(axis=1))
-    value = np.clip(sums.outputs(sums.bias[:, np.newaxis]), 0, 255)[:, 0]
+    value = np.clip(sums.outputs(sums.bias[:, np.newaxis]), sums.low, sums.high)[:, 0]
     slope[found], right[found], start[found] = 0, PART_BITS + 1, 0
     offset[found] = (value[found] << PART_BITS + 1) + drop  # of which the drop takes nothing away
     for beside in _SLOPES:
         (left,) = np.nonzero(~found)
+        if not len(left):
+            break
         tried = np.maximum(slope[left] + beside, 0)
         starts, offsets, fits = _intercepts(sums, drop, steps, tried, right, left)
         first = fits.argmax(axis=1)
@@ -134,11 +144,11 @@ def _steps(sums: Sums) -> Int64Array:
 
     Sums outside the possible ones stand for steps that are not taken: the smallest one, or one more than the largest.
     """
-    low = np.repeat((sums.lowest + sums.bias)[:, np.newaxis], len(_STEPS), axis=1)
-    high = np.repeat((sums.highest + sums.bias)[:, np.newaxis] + 1, len(_STEPS), axis=1)
+    low = np.repeat((sums.lowest + sums.bias)[:, np.newaxis], len(sums.steps), axis=1)
+    high = np.repeat((sums.highest + sums.bias)[:, np.newaxis] + 1, len(sums.steps), axis=1)
     while (low < high).any():
         middle = (low + high) >> 1
-        reached = sums.outputs(middle) >= _STEPS
+        reached = sums.outputs(middle) >= sums.steps
         high = np.where(reached, middle, high)
         low = np.where(reached, low, np.minimum(middle + 1, high))
     return high
@@ -176,7 +186,7 @@ def _bounds(
     """Between which values a line takes all steps: what it is where the sum without the bias is zero, times 2^18."""
     bias = sums.bias[channels, np.newaxis]
     lowest, highest = (a[channels, np.newaxis] + bias for a in (sums.lowest, sums.highest))
-    reached = _STEPS << (right[:, np.newaxis] + _FRACTION)
+    reached = sums.steps << (right[:, np.newaxis] + _FRACTION)
 
     def line(total: Int64Array) -> Int64Array:
         value: Int64Array = slope[:, np.newaxis] * (total - bias) - (drop << _FRACTION) * (total < 0)
@@ -193,19 +203,23 @@ def _takes_all_steps(lines: Lines, sums: Sums, steps: Int64Array) -> npt.NDArray
     """Whether the outputs are equal on both sides of every step, and at both ends: both functions are monotone."""
     lowest, highest = (a[:, np.newaxis] + sums.bias[:, np.newaxis] for a in (sums.lowest, sums.highest))
     probes = np.clip(np.concatenate((steps, steps - 1, lowest, highest), axis=1), lowest, highest)
-    wanted = np.clip(sums.outputs(probes), 0, 255)
-    got = np.clip(evaluate(lines, probes - (sums.bias - lines.start)[:, np.newaxis]), 0, 255)
+    wanted = np.clip(sums.outputs(probes), sums.low, sums.high)
+    got = np.clip(evaluate(lines, probes - (sums.bias - lines.start)[:, np.newaxis]), sums.low, sums.high)
     equal: npt.NDArray[np.bool_] = (wanted == got).all(axis=1)
     return equal
 
 
 def _fits(lines: Lines, sums: Sums) -> npt.NDArray[np.bool_]:
-    """Whether every product and every sum of the kernel is within 32 bits, whatever the input."""
+    """Whether every product and every sum of the kernel is within 32 bits, whatever the input.
+
+    And TFLite's: where its left shift wraps, its function is not monotone, and nothing is proved.
+    """
     largest = np.maximum(np.abs(sums.lowest + lines.start), np.abs(sums.highest + lines.start))
+    biased = np.maximum(np.abs(sums.lowest + sums.bias), np.abs(sums.highest + sums.bias))
     top = lines.slope >> _FRACTION
     fits: npt.NDArray[np.bool_] = (
         (largest < _LARGEST_SUM)
         & (largest * (top + 1) + np.abs(lines.offset) + DROP < _LIMIT)
-        & (np.abs(lines.offset) < _LIMIT)
+        & (biased < _LIMIT >> np.maximum(sums.shift, 0))
     )
     return fits

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from tinynas.graph import OpKind
 from tinynas.lowering._dot_variants import dense_shape, is_dense
+from tinynas.lowering._errors import UnsupportedGraphError
 from tinynas.lowering._geometry import window_of
 from tinynas.lowering._layer_lines import has_drop, paired_lines
 from tinynas.lowering._variants import (
@@ -54,8 +55,11 @@ def _constant_bytes(call: KernelCall, parameters: str) -> int:
 
 
 def _suits(call: KernelCall) -> bool:
-    """Whether all channels have lines."""
-    return paired_lines(call) is not None
+    """Whether all channels have lines, with biases that the input's zero point can be folded into."""
+    try:
+        return paired_lines(call) is not None
+    except UnsupportedGraphError:
+        return False
 
 
 _TILE_LOOPS = {

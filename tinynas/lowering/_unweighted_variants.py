@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import math
 
-from tinynas.graph import ConcatenationAttributes, MeanAttributes, OpKind, Tensor
-from tinynas.graph.fixed_point import SOFTMAX_ACCUMULATION_INTEGER_BITS
+from tinynas.graph import ConcatenationAttributes, ElementwiseAttributes, MeanAttributes, OpKind, Tensor
+from tinynas.graph.fixed_point import (
+    SOFTMAX_ACCUMULATION_INTEGER_BITS,
+    AddPlane,
+    add_plane,
+    quantized_activation_range,
+)
 from tinynas.lowering._geometry import valid_taps, window_of
 from tinynas.lowering._variants import (
     POINTER,
@@ -17,8 +22,11 @@ from tinynas.lowering._variants import (
     structure_only,
     words,
 )
+from tinynas.lowering._weights import quantization_of
 
 _MAX_RANK = 4
+_FOUR = 4
+"""Elements that ADD computes in a round on cores with DSP instructions."""
 
 
 def _low_rank(call: KernelCall) -> bool:
@@ -95,6 +103,39 @@ def _broadcast_features(call: KernelCall) -> dict[str, float]:
     return {"calls": 1, "planes": planes, "rows": planes * shape[2], "elements": call.output.elements}
 
 
+def _add_features(call: KernelCall) -> dict[str, float]:
+    elements = call.output.elements
+    planar = _has_plane(call)
+    return {
+        "calls": 1,
+        "elements": elements if planar else 0,
+        "fours": elements // _FOUR if planar else 0,
+        "calls_without_plane": 0 if planar else 1,
+        "elements_without_plane": 0 if planar else elements,
+    }
+
+
+def _has_plane(call: KernelCall) -> bool:
+    """Nearly all have one: so has a call whose tensors have no quantization yet."""
+    quantizations = [t.quantization for t in (*call.operands, call.output)]
+    return None in quantizations or plane_of_add(call) is not None
+
+
+def plane_of_add(call: KernelCall) -> AddPlane | None:
+    """The plane by which an ADD of equal shapes is computed; None where it has none."""
+    assert isinstance(call.op.attributes, ElementwiseAttributes)
+    a, b = map(quantization_of, call.operands)
+    output = quantization_of(call.output)
+    return add_plane(a, b, output, *quantized_activation_range(call.op.attributes.activation, output))
+
+
+_ADD_LOOPS = {
+    "elements": "output elements computed as a plane",
+    "fours": "whole fours of them",
+    "calls_without_plane": "calls that cannot be computed as a plane",
+    "elements_without_plane": "output elements of these calls",
+}
+
 _ELEMENT_LOOPS = {"elements": "output elements"}
 _BROADCAST_LOOPS = {
     "planes": "output elements without the last two dimensions",
@@ -111,8 +152,8 @@ ADD = KernelVariant(
     parameters="tn_add_params",
     applies=_same_shape,
     constant_bytes=structure_and_operands("tn_add_params"),
-    features=_element_features,
-    loops=_ELEMENT_LOOPS,
+    features=_add_features,
+    loops=_ADD_LOOPS,
     in_place=True,
 )
 

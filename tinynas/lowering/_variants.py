@@ -32,7 +32,7 @@ STRUCTURE_BYTES: Mapping[str, int] = MappingProxyType(
         "tn_depthwise_conv_2d_params": 48,
         "tn_depthwise_planar_params": 56,
         "tn_pool_2d_params": 24,
-        "tn_add_params": 28,
+        "tn_add_params": 44,
         "tn_add_broadcast_params": 72,
         "tn_mul_params": 20,
         "tn_mul_broadcast_params": 64,

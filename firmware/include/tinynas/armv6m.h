@@ -29,6 +29,10 @@
 
 #if TN_THUMB1
 
+/* Does not compile where a member of a structure is not where the assembly looks for it; wants <stddef.h>. */
+#define TN_OFFSET(structure, member, offset)                                                                           \
+    typedef char structure##_##member##_is_at_##offset[offsetof(structure, member) == (offset) ? 1 : -1]
+
 /* x = round(x * m / 2^31) + rounding - [x < 0], from three parts in 11 instructions. Spoils the parts; `rounding` may
  * be in a high register. The result wants a right shift and TN_SATURATE. */
 #define TN_SCALE_BY_THREE(x, p0, p1, p2, rounding)                                                                     \

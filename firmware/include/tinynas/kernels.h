@@ -54,7 +54,7 @@ typedef struct {
     int16_t output_zero_point;
     int8_t activation_min;
     int8_t activation_max;
-    uint8_t general; /* 1: something is outside the limits of dsp.h or packed_tiles.h; see line.h, too */
+    uint8_t general; /* 1: outside the limits of dsp.h, packed_tiles.h or line.h; 2: lines with a drop (line.h) */
     uint8_t skipped; /* what the pairs lack to whole rounds of the loop; for Armv6-M */
 } tn_dot_params;
 
@@ -279,8 +279,19 @@ typedef struct {
     int8_t activation_max;
 } tn_add_quantization;
 
+/* out = saturate((a * alpha + b * beta + gamma) >> right), where that equals TFLite's roundings for every pair of
+ * operands, and right is 16 to 23. The factors are 0 to 2^23 - 1, and no sum leaves 32 bits, with (128 << right) added
+ * or not. right = 0: there is no such plane, or none that the code generator found. */
+typedef struct {
+    int32_t alpha;
+    int32_t beta;
+    int32_t gamma;
+    int32_t right;
+} tn_add_plane;
+
 typedef struct {
     tn_add_quantization quantization;
+    tn_add_plane plane;
     int32_t count;
 } tn_add_params;
 

@@ -4,13 +4,13 @@
  *
  *     v = (floor(slope * sum / 2^18) + offset) >> right, saturated to 0..255, less 128.
  *
- * The slope is below 2^27 + 2^18 and comes in three parts, lowest first: a0, a1 below 2^9, and a2, so that
+ * The slope comes in three parts, lowest first: a0, a1 below 2^9, and a2, so that
  *
  *     floor(slope * sum / 2^18) = sum * a2 + floor((sum * a1 + floor(sum * a0 / 2^9)) / 2^9)
  *
- * in 32 bits for sums below 2^22 in magnitude. Where TFLite rounds twice, away from zero, steps of negative sums lie
- * farther out than on a line: there 2^9 * [sum < 0] is subtracted, too ("with a drop"). Behind a ReLU, whose outputs
- * begin at -128, negative sums have no steps, and behind a fully connected layer one rounding is all. The code generator
+ * in 32 bits for sums below 2^22 in magnitude, and a2 not too large for them. Where TFLite rounds twice, away from zero,
+ * steps of negative sums lie farther out than on a line: there 2^9 * [sum < 0] is subtracted, too ("with a drop").
+ * Behind a ReLU negative sums have no steps, and behind a fully connected layer one rounding is all. The code generator
  * looks for lines that take every step at the same sum as TFLite (tinynas/lowering/_lines.py).
  *
  * A line is five words: a0, a1, a2, offset, right.

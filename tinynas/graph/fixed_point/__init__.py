@@ -1,5 +1,6 @@
 """The fixed-point arithmetic of TFLite's int8 kernels: one source for the executor, lowering and the generated C."""
 
+from tinynas.graph.fixed_point._add_plane import AddPlane, add_plane
 from tinynas.graph.fixed_point._arithmetic import (
     Multiplier,
     multiply_by_quantized_multiplier,
@@ -32,10 +33,12 @@ __all__ = [
     "ADD_LEFT_SHIFT",
     "SOFTMAX_ACCUMULATION_INTEGER_BITS",
     "AddParameters",
+    "AddPlane",
     "Multiplier",
     "Runtime",
     "SoftmaxParameters",
     "add_parameters",
+    "add_plane",
     "convolution_multipliers",
     "fully_connected_multipliers",
     "mean_multiplier",
