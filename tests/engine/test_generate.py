@@ -13,9 +13,9 @@ from arm_targets import ARM_TARGETS, compile_for, section_bytes, undefined_symbo
 from host_models import INCLUDE, WARNINGS, zig
 from network_cases import constant_operands, depthwise_planes, filled, random_graphs
 
-from tinynas.engine import ModelInfo, generate
+from tinynas.engine import MissingConstantsError, ModelInfo, generate
 from tinynas.graph import DType, Graph, GraphBuilder, Quantization
-from tinynas.lowering import CATALOGUE, InstructionSet, MissingConstantsError, PatchPlan, UnsupportedGraphError, lower
+from tinynas.lowering import CATALOGUE, InstructionSet, PatchPlan, UnsupportedGraphError, lower
 from tinynas.memory import plan_arena
 from tinynas.testing.layers import for_speed
 

@@ -17,7 +17,8 @@ from tinynas.testing.layers import LayerImage, check_layers, for_speed, layer_of
 _LAYERS = {"conv_2d_paired": 480}  # it has the most loops
 _FEWER_LAYERS = 240
 # Fewer than four pixels, and a last group that overlaps the one before, take other branches than the rest. Whether a
-# window is inside the input is found side by side, and the comparisons that this takes are not counted.
+# window is inside the input is found side by side, and the comparisons that this takes are not counted; nor are those
+# that find how far a window reaches over a border.
 _TOLERANCE = {
     "conv_1x1_packed": 1e-3,
     "conv_2d_packed": 5e-3,

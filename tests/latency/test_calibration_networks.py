@@ -109,3 +109,15 @@ def test_the_design_identifies_the_coefficients_of_the_common_kernels(schedules:
     for variant, coefficients in truth.items():
         fitted = dict(zip(model.variants[variant].features, model.variants[variant].coefficients, strict=True))
         assert fitted == pytest.approx(coefficients, rel=1e-3, abs=1e-2)
+
+
+def test_adds_with_a_plane_and_without_one_are_measured(schedules: list[Schedule]) -> None:
+    """Which they are follows from the scales: a model that has seen one kind only cannot predict the other."""
+    adds = [step.features for schedule in schedules for step in schedule.steps if step.variant == "add"]
+    assert {bool(features["elements_without_plane"]) for features in adds} == {True, False}
+
+
+def test_loop_counts_are_those_of_the_constants(schedules: list[Schedule]) -> None:
+    for schedule in schedules:
+        for step in schedule.steps:
+            assert step.features == CATALOGUE[step.variant].features(schedule.call(step))

@@ -5,6 +5,7 @@ from tinynas.engine._export import export
 from tinynas.engine._generate import GeneratedModel, generate, kernel_sources
 from tinynas.engine._model_info import ModelInfo
 from tinynas.engine._prefix import DEFAULT_PREFIX, PrefixError
+from tinynas.lowering import MissingConstantsError
 
 __all__ = [
     "DEFAULT_PREFIX",
@@ -12,6 +13,7 @@ __all__ = [
     "ChosenKernels",
     "GeneratedModel",
     "KernelChoice",
+    "MissingConstantsError",
     "ModelInfo",
     "PrefixError",
     "choose_kernels",

@@ -17,7 +17,7 @@ from tinynas.graph import (
     OpKind,
 )
 from tinynas.graph.fixed_point import quantized_activation_range
-from tinynas.lowering import KernelCall, bias, by_output, folded_bias, multipliers, quantization_of, weights
+from tinynas.lowering import KernelCall, bias_of, by_output, folded_bias, multipliers, quantization_of, weights_of
 
 Int32Array = npt.NDArray[np.int32]
 
@@ -31,7 +31,7 @@ def fully_connected(call: KernelCall, name: str, *, in_fours: bool) -> StepConst
         multiplier, shift = multiplier[:1], shift[:1]
     return _with_tables(
         name,
-        _in_fours(weights(call).reshape(outputs, inputs)) if in_fours else weights(call),
+        _in_fours(weights_of(call).reshape(outputs, inputs)) if in_fours else weights_of(call),
         folded_bias(call, outputs),
         multiplier,
         shift,
@@ -62,7 +62,7 @@ def conv_2d(call: KernelCall, name: str) -> StepConstants:
     return _with_tables(
         name,
         data,
-        bias(call, outputs),
+        bias_of(call, outputs),
         *multipliers(call, outputs),
         {
             "input_height": call.input.shape[1],
@@ -83,8 +83,8 @@ def depthwise_conv_2d(call: KernelCall, name: str) -> StepConstants:
     channels = call.output.shape[3]
     return _with_tables(
         name,
-        weights(call),
-        bias(call, channels),
+        weights_of(call),
+        bias_of(call, channels),
         *multipliers(call, channels),
         {
             "input_height": call.input.shape[1],

@@ -77,7 +77,7 @@ def calibration_networks(
     chosen = _most_informative(candidates, count)
     probes = _fitting(probe_networks(PROBES_PER_THEME, bounds, seed), fits, seed, lowering)
     chosen += _missing(chosen, [*probes, *(c for c in candidates if c not in chosen)])
-    return [c.with_constants() for c in chosen]
+    return [c.suited() for c in chosen]
 
 
 def diverse_networks(
@@ -98,18 +98,18 @@ def diverse_networks(
     Arguments and result are those of `calibration_networks`, without its probes.
     """
     chosen = _most_informative(_random_candidates(count, fits, limits or NetworkLimits(), seed, lowering), count)
-    return [c.with_constants() for c in chosen]
+    return [c.suited() for c in chosen]
 
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """The schedule of a skeleton, and the seed of its constants."""
+    """A schedule with constants, on which loop counts may depend, and their seed."""
 
     schedule: Schedule
     seed: int
 
-    def with_constants(self) -> Schedule:
-        """The same with constants that its kernels can execute; no other decision of lowering looks at them.
+    def suited(self) -> Schedule:
+        """The same with constants that suit its kernels, others than now where these do not.
 
         Raises:
             ValueError: There are none, whatever the seed.
@@ -136,7 +136,8 @@ def _fitting(
     found = []
     for seed, graph in enumerate(graphs, first_seed):
         schedule = lowering(graph)
-        found += [_Candidate(s, seed) for s in (schedule, *_exchanged(schedule, seed))]
+        constants = with_random_constants(graph, seed)
+        found += [_Candidate(with_constants(s, constants), seed) for s in (schedule, *_exchanged(schedule, seed))]
     return [c for c in found if fits(c.schedule)]
 
 

@@ -18,7 +18,7 @@ from tinynas.lowering._planes import Plane, half_plane_of, half_row_words, plane
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
 from tinynas.lowering._unweighted_variants import plane_of_add, reduced_view
 from tinynas.lowering._variants import KERNEL_FLAGS, MODEL_FLAGS, POINTER, InstructionSet, KernelCall, KernelVariant
-from tinynas.lowering._weights import bias, by_output, data_of, folded_bias, multipliers, quantization_of, weights
+from tinynas.lowering._weights import bias_of, by_output, data_of, folded_bias, multipliers, quantization_of, weights_of
 
 __all__ = [
     "CATALOGUE",
@@ -50,7 +50,7 @@ __all__ = [
     "UnsupportedGraphError",
     "VariantError",
     "address_bytes",
-    "bias",
+    "bias_of",
     "by_output",
     "column_order",
     "column_pairs",
@@ -74,7 +74,7 @@ __all__ = [
     "row_words",
     "select_variant",
     "suits",
-    "weights",
+    "weights_of",
     "with_constants",
     "with_variants",
 ]

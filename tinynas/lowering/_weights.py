@@ -29,7 +29,7 @@ def quantization_of(tensor: Tensor) -> Quantization:
     return tensor.quantization
 
 
-def weights(call: KernelCall) -> npt.NDArray[np.generic]:
+def weights_of(call: KernelCall) -> npt.NDArray[np.generic]:
     """The weights of a call, which must be symmetric."""
     data = data_of(call.weights)
     if any(quantization_of(call.weights).zero_points):
@@ -42,11 +42,11 @@ def weights(call: KernelCall) -> npt.NDArray[np.generic]:
 
 def by_output(call: KernelCall) -> npt.NDArray[np.generic]:
     """The weights with the output channel first; those of a depthwise convolution have it last."""
-    data = weights(call)
+    data = weights_of(call)
     return np.moveaxis(data, 3, 0) if call.op.kind is OpKind.DEPTHWISE_CONV_2D else data
 
 
-def bias(call: KernelCall, outputs: int) -> Int32Array:
+def bias_of(call: KernelCall, outputs: int) -> Int32Array:
     """The bias of each output; zeros where there is none."""
     inputs = call.op.inputs
     if len(inputs) < 3 or inputs[2] < 0:
@@ -61,7 +61,7 @@ def folded_bias(call: KernelCall, outputs: int) -> Int32Array:
     Sound where every tap is multiplied, padding included: padding holds the zero point.
     """
     sums = by_output(call).reshape(outputs, -1).astype(np.int64).sum(axis=1)
-    exact = bias(call, outputs).astype(np.int64) - quantization_of(call.input).zero_point * sums
+    exact = bias_of(call, outputs).astype(np.int64) - quantization_of(call.input).zero_point * sums
     folded: Int32Array = exact.astype(np.int32)
     if np.any(folded != exact):
         raise UnsupportedGraphError(f"{call.op.kind} {call.op.name!r}: a bias overflows int32")
