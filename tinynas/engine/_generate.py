@@ -37,7 +37,7 @@ _EMITTERS: Mapping[str, Emitter] = MappingProxyType(
     {
         "fully_connected": partial(weighted.fully_connected, in_fours=False),
         "fully_connected_in_fours": partial(weighted.fully_connected, in_fours=True),
-        "fully_connected_in_words": streams.fully_connected_in_words,
+        "fully_connected_in_words": partial(streams.conv_1x1, layout=streams.in_words_stream),
         "conv_1x1": partial(streams.conv_1x1, layout=streams.dot_stream),
         "conv_1x1_expanded": partial(streams.conv_1x1, layout=streams.dot_expanded_stream),
         "conv_2d_im2col": partial(streams.conv_2d_im2col, layout=streams.dot_stream),

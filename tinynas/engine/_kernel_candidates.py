@@ -63,17 +63,10 @@ def candidates(schedule: Schedule, memory: NativeMemoryModel | None, latency: La
             _candidate(with_variants(schedule, dict.fromkeys(steps, variant.name)), steps, memory, latency)
             for variant in suited
         )
-        unsuited = (v for v in exchangeable(schedule, steps, suited=False) if v not in suited)
-        found.append(
-            Layer(
-                steps,
-                (
-                    local,
-                    *(_compared(other, local) for other in others),
-                    *(_unsuited(schedule, steps, variant) for variant in unsuited),
-                ),
-            )
-        )
+        compared = (_compared(other, local) for other in others)
+        applying = exchangeable(schedule, steps, suited=False)
+        unsuited = (_unsuited(schedule, steps, variant) for variant in applying if variant not in suited)
+        found.append(Layer(steps, (local, *compared, *unsuited)))
     return _within_the_arena(schedule, found)
 
 

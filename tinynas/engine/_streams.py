@@ -13,10 +13,12 @@ from tinynas.engine._weighted_parameters import output_fields, window_fields
 from tinynas.graph.fixed_point import multiply_by_quantized_multiplier
 from tinynas.lowering import (
     INPUTS_IN_WORDS,
+    LINE_WORDS,
     PACKED_BLOCK,
     PACKED_UNROLLED,
     PAIRED_CHANNELS,
     PAIRED_UNROLLED,
+    SMALLEST_WEIGHT,
     KernelCall,
     Lines,
     Plane,
@@ -48,13 +50,12 @@ _MOST_RIGHT_SHIFT = 22
 _LARGEST_SUM = 1 << 29
 _LARGEST_SUM_OF_THREE_PARTS = 1 << 20  # firmware/include/tinynas/armv6m.h
 _SATURATED = 1 << 9  # saturates whatever the zero point is
-_SMALLEST_WEIGHT = -128  # which symmetric quantizers do not give
 _GENERAL, _WITH_DROP = 1, 2  # firmware/include/tinynas/line.h
 _LARGEST_INPUT = 128  # of an int8 value, as a magnitude
 
 
 def conv_1x1(call: KernelCall, name: str, layout: Layout) -> StepConstants:
-    inputs = call.weights.shape[3]
+    inputs = call.weights.shape[-1]  # of a fully connected layer, whose rows are pixels, too
     stream, dot = layout(call, name)
     fields: Fields = {"dot": dot, "pixels": call.input.elements // inputs, "input_channels": inputs}
     return StepConstants((stream_words(f"{name}_constants", stream),), fields, {})
@@ -91,7 +92,7 @@ def depthwise_conv_2d_half_planes(call: KernelCall, name: str, *, paired: bool) 
     plane = half_plane_of(call, paired)
     by_channel = _weights_of_planes(call, plane)
     scaling = _channels(call, by_channel, _LARGEST_SUM_OF_THREE_PARTS)
-    wide = bool((by_channel == _SMALLEST_WEIGHT).any())
+    wide = bool((by_channel == SMALLEST_WEIGHT).any())
     own: Fields = {
         "general": int(scaling.general or wide),
         "overlapped": 0,
@@ -223,7 +224,7 @@ def packed_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | i
         "pairs": pairs.shape[1],
         "output_channels": outputs,
         **output_fields(call),
-        "general": scaling.general | int((pairs == _SMALLEST_WEIGHT).all(axis=2).any()),
+        "general": scaling.general | int((pairs == SMALLEST_WEIGHT).all(axis=2).any()),
         "skipped": -pairs.shape[1] % PACKED_UNROLLED,
     }
 
@@ -265,15 +266,15 @@ def _scales(call: KernelCall, lines: Lines | None, outputs: int) -> tuple[Int64A
     if lines is None:
         multiplier, shift = multipliers(call, outputs)
         start = folded_bias(call, outputs).astype(np.int64)
-        scales = np.stack((multiplier, shift, *[np.zeros(outputs)] * 3), axis=1).astype(np.int64)
+        scales = np.stack((multiplier, shift, *[np.zeros(outputs)] * (LINE_WORDS - 2)), axis=1).astype(np.int64)
     else:
         start, scales = lines.start, np.stack((*lines.parts, lines.offset, lines.right), axis=1)
     missing = -outputs % PAIRED_CHANNELS
     return np.pad(start, (0, missing)), np.pad(scales, ((0, missing), (0, 0)))
 
 
-def fully_connected_in_words(call: KernelCall, name: str) -> StepConstants:
-    """Four outputs at a time: biases, for each input four weights in a word, lines."""
+def in_words_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+    """The stream and the parameters that `tn_fully_connected_in_words` reads: firmware/include/tinynas/kernels.h."""
     outputs, inputs = call.weights.shape[0], call.weights.shape[-1]
     rows = by_output(call).reshape(outputs, inputs)
     lines = fully_connected_lines(call)
@@ -283,7 +284,7 @@ def fully_connected_in_words(call: KernelCall, name: str) -> StepConstants:
     offset = (padded + 128).astype(np.uint8).reshape(fours, PAIRED_CHANNELS, -1)
     weights = np.ascontiguousarray(offset.transpose(0, 2, 1)).reshape(fours, -1).view("<u4")
     stream = np.concatenate((start.reshape(fours, -1), weights, scales.reshape(fours, -1)), axis=1)
-    dot: dict[str, str | int] = {
+    return _as_words(stream), {
         "constants": f"{name}_constants",
         "pairs": padded.shape[1] // 2,
         "output_channels": outputs,
@@ -291,8 +292,6 @@ def fully_connected_in_words(call: KernelCall, name: str) -> StepConstants:
         "general": 0 if lines is not None else _GENERAL,
         "skipped": 0,
     }
-    fields: Fields = {"dot": dot, "pixels": call.input.elements // inputs, "input_channels": inputs}
-    return StepConstants((stream_words(f"{name}_constants", _as_words(stream)),), fields, {})
 
 
 def _as_words(values: Int64Array) -> Words:

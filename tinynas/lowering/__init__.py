@@ -8,7 +8,7 @@ from tinynas.lowering._errors import MissingConstantsError, UnsupportedGraphErro
 from tinynas.lowering._exchange import VariantError, exchangeable, layers, suits, with_constants, with_variants
 from tinynas.lowering._fully_connected_variant import INPUTS_IN_WORDS
 from tinynas.lowering._layer_lines import fully_connected_lines, paired_lines
-from tinynas.lowering._lines import Lines
+from tinynas.lowering._lines import LINE_WORDS, Lines
 from tinynas.lowering._lower import lower
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering
 from tinynas.lowering._packed_variants import PACKED_BLOCK, PACKED_UNROLLED
@@ -18,13 +18,23 @@ from tinynas.lowering._planes import Plane, half_plane_of, half_row_words, plane
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
 from tinynas.lowering._unweighted_variants import plane_of_add, reduced_view
 from tinynas.lowering._variants import KERNEL_FLAGS, MODEL_FLAGS, POINTER, InstructionSet, KernelCall, KernelVariant
-from tinynas.lowering._weights import bias_of, by_output, data_of, folded_bias, multipliers, quantization_of, weights_of
+from tinynas.lowering._weights import (
+    SMALLEST_WEIGHT,
+    bias_of,
+    by_output,
+    data_of,
+    folded_bias,
+    multipliers,
+    quantization_of,
+    weights_of,
+)
 
 __all__ = [
     "CATALOGUE",
     "DSP_LOWERING",
     "INPUTS_IN_WORDS",
     "KERNEL_FLAGS",
+    "LINE_WORDS",
     "MODEL_FLAGS",
     "OVERLAPPED",
     "PACKED_BLOCK",
@@ -33,6 +43,7 @@ __all__ = [
     "PAIRED_CHANNELS",
     "PAIRED_UNROLLED",
     "POINTER",
+    "SMALLEST_WEIGHT",
     "WEIGHTED",
     "Band",
     "Buffer",

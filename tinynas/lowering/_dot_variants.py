@@ -79,11 +79,25 @@ def _applies(call: KernelCall) -> bool:
     return is_dense(call, _scratch_bytes(call))
 
 
-def _is_pointwise(call: KernelCall) -> bool:
-    if not _applies(call) or call.padding != NO_PADDING:
-        return False
+def is_pointwise(call: KernelCall) -> bool:
+    """Whether an output pixel sees the input pixel in its place and nothing else."""
     filter_size, stride, _ = window_of(call.graph, call.op)
-    return filter_size == (1, 1) and stride == (1, 1)
+    return filter_size == (1, 1) and stride == (1, 1) and call.padding == NO_PADDING
+
+
+def overhang(call: KernelCall, left: _Counts, top: _Counts) -> tuple[_Counts, _Counts, _Counts]:
+    """Of windows that start at element `left` of a row and at row `top`: what of them lies over the input's borders.
+
+    Returns:
+        Elements of a row of the window left of the input, right of it, and rows of the window that have input.
+    """
+    _, kernel_height, kernel_width, inputs = dense_shape(call)
+    _, input_height, input_width, _ = call.input.shape
+    count = kernel_width * inputs
+    before = np.clip(-left, 0, count)
+    after = np.minimum(np.clip(left + count - input_width * inputs, 0, None), count - before)
+    rows = np.clip(np.minimum(top + kernel_height, input_height) - np.maximum(top, 0), 0, None)
+    return before, after, rows
 
 
 def columns_bytes(call: KernelCall) -> int:
@@ -260,7 +274,7 @@ def _conv_1x1(suffix: str, words_of_weights: int) -> KernelVariant:
         symbol=f"tn_conv_1x1{suffix}",
         parameters="tn_conv_1x1_params",
         instruction_sets=_INSTRUCTION_SETS,
-        applies=_is_pointwise,
+        applies=lambda call: is_pointwise(call) and _applies(call),
         constant_bytes=lambda call: _constants(call, "tn_conv_1x1_params", words_of_weights),
         features=lambda call: _conv_1x1_features(call, words_of_weights),
         loops={**_TILE_LOOPS, "tails": "groups whose pixels are no whole words", **_EXPANSION_LOOPS},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tinynas.graph import OpKind
+from tinynas.lowering._lines import LINE_WORDS
 from tinynas.lowering._variants import (
     STRUCTURE_BYTES,
     WORD,
@@ -19,7 +20,6 @@ INPUTS_IN_WORDS = 8
 
 _OUTPUTS = 4  # at a time, in all of these kernels
 _MOST_IN_WORDS = 1024  # inputs, whose words are scratch
-_LINE_WORDS = 5
 
 
 def _dense_rows(call: KernelCall) -> int:
@@ -82,7 +82,7 @@ def _columns_in_words(call: KernelCall) -> int:
 
 def _in_words_constants(call: KernelCall) -> int:
     fours = -(-call.weights.shape[0] // _OUTPUTS)
-    of_four = _OUTPUTS * (1 + _LINE_WORDS) + _columns_in_words(call)
+    of_four = _OUTPUTS * (1 + LINE_WORDS) + _columns_in_words(call)
     return WORD * fours * of_four + STRUCTURE_BYTES["tn_conv_1x1_params"]
 
 

@@ -18,9 +18,7 @@ from tinynas.graph.fixed_point import quantized_activation_range
 from tinynas.lowering._dot_variants import dense_shape
 from tinynas.lowering._lines import DROP, Lines, Sums, lines_of
 from tinynas.lowering._variants import KernelCall
-from tinynas.lowering._weights import by_output, folded_bias, multipliers, quantization_of
-
-_SMALLEST_WEIGHT = -128
+from tinynas.lowering._weights import SMALLEST_WEIGHT, by_output, folded_bias, multipliers, quantization_of
 
 
 def has_drop(call: KernelCall) -> bool:
@@ -39,7 +37,7 @@ def paired_lines(call: KernelCall) -> Lines | None:
     None where a channel has none, or two weights of -128 meet in a pair: the kernel cannot execute such a layer.
     """
     rows = by_output(call).reshape(dense_shape(call)[0], -1)
-    smallest = np.pad(rows == _SMALLEST_WEIGHT, ((0, 0), (0, rows.shape[1] % 2)))
+    smallest = np.pad(rows == SMALLEST_WEIGHT, ((0, 0), (0, rows.shape[1] % 2)))
     if smallest.reshape(len(rows), -1, 2).all(axis=2).any():
         return None
     return _lines(call, rows, DROP if has_drop(call) else 0)
@@ -53,8 +51,9 @@ def fully_connected_lines(call: KernelCall) -> Lines | None:
 def _lines(call: KernelCall, rows: npt.NDArray[np.generic], drop: int) -> Lines | None:
     """The lines of a layer whose weights are `rows`, one row a channel; None where a channel has none."""
     weights = rows.astype(np.int64)
-    ends = np.stack((weights * -128, weights * 127))
-    constants = (ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1), folded_bias(call, len(rows)))
+    positive, negative = np.maximum(weights, 0).sum(axis=1), np.minimum(weights, 0).sum(axis=1)
+    lowest, highest = 127 * negative - 128 * positive, 127 * positive - 128 * negative
+    constants = (lowest, highest, folded_bias(call, len(rows)))
     arrays = tuple(a.astype(np.int64).tobytes() for a in (*constants, *multipliers(call, len(rows))))
     attributes, output = call.op.attributes, quantization_of(call.output)
     assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes | FullyConnectedAttributes)

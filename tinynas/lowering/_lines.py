@@ -28,6 +28,9 @@ Int64Array = npt.NDArray[np.int64]
 PART_BITS = 9
 """Bits of the two lower parts of a slope: TN_LINE_BITS in `firmware/include/tinynas/line.h`."""
 
+LINE_WORDS = 5
+"""Of a line as kernels read it, three parts of the slope, offset and right: TN_LINE_WORDS in the same file."""
+
 DROP = 1 << PART_BITS
 """What a line is lower for negative sums: the unit of TFLite's first rounding, which the line has in 2^9 parts."""
 

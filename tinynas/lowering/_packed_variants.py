@@ -13,6 +13,8 @@ from tinynas.lowering._dot_variants import (
     dense_shape,
     groups_of_columns,
     is_dense,
+    is_pointwise,
+    overhang,
 )
 from tinynas.lowering._geometry import window_of
 from tinynas.lowering._variants import (
@@ -39,11 +41,6 @@ _Indices = npt.NDArray[np.int64]
 def _applies(call: KernelCall) -> bool:
     # As on other cores, whose kernels need no rows of bytes beside the columns.
     return is_dense(call, columns_bytes(call))
-
-
-def _is_pointwise(call: KernelCall) -> bool:
-    filter_size, stride, _ = window_of(call.graph, call.op)
-    return filter_size == (1, 1) and stride == (1, 1) and call.padding == NO_PADDING and _applies(call)
 
 
 def _scratch_bytes(call: KernelCall) -> int:
@@ -129,15 +126,12 @@ _WINDOW_LOOPS = {
 def _conv_2d_features(call: KernelCall) -> dict[str, float]:
     _, kernel_height, kernel_width, inputs = dense_shape(call)
     _, (stride_height, stride_width), _ = window_of(call.graph, call.op)
-    _, input_height, input_width, _ = call.input.shape
     _, height, width, _ = call.output.shape
     pixels, count = height * width, kernel_width * inputs
     windows = _windows(pixels)
     y, x = windows // width, windows % width
     left, top = (x * stride_width - call.padding[2]) * inputs, y * stride_height - call.padding[0]
-    before = np.clip(-left, 0, count)
-    after = np.minimum(np.clip(left + count - input_width * inputs, 0, None), count - before)
-    rows = np.clip(np.minimum(top + kernel_height, input_height) - np.maximum(top, 0), 0, None)
+    before, after, rows = overhang(call, left, top)
     inside = (rows == kernel_height) & (before + after == 0)
     plane_inside = inside[:, :2] & inside[:, 2:]
     beside = ~np.tile(plane_inside, 2)
@@ -177,7 +171,7 @@ CONV_1X1_PACKED = KernelVariant(
     symbol="tn_conv_1x1_packed",
     parameters="tn_conv_1x1_params",
     instruction_sets=frozenset({InstructionSet.ARMV6M}),
-    applies=_is_pointwise,
+    applies=lambda call: is_pointwise(call) and _applies(call),
     constant_bytes=lambda call: _constant_bytes(call, "tn_conv_1x1_params"),
     features=_conv_1x1_features,
     loops={**_TILE_LOOPS, **_RUN_LOOPS},

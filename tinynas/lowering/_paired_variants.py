@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynas.graph import OpKind
-from tinynas.lowering._dot_variants import dense_shape, is_dense
+from tinynas.lowering._dot_variants import dense_shape, is_dense, is_pointwise, overhang
 from tinynas.lowering._errors import UnsupportedGraphError
 from tinynas.lowering._geometry import window_of
 from tinynas.lowering._layer_lines import has_drop, paired_lines
+from tinynas.lowering._lines import LINE_WORDS
 from tinynas.lowering._variants import (
-    NO_PADDING,
     STRUCTURE_BYTES,
     WORD,
     InstructionSet,
@@ -26,7 +26,7 @@ PAIRED_CHANNELS = 4
 PAIRED_UNROLLED = 8
 """Pairs of elements in a round of the innermost loop: `firmware/kernels/paired_tiles.c`."""
 
-_CHANNEL_WORDS = 6  # what a sum begins with, and the five words of a line (`firmware/include/tinynas/line.h`)
+_CHANNEL_WORDS = 1 + LINE_WORDS  # what a sum begins with, and its line
 
 
 def _elements(call: KernelCall) -> int:
@@ -37,11 +37,6 @@ def _elements(call: KernelCall) -> int:
 
 def _applies(call: KernelCall) -> bool:
     return is_dense(call, _scratch_bytes(call))
-
-
-def _is_pointwise(call: KernelCall) -> bool:
-    filter_size, stride, _ = window_of(call.graph, call.op)
-    return filter_size == (1, 1) and stride == (1, 1) and call.padding == NO_PADDING and _applies(call)
 
 
 def _scratch_bytes(call: KernelCall) -> int:
@@ -137,14 +132,11 @@ _WINDOW_LOOPS = {
 def _conv_2d_features(call: KernelCall) -> dict[str, float]:
     _, kernel_height, kernel_width, inputs = dense_shape(call)
     _, (stride_height, stride_width), _ = window_of(call.graph, call.op)
-    _, input_height, input_width, _ = call.input.shape
     _, height, width, _ = call.output.shape
     count = kernel_width * inputs
     left = (np.arange(width) * stride_width - call.padding[2]) * inputs
     top = np.arange(height)[:, np.newaxis] * stride_height - call.padding[0]
-    before = np.clip(-left, 0, count)
-    after = np.minimum(np.clip(left + count - input_width * inputs, 0, None), count - before)
-    rows = np.clip(np.minimum(top + kernel_height, input_height) - np.maximum(top, 0), 0, None)
+    before, after, rows = overhang(call, left, top)
     inside = (rows == kernel_height) & (before + after == 0)
     beside = ~inside
     within = rows * beside  # rows of the input in windows that are not inside it
@@ -180,7 +172,7 @@ CONV_1X1_PAIRED = KernelVariant(
     parameters="tn_conv_1x1_params",
     instruction_sets=frozenset({InstructionSet.ARMV6M}),
     for_speed=True,
-    applies=_is_pointwise,
+    applies=lambda call: is_pointwise(call) and _applies(call),
     suits=_suits,
     constant_bytes=lambda call: _constant_bytes(call, "tn_conv_1x1_params"),
     features=_conv_1x1_features,

@@ -12,6 +12,9 @@ from tinynas.lowering._variants import KernelCall
 
 Int32Array = npt.NDArray[np.int32]
 
+SMALLEST_WEIGHT = -128
+"""Symmetric quantizers do not give it: products of two such weights side by side may not fit a halfword."""
+
 
 def data_of(tensor: Tensor) -> npt.NDArray[np.generic]:
     """The data of a constant, or `MissingConstantsError`."""
