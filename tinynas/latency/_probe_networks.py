@@ -83,8 +83,10 @@ def _dense(composer: Composer, x: int) -> int:
 def _pool(composer: Composer, x: int) -> int:
     _, rows, columns, _ = composer.builder.shape(x)
     size = (min(rows, composer.draw(1, 4)), min(columns, composer.draw(1, 4)))
+    stride, padding = composer.draw(1, 2), composer.padding()
     build = composer.builder.average_pool_2d if composer.rng.random() < 0.5 else composer.builder.max_pool_2d
-    return build(x, size, stride=composer.draw(1, 2), padding=composer.padding(), name=composer.name("pool"))
+    activation = composer.activation()
+    return build(x, size, stride=stride, padding=padding, activation=activation, name=composer.name("pool"))
 
 
 def _broadcast(composer: Composer, x: int) -> int:
