@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 from foreign_words import FILES_OF_THE_USER
-from pages import PAGES, ROOT, Page
+from pages import PAGES, ROOT, CodeSpan, Page
 
 _FOLDERS = ("benchmarks", "boards", "docs", "examples", "firmware", "memory_models", "tests", "tinynas", "tools")
 
@@ -30,7 +30,10 @@ def missing_paths(page: Page) -> list[str]:
     return [
         page.finding(span.line, f"there is no file {span.text}")
         for span in page.spans
-        if span.is_path and span.text not in FILES_OF_THE_USER and not _exists(span.text)
+        if span.is_path
+        and span.text not in FILES_OF_THE_USER
+        and not _exists(span.text)
+        and not _exists_in_a_folder_of(span)
     ]
 
 
@@ -40,6 +43,11 @@ def _exists(path: str) -> bool:
     if "/" in pattern:
         return any(ROOT.glob(pattern.rstrip("/")))
     return any(ROOT.glob(pattern)) or bool({pattern, f"{pattern}.j2"} & _file_names()) or _is_written(pattern)
+
+
+def _exists_in_a_folder_of(span: CodeSpan) -> bool:
+    """Whether a folder that is named in the same paragraph holds the path."""
+    return any((ROOT / folder / span.text).exists() for folder in re.findall(r"`([\w/]+/)`", span.context))
 
 
 @cache
