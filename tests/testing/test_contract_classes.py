@@ -15,7 +15,12 @@ CONTRACTS = [name for name in tinynas.testing.__all__ if name.startswith("Base")
 
 
 def test_there_is_a_contract_for_every_family() -> None:
-    assert CONTRACTS == ["BaseMemoryModelTestCase", "BaseStrategyTestCase", "BaseTransportTestCase"]
+    assert CONTRACTS == [
+        "BaseMemoryModelTestCase",
+        "BaseSpaceTestCase",
+        "BaseStrategyTestCase",
+        "BaseTransportTestCase",
+    ]
 
 
 def test_random_networks_and_failing_lines_need_no_pytest() -> None:
