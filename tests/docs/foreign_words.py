@@ -1,8 +1,14 @@
 """Words in backticks that are not ours to define, and whose they are."""
 
 FILES_OF_THE_USER = {
+    ".venv": "made by `make setup`",
     ".venv/bin/python": "made by `make setup`",
     "train/<class>/*.png": "a data set",
+}
+
+OPTIONS = {
+    "--hypothesis-profile": "pytest with hypothesis",
+    "--strict": "mypy",
 }
 
 WORDS = {

@@ -42,6 +42,13 @@ def public_names() -> dict[str, list[Any]]:
     return objects
 
 
+def is_public(name: str) -> bool:
+    """Whether `tinynas.x.y` is a public module or what one exports."""
+    owner, _, last = name.rpartition(".")
+    modules = public_modules()
+    return name in modules or (owner in modules and last in exported(modules[owner]))
+
+
 def members(cls: type) -> set[str]:
     """Public methods, properties, enumerators and fields of a class."""
     fields = {name for base in cls.__mro__ for name in inspect.get_annotations(base)}

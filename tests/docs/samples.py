@@ -6,6 +6,7 @@ the order of the page. Files named `test_*.py` are given to pytest.
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from pages import CodeBlock, Page
+from public_names import is_public
 from pydantic import ValidationError
 
 from tinynas.engine import generate
@@ -88,30 +90,46 @@ def _wrong_c(blocks: list[CodeBlock], folder: Path) -> Iterator[tuple[int, str]]
         command = [sys.executable, "-m", "ziglang", "cc", "-std=c99", "-Werror", "-c", str(source), "-o", f"{source}.o"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            yield (
-                block.line,
-                next(line for line in done.stderr.splitlines() if "error:" in line).partition("error: ")[2],
-            )
+            yield block.line, done.stderr.partition("error: ")[2].splitlines()[0]
 
 
 def _wrong_python(blocks: list[CodeBlock], folder: Path) -> Iterator[tuple[int, str]]:
+    private = [finding for block in blocks for finding in _private_imports(block)]
+    if private or not blocks:
+        yield from private
+        return
     program = folder / "samples.py"
     for block in blocks:
         if file_name(block) is None:
             _write(block, program)
-    files = [name for block in blocks if (name := file_name(block))]
-    modules = [Path(name).stem for name in files if not name.startswith("test_")]
+    files = {name: block for block in blocks if (name := file_name(block))}
     tests = [name for name in files if name.startswith("test_")]
-    if blocks:
-        with program.open("a", encoding="utf-8") as stream:
-            stream.writelines(f"\nimport {module}" for module in modules)
-        yield from _wrong_program([program.name], folder)
+    with program.open("a", encoding="utf-8") as stream:
+        stream.writelines(f"\nimport {Path(name).stem}" for name in files if name not in tests)
+    yield from _wrong_program([program.name], folder, blocks[0].line)
     if tests:
-        yield from _wrong_program(["-m", "pytest", "-p", "no:cacheprovider", "-x", "--tb=native", *tests], folder)
+        words = ["-m", "pytest", "-p", "no:cacheprovider", "-x", "--tb=native", *tests]
+        yield from _wrong_program(words, folder, files[tests[0]].line)
 
 
-def _wrong_program(words: list[str], folder: Path) -> Iterator[tuple[int, str]]:
-    """Runs Python in the folder; an error is at the innermost line of its trace that is a line of the page."""
+def _private_imports(block: CodeBlock) -> Iterator[tuple[int, str]]:
+    """What a sample imports of the package and is not public, although it is there."""
+    try:
+        tree = ast.parse(block.text)
+    except SyntaxError:
+        return  # running it says so
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{name.name}" for name in node.names]
+        else:
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            if name.startswith("tinynas") and not is_public(name):
+                yield block.line + node.lineno - 1, f"{name} is not public"
+
+
+def _wrong_program(words: list[str], folder: Path, line: int) -> Iterator[tuple[int, str]]:
+    """Runs Python in the folder; an error is at the innermost line of the page in its trace, else at `line`."""
     command = [sys.executable, "-W", "error", *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -121,4 +139,4 @@ def _wrong_program(words: list[str], folder: Path) -> Iterator[tuple[int, str]]:
         )
         files = "|".join(re.escape(path.name) for path in folder.glob("*.py"))
         lines = re.findall(rf'File "[^"]*/(?:{files})", line (\d+)', trace)
-        yield int(lines[-1]) if lines else 1, error.splitlines()[0]
+        yield int(lines[-1]) if lines else line, error.splitlines()[0]

@@ -7,6 +7,7 @@ import re
 import documented_commands
 import pytest
 from documented_commands import COMMANDS, complaint, words_of
+from foreign_words import OPTIONS
 from pages import PAGES, ROOT, CodeSpan, Page
 
 
@@ -28,7 +29,7 @@ def _complaint_of_span(span: CodeSpan) -> str | None:
     """In a text, `inspect --why` stands for `tinynas inspect --why`, and `--why` for an option of some command."""
     if span.text.startswith("--"):
         option = span.text.split()[0]
-        known = documented_commands.options_of_tinynas() | _options_of_scripts_in(span.context)
+        known = documented_commands.options_of_tinynas() | _options_of_scripts_in(span.context) | set(OPTIONS)
         return None if option in known else f"no command has an option {option}"
     if not re.match(r"tinynas |make |python |[\w./]+\.py |[a-z]+ --", span.text):
         return None

@@ -13,9 +13,9 @@ from typing import Any
 import known_words
 import pytest
 from documented_commands import COMMANDS
-from foreign_words import WORDS
+from foreign_words import FILES_OF_THE_USER, WORDS
 from pages import PAGES, ROOT, CodeSpan, Page
-from public_names import all_members, exported, members, public_modules, public_names
+from public_names import all_members, exported, is_public, members, public_modules, public_names
 
 _NAME = re.compile(r"\.?[A-Za-z_][\w-]*(\.\w+)*")
 _TOML = re.compile(r"(?=\[|\w+ = )(\[+(?P<section>\w+)\]+)? ?(?P<key>\w+)?( = .+)?")
@@ -28,7 +28,7 @@ def wrong_names(page: Page) -> list[str]:
 
 
 def _complaints(span: CodeSpan) -> Iterator[str]:
-    if span.is_path or span.text.split("(")[0] in WORDS:
+    if span.is_path or span.text in FILES_OF_THE_USER or span.text.split("(")[0] in WORDS:
         return
     if _NAME.fullmatch(span.text):
         if not _is_known(span.text, span.context):
@@ -50,20 +50,13 @@ def _complaints(span: CodeSpan) -> Iterator[str]:
 
 def _is_known(name: str, context: str) -> bool:
     if name.startswith("tinynas"):
-        return _is_public(name)
+        return is_public(name)
     owner, _, member = name.rpartition(".")
     if owner in public_names():
         public = any(member in members(value) for value in public_names()[owner] if inspect.isclass(value))
     else:
         public = name in public_names() or member in all_members()
     return public or _is_word(name) or _is_defined_in_a_file_of(context, name)
-
-
-def _is_public(name: str) -> bool:
-    """Whether `tinynas.x.y` is a public module or what one exports."""
-    owner, _, last = name.rpartition(".")
-    modules = public_modules()
-    return name in modules or (owner in modules and last in exported(modules[owner]))
 
 
 def _is_word(name: str) -> bool:

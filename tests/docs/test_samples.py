@@ -70,10 +70,11 @@ class TestForgetful(BaseStrategyTestCase):
     ("text", "line", "what"),
     [
         ("\n```python\nx = 1\n```\n\n```python\nprint(x + y)\n```\n", 7, "NameError: name 'y' is not defined"),
-        ("```python\nfrom tinynas.search import Candidate\n```\n", 2, "ImportError: cannot import name 'Candidate'"),
+        ("```python\nfrom tinynas.search import Candidate\n```\n", 2, "tinynas.search.Candidate is not public"),
+        ("```python\n\nfrom tinynas.search._random import RandomSearch\n```\n", 3, "RandomSearch is not public"),
         ("```python\nimport warnings\nwarnings.warn('old', DeprecationWarning)\n```\n", 3, "DeprecationWarning: old"),
         ("```python\n# mine.py\nx = 1 / 0\n```\n", 3, "ZeroDivisionError"),
-        (_STRATEGY_WITHOUT_RESUME, 0, "AssertionError"),
+        (_STRATEGY_WITHOUT_RESUME, 13, "AssertionError"),
         ('```toml\nboard = "virt-m4"\n[data]\ndataset = "d"\nshft = 1\n```\n', 2, "1 validation error for RunConfig"),
         ('```toml\nname = "x"\n[[stages]]\nwidth = 8\n```\n', 2, "text: key 'description' is missing"),
         ("```toml\nname = \n```\n", 2, "Invalid value"),
@@ -86,4 +87,4 @@ def test_a_wrong_sample_is_one_line(text: str, line: int, what: str, tmp_path: P
     (finding,) = wrong_samples(Page("docs/bad.md", text), tmp_path)
     assert what in finding
     assert "\n" not in finding
-    assert finding.startswith(f"docs/bad.md:{line or ''}")
+    assert finding.startswith(f"docs/bad.md:{line}:")
