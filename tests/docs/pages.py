@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -112,6 +113,12 @@ class Page:
                 for child in token.children or ():
                     yield line, child, context
                     line += child.type in ("softbreak", "hardbreak")
+
+
+def fail_on(findings: list[str]) -> None:
+    """Fails a test with what was found and nothing else, a line each."""
+    if findings:
+        pytest.fail("\n".join(findings), pytrace=False)
 
 
 def _first_line(token: Token) -> int:

@@ -8,7 +8,7 @@ import documented_commands
 import pytest
 from documented_commands import COMMANDS, complaint, words_of
 from foreign_words import OPTIONS
-from pages import PAGES, ROOT, CodeSpan, Page
+from pages import PAGES, ROOT, CodeSpan, Page, fail_on
 
 
 def wrong_commands(page: Page) -> list[str]:
@@ -47,7 +47,7 @@ def _options_of_scripts_in(context: str) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_are_taken(page: Page) -> None:
-    assert wrong_commands(page) == []
+    fail_on(wrong_commands(page))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 from foreign_words import FILES_OF_THE_USER
-from pages import PAGES, ROOT, CodeSpan, Page
+from pages import PAGES, ROOT, CodeSpan, Page, fail_on
 
 _FOLDERS = ("benchmarks", "boards", "docs", "examples", "firmware", "memory_models", "tests", "tinynas", "tools")
 
@@ -62,12 +62,12 @@ def _is_written(name: str) -> bool:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Page) -> None:
-    assert broken_links(page) == []
+    fail_on(broken_links(page))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_exist(page: Page) -> None:
-    assert missing_paths(page) == []
+    fail_on(missing_paths(page))
 
 
 _HEADING = "# Two words\n\n## Again\n\n## Again\n\n"

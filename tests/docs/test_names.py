@@ -14,7 +14,7 @@ import known_words
 import pytest
 from documented_commands import COMMANDS
 from foreign_words import FILES_OF_THE_USER, WORDS
-from pages import PAGES, ROOT, CodeSpan, Page
+from pages import PAGES, ROOT, CodeSpan, Page, fail_on
 from public_names import all_members, exported, is_public, members, public_modules, public_names
 
 _NAME = re.compile(r"\.?[A-Za-z_][\w-]*(\.\w+)*")
@@ -126,7 +126,7 @@ def _returns(function: Any, result: str) -> bool:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_names_exist(page: Page) -> None:
-    assert wrong_names(page) == []
+    fail_on(wrong_names(page))
 
 
 _UNKNOWN = "is no public name, and no file that is named beside it defines it"

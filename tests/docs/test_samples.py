@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pages import PAGES, Page
+from pages import PAGES, Page, fail_on
 from samples import wrong_samples
 
 from tinynas.formats import write_tflite
@@ -33,12 +33,12 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_samples_run(page: Page, folder: Path) -> None:
-    assert wrong_samples(page, folder) == []
+    fail_on(wrong_samples(page, folder))
 
 
 def test_the_samples_about_offline_plans_write_one(folder: Path) -> None:
     (page,) = (page for page in PAGES if page.name == "docs/tflm.md")
-    assert wrong_samples(page, folder) == []
+    fail_on(wrong_samples(page, folder))
     assert (folder / "model_planned.tflite").stat().st_size > (folder / "model.tflite").stat().st_size
 
 
