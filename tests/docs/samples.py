@@ -130,7 +130,7 @@ def _private_imports(block: CodeBlock) -> Iterator[tuple[int, str]]:
 
 def _wrong_program(words: list[str], folder: Path, line: int) -> Iterator[tuple[int, str]]:
     """Runs Python in the folder; an error is at the innermost line of the page in its trace, else at `line`."""
-    command = [sys.executable, "-W", "error", *words]
+    command = [sys.executable, "-W", "error:::__main__", *words]  # what the samples do, not what they import
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         output = done.stdout + done.stderr
