@@ -25,9 +25,9 @@ from tinynas.boards import (
     load_toolchain,
     read_image,
 )
-from tinynas.targets import Board, Core, Reserve, load_board
+from tinynas.targets import Board, Core, Reserve, board_names, load_board
 
-FIRMWARE_BOARDS = ["nucleo-f303k8", "stm32f746g-disco", "virt-m0plus", "virt-m4", "virt-m7", "virt-m33"]
+FIRMWARE_BOARDS = [name for name in board_names() if load_board(name).hal is not None]
 DECLARATION = "void copy(const int8_t *in, int8_t *out, uint32_t size);"
 
 
