@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynas.boards import load_toolchain
+from tinynas.boards import Toolchain
 from tinynas.graph import Activation, DType, GraphBuilder, Padding
 from tinynas.latency import with_random_constants
 from tinynas.lowering import InstructionSet, Schedule, lower
@@ -56,12 +56,11 @@ def _layer(variant: str, seed: int) -> Schedule:
 
 
 @pytest.mark.parametrize("variant", _TOLERANCE)
-@pytest.mark.parametrize("toolchain", ["zig", "gcc"])
-def test_features_explain_instructions(variant: str, toolchain: str, tmp_path: Path) -> None:
+def test_features_explain_instructions(variant: str, fitted_toolchain: Toolchain, tmp_path: Path) -> None:
     schedules = [_layer(variant, seed) for seed in range(_LAYERS.get(variant, _FEWER_LAYERS))]
     schedules = [schedule for schedule in schedules if schedule.variants == {variant}]
     layers = [layer_of(str(i), schedule) for i, schedule in enumerate(schedules)]
-    image = LayerImage(layers, CORES["cortex-m0plus"], load_toolchain(toolchain), tmp_path)
+    image = LayerImage(layers, CORES["cortex-m0plus"], fitted_toolchain, tmp_path)
     results = list(check_layers(image))
     assert [f"{result.description}: {result}" for result in results if not result.passed] == []
     features = np.array([list(schedule.steps[0].features.values()) for schedule in schedules], np.float64)
