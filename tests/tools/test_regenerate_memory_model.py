@@ -10,9 +10,18 @@ from pathlib import Path
 import pytest
 
 from tinynas.boards import Toolchain
+from tinynas.memory import firmware_hash
 from tinynas.targets import resource_path
 
 _TOOL = Path(__file__).resolve().parents[2] / "tools" / "regenerate_memory_model.py"
+
+
+def test_no_model_that_ships_is_stale() -> None:
+    """Of memory or latency, of either toolchain: after a change of the firmware `make models` fits them all again."""
+    shipped = sorted(resource_path("memory_models").glob("*.json"))
+    fitted_to = {path.name: json.loads(path.read_text())["provenance"]["firmware_sha256"] for path in shipped}
+    assert [name for name, sources in fitted_to.items() if sources != firmware_hash()] == []
+    assert len(fitted_to) > 20
 
 
 @pytest.mark.parametrize("toolchain", ["gcc"], indirect=True)
