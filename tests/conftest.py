@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -46,7 +47,7 @@ def fitted_toolchain(toolchain: Toolchain) -> Toolchain:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which cross compilers `toolchain` gave to tests that passed."""
+    """Say which cross compilers `toolchain` gave to tests that passed, and for what reasons others were skipped."""
     tested = {
         str(value)
         for report in terminalreporter.getreports("passed")
@@ -55,3 +56,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     }
     if tested:
         terminalreporter.write_line(f"cross compilers tested: {', '.join(sorted(tested))}")
+    # A skipped test's longrepr: its file, its line and its reason.
+    reasons = Counter(str(report.longrepr[2]) for report in terminalreporter.getreports("skipped"))
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"{count} skipped: {reason.removeprefix('Skipped: ')}")
