@@ -214,7 +214,7 @@ def test_refinement_changes_the_predictions_and_fits_what_was_measured_at_least_
     assert [entry["round"] for entry in refinements] == [1, 2]
     for entry in refinements:
         before, after = (squared_errors(entry[f"predicted_{when}"], entry["measured"]) for when in ("before", "after"))
-        assert after <= before * (1 + 1e-9)
+        assert after <= before + 1e-9  # rounding, where both models are exact
         assert entry["predicted_after"] != entry["predicted_before"]
 
 
