@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fitted_counts import worst_error
 
-from tinynas.boards import load_toolchain
+from tinynas.boards import Toolchain
 from tinynas.graph import Activation, DType, GraphBuilder, Padding
 from tinynas.latency import Trait, with_random_constants
 from tinynas.lowering import InstructionSet, Schedule, lower, with_constants, with_variants
@@ -72,12 +72,11 @@ def _layer(variant: str, seed: int) -> Schedule:
 
 
 @pytest.mark.parametrize("variant", _TOLERANCE)
-@pytest.mark.parametrize("toolchain", ["zig", "gcc"])
-def test_features_explain_instructions(variant: str, toolchain: str, tmp_path: Path) -> None:
+def test_features_explain_instructions(variant: str, fitted_toolchain: Toolchain, tmp_path: Path) -> None:
     schedules = [_layer(variant, seed) for seed in range(_LAYERS.get(variant, _FEWER_LAYERS))]
     schedules = [schedule for schedule in schedules if schedule.steps[-1].variant == variant]
     layers = [layer_of(str(i), schedule) for i, schedule in enumerate(schedules)]
-    image = LayerImage(layers, CORES["cortex-m0plus"], load_toolchain(toolchain), tmp_path)
+    image = LayerImage(layers, CORES["cortex-m0plus"], fitted_toolchain, tmp_path)
     results = list(check_layers(image))
     assert [f"{result.description}: {result}" for result in results if not result.passed] == []
     features = [schedule.steps[-1].features for schedule in schedules]
