@@ -162,8 +162,10 @@ class KernelVariant:
             to the byte; needs shapes only.
         features: Trip counts of the kernel's loops for a call. The instructions of a call are a linear function of
             them, exactly on cores with a 32 x 32 -> 64 bit multiplication (SOFTMAX, dilated windows and windows over
-            borders: within 1 %), where multipliers are plain right shifts and saturation does the clamping, as in
-            calibrated networks; `calls` is always 1 and stands for the fixed part.
+            borders: within 1 %); on Armv6-M portable C takes branches by its data, too. What weights and scales switch
+            is a loop of its own: `general` ones of layers outside the limits of the short requantization, `clamped`
+            ones where an activation is narrower than int8. A skeleton counts as calibrated networks do, with neither.
+            `calls` is always 1 and stands for the fixed part.
         loops: What each feature counts.
         instruction_sets: Those it is for.
         for_speed: Takes flash that the local rule does not spend: chosen for single steps of a finished network.
