@@ -118,7 +118,9 @@ class _Candidate:
             ValueError: There are none, whatever the seed.
         """
         for attempt in range(_ATTEMPTS):
-            filled = _filled(self.schedule, self.seed + attempt * _OTHER_CONSTANTS)
+            seed = self.seed + attempt * _OTHER_CONSTANTS
+            constants = with_random_constants(self.schedule.graph, seed, _traits_of(self.schedule))
+            filled = with_constants(self.schedule, constants)
             if suits(filled):
                 return filled
         raise ValueError(f"no constants were found that suit the kernels of {self.schedule.graph.name!r}")
@@ -138,15 +140,16 @@ def _fitting(
     found = []
     for seed, graph in enumerate(graphs, first_seed):
         schedule = lowering(graph)
-        found += [_Candidate(_filled(s, seed), seed) for s in (schedule, *_exchanged(schedule, seed))]
+        schedules = (schedule, *_exchanged(schedule, seed))
+        constants = {t: with_random_constants(graph, seed, t) for t in set(map(_traits_of, schedules))}
+        found += [_Candidate(with_constants(s, constants[_traits_of(s)]), seed) for s in schedules]
     return [c for c in found if fits(c.schedule)]
 
 
-def _filled(schedule: Schedule, seed: int) -> Schedule:
-    """The schedule with random constants of all traits that its kernels execute."""
+def _traits_of(schedule: Schedule) -> frozenset[Trait]:
+    """What constants of a schedule may show: all that its kernels execute."""
     selective = any(CATALOGUE[variant].suits is not None for variant in schedule.variants)
-    traits = _ALL_TRAITS - {Trait.GENERAL} if selective else _ALL_TRAITS
-    return with_constants(schedule, with_random_constants(schedule.graph, seed, traits))
+    return _ALL_TRAITS - {Trait.GENERAL} if selective else _ALL_TRAITS
 
 
 def _exchanged(schedule: Schedule, seed: int) -> Iterator[Schedule]:

@@ -139,6 +139,7 @@ _THEMES: tuple[tuple[_Layer, ...], ...] = (
             (_any_depthwise,),
             (_dense,),
             (_fully_connected,),
+            (_pool, Composer.residual),
             (_dense, Composer.pointwise, Composer.convolution, _dilated),
             (_pool, _pad, _broadcast, Composer.gate, Composer.move, Composer.residual, _join, _reduce, _softmax),
         )

@@ -86,7 +86,8 @@ def with_random_constants(graph: Graph, seed: int, traits: Set[Trait] = frozense
             quantization_of(output, usual_scale, int(unusual.integers(-127, 100)))
         elif Trait.GENERAL in shown and op.kind is OpKind.ADD:
             coarsest = max(activations[group[i]].scale for i in op.inputs)
-            quantization_of(output, _COARSE * coarsest, _zero_point(op, unusual))
+            if coarsest < 1:  # one after the other, scales would grow without end
+                quantization_of(output, _COARSE * coarsest, _zero_point(op, unusual))
         if op.kind in _WEIGHTED:
             _fill_weights(graph, op, tensors, source.scale, rng)
             filled = quantization_of(output, usual_scale, _zero_point(op, rng))
