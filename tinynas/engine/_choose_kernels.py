@@ -2,6 +2,7 @@
 
 The search follows the local rule of lowering, which spends no flash for speed. For a network that is built, all kernels
 that could execute a layer are compared: predicted ticks against code, weights and scratch, under what the board has.
+Which tensors lie where is given (`_choose_schedule` looks for that).
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class Alternative:
 
     Attributes:
         variant: Its name.
-        ticks: Predicted for all steps of the layer; those of the local rule where the gain is within the error of the
-            prediction, and counts as none; None where they cannot be predicted.
+        ticks: Predicted for all steps of the layer; those of the first alternative where the gain is within the error
+            of the prediction, and counts as none; None where they cannot be predicted.
         constant_bytes: Weights, tables, parameters and addresses of the layer with it.
         code_bytes: What linking it adds to the code of the other layers' kernels; None where that is not known.
         scratch_bytes: The most that a step of the layer takes in the arena.
@@ -48,15 +49,17 @@ class KernelChoice:
         steps: The layer's steps: several where it runs in patches.
         name: The layer's name.
         variant: Its kernel.
-        local: The kernel of the local rule.
+        local: The kernel of the local rule, by shape alone.
+        scratch_given_up: Whether it is another for that one's scratch, which does not fit.
         reason: Why, in one line that begins with the kernel's name.
-        alternatives: All that could execute it: first that of the local rule.
+        alternatives: All that could execute it with every tensor where it is: first that of the schedule.
     """
 
     steps: tuple[int, ...]
     name: str
     variant: str
     local: str
+    scratch_given_up: bool
     reason: str
     alternatives: tuple[Alternative, ...]
 
@@ -91,24 +94,32 @@ def choose_kernels(
     memory: NativeMemoryModel | None,
     latency: LatencyModel | None,
     reserve: Reserve | None = None,
+    *,
+    by_shape: Schedule | None = None,
+    arena_bytes: int | None = None,
 ) -> ChosenKernels:
     """Choose a kernel for every layer: the fewest predicted ticks that fit the board's flash, then the least flash.
 
-    A kernel is considered where it leaves every tensor in its place, does not raise the planned arena, and both models
-    know it. Where a model is missing, was fitted with another compiler, or nothing fits, the local rule's kernels stay.
+    A kernel is considered where it leaves every tensor in its place, takes no more arena than it may, and both models
+    know it. Where a model is missing, was fitted with another compiler, or nothing fits, the schedule's kernels stay.
 
     Args:
-        schedule: What the local rule made of the network.
+        schedule: What the local rule made of the network, all scratch given up that does not fit `arena_bytes`.
         memory: Flash and stack on the board; None where there is no model.
         latency: Ticks; None where there is no model.
         reserve: Memory that the application keeps for itself.
+        by_shape: The same steps with the kernels of shapes alone, where scratch was given up; None for `schedule`.
+        arena_bytes: What the arena may take; None for what the schedule's takes, so that speed never raises SRAM.
     """
-    found = candidates(schedule, memory, latency)
-    room = None if memory is None else _room(schedule, memory, reserve)
+    by_shape = schedule if by_shape is None else by_shape
+    found = candidates(schedule, by_shape, memory, latency, arena_bytes)
+    room = (
+        None if memory is None else _room(schedule.variants | by_shape.variants, len(schedule.steps), memory, reserve)
+    )
     missing = _missing(memory, room, latency)
     choice = None if missing or room is None else _choose(found, room)
     result = schedule if choice is None else with_variants(schedule, _variants(found, choice.options))
-    if plan_arena(result).arena_bytes > plan_arena(schedule).arena_bytes:
+    if plan_arena(result).arena_bytes > max(plan_arena(schedule).arena_bytes, arena_bytes or 0):
         # The planner found a plan for more scratch; where its effort ends, it need not find one for less.
         missing, choice, result = "no plan was found for other kernels", None, schedule
     elif choice is None and not missing:
@@ -124,18 +135,24 @@ def choose_kernels(
             for layer, candidate, text in zip(found, taken, explained, strict=True)
         ),
         unit=None if latency is None else latency.unit,
-        saved_ticks=sum((f.candidates[0].ticks or 0) - (t.ticks or 0) for f, t in zip(found, taken, strict=True)),
-        extra_flash_bytes=None if room is None else _left(schedule, room) - _left(result, room),
+        saved_ticks=sum(_fewer(layer, candidate) for layer, candidate in zip(found, taken, strict=True)),
+        extra_flash_bytes=None if room is None else _left(by_shape, room) - _left(result, room),
         gap_ticks=0 if choice is None else choice.ticks - choice.bound,
         not_compared=missing,
     )
 
 
-def _room(schedule: Schedule, memory: NativeMemoryModel, reserve: Reserve | None) -> Room | None:
+def _room(variants: frozenset[str], calls: int, memory: NativeMemoryModel, reserve: Reserve | None) -> Room | None:
     """What fits beside kernels; None where the memory model does not know those of the schedule."""
-    if memory.unknown_variants(schedule.variants):
+    if memory.unknown_variants(variants):
         return None
-    return lambda variants: memory.room_for_constants(variants, len(schedule.steps), reserve)
+    return lambda linked: memory.room_for_constants(linked, calls, reserve)
+
+
+def _fewer(layer: Layer, taken: Candidate) -> int:
+    """Ticks that a layer saves beside the local rule's kernel; 0 where they are not known."""
+    local = layer.local if layer.gave_up else layer.candidates[0]
+    return 0 if local.ticks is None or taken.ticks is None else local.ticks - taken.ticks
 
 
 def _left(schedule: Schedule, room: Room) -> int:
@@ -178,7 +195,8 @@ def _kernel_choice(schedule: Schedule, layer: Layer, taken: Candidate, text: Exp
         steps=layer.steps,
         name=first.name if first.band is None else schedule.graph.ops[first.ops[-1]].name,
         variant=taken.variant,
-        local=first.variant,
+        local=layer.local.variant,
+        scratch_given_up=layer.gave_up and taken.variant != layer.local.variant,
         reason=text.reason,
         alternatives=tuple(
             Alternative(c.variant, c.ticks, c.constant_bytes, code, max(c.scratch), note)
