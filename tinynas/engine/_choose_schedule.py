@@ -188,7 +188,7 @@ def _ways(plain: Execution, arena_bytes: int, *, patches: bool) -> Iterator[Exec
                     break
         if not patches or plan_arena(plain.schedule()).arena_bytes <= arena_bytes:
             continue
-        for limit in limits:
+        for limit in limits[:2]:
             lowering = order.lowering.within(limit)
             plan = best_patch_plan(order.graph, arena_bytes, lowering)
             if plan is not None:
