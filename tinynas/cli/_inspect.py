@@ -13,6 +13,7 @@ from rich.table import Table
 
 from tinynas.cli._options import BoardOption, JsonOption, Kernels, ModelArgument, Toolchain, ToolchainOption
 from tinynas.cli._output import bytes_text, emit
+from tinynas.cli._schedule import print_changes
 
 _WIDTH_FOR_NOTES = 130
 """Columns of a terminal in which notes have room beside figures."""
@@ -109,6 +110,7 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
     if latency["predicted_cycles"] is not None:
         console.print(f"latency  {latency['predicted_cycles']:,.0f} cycles, {latency['predicted_ms']:.1f} ms")
     console.print(f"  {latency['basis']}")
+    print_changes(console, result["schedule"])
     if result["kernels"] is not None:
         console.print(f"kernels  {_kernels_summary(result['kernels'])}")
     peak = result["memory"]["peak"]

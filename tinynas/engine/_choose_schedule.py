@@ -54,6 +54,7 @@ class ChosenSchedule:
             those this one misses by the fewest bytes.
         first: The schedule that shapes alone decide, in the given order and without patches, with its kernels.
         extra_ticks: How many ticks more than `first` takes are predicted; None where they are not known.
+        extra_flash_bytes: How much more flash it takes; None without a memory model.
         tried: Ways to execute the network that were looked at.
     """
 
@@ -62,12 +63,29 @@ class ChosenSchedule:
     verdict: Verdict | None
     first: ChosenKernels
     extra_ticks: float | None
+    extra_flash_bytes: int | None
     tried: int
 
     @property
     def schedule(self) -> Schedule:
         """What to build."""
         return self.kernels.schedule
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether it fits; None where that is not known."""
+        return None if self.verdict is None else self.verdict.fits
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it does not fit, a line each: what is short, and by which way to execute it that is least."""
+        if self.verdict is None or self.fits is not False:
+            return () if self.verdict is None else self.verdict.reasons
+        way = "; ".join(self.changes) or "as shapes alone decide"
+        return (
+            *self.verdict.reasons,
+            f"no choice of kernels, order, in place and patches fits; of {self.tried} ways the nearest: {way}",
+        )
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -112,6 +130,9 @@ class _Board:
     def ticks(self, schedule: Schedule) -> float | None:
         return None if self.latency is None else self.latency.predict(schedule).total
 
+    def flash_bytes(self, schedule: Schedule) -> int:
+        return self.memory.flash(schedule, self.reserve).total_bytes
+
     def missing_bytes(self, schedule: Schedule) -> int:
         """What all regions together have too little."""
         regions = self.verdict(schedule).regions
@@ -145,13 +166,11 @@ def choose_schedule(
     """
     plain = Execution(graph, lowering)
     first = choose_kernels(plain.schedule(), memory, latency, reserve)
-    unchanged = ChosenSchedule(plain, first, None, first, 0.0, 1)
     if memory is None:
-        return unchanged
-    verdict = memory.fits(first.schedule, reserve)
-    unchanged = replace(unchanged, verdict=verdict)
+        return ChosenSchedule(plain, first, None, first, 0.0, None, 1)
+    unchanged = ChosenSchedule(plain, first, memory.fits(first.schedule, reserve), first, 0.0, 0, 1)
     board = _Board(memory, latency, reserve, memory.largest_arena(reserve))
-    if verdict.fits is not False or board.arena_bytes < 0:
+    if unchanged.fits is not False or board.arena_bytes < 0:
         return unchanged
     fitting: list[tuple[float, int, Execution, ChosenKernels]] = []
     nearest, tried = (board.missing_bytes(first.schedule), plain, first), 1
@@ -165,8 +184,15 @@ def choose_schedule(
             nearest = (missing, execution, kernels)
     _, execution, kernels = min(fitting, key=lambda way: way[:2])[1:] if fitting else nearest
     before, after = board.ticks(first.schedule), board.ticks(kernels.schedule)
-    extra = None if before is None or after is None else after - before
-    return ChosenSchedule(execution, kernels, board.verdict(kernels.schedule), first, extra, tried)
+    return ChosenSchedule(
+        execution,
+        kernels,
+        board.verdict(kernels.schedule),
+        first,
+        None if before is None or after is None else after - before,
+        board.flash_bytes(kernels.schedule) - board.flash_bytes(first.schedule),
+        tried,
+    )
 
 
 def _ways(plain: Execution, arena_bytes: int, *, patches: bool) -> Iterator[Execution]:
