@@ -161,7 +161,10 @@ class CostModel:
         self.patches = patches
         self._arena_bytes = memory.largest_arena(reserve)
         self._relieved = self.schedules.within(self._arena_bytes)
-        self._block_memory = {blocks: blocks.memory(memory) for blocks in (self.schedules, self._relieved)}
+        self._block_memory = {
+            self.schedules: self.schedules.memory(memory),
+            self._relieved: cached_by_signature(self._relieved_cost),
+        }
         self._block_latency = {
             blocks: cached_by_signature(partial(self._predict_block, blocks)) for blocks in self._block_memory
         }
@@ -187,7 +190,7 @@ class CostModel:
 
     def of(self, architecture: Architecture) -> NetworkCost:
         """All costs of a network."""
-        found = self._in_memory(architecture)
+        found = self._nearest(architecture)
         latency = self._predict(architecture, found)
         slow, overshoot = self._too_slow(latency)
         sram = self.memory.sram_of(found.cost, self.reserve)
@@ -219,39 +222,56 @@ class CostModel:
         return Execution(graph, found.blocks.lowering, None if found.stage is None else found.stage.plan)
 
     def _in_memory(self, architecture: Architecture) -> _InMemory:
-        """All scratch if that fits; else what fits; else, where patches are allowed, the first blocks in patches."""
-        memory_of = self._block_memory[self.schedules]
-        costs: list[BlockCost] = [memory_of(block) for block in architecture.blocks]
-        plain = self._combined(self.schedules, costs)
+        """All scratch if that fits; else what fits; else, where patches are allowed, the first blocks in patches.
+
+        Where nothing fits, all scratch: `_nearest` says what misses by less.
+        """
+        plain = self._combined(self.schedules, self._costs(self.schedules, architecture))
         if plain.verdict.fits is True:
             return plain
-        nearest, ways = plain, [(self.schedules, costs)]
-        if plain.cost.arena_bytes > self._arena_bytes:
-            relieved = [self._relieved_cost(*pair) for pair in zip(architecture.blocks, costs, strict=True)]
-            if relieved != costs:
-                nearest = self._combined(self._relieved, relieved)
-                if nearest.verdict.fits is True:
-                    return nearest
-                ways.append((self._relieved, relieved))
-        if self.patches:
-            for blocks, of_blocks in ways:
-                stage = self._stages[blocks].find(architecture, of_blocks)
+        short = plain.cost.arena_bytes > self._arena_bytes
+        if short and self._gives_up_enough(architecture):
+            relieved = self._combined(self._relieved, self._costs(self._relieved, architecture))
+            if relieved.verdict.fits is True:
+                return relieved
+        if short and self.patches:
+            for blocks in (self.schedules, self._relieved):
+                costs = self._costs(blocks, architecture)
+                stage = self._stages[blocks].find(architecture, costs)
                 if stage is not None:
-                    cost = combine((stage.cost, *of_blocks[len(stage.blocks) :]))
-                    verdict = self.memory.verdict((cost,), self.reserve)
-                    return _InMemory(plain.macs, cost, verdict, blocks, stage)
-        return nearest
+                    cost = combine((stage.cost, *costs[len(stage.blocks) :]))
+                    return _InMemory(plain.macs, cost, self.memory.verdict((cost,), self.reserve), blocks, stage)
+        return plain
+
+    def _nearest(self, architecture: Architecture) -> _InMemory:
+        """As `_in_memory`, and where nothing fits, with the scratch given up that does not."""
+        found = self._in_memory(architecture)
+        if found.verdict.fits is not False or found.cost.arena_bytes <= self._arena_bytes:
+            return found
+        relieved = self._combined(self._relieved, self._costs(self._relieved, architecture))
+        return relieved if relieved.cost.arena_bytes < found.cost.arena_bytes else found
+
+    def _costs(self, blocks: BlockSchedules, architecture: Architecture) -> list[BlockCost]:
+        return [self._block_memory[blocks](block) for block in architecture.blocks]
+
+    def _gives_up_enough(self, architecture: Architecture) -> bool:
+        """Whether every block fits the arena with less scratch; most that do not fit do not then."""
+        plain, relieved = (self._block_memory[blocks] for blocks in (self.schedules, self._relieved))
+        return all(
+            relieved(block).arena_bytes <= self._arena_bytes
+            for block in architecture.blocks
+            if plain(block).arena_bytes > self._arena_bytes
+        )
+
+    def _relieved_cost(self, block: Block) -> BlockCost:
+        cost: BlockCost = self._block_memory[self.schedules](block)
+        if cost.arena_bytes <= self._arena_bytes:
+            return cost  # it gives nothing up
+        return self.memory.block_cost(self._relieved.schedule(block))
 
     def _combined(self, blocks: BlockSchedules, costs: Sequence[BlockCost]) -> _InMemory:
         combined = combine(costs)
         return _InMemory(combined.macs, combined, self.memory.verdict((combined,), self.reserve), blocks)
-
-    def _relieved_cost(self, block: Block, cost: BlockCost) -> BlockCost:
-        """The cost of a block within the board's arena, by its cost with all scratch."""
-        if cost.arena_bytes <= self._arena_bytes:
-            return cost  # it gives nothing up
-        relieved: BlockCost = self._block_memory[self._relieved](block)
-        return relieved
 
     def _too_slow(self, latency: float | None) -> tuple[tuple[str, ...], float]:
         """The violation of the latency limit, if there is one, and the overshoot relative to the limit."""
