@@ -133,13 +133,16 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
 def _kernels_summary(kernels: Mapping[str, Any]) -> str:
     """What was chosen beyond the local rule, in one line."""
     changed = [layer for layer in kernels["layers"] if layer["variant"] != layer["local"]]
+    count = (
+        f"{len(changed)} of {len(kernels['layers'])} layers not by the local rule" if changed else "by the local rule"
+    )
     if kernels["not_compared"]:
-        return f"by the local rule: {kernels['not_compared']}"
+        return f"{count}: {kernels['not_compared']}"
     if not changed:
-        return "by the local rule, the best here (--why)"
+        return f"{count}, the best here (--why)"
     ticks, flash = kernels["saved_ticks"], kernels["extra_flash_bytes"]
     return (
-        f"{len(changed)} of {len(kernels['layers'])} layers not by the local rule: "
+        f"{count}: "
         f"{abs(ticks):,} {kernels['unit']} {'fewer' if ticks >= 0 else 'more'}, "
         f"{abs(flash):,} bytes of flash {'more' if flash >= 0 else 'less'} (--why)"
     )

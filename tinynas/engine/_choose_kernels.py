@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tinynas.engine._kernel_candidates import Candidate, Layer, candidates
+from tinynas.engine._kernel_candidates import Candidate, Layer, Obstacle, candidates
 from tinynas.engine._kernel_reasons import Explanation, explain
 from tinynas.engine._knapsack import Choice, Option, Room, choose_options
 from tinynas.latency import LatencyModel
@@ -50,18 +50,18 @@ class KernelChoice:
         name: The layer's name.
         variant: Its kernel.
         local: The kernel of the local rule, by shape alone.
-        scratch_given_up: Whether it is another for that one's scratch, which does not fit.
         reason: Why, in one line that begins with the kernel's name.
         alternatives: All that could execute it with every tensor where it is: first that of the schedule.
+        scratch_given_up: Whether it is another than the local rule's for that one's scratch, which does not fit.
     """
 
     steps: tuple[int, ...]
     name: str
     variant: str
     local: str
-    scratch_given_up: bool
     reason: str
     alternatives: tuple[Alternative, ...]
+    scratch_given_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class ChosenKernels:
         extra_flash_bytes: More than with these; None where that is not known.
         gap_ticks: How many fewer any other choice among the candidates without obstacles can take at most: 0 where this
             one is proved to be the best.
-        not_compared: Why the local rule alone decided, in a few words; empty where kernels were compared.
+        not_compared: Why ticks did not decide, in a few words; empty where kernels were compared.
     """
 
     schedule: Schedule
@@ -101,7 +101,8 @@ def choose_kernels(
     """Choose a kernel for every layer: the fewest predicted ticks that fit the board's flash, then the least flash.
 
     A kernel is considered where it leaves every tensor in its place, takes no more arena than it may, and both models
-    know it. Where a model is missing, was fitted with another compiler, or nothing fits, the schedule's kernels stay.
+    know it. Where a model is missing or was fitted with another compiler, the schedule's kernels stay; where nothing
+    fits, those that miss by the fewest bytes of flash are taken.
 
     Args:
         schedule: What the local rule made of the network, all scratch given up that does not fit `arena_bytes`.
@@ -117,15 +118,21 @@ def choose_kernels(
         None if memory is None else _room(schedule.variants | by_shape.variants, len(schedule.steps), memory, reserve)
     )
     missing = _missing(memory, room, latency)
-    choice = None if missing or room is None else _choose(found, room)
+    choice, stays = None, "the local rule"
+    if not missing and room is not None:
+        choice = _choose(found, room)
+        if choice is None:
+            missing, stays = "no kernels fit the board's flash", "the least flash"
+            choice = _least_flash(found, room)
     result = schedule if choice is None else with_variants(schedule, _variants(found, choice.options))
     if plan_arena(result).arena_bytes > max(plan_arena(schedule).arena_bytes, arena_bytes or 0):
         # The planner found a plan for more scratch; where its effort ends, it need not find one for less.
-        missing, choice, result = "no plan was found for other kernels", None, schedule
-    elif choice is None and not missing:
-        missing = "no kernels fit the board's flash"
+        missing, stays = "no plan was found for other kernels", "the local rule"
+        choice, result = None, schedule
     chosen = (0,) * len(found) if choice is None else choice.options
-    explained = explain(found, chosen, room, "ticks" if latency is None else latency.unit, missing)
+    explained = explain(
+        found, chosen, room, "ticks" if latency is None else latency.unit, missing and f"{stays}; {missing}"
+    )
     reasons = {step: text.reason for layer, text in zip(found, explained, strict=True) for step in layer.steps}
     taken = [layer.candidates[c] for layer, c in zip(found, chosen, strict=True)]
     return ChosenKernels(
@@ -137,7 +144,7 @@ def choose_kernels(
         unit=None if latency is None else latency.unit,
         saved_ticks=sum(_fewer(layer, candidate) for layer, candidate in zip(found, taken, strict=True)),
         extra_flash_bytes=None if room is None else _left(by_shape, room) - _left(result, room),
-        gap_ticks=0 if choice is None else choice.ticks - choice.bound,
+        gap_ticks=0 if choice is None or missing else choice.ticks - choice.bound,
         not_compared=missing,
     )
 
@@ -170,7 +177,7 @@ def _missing(memory: NativeMemoryModel | None, room: Room | None, latency: Laten
 
 
 def _choose(found: Sequence[Layer], room: Room) -> Choice | None:
-    """The best choice, by places among all candidates of a layer. The local rule's may stay, predicted or not."""
+    """The best choice, by places among all candidates of a layer. The schedule's may stay, predicted or not."""
     places = [[i for i, c in enumerate(layer.candidates) if i == 0 or c.obstacle is None] for layer in found]
     options = [
         [
@@ -183,6 +190,14 @@ def _choose(found: Sequence[Layer], room: Room) -> Choice | None:
     if choice is None:
         return None
     return replace(choice, options=tuple(p[o] for p, o in zip(places, choice.options, strict=True)))
+
+
+def _least_flash(found: Sequence[Layer], room: Room) -> Choice | None:
+    """What misses the board's flash by the fewest bytes: the choice if all kernels were as fast, and flash larger."""
+    equal = [replace(layer, candidates=tuple(replace(c, ticks=0) for c in layer.candidates)) for layer in found]
+    every = frozenset(c.variant for layer in found for c in layer.candidates if c.obstacle is not Obstacle.UNSIZED)
+    more = sum(max(c.constant_bytes for c in layer.candidates) for layer in found) - room(every)
+    return _choose(equal, lambda variants: room(variants) + more)
 
 
 def _variants(found: Sequence[Layer], chosen: Sequence[int]) -> Mapping[int, str]:

@@ -34,7 +34,7 @@ def explain(
         chosen: The place of each one's kernel among its candidates.
         room: Bytes of constants that fit beside the code of some kernels; None where the memory model does not know.
         unit: What ticks are.
-        missing: Why the local rule alone decided, in one line; empty where it did not.
+        missing: Why ticks did not decide, and what did, in one line; empty where they did.
     """
     taken = [layer.candidates[c] for layer, c in zip(found, chosen, strict=True)]
     variants = [candidate.variant for candidate in taken]
@@ -77,7 +77,7 @@ class _Explained:
         if self.layer.gave_up and taken.variant != self.layer.local.variant:
             return self._too_large(self.layer.local)
         if missing:
-            return f"the local rule; {missing}"
+            return missing
         if len(self.candidates) == 1:
             return "the only kernel for it"
         if taken.ticks is None or local.ticks is None:
