@@ -62,7 +62,7 @@ class ChosenSchedule:
     kernels: ChosenKernels
     verdict: Verdict | None
     first: ChosenKernels
-    extra_ticks: float | None
+    extra_ticks: int | None
     extra_flash_bytes: int | None
     tried: int
 
@@ -127,8 +127,10 @@ class _Board:
     def verdict(self, schedule: Schedule) -> Verdict:
         return self.memory.fits(schedule, self.reserve)
 
-    def ticks(self, schedule: Schedule) -> float | None:
-        return None if self.latency is None else self.latency.predict(schedule).total
+    def ticks(self, schedule: Schedule) -> int | None:
+        """Whole ticks: an order of the same steps is neither faster nor slower."""
+        total = None if self.latency is None else self.latency.predict(schedule).total
+        return None if total is None else round(total)
 
     def flash_bytes(self, schedule: Schedule) -> int:
         return self.memory.flash(schedule, self.reserve).total_bytes
@@ -167,8 +169,8 @@ def choose_schedule(
     plain = Execution(graph, lowering)
     first = choose_kernels(plain.schedule(), memory, latency, reserve)
     if memory is None:
-        return ChosenSchedule(plain, first, None, first, 0.0, None, 1)
-    unchanged = ChosenSchedule(plain, first, memory.fits(first.schedule, reserve), first, 0.0, 0, 1)
+        return ChosenSchedule(plain, first, None, first, 0, None, 1)
+    unchanged = ChosenSchedule(plain, first, memory.fits(first.schedule, reserve), first, 0, 0, 1)
     board = _Board(memory, latency, reserve, memory.largest_arena(reserve))
     if unchanged.fits is not False or board.arena_bytes < 0:
         return unchanged

@@ -67,7 +67,7 @@ def schedule_json(chosen: ChosenSchedule) -> dict[str, Any]:
         "arena_bytes": plan_arena(chosen.schedule).arena_bytes,
         "arena_bytes_by_shape": plan_arena(chosen.first.schedule).arena_bytes,
         "unit": chosen.kernels.unit,
-        "extra_ticks": None if chosen.extra_ticks is None else round(chosen.extra_ticks),
+        "extra_ticks": chosen.extra_ticks,
         "extra_flash_bytes": chosen.extra_flash_bytes,
     }
 
