@@ -7,7 +7,8 @@ these ways to execute it does, and then the one is named that misses by the fewe
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+import math
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.engine._choose_kernels import ChosenKernels, choose_kernels
@@ -52,7 +53,9 @@ class ChosenSchedule:
         kernels: The kernels, and with them the schedule.
         verdict: Whether it fits; None without a memory model. Where it does not, no way that was tried does, and of
             those this one misses by the fewest bytes.
-        first: The schedule that shapes alone decide, in the given order and without patches, with its kernels.
+        first: The schedule that shapes alone decide, in the given order and without patches, with the kernels that
+            were chosen for it.
+        arena_bytes_by_shape: What the arena takes with the kernels that shapes alone decide.
         extra_ticks: How many ticks more than `first` takes are predicted; None where they are not known.
         extra_flash_bytes: How much more flash it takes; None without a memory model.
         tried: Ways to execute the network that were looked at.
@@ -62,6 +65,7 @@ class ChosenSchedule:
     kernels: ChosenKernels
     verdict: Verdict | None
     first: ChosenKernels
+    arena_bytes_by_shape: int
     extra_ticks: int | None
     extra_flash_bytes: int | None
     tried: int
@@ -135,10 +139,11 @@ class _Board:
     def flash_bytes(self, schedule: Schedule) -> int:
         return self.memory.flash(schedule, self.reserve).total_bytes
 
-    def missing_bytes(self, schedule: Schedule) -> int:
-        """What all regions together have too little."""
+    def missing_bytes(self, schedule: Schedule, *kinds: str) -> int:
+        """What all regions together have too little, or those of some kinds."""
         regions = self.verdict(schedule).regions
-        return sum(max(0, region.used_bytes - region.available_bytes) for region in regions)
+        short = (max(0, r.used_bytes - r.available_bytes) for r in regions if not kinds or r.kind in kinds)
+        return sum(short)
 
 
 def choose_schedule(
@@ -168,60 +173,97 @@ def choose_schedule(
     """
     plain = Execution(graph, lowering)
     first = choose_kernels(plain.schedule(), memory, latency, reserve)
+    by_shape = plan_arena(plain.schedule()).arena_bytes
     if memory is None:
-        return ChosenSchedule(plain, first, None, first, 0, None, 1)
-    unchanged = ChosenSchedule(plain, first, memory.fits(first.schedule, reserve), first, 0, 0, 1)
+        return ChosenSchedule(plain, first, None, first, by_shape, 0, None, 1)
+    unchanged = ChosenSchedule(plain, first, memory.fits(first.schedule, reserve), first, by_shape, 0, 0, 1)
     board = _Board(memory, latency, reserve, memory.largest_arena(reserve))
     if unchanged.fits is not False or board.arena_bytes < 0:
         return unchanged
-    fitting: list[tuple[float, int, Execution, ChosenKernels]] = []
-    nearest, tried = (board.missing_bytes(first.schedule), plain, first), 1
-    for execution in _ways(plain, board.arena_bytes, patches=patches):
-        tried += 1
-        kernels = board.kernels(execution)
-        if board.verdict(kernels.schedule).fits:
-            ticks = board.ticks(kernels.schedule)
-            fitting.append((float("inf") if ticks is None else ticks, tried, execution, kernels))
-        elif (missing := board.missing_bytes(kernels.schedule)) < nearest[0]:
-            nearest = (missing, execution, kernels)
-    _, execution, kernels = min(fitting, key=lambda way: way[:2])[1:] if fitting else nearest
+    search = _Search(board, plain, first)
+    orders = list(_orders(plain, board.arena_bytes))
+    search.look_at(_whole(orders, board.arena_bytes))
+    # Patches take less SRAM and more flash.
+    if patches and not search.short_of_flash and by_shape > board.arena_bytes:
+        search.look_at(_in_patches(orders, board.arena_bytes))
+    execution, kernels = search.best()
     before, after = board.ticks(first.schedule), board.ticks(kernels.schedule)
     return ChosenSchedule(
         execution,
         kernels,
         board.verdict(kernels.schedule),
         first,
+        by_shape,
         None if before is None or after is None else after - before,
         board.flash_bytes(kernels.schedule) - board.flash_bytes(first.schedule),
-        tried,
+        search.tried,
     )
 
 
-def _ways(plain: Execution, arena_bytes: int, *, patches: bool) -> Iterator[Execution]:
-    """Every way to execute a network that may fit where shapes alone do not, each schedule once.
+class _Search:
+    """What was looked at: the ways that fit, and of the others the one that misses by the fewest bytes."""
+
+    def __init__(self, board: _Board, plain: Execution, first: ChosenKernels) -> None:
+        self._board = board
+        self._fitting: list[tuple[float, int, Execution, ChosenKernels]] = []
+        self._nearest = (board.missing_bytes(first.schedule), plain, first)
+        self.short_of_flash = board.missing_bytes(first.schedule, "flash") > 0
+        self.tried = 1
+
+    def look_at(self, ways: Iterable[Execution]) -> None:
+        """Choose kernels for each of some ways, and keep what is best."""
+        for execution in ways:
+            self.tried += 1
+            kernels = self._board.kernels(execution)
+            if self._board.missing_bytes(kernels.schedule, "flash") == 0:
+                self.short_of_flash = False
+            missing = self._board.missing_bytes(kernels.schedule)
+            if self._board.verdict(kernels.schedule).fits:
+                ticks = self._board.ticks(kernels.schedule)
+                self._fitting.append((math.inf if ticks is None else ticks, self.tried, execution, kernels))
+            elif missing < self._nearest[0]:
+                self._nearest = (missing, execution, kernels)
+
+    def best(self) -> tuple[Execution, ChosenKernels]:
+        """The fewest ticks of what fits, of equal ones the first; else the nearest miss."""
+        if not self._fitting:
+            return self._nearest[1:]
+        _, _, execution, kernels = min(self._fitting, key=lambda way: way[:2])
+        return execution, kernels
+
+
+def _whole(orders: Sequence[Execution], arena_bytes: int) -> Iterator[Execution]:
+    """Every way to execute a network as a whole that may fit where shapes alone do not, each schedule once.
 
     Scratch is given up where it does not fit and, if no plan of what is left fits (storage in entangled branches),
     wherever there is a kernel of less.
     """
     seen: set[Hashable] = set()
-    limits = (None, arena_bytes, 0)
-    for order in _orders(plain, arena_bytes):
+    for order in orders:
         for in_place in (True, False):
             lowering = replace(order.lowering, in_place=in_place)
-            for limit in limits:
+            for limit in (None, arena_bytes, 0):
                 execution = replace(order, lowering=lowering.within(limit))
                 schedule = execution.schedule()
                 yield from _once(seen, execution, schedule)
                 if plan_arena(schedule).arena_bytes <= arena_bytes:
                     break
-        if not patches or plan_arena(plain.schedule()).arena_bytes <= arena_bytes:
-            continue
-        for limit in limits[:2]:
+
+
+def _in_patches(orders: Sequence[Execution], arena_bytes: int) -> Iterator[Execution]:
+    """The first layers in patches, in each order: in the fewest that fit with less scratch, and with all scratch."""
+    seen: set[Hashable] = set()
+    for order in orders:
+        for limit in (arena_bytes, None):
             lowering = order.lowering.within(limit)
             plan = best_patch_plan(order.graph, arena_bytes, lowering)
-            if plan is not None:
-                execution = replace(order, lowering=lowering, patches=plan)
-                yield from _once(seen, execution, execution.schedule())
+            if plan is None:
+                break
+            execution = replace(order, lowering=lowering, patches=plan)
+            schedule = execution.schedule()
+            yield from _once(seen, execution, schedule)
+            if plan_arena(schedule).arena_bytes > arena_bytes:
+                break  # all scratch takes no less
 
 
 def _once(seen: set[Hashable], execution: Execution, schedule: Schedule) -> Iterator[Execution]:

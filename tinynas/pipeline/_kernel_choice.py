@@ -65,7 +65,7 @@ def schedule_json(chosen: ChosenSchedule) -> dict[str, Any]:
         "in_place": execution.lowering.in_place,
         "patches": None if patches is None else asdict(patches),
         "arena_bytes": plan_arena(chosen.schedule).arena_bytes,
-        "arena_bytes_by_shape": plan_arena(chosen.first.schedule).arena_bytes,
+        "arena_bytes_by_shape": chosen.arena_bytes_by_shape,
         "unit": chosen.kernels.unit,
         "extra_ticks": chosen.extra_ticks,
         "extra_flash_bytes": chosen.extra_flash_bytes,
