@@ -181,10 +181,11 @@ def choose_schedule(
     if unchanged.fits is not False or board.arena_bytes < 0:
         return unchanged
     search = _Search(board, plain, first)
-    orders = list(_orders(plain, board.arena_bytes))
+    short_of_sram = by_shape > board.arena_bytes
+    orders = list(_orders(plain, board.arena_bytes)) if short_of_sram else [plain]
     search.look_at(_whole(orders, board.arena_bytes))
     # Patches take less SRAM and more flash.
-    if patches and not search.short_of_flash and by_shape > board.arena_bytes:
+    if patches and short_of_sram and not search.short_of_flash:
         search.look_at(_in_patches(orders, board.arena_bytes))
     execution, kernels = search.best()
     before, after = board.ticks(first.schedule), board.ticks(kernels.schedule)
