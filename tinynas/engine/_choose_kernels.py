@@ -130,9 +130,8 @@ def choose_kernels(
         missing, stays = "no plan was found for other kernels", "the local rule"
         choice, result = None, schedule
     chosen = (0,) * len(found) if choice is None else choice.options
-    explained = explain(
-        found, chosen, room, "ticks" if latency is None else latency.unit, missing and f"{stays}; {missing}"
-    )
+    unit = "ticks" if latency is None else latency.unit
+    explained = explain(found, chosen, room, unit, f"{stays}; {missing}" if missing else "")
     reasons = {step: text.reason for layer, text in zip(found, explained, strict=True) for step in layer.steps}
     taken = [layer.candidates[c] for layer, c in zip(found, chosen, strict=True)]
     return ChosenKernels(
@@ -158,8 +157,8 @@ def _room(variants: frozenset[str], calls: int, memory: NativeMemoryModel, reser
 
 def _fewer(layer: Layer, taken: Candidate) -> int:
     """Ticks that a layer saves beside the local rule's kernel; 0 where they are not known."""
-    local = layer.local if layer.gave_up else layer.candidates[0]
-    return 0 if local.ticks is None or taken.ticks is None else local.ticks - taken.ticks
+    local = layer.local.ticks
+    return 0 if local is None or taken.ticks is None else local - taken.ticks
 
 
 def _left(schedule: Schedule, room: Room) -> int:
@@ -211,7 +210,7 @@ def _kernel_choice(schedule: Schedule, layer: Layer, taken: Candidate, text: Exp
         name=first.name if first.band is None else schedule.graph.ops[first.ops[-1]].name,
         variant=taken.variant,
         local=layer.local.variant,
-        scratch_given_up=layer.gave_up and taken.variant != layer.local.variant,
+        scratch_given_up=layer.gave_up,
         reason=text.reason,
         alternatives=tuple(
             Alternative(c.variant, c.ticks, c.constant_bytes, code, max(c.scratch), note)

@@ -60,8 +60,10 @@ class Layer:
 
     @property
     def gave_up(self) -> bool:
-        """Whether the schedule has another kernel than the local rule's."""
-        return self.local.variant != self.candidates[0].variant
+        """Whether the local rule's kernel may not be chosen for its scratch."""
+        return self.local.obstacle is Obstacle.NO_ROOM and not any(
+            c.variant == self.local.variant and c.obstacle is None for c in self.candidates
+        )
 
 
 def candidates(
@@ -97,7 +99,7 @@ def candidates(
         return _within_the_arena(schedule, found, plan_arena(schedule).arena_bytes, Obstacle.RAISES_ARENA)
     found = [
         replace(layer, local=_too_large(layer.local, _most_alive(by_shape, layer.steps) - arena_bytes))
-        if layer.gave_up
+        if layer.local.variant != layer.candidates[0].variant
         else layer
         for layer in found
     ]

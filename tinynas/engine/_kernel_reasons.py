@@ -74,7 +74,7 @@ class _Explained:
 
     def reason(self, missing: str) -> str:
         taken, local = self.candidates[self.chosen], self.candidates[0]
-        if self.layer.gave_up and taken.variant != self.layer.local.variant:
+        if self.layer.gave_up:
             return self._too_large(self.layer.local)
         if missing:
             return missing
