@@ -174,6 +174,16 @@ def test_the_nearest_miss_is_named() -> None:
     assert "the first 2 layers in" in way
 
 
+def test_a_miss_gives_up_no_scratch_that_its_own_arena_has_room_for() -> None:
+    b = GraphBuilder("columns", DType.INT8)
+    x = b.conv_2d(b.input((1, 12, 12, 16)), 16, 5, name="large")
+    x = b.conv_2d(x, 8, 3, stride=2, name="small")
+    chosen = choose(b.build([b.mean(x, name="pool")]), room(1000), patches=False)
+    assert chosen.fits is False
+    assert arena(chosen.schedule) == 2 * 12 * 12 * 16
+    assert [layer.scratch_given_up for layer in chosen.kernels.layers] == [True, False, False]
+
+
 def test_flash_that_is_short_is_named_by_the_fewest_bytes() -> None:
     graph = wide()
     flash = BOARD.code_region.size_bytes

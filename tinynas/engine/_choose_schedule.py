@@ -8,7 +8,7 @@ these ways to execute it does, and then the one is named that misses by the fewe
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.engine._choose_kernels import ChosenKernels, choose_kernels
@@ -228,8 +228,19 @@ class _Search:
     def best(self) -> tuple[Execution, ChosenKernels]:
         """The fewest ticks of what fits, of equal ones the first; else the nearest miss."""
         if not self._fitting:
-            return self._nearest[1:]
+            return self._relaxed()
         _, _, execution, kernels = min(self._fitting, key=lambda way: way[:2])
+        return execution, kernels
+
+    def _relaxed(self) -> tuple[Execution, ChosenKernels]:
+        """The nearest miss, its scratch given up no further than its own arena: what fits in that is not missing."""
+        missing, execution, kernels = self._nearest
+        arena = plan_arena(kernels.schedule).arena_bytes
+        if execution.lowering.arena_bytes is not None and arena > self._board.arena_bytes:
+            relaxed = replace(execution, lowering=execution.lowering.within(arena))
+            others = replace(self._board, arena_bytes=arena).kernels(relaxed)
+            if self._board.missing_bytes(others.schedule) <= missing:
+                return relaxed, others
         return execution, kernels
 
 
@@ -252,19 +263,28 @@ def _whole(orders: Sequence[Execution], arena_bytes: int) -> Iterator[Execution]
 
 
 def _in_patches(orders: Sequence[Execution], arena_bytes: int) -> Iterator[Execution]:
-    """The first layers in patches, in each order: in the fewest that fit with less scratch, and with all scratch."""
+    """The first layers in patches, in each order: in the fewest that fit with less scratch, then with all scratch."""
     seen: set[Hashable] = set()
     for order in orders:
-        for limit in (arena_bytes, None):
-            lowering = order.lowering.within(limit)
-            plan = best_patch_plan(order.graph, arena_bytes, lowering)
-            if plan is None:
+        for limit in (arena_bytes, 0):
+            fits = yield from _patched(seen, order, limit, arena_bytes)
+            if fits:
+                yield from _patched(seen, order, None, arena_bytes)
                 break
-            execution = replace(order, lowering=lowering, patches=plan)
-            schedule = execution.schedule()
-            yield from _once(seen, execution, schedule)
-            if plan_arena(schedule).arena_bytes > arena_bytes:
-                break  # all scratch takes no less
+
+
+def _patched(
+    seen: set[Hashable], order: Execution, limit: int | None, arena_bytes: int
+) -> Generator[Execution, None, bool]:
+    """The best patches with one limit on scratch, if any pay, and whether they fit the arena."""
+    lowering = order.lowering.within(limit)
+    plan = best_patch_plan(order.graph, arena_bytes, lowering)
+    if plan is None:
+        return False
+    execution = replace(order, lowering=lowering, patches=plan)
+    schedule = execution.schedule()
+    yield from _once(seen, execution, schedule)
+    return plan_arena(schedule).arena_bytes <= arena_bytes
 
 
 def _once(seen: set[Hashable], execution: Execution, schedule: Schedule) -> Iterator[Execution]:
