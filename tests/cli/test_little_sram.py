@@ -108,6 +108,7 @@ def test_the_nearest_miss_is_named_and_exported_with_a_warning(
     assert way.endswith("; ".join(document["schedule"]["changes"]))
     code, measured, _ = call(capsys, "measure", model, "--board", small, "--virtual")
     assert (code, "sram" in measured["error"]) == (1, True)
+    assert [line for line in caplog.messages if shortage in line and way in line]
     caplog.clear()
     code, exported, _ = call(capsys, "export", model, str(tmp_path / "project"), "--board", small)
     assert (code, exported["schedule"]) == (0, document["schedule"])

@@ -131,8 +131,6 @@ def export_model(
     chosen = choose_for_board(graph, board, toolchain, reserve)
     if chosen.kernels.not_compared:
         logger.warning("%s: kernels by shape alone: %s", board.name, chosen.kernels.not_compared)
-    if chosen.fits is False:
-        logger.warning("%s does not fit %s beside our firmware: %s", model.name, board.name, "; ".join(chosen.reasons))
     document = _c_project(chosen.schedule, out, ModelInfo(model.stem), prefix)
     return document | {"choice": kernels_json(chosen.kernels), "schedule": schedule_json(chosen)}
 

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 def choose_for_board(graph: Graph, board: Board, toolchain: str, reserve: Reserve | None = None) -> ChosenSchedule:
     """Choose how to execute a network by the models that ship for a board's core; by shapes alone without them.
 
+    Warns where nothing fits beside our firmware, and of what: the linker then names one region only.
+
     Args:
         graph: the int8 network.
         board: the target.
@@ -34,7 +36,10 @@ def choose_for_board(graph: Graph, board: Board, toolchain: str, reserve: Reserv
     except MissingMemoryModelError:
         memory = None
     lowering = Lowering.for_core(board.core)
-    return choose_schedule(graph, lowering, memory, load_latency(board, toolchain), reserve)
+    chosen = choose_schedule(graph, lowering, memory, load_latency(board, toolchain), reserve)
+    if chosen.fits is False:
+        logger.warning("%s does not fit %s beside our firmware: %s", graph.name, board.name, "; ".join(chosen.reasons))
+    return chosen
 
 
 def load_latency(board: Board, toolchain: str, path: Path | None = None) -> LatencyModel | None:
