@@ -121,8 +121,7 @@ def measure_network(
 
 
 def _schedule(graph: Graph, board: Board, toolchain: str, chosen: bool) -> Schedule:
-    by_shape = Lowering.for_core(board.core)(graph)
-    return choose_for_board(by_shape, board, toolchain).schedule if chosen else by_shape
+    return choose_for_board(graph, board, toolchain).schedule if chosen else Lowering.for_core(board.core)(graph)
 
 
 def _portable_target(graph: Graph, toolchain: str, directory: Path, chosen: bool) -> int:

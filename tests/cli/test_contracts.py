@@ -17,7 +17,10 @@ from tinynas.latency import diverse_networks, with_random_constants
 from tinynas.testing import run_tflm
 
 INSPECT_KEYS = {
-    "": {"macs", "params", "sram", "flash", "regions", "latency", "fits", "reasons", "ops", "memory", "kernels"},
+    "": {
+        *("macs", "params", "sram", "flash", "regions", "latency", "fits", "reasons", "ops", "memory"),
+        *("schedule", "kernels"),
+    },
     "sram": {
         "arena_bytes",
         "arena_lower_bound_bytes",
@@ -97,7 +100,7 @@ def test_inspect(engine: str, model: Path, capsys: pytest.CaptureFixture[str]) -
     peak = document["memory"]["peak"]
     assert peak["live_bytes"] == max(op["live_bytes"] for op in document["ops"])
     assert document["ops"][peak["index"]]["name"] == peak["name"]
-    kinds = {"in-place", "reorder", "patches", "offline-plan"} if engine == "native" else {"offline-plan"}
+    kinds = {"in-place", "reorder", "kernels", "patches", "offline-plan"} if engine == "native" else {"offline-plan"}
     assert {option["kind"] for option in document["memory"]["options"]} == kinds
     assert all(option["saved_bytes"] >= 0 for option in document["memory"]["options"])
     sram, latency = document["sram"], document["latency"]
@@ -105,7 +108,7 @@ def test_inspect(engine: str, model: Path, capsys: pytest.CaptureFixture[str]) -
     if engine == "native":
         assert set(kernels) == {"unit", "saved_ticks", "extra_flash_bytes", "gap_ticks", "not_compared", "layers"}
         assert {frozenset(layer) for layer in kernels["layers"]} == {
-            frozenset({"steps", "name", "variant", "local", "reason", "alternatives"})
+            frozenset({"steps", "name", "variant", "local", "scratch_given_up", "reason", "alternatives"})
         }
         assert {frozenset(a) for layer in kernels["layers"] for a in layer["alternatives"]} == {
             frozenset({"variant", "ticks", "constant_bytes", "code_bytes", "scratch_bytes", "note"})
@@ -201,6 +204,7 @@ MEASURE_KEYS = {
     "instructions",
     "cycles",
     "cycles_basis",
+    "schedule",
     "latency_ms",
     "layers",
     "sram_high_water_bytes",

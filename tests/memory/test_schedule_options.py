@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tinynas.graph import DType, Graph, GraphBuilder
-from tinynas.lowering import PatchPlan, lower
-from tinynas.memory import advise, best_patch_plan, plan_arena
+from tinynas.lowering import PatchPlan, Schedule, lower
+from tinynas.memory import Ticks, advise, best_patch_plan, plan_arena, reorder
 from tinynas.spaces import build_graph, mobilenet_v2_architecture
 
 
@@ -95,3 +95,42 @@ def test_what_the_schedule_has_already_is_applied(vww1: Graph) -> None:
     assert applied.applied
     assert applied.saved_bytes == options["patches"].saved_bytes
     assert applied.extra_macs == options["patches"].extra_macs
+
+
+def columns() -> Graph:
+    """The columns of the second convolution set the peak; those of the third do not."""
+    b = GraphBuilder("columns", DType.INT8)
+    x = b.conv_2d(b.input((1, 12, 12, 16)), 16, 5, name="large")
+    x = b.conv_2d(x, 8, 3, stride=2, name="small")
+    return b.build([b.mean(x, name="pool")])
+
+
+def instructions(schedule: Schedule) -> float:
+    """Slow kernels take 100 more."""
+    return sum(100.0 if step.variant == "conv_2d" else 0.0 for step in schedule.steps)
+
+
+def test_advice_on_kernels_of_less_scratch_names_bytes_and_ticks() -> None:
+    graph, ticks = columns(), Ticks(instructions, "instructions")
+    option = {o.kind: o for o in advise(graph, ticks=ticks).options}["kernels"]
+    assert (option.applied, option.extra_ticks, option.extra_macs) == (False, 100, 0)
+    assert "for 100 instructions more" in option.how
+    relieved = lower(graph, arena_bytes=option.arena_bytes)
+    assert plan_arena(relieved).arena_bytes == option.arena_bytes == 2 * 12 * 12 * 16
+    assert [step.variant for step in relieved.steps][:2] == ["conv_2d", "conv_2d_im2col"]
+    applied = {o.kind: o for o in advise(graph, relieved, ticks=ticks).options}["kernels"]
+    assert (applied.applied, applied.extra_ticks, applied.saved_bytes) == (True, 100, option.saved_bytes)
+    assert applied.how == "applied: kernels of less scratch, for 100 instructions more"
+    unpriced = {o.kind: o for o in advise(graph).options}["kernels"]
+    assert (unpriced.extra_ticks, unpriced.how.split(":")[0]) == (None, "kernels of less scratch")
+
+
+def test_another_order_that_the_schedule_has_is_applied() -> None:
+    b = GraphBuilder("branches", DType.INT8)
+    x = b.input((1, 8, 8, 4))
+    wide = [b.conv_2d(x, 32, 1, name=f"wide{i}") for i in range(2)]
+    graph = b.build([b.concatenation([b.conv_2d(w, 2, 1, name=f"narrow{i}") for i, w in enumerate(wide)], name="join")])
+    open_option = {o.kind: o for o in advise(graph).options}["reorder"]
+    applied = {o.kind: o for o in advise(graph, lower(reorder(graph))).options}["reorder"]
+    assert (open_option.applied, applied.applied) == (False, True)
+    assert applied.saved_bytes == open_option.saved_bytes > 0

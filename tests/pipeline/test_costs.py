@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tinynas.graph import DType, count_macs
-from tinynas.latency import Measurement, fit_latency
-from tinynas.lowering import Lowering
-from tinynas.memory import NativeMemoryModel
+from tinynas.latency import LatencyModel, Measurement, fit_latency
+from tinynas.lowering import InstructionSet, Lowering, Schedule
+from tinynas.memory import NativeMemoryModel, block_cost, combine, plan_arena
 from tinynas.pipeline._config import ConfigError, LimitsConfig
 from tinynas.pipeline._costs import BlockSchedules, CostModel, LatencyLimit, latency_limit
-from tinynas.spaces import Architecture, SearchSpace, build_graph, load_space
+from tinynas.spaces import Architecture, SearchSpace, build_block_graph, build_graph, load_space
 from tinynas.targets import Board, CyclesPerInstruction, Reserve, load_board
 
 
@@ -55,17 +55,90 @@ def test_blockwise_latency_equals_that_of_the_whole_network(
     board: Board, memory: NativeMemoryModel, space: SearchSpace
 ) -> None:
     architectures = samples(space, 12)
-    rng = np.random.default_rng(0)
-    measurements = [
-        Measurement(step.variant, step.features, float(10 + sum(step.features.values()) * rng.uniform(1, 3)))
-        for architecture in architectures
-        for step in Lowering()(build_graph(architecture, DType.INT8)).steps
-    ]
-    model = fit_latency(measurements)
+    model = latency_of([Lowering()(build_graph(architecture, DType.INT8)) for architecture in architectures])
     costs = CostModel(board, memory, Reserve()).with_latency(model)
     for architecture in architectures:
         whole = model.predict(Lowering()(build_graph(architecture, DType.INT8))).total
         assert costs.of(architecture).latency == pytest.approx(whole)
+
+
+def few_channels(count: int) -> list[Architecture]:
+    """Networks whose first blocks have so few channels that planes and columns are a good part of the arena."""
+    space, rng = load_space("mobile-tiny"), np.random.default_rng(6)
+    return [space.architecture(space.sample(rng), 0.5, int(rng.integers(17, 40)), 3, 10) for _ in range(count)]
+
+
+@pytest.mark.parametrize("instruction_set", ["dsp", "armv6-m"])
+def test_a_network_within_an_arena_has_the_kernels_of_its_blocks(
+    instruction_set: str, memory: NativeMemoryModel
+) -> None:
+    """The property by which costs within an arena can be cached by block: in every arena, too small ones included."""
+    plain = Lowering(InstructionSet(instruction_set))
+    changed = 0
+    for architecture in few_channels(12):
+        graph = build_graph(architecture, DType.INT8)
+        arena = plan_arena(plain(graph)).arena_bytes
+        for limit in (0, arena // 2, arena * 3 // 4, arena - 4, arena):
+            lowering = plain.within(limit)
+            schedule = lowering(graph)
+            blocks = [lowering(build_block_graph(block, DType.INT8)) for block in architecture.blocks]
+            assert [s.variant for s in schedule.steps] == [s.variant for block in blocks for s in block.steps]
+            assert combine(block_cost(block) for block in blocks) == block_cost(schedule)
+            changed += schedule != plain(graph)
+            for block, costed in zip(architecture.blocks, blocks, strict=True):
+                alone = plain(build_block_graph(block, DType.INT8))
+                assert plan_arena(alone).arena_bytes > limit or costed.steps == alone.steps
+        assert lowering(graph) == plain(graph)
+    assert changed > 12
+
+
+def test_costs_with_less_scratch_are_those_of_the_schedule_that_they_name(
+    board: Board, memory: NativeMemoryModel
+) -> None:
+    plain, relieved = Lowering.for_core(board.core), 0
+    architectures = few_channels(20)
+    model = latency_of(
+        [
+            lowering(build_graph(architecture, DType.INT8))
+            for architecture in architectures
+            for lowering in (plain, plain.within(0))
+        ]
+    )
+    for architecture in architectures:
+        graph = build_graph(architecture, DType.INT8)
+        arena = plan_arena(plain(graph)).arena_bytes
+        for share in (0.8, 0.9, 0.97):
+            reserve = Reserve(sram_bytes=max(0, memory.largest_arena() - int(share * arena)))
+            costs = CostModel(board, memory, reserve).with_latency(model)
+            cost = costs.of(architecture)
+            schedule = cost.lowering(graph, cost.patches)
+            assert cost.patches is None
+            assert cost.sram_bytes == memory.sram(schedule).static_bytes
+            assert cost.flash_bytes == memory.flash(schedule).total_bytes
+            assert cost.latency == pytest.approx(model.predict(schedule).total)
+            verdict = memory.fits(schedule, reserve)
+            assert cost.violations == verdict.reasons
+            assert costs.fits(architecture).fits is verdict.fits
+            if verdict.fits:
+                assert cost.lowering.arena_bytes == memory.largest_arena(reserve)
+                assert costs.execution(architecture, graph).schedule() == schedule
+                assert cost.shortfall == ""
+                relieved += 1
+            elif cost.lowering.arena_bytes is not None:
+                assert cost.shortfall.startswith("even with kernels of less scratch, region ")
+    assert relieved > 3
+
+
+def latency_of(schedules: list[Schedule]) -> LatencyModel:
+    """A model that knows every kernel of some schedules; what it says does not matter."""
+    rng = np.random.default_rng(0)
+    return fit_latency(
+        [
+            Measurement(step.variant, step.features, float(10 + sum(step.features.values()) * rng.uniform(1, 3)))
+            for schedule in schedules
+            for step in schedule.steps
+        ]
+    )
 
 
 def test_a_reserve_that_takes_everything_is_a_violation_with_its_size(

@@ -105,10 +105,11 @@ def test_a_board_without_models_keeps_the_local_rule(monkeypatch: pytest.MonkeyP
         raise MissingMemoryModelError("none")
 
     monkeypatch.setattr(_kernel_choice, "load_memory_model", missing)
-    schedule = lower(network())
-    chosen = choose_for_board(schedule, BOARD, "zig")
-    assert [step.variant for step in chosen.schedule.steps] == [step.variant for step in schedule.steps]
-    assert all("no memory model" in layer.reason for layer in chosen.layers)
+    graph = network()
+    chosen = choose_for_board(graph, BOARD, "zig")
+    assert [step.variant for step in chosen.schedule.steps] == [step.variant for step in lower(graph).steps]
+    assert chosen.fits is None
+    assert all("no memory model" in layer.reason for layer in chosen.kernels.layers)
     monkeypatch.undo()
     monkeypatch.setattr(_kernel_choice, "latency_model_path", lambda *_: tmp_path / "none.json")
-    assert all("no latency model" in layer.reason for layer in choose_for_board(schedule, BOARD, "zig").layers)
+    assert all("no latency model" in layer.reason for layer in choose_for_board(graph, BOARD, "zig").kernels.layers)

@@ -1,4 +1,4 @@
-"""A run on a board in which no network of the space fits without patches."""
+"""Runs on a board in which no network of the space fits as shapes alone decide: in patches, or with less scratch."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ calibration_images = 32
 calibration_networks = 2
 images = 2
 [reserve]
-sram_bytes = 6000
+sram_bytes = {reserve}
 [engine]
 patches = {patches}
 """
@@ -55,14 +55,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("patched")
     write_tiny_data(folder / "tiny.npz", side=28)
-    for patches in ("true", "false"):
-        (folder / f"{patches}.toml").write_text(CONFIG.format(patches=patches))
+    for name, patches, reserve in (("true", "true", 6000), ("false", "false", 6000), ("scratch", "false", 5152)):
+        (folder / f"{name}.toml").write_text(CONFIG.format(patches=patches, reserve=reserve))
     return folder
 
 
 def test_without_patches_nothing_fits(folder: Path) -> None:
-    with pytest.raises(InfeasibleRun, match="too few"):
+    """The verdict says what was given up already, and that patches, which the configuration refuses, would do."""
+    with pytest.raises(InfeasibleRun, match=r"too few.*; with \[engine\] patches = true it fits"):
         run_pipeline(load_config(folder / "false.toml"), folder / "plain")
+    verdict = json.loads((folder / "plain" / "budget.json").read_text())["verdict"]
+    assert "even with kernels of less scratch, region 'sram'" in verdict
 
 
 def test_with_patches_the_winner_is_found_built_measured_and_exported(folder: Path) -> None:
@@ -86,3 +89,19 @@ def test_with_patches_the_winner_is_found_built_measured_and_exported(folder: Pa
     assert "Kernels of the winner" in (out / "report.html").read_text()
     export_winner(out, folder / "exported")
     assert (folder / "exported" / "model.c").read_text() == built
+
+
+@pytest.mark.slow
+def test_with_less_scratch_the_winner_is_found_built_measured_and_exported(folder: Path) -> None:
+    """The columns of the stem are what does not fit, in every network: the costs of all are of a slower kernel."""
+    out = folder / "less"
+    result = run_pipeline(load_config(folder / "scratch.toml"), out)
+    winner = result["winner"]
+    assert winner["patches"] is None
+    assert winner["arena_limit_bytes"] == 12256 - 5152
+    assert result["verdicts"]["agree"] == result["verdicts"]["networks"] >= 2
+    given_up = [layer for layer in winner["kernels"]["layers"] if layer["scratch_given_up"]]
+    assert [layer["local"] for layer in given_up][:1] == ["conv_2d_im2col"]
+    assert all("does not fit" in layer["reason"] for layer in given_up)
+    export_winner(out, folder / "exported less")
+    assert (folder / "exported less" / "model.c").read_text() == (out / "winner" / "c" / "model.c").read_text()

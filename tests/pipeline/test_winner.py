@@ -102,6 +102,14 @@ def test_the_kernels_of_the_winner_are_kept_with_their_reasons(run_directory: Pa
     assert f" * {reason} */\n    STEP(conv_2d);" in text
 
 
+def test_a_winner_that_gave_up_scratch_is_lowered_within_its_arena(run_directory: Path) -> None:
+    graph = read_tflite(run_directory / "winner.tflite")
+    result = _result()
+    result["winner"]["arena_limit_bytes"] = 0
+    schedule = schedule_of_winner(result, graph)
+    assert schedule == lower(graph, arena_bytes=0) != lower(graph)
+
+
 def test_the_report_says_where_no_kernels_were_compared(run_directory: Path) -> None:
     layer = KernelChoice((0,), "stem", "conv_2d_im2col", "conv_2d_im2col", "conv_2d_im2col: the local rule", ())
     schedule = lower(read_tflite(run_directory / "winner.tflite"))
@@ -139,6 +147,7 @@ def test_kernels_of_another_version_are_one_line(
     "damage",
     [
         {"instruction_set": "mve"},
+        {"arena_limit_bytes": "small"},
         {"patches": {"rows": 3}},
         {"kernels": {"unit": None}},
         {"kernels": {"layers": [{"steps": [0], "variant": "conv_2d"}]}},

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from tinynas.cli._options import JsonOption, Kernels, Toolchain
 from tinynas.cli._output import emit
+from tinynas.cli._schedule import print_changes
 
 
 def export(
@@ -74,6 +75,7 @@ def export(
     def render(console: Console) -> None:
         for path in result["files"]:
             console.print(path)
+        print_changes(console, result.get("schedule"))
         if "saved_bytes" in result:
             what = f"{result['saved_bytes']:,} fewer than before" if result["stored"] else "nothing saved, file copied"
             console.print(

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from tinynas.cli._options import BoardOption, JsonOption, Kernels, ModelArgument, Toolchain, ToolchainOption
 from tinynas.cli._output import bytes_text, emit
+from tinynas.cli._schedule import print_changes
 
 _WIDTH_FOR_NOTES = 130
 """Columns of a terminal in which notes have room beside figures."""
@@ -109,6 +110,7 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
     if latency["predicted_cycles"] is not None:
         console.print(f"latency  {latency['predicted_cycles']:,.0f} cycles, {latency['predicted_ms']:.1f} ms")
     console.print(f"  {latency['basis']}")
+    print_changes(console, result["schedule"])
     if result["kernels"] is not None:
         console.print(f"kernels  {_kernels_summary(result['kernels'])}")
     peak = result["memory"]["peak"]
@@ -131,13 +133,16 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
 def _kernels_summary(kernels: Mapping[str, Any]) -> str:
     """What was chosen beyond the local rule, in one line."""
     changed = [layer for layer in kernels["layers"] if layer["variant"] != layer["local"]]
+    count = (
+        f"{len(changed)} of {len(kernels['layers'])} layers not by the local rule" if changed else "by the local rule"
+    )
     if kernels["not_compared"]:
-        return f"by the local rule: {kernels['not_compared']}"
+        return f"{count}: {kernels['not_compared']}"
     if not changed:
-        return "by the local rule, the best here (--why)"
+        return f"{count}, the best here (--why)"
     ticks, flash = kernels["saved_ticks"], kernels["extra_flash_bytes"]
     return (
-        f"{len(changed)} of {len(kernels['layers'])} layers not by the local rule: "
+        f"{count}: "
         f"{abs(ticks):,} {kernels['unit']} {'fewer' if ticks >= 0 else 'more'}, "
         f"{abs(flash):,} bytes of flash {'more' if flash >= 0 else 'less'} (--why)"
     )

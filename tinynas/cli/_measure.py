@@ -21,6 +21,7 @@ from tinynas.cli._options import (
 )
 from tinynas.cli._output import bytes_text, emit
 from tinynas.cli._progress import TerminalProgress
+from tinynas.cli._schedule import print_changes
 
 
 def measure(
@@ -62,7 +63,12 @@ def measure(
         )
     finally:
         progress.close()
-    emit(result, as_json=as_json, render=lambda console: render_measurement(console, result, layers=layers))
+
+    def render(console: Console) -> None:
+        render_measurement(console, result, layers=layers)
+        print_changes(console, result["schedule"])
+
+    emit(result, as_json=as_json, render=render)
     if not result["matches_reference"]:
         raise typer.Exit(1)
 

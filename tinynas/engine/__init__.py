@@ -1,6 +1,7 @@
 """The engine: the kernels of a finished network, and from its schedule, plan and constants to C."""
 
 from tinynas.engine._choose_kernels import Alternative, ChosenKernels, KernelChoice, choose_kernels
+from tinynas.engine._choose_schedule import ChosenSchedule, Execution, choose_schedule
 from tinynas.engine._export import export
 from tinynas.engine._generate import GeneratedModel, generate, kernel_sources
 from tinynas.engine._model_info import ModelInfo
@@ -11,12 +12,15 @@ __all__ = [
     "DEFAULT_PREFIX",
     "Alternative",
     "ChosenKernels",
+    "ChosenSchedule",
+    "Execution",
     "GeneratedModel",
     "KernelChoice",
     "MissingConstantsError",
     "ModelInfo",
     "PrefixError",
     "choose_kernels",
+    "choose_schedule",
     "export",
     "generate",
     "kernel_sources",

@@ -2,6 +2,7 @@
 
 The search follows the local rule of lowering, which spends no flash for speed. For a network that is built, all kernels
 that could execute a layer are compared: predicted ticks against code, weights and scratch, under what the board has.
+Which tensors lie where is given (`_choose_schedule` looks for that).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tinynas.engine._kernel_candidates import Candidate, Layer, candidates
+from tinynas.engine._kernel_candidates import Candidate, Layer, Obstacle, candidates
 from tinynas.engine._kernel_reasons import Explanation, explain
 from tinynas.engine._knapsack import Choice, Option, Room, choose_options
 from tinynas.latency import LatencyModel
@@ -24,8 +25,8 @@ class Alternative:
 
     Attributes:
         variant: Its name.
-        ticks: Predicted for all steps of the layer; those of the local rule where the gain is within the error of the
-            prediction, and counts as none; None where they cannot be predicted.
+        ticks: Predicted for all steps of the layer; those of the first alternative where the gain is within the error
+            of the prediction, and counts as none; None where they cannot be predicted.
         constant_bytes: Weights, tables, parameters and addresses of the layer with it.
         code_bytes: What linking it adds to the code of the other layers' kernels; None where that is not known.
         scratch_bytes: The most that a step of the layer takes in the arena.
@@ -48,9 +49,10 @@ class KernelChoice:
         steps: The layer's steps: several where it runs in patches.
         name: The layer's name.
         variant: Its kernel.
-        local: The kernel of the local rule.
+        local: The kernel of the local rule, by shape alone.
         reason: Why, in one line that begins with the kernel's name.
-        alternatives: All that could execute it: first that of the local rule.
+        alternatives: All that could execute it with every tensor where it is: first that of the schedule.
+        scratch_given_up: Whether it is another than the local rule's for that one's scratch, which does not fit.
     """
 
     steps: tuple[int, ...]
@@ -59,6 +61,7 @@ class KernelChoice:
     local: str
     reason: str
     alternatives: tuple[Alternative, ...]
+    scratch_given_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class ChosenKernels:
         extra_flash_bytes: More than with these; None where that is not known.
         gap_ticks: How many fewer any other choice among the candidates without obstacles can take at most: 0 where this
             one is proved to be the best.
-        not_compared: Why the local rule alone decided, in a few words; empty where kernels were compared.
+        not_compared: Why ticks did not decide, in a few words; empty where kernels were compared.
     """
 
     schedule: Schedule
@@ -91,30 +94,44 @@ def choose_kernels(
     memory: NativeMemoryModel | None,
     latency: LatencyModel | None,
     reserve: Reserve | None = None,
+    *,
+    by_shape: Schedule | None = None,
+    arena_bytes: int | None = None,
 ) -> ChosenKernels:
     """Choose a kernel for every layer: the fewest predicted ticks that fit the board's flash, then the least flash.
 
-    A kernel is considered where it leaves every tensor in its place, does not raise the planned arena, and both models
-    know it. Where a model is missing, was fitted with another compiler, or nothing fits, the local rule's kernels stay.
+    A kernel is considered where it leaves every tensor in its place, takes no more arena than it may, and both models
+    know it. Where a model is missing or was fitted with another compiler, the schedule's kernels stay; where nothing
+    fits, those that miss by the fewest bytes of flash are taken.
 
     Args:
-        schedule: What the local rule made of the network.
+        schedule: What the local rule made of the network, all scratch given up that does not fit `arena_bytes`.
         memory: Flash and stack on the board; None where there is no model.
         latency: Ticks; None where there is no model.
         reserve: Memory that the application keeps for itself.
+        by_shape: The same steps with the kernels of shapes alone, where scratch was given up; None for `schedule`.
+        arena_bytes: What the arena may take; None for what the schedule's takes, so that speed never raises SRAM.
     """
-    found = candidates(schedule, memory, latency)
-    room = None if memory is None else _room(schedule, memory, reserve)
+    by_shape = schedule if by_shape is None else by_shape
+    found = candidates(schedule, by_shape, memory, latency, arena_bytes)
+    room = (
+        None if memory is None else _room(schedule.variants | by_shape.variants, len(schedule.steps), memory, reserve)
+    )
     missing = _missing(memory, room, latency)
-    choice = None if missing or room is None else _choose(found, room)
+    choice, stays = None, "the local rule"
+    if not missing and room is not None:
+        choice = _choose(found, room)
+        if choice is None:
+            missing, stays = "no kernels fit the board's flash", "the least flash"
+            choice = _least_flash(found, room)
     result = schedule if choice is None else with_variants(schedule, _variants(found, choice.options))
-    if plan_arena(result).arena_bytes > plan_arena(schedule).arena_bytes:
+    if plan_arena(result).arena_bytes > max(plan_arena(schedule).arena_bytes, arena_bytes or 0):
         # The planner found a plan for more scratch; where its effort ends, it need not find one for less.
-        missing, choice, result = "no plan was found for other kernels", None, schedule
-    elif choice is None and not missing:
-        missing = "no kernels fit the board's flash"
+        missing, stays = "no plan was found for other kernels", "the local rule"
+        choice, result = None, schedule
     chosen = (0,) * len(found) if choice is None else choice.options
-    explained = explain(found, chosen, room, "ticks" if latency is None else latency.unit, missing)
+    unit = "ticks" if latency is None else latency.unit
+    explained = explain(found, chosen, room, unit, f"{stays}; {missing}" if missing else "")
     reasons = {step: text.reason for layer, text in zip(found, explained, strict=True) for step in layer.steps}
     taken = [layer.candidates[c] for layer, c in zip(found, chosen, strict=True)]
     return ChosenKernels(
@@ -124,18 +141,24 @@ def choose_kernels(
             for layer, candidate, text in zip(found, taken, explained, strict=True)
         ),
         unit=None if latency is None else latency.unit,
-        saved_ticks=sum((f.candidates[0].ticks or 0) - (t.ticks or 0) for f, t in zip(found, taken, strict=True)),
-        extra_flash_bytes=None if room is None else _left(schedule, room) - _left(result, room),
-        gap_ticks=0 if choice is None else choice.ticks - choice.bound,
+        saved_ticks=sum(_fewer(layer, candidate) for layer, candidate in zip(found, taken, strict=True)),
+        extra_flash_bytes=None if room is None else _left(by_shape, room) - _left(result, room),
+        gap_ticks=0 if choice is None or missing else choice.ticks - choice.bound,
         not_compared=missing,
     )
 
 
-def _room(schedule: Schedule, memory: NativeMemoryModel, reserve: Reserve | None) -> Room | None:
+def _room(variants: frozenset[str], calls: int, memory: NativeMemoryModel, reserve: Reserve | None) -> Room | None:
     """What fits beside kernels; None where the memory model does not know those of the schedule."""
-    if memory.unknown_variants(schedule.variants):
+    if memory.unknown_variants(variants):
         return None
-    return lambda variants: memory.room_for_constants(variants, len(schedule.steps), reserve)
+    return lambda linked: memory.room_for_constants(linked, calls, reserve)
+
+
+def _fewer(layer: Layer, taken: Candidate) -> int:
+    """Ticks that a layer saves beside the local rule's kernel; 0 where they are not known."""
+    local = layer.local.ticks
+    return 0 if local is None or taken.ticks is None else local - taken.ticks
 
 
 def _left(schedule: Schedule, room: Room) -> int:
@@ -153,7 +176,7 @@ def _missing(memory: NativeMemoryModel | None, room: Room | None, latency: Laten
 
 
 def _choose(found: Sequence[Layer], room: Room) -> Choice | None:
-    """The best choice, by places among all candidates of a layer. The local rule's may stay, predicted or not."""
+    """The best choice, by places among all candidates of a layer. The schedule's may stay, predicted or not."""
     places = [[i for i, c in enumerate(layer.candidates) if i == 0 or c.obstacle is None] for layer in found]
     options = [
         [
@@ -168,6 +191,14 @@ def _choose(found: Sequence[Layer], room: Room) -> Choice | None:
     return replace(choice, options=tuple(p[o] for p, o in zip(places, choice.options, strict=True)))
 
 
+def _least_flash(found: Sequence[Layer], room: Room) -> Choice | None:
+    """What misses the board's flash by the fewest bytes: the choice if all kernels were as fast, and flash larger."""
+    equal = [replace(layer, candidates=tuple(replace(c, ticks=0) for c in layer.candidates)) for layer in found]
+    every = frozenset(c.variant for layer in found for c in layer.candidates if c.obstacle is not Obstacle.UNSIZED)
+    more = sum(max(c.constant_bytes for c in layer.candidates) for layer in found) - room(every)
+    return _choose(equal, lambda variants: room(variants) + more)
+
+
 def _variants(found: Sequence[Layer], chosen: Sequence[int]) -> Mapping[int, str]:
     return {step: layer.candidates[c].variant for layer, c in zip(found, chosen, strict=True) for step in layer.steps}
 
@@ -178,7 +209,8 @@ def _kernel_choice(schedule: Schedule, layer: Layer, taken: Candidate, text: Exp
         steps=layer.steps,
         name=first.name if first.band is None else schedule.graph.ops[first.ops[-1]].name,
         variant=taken.variant,
-        local=first.variant,
+        local=layer.local.variant,
+        scratch_given_up=layer.gave_up,
         reason=text.reason,
         alternatives=tuple(
             Alternative(c.variant, c.ticks, c.constant_bytes, code, max(c.scratch), note)

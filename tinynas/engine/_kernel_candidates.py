@@ -19,6 +19,7 @@ class Obstacle(StrEnum):
     UNPREDICTED = "no latency model knows its loops"
     INCOMPARABLE = "there is nothing to compare it with"
     RAISES_ARENA = "its scratch would raise the arena"
+    NO_ROOM = "its scratch does not fit"
     UNSUITED = "it cannot requantize with the weights and scales of this layer"
 
 
@@ -33,6 +34,7 @@ class Candidate:
         constant_bytes: Weights, tables, parameters and addresses of the layer.
         scratch: Bytes of scratch of each of its steps.
         obstacle: Why it must not be chosen; None where it may.
+        excess_bytes: How many bytes too many its scratch keeps alive; 0 where it does not, or only no plan was found.
     """
 
     variant: str
@@ -41,20 +43,46 @@ class Candidate:
     constant_bytes: int
     scratch: tuple[int, ...]
     obstacle: Obstacle | None
+    excess_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class Layer:
-    """The steps of a layer and the kernels that could execute it: first that of the local rule."""
+    """The steps of a layer and the kernels that could execute it: first that of the schedule.
+
+    `local` is the kernel by shape alone. It is another than the schedule's where its scratch was given up, and it is
+    not among the candidates where it worked in place of its input.
+    """
 
     steps: tuple[int, ...]
     candidates: tuple[Candidate, ...]
+    local: Candidate
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the local rule's kernel may not be chosen for its scratch."""
+        return self.local.obstacle is Obstacle.NO_ROOM and not any(
+            c.variant == self.local.variant and c.obstacle is None for c in self.candidates
+        )
 
 
-def candidates(schedule: Schedule, memory: NativeMemoryModel | None, latency: LatencyModel | None) -> list[Layer]:
+def candidates(
+    schedule: Schedule,
+    by_shape: Schedule,
+    memory: NativeMemoryModel | None,
+    latency: LatencyModel | None,
+    arena_bytes: int | None,
+) -> list[Layer]:
     """All layers of a schedule, with what could execute them.
 
-    What is faster than the local rule's kernel by less than the standard error of the prediction is as fast.
+    What is faster than the schedule's kernel by less than the standard error of the prediction is as fast.
+
+    Args:
+        schedule: The network.
+        by_shape: The same steps with the kernels that shapes alone decide.
+        memory: Knows the code of kernels, or is missing.
+        latency: Knows the ticks of kernels, or is missing.
+        arena_bytes: What the arena may take; None for what the schedule's takes.
     """
     found = []
     for steps in layers(schedule):
@@ -66,8 +94,16 @@ def candidates(schedule: Schedule, memory: NativeMemoryModel | None, latency: La
         compared = (_compared(other, local) for other in others)
         applying = exchangeable(schedule, steps, suited=False)
         unsuited = (_unsuited(schedule, steps, variant) for variant in applying if variant not in suited)
-        found.append(Layer(steps, (local, *compared, *unsuited)))
-    return _within_the_arena(schedule, found)
+        found.append(Layer(steps, (local, *compared, *unsuited), _candidate(by_shape, steps, memory, latency)))
+    if arena_bytes is None:
+        return _within_the_arena(schedule, found, plan_arena(schedule).arena_bytes, Obstacle.RAISES_ARENA)
+    found = [
+        replace(layer, local=_too_large(layer.local, _most_alive(by_shape, layer.steps) - arena_bytes))
+        if layer.local.variant != layer.candidates[0].variant
+        else layer
+        for layer in found
+    ]
+    return _within_the_arena(schedule, found, arena_bytes, Obstacle.NO_ROOM)
 
 
 def _candidate(
@@ -113,32 +149,39 @@ def _compared(candidate: Candidate, local: Candidate) -> Candidate:
     return candidate if told_apart or candidate.ticks >= local.ticks else replace(candidate, ticks=local.ticks)
 
 
-def _within_the_arena(schedule: Schedule, found: Sequence[Layer]) -> list[Layer]:
-    """The same, where scratch that would raise the arena is an obstacle.
+def _within_the_arena(schedule: Schedule, found: Sequence[Layer], arena: int, obstacle: Obstacle) -> list[Layer]:
+    """The same, where scratch that takes more than the arena is an obstacle.
 
     `widest` has in every step the most scratch of what has passed, so that what passes can be combined.
     """
-    arena = plan_arena(schedule).arena_bytes
     widest, result = schedule, []
+    planned = max(arena, plan_arena(schedule).arena_bytes)
     for layer in found:
         passed = []
         for candidate in layer.candidates:
-            if candidate.obstacle is not None:
+            wider = _with_scratch(widest, layer.steps, candidate.scratch)
+            if candidate.obstacle is not None or wider is widest:
                 passed.append(candidate)
                 continue
-            wider = _with_scratch(widest, layer.steps, candidate.scratch)
-            if wider is widest or _fits(wider, arena):
+            # The planner searches long for plans that no arrangement reaches: the bytes alive say so at once.
+            excess = _most_alive(wider, layer.steps) - arena
+            if excess > 0 or plan_arena(wider).arena_bytes > planned:
+                passed.append(_too_large(candidate, excess, obstacle))
+            else:
                 widest = wider
                 passed.append(candidate)
-            else:
-                passed.append(replace(candidate, obstacle=Obstacle.RAISES_ARENA))
         result.append(replace(layer, candidates=tuple(passed)))
     return result
 
 
-def _fits(schedule: Schedule, arena: int) -> bool:
-    # The planner searches long for plans that no arrangement reaches: its lower bound says so at once.
-    return live_ranges(schedule).lower_bound <= arena and plan_arena(schedule).arena_bytes <= arena
+def _too_large(candidate: Candidate, excess_bytes: int, obstacle: Obstacle = Obstacle.NO_ROOM) -> Candidate:
+    return replace(candidate, obstacle=obstacle, excess_bytes=max(0, excess_bytes))
+
+
+def _most_alive(schedule: Schedule, steps: Sequence[int]) -> int:
+    """The most bytes alive during any of these steps."""
+    alive = live_ranges(schedule).bytes_per_step()
+    return max(alive[step] for step in steps)
 
 
 def _with_scratch(schedule: Schedule, indices: Sequence[int], scratch: Sequence[int]) -> Schedule:

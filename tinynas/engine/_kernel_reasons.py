@@ -34,7 +34,7 @@ def explain(
         chosen: The place of each one's kernel among its candidates.
         room: Bytes of constants that fit beside the code of some kernels; None where the memory model does not know.
         unit: What ticks are.
-        missing: Why the local rule alone decided, in one line; empty where it did not.
+        missing: Why ticks did not decide, and what did, in one line; empty where they did.
     """
     taken = [layer.candidates[c] for layer, c in zip(found, chosen, strict=True)]
     variants = [candidate.variant for candidate in taken]
@@ -45,8 +45,8 @@ def explain(
     for place, (layer, c) in enumerate(zip(found, chosen, strict=True)):
         others = frozenset(variants[:place] + variants[place + 1 :])
         code = tuple(_code_bytes(room, others, candidate) for candidate in layer.candidates)
-        explained = _Explained(layer.candidates, c, code, unit, left)
-        reason = f"the local rule; {missing}" if missing else explained.reason()
+        explained = _Explained(layer, c, code, unit, left)
+        reason = explained.reason(missing)
         notes = tuple(explained.note(i, compared=not missing) for i in range(len(layer.candidates)))
         explanations.append(Explanation(f"{layer.candidates[c].variant}: {reason}", code, notes))
     return explanations
@@ -62,14 +62,22 @@ def _code_bytes(room: Room | None, others: frozenset[str], candidate: Candidate)
 class _Explained:
     """One layer: its candidates, the place of the chosen one, and what flash is left in the whole network."""
 
-    candidates: Sequence[Candidate]
+    layer: Layer
     chosen: int
     code_bytes: Sequence[int | None]
     unit: str
     left: int
 
-    def reason(self) -> str:
+    @property
+    def candidates(self) -> Sequence[Candidate]:
+        return self.layer.candidates
+
+    def reason(self, missing: str) -> str:
         taken, local = self.candidates[self.chosen], self.candidates[0]
+        if self.layer.gave_up:
+            return self._too_large(self.layer.local)
+        if missing:
+            return missing
         if len(self.candidates) == 1:
             return "the only kernel for it"
         if taken.ticks is None or local.ticks is None:
@@ -87,6 +95,8 @@ class _Explained:
         candidate, taken = self.candidates[place], self.candidates[self.chosen]
         if place == self.chosen:
             return "chosen"
+        if candidate.obstacle is Obstacle.NO_ROOM:
+            return _no_room(candidate)
         if candidate.obstacle is not None or not compared:
             return candidate.obstacle or "not compared"
         assert candidate.ticks is not None
@@ -110,9 +120,20 @@ class _Explained:
             return f"as fast as {local}" + (f", and {less}" if flash < 0 else "")
         return f"{-saved:,} {self.unit} more than {local}, which {self._objection(0)}"
 
+    def _too_large(self, local: Candidate) -> str:
+        """Why not the local rule's kernel, whose scratch was given up."""
+        taken = self.candidates[self.chosen]
+        if local.ticks is None or taken.ticks is None or local.ticks == taken.ticks:
+            return f"instead of {local.variant}: {_no_room(local)}"
+        if local.ticks > taken.ticks:
+            return f"{local.ticks - taken.ticks:,} {self.unit} fewer than {local.variant}, and {_no_room(local)}"
+        return f"{local.variant} is faster by {taken.ticks - local.ticks:,} {self.unit}, but {_no_room(local)}"
+
     def _objection(self, place: int) -> str:
         """Why a faster kernel was not chosen."""
         obstacle = self.candidates[place].obstacle
+        if obstacle is Obstacle.NO_ROOM:
+            return f"is faster, but {_no_room(self.candidates[place])}"
         if obstacle is not None:
             return f"is faster, but {obstacle}"
         more = self._more_flash(place)
@@ -125,3 +146,9 @@ class _Explained:
         ours, theirs = self.code_bytes[self.chosen], self.code_bytes[place]
         constants = self.candidates[place].constant_bytes - self.candidates[self.chosen].constant_bytes
         return constants + (theirs or 0) - (ours or 0)
+
+
+def _no_room(candidate: Candidate) -> str:
+    """By how much a kernel's scratch is too large. Where its bytes would fit, no plan was found for them."""
+    scratch = f"its scratch of {max(candidate.scratch):,} bytes does not fit"
+    return f"{scratch}: {candidate.excess_bytes:,} too many" if candidate.excess_bytes > 0 else scratch

@@ -1,7 +1,7 @@
 """Lowering: from a graph to the schedule of kernel calls that our engine executes."""
 
 from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
-from tinynas.lowering._catalogue import CATALOGUE, select_variant
+from tinynas.lowering._catalogue import CATALOGUE, by_rule, select_variant
 from tinynas.lowering._channel_scales import ChannelScales, channel_scales
 from tinynas.lowering._clamp import activation_range
 from tinynas.lowering._depthwise_variants import OVERLAPPED, PAIRED, row_words
@@ -19,6 +19,7 @@ from tinynas.lowering._paired_variants import PAIRED_CHANNELS, PAIRED_UNROLLED
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._planes import Plane, half_plane_of, half_row_words, plane_of, plane_of_quads
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
+from tinynas.lowering._scratch import select_within
 from tinynas.lowering._unweighted_variants import plane_of_add, reduced_view
 from tinynas.lowering._variants import KERNEL_FLAGS, MODEL_FLAGS, POINTER, InstructionSet, KernelCall, KernelVariant
 from tinynas.lowering._weights import (
@@ -68,6 +69,7 @@ __all__ = [
     "address_bytes",
     "bias_of",
     "by_output",
+    "by_rule",
     "channel_scales",
     "column_order",
     "column_pairs",
@@ -93,6 +95,7 @@ __all__ = [
     "reduced_view",
     "row_words",
     "select_variant",
+    "select_within",
     "suits",
     "weights_of",
     "with_constants",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from tinynas.graph import OpKind
@@ -66,15 +66,19 @@ _BY_KIND: Mapping[OpKind, tuple[KernelVariant, ...]] = MappingProxyType(
 )
 
 
+def by_rule(call: KernelCall) -> Iterator[KernelVariant]:
+    """The variants that can execute the call and that the local rule may choose, in the order of its preference."""
+    return (v for v in _BY_KIND[call.op.kind] if not v.for_speed and v.executes(call))
+
+
 def select_variant(call: KernelCall) -> KernelVariant:
     """The first variant of the catalogue that can execute the call, of those that the local rule may choose.
 
     Raises:
         UnsupportedGraphError: There is none.
     """
-    for variant in _BY_KIND[call.op.kind]:
-        if not variant.for_speed and variant.executes(call):
-            return variant
+    for variant in by_rule(call):
+        return variant
     shapes = ", ".join(str(list(t.shape)) for t in call.operands)
     raise UnsupportedGraphError(
         f"{call.op.kind} {call.op.name!r}: no kernel of the engine covers it (inputs {shapes}, {call.op.attributes})"

@@ -17,7 +17,8 @@ from tinynas.lowering._exchange import constant_bytes_of
 from tinynas.lowering._geometry import WINDOWED, padding_of, window_of
 from tinynas.lowering._patches import PatchPlan, split_into_patches, step_macs
 from tinynas.lowering._schedule import Schedule, Step
-from tinynas.lowering._storage import BandTensor, PlannedStep, assign_storage, root_of
+from tinynas.lowering._scratch import within_arena
+from tinynas.lowering._storage import Activations, BandTensor, PlannedStep, assign_storage, root_of
 from tinynas.lowering._variants import MAX_DIMENSION, InstructionSet, KernelCall
 
 _SINGLE_IMAGE = WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
@@ -30,6 +31,7 @@ def lower(
     *,
     instruction_set: InstructionSet = InstructionSet.DSP,
     in_place: bool = True,
+    arena_bytes: int | None = None,
 ) -> Schedule:
     """Lower an int8 graph, or an int8 skeleton without weights and quantization, to a schedule.
 
@@ -42,6 +44,8 @@ def lower(
             hold for plain schedules only. `tinynas.memory.best_patch_plan` finds what pays.
         instruction_set: Of the core that will execute it: which kernels there are depends on it.
         in_place: False leaves every operand where it is, to see what working in place saves.
+        arena_bytes: Where more is alive during a step, its kernel is given up for one of less scratch (`_scratch`).
+            None for the kernels that shapes alone decide.
 
     Raises:
         UnsupportedGraphError: An operator that the engine cannot execute, by name.
@@ -52,7 +56,10 @@ def lower(
     bands: Mapping[int, BandTensor] = {}
     if patches is not None:
         planned, bands = split_into_patches(graph, planned, alias, outputs, patches)
-    slot_of, buffers = assign_storage(graph, planned, alias, inputs, outputs, bands, in_place=in_place)
+    activations = Activations(graph, alias, inputs, outputs, bands)
+    if arena_bytes is not None:
+        planned = within_arena(planned, activations, arena_bytes, in_place=in_place)
+    slot_of, buffers = assign_storage(planned, activations, in_place=in_place)
     # Patches of one shape share one call, and what follows from it is computed once.
     features = {id(p.call): p.variant.features(p.call) for p in _first_of_each_call(planned)}
     steps = tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinynas.graph import Graph
 from tinynas.lowering._lower import lower
@@ -19,20 +19,33 @@ class Lowering:
     Attributes:
         instruction_set: Of the core that will execute the schedule.
         in_place: False gives every operator an output of its own: what an engine without in-place kernels needs. Only
-            comparisons ask for that.
+            comparisons, and networks that fit no other way, ask for that.
+        arena_bytes: What may be alive during a step: kernels with which more is are given up for slower ones of less
+            scratch. None where shapes alone decide.
     """
 
     instruction_set: InstructionSet = InstructionSet.DSP
     in_place: bool = True
+    arena_bytes: int | None = None
 
     @classmethod
     def for_core(cls, core: Core, *, in_place: bool = True) -> Lowering:
         """How networks for a core are lowered."""
         return cls(InstructionSet.of(core), in_place)
 
+    def within(self, arena_bytes: int | None) -> Lowering:
+        """The same for an arena of so many bytes."""
+        return replace(self, arena_bytes=arena_bytes)
+
     def __call__(self, graph: Graph, patches: PatchPlan | None = None) -> Schedule:
         """The schedule of an int8 graph or skeleton. Raises as `lower`."""
-        return lower(graph, patches, instruction_set=self.instruction_set, in_place=self.in_place)
+        return lower(
+            graph,
+            patches,
+            instruction_set=self.instruction_set,
+            in_place=self.in_place,
+            arena_bytes=self.arena_bytes,
+        )
 
 
 DSP_LOWERING = Lowering()

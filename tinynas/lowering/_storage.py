@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from tinynas.graph import Graph
 from tinynas.lowering._schedule import Band, Buffer
@@ -50,8 +49,59 @@ class BandTensor:
     size_bytes: int
 
 
+def root_of(alias: Mapping[int, int], t: int) -> int:
+    """The tensor whose storage `t` is, seen through any number of reshapes."""
+    while t in alias:
+        t = alias[t]
+    return t
+
+
 @dataclass(frozen=True)
-class _Lifetimes:
+class Activations:
+    """What is stored while the planned steps run.
+
+    Attributes:
+        graph: The network.
+        alias: A tensor -> the one whose storage it is (the output of a RESHAPE -> its input).
+        inputs: The network's inputs, as the generated code takes them.
+        outputs: Its results.
+        bands: The tensors of which patches keep some rows only, by number.
+    """
+
+    graph: Graph
+    alias: Mapping[int, int]
+    inputs: Sequence[int]
+    outputs: Sequence[int]
+    bands: Mapping[int, BandTensor]
+
+    def root(self, t: int) -> int:
+        """The tensor whose storage `t` is."""
+        return root_of(self.alias, t)
+
+    def sizes(self) -> dict[int, int]:
+        """Bytes of every tensor and band."""
+        return {t: tensor.size_bytes for t, tensor in enumerate(self.graph.tensors)} | {
+            t: band.size_bytes for t, band in self.bands.items()
+        }
+
+    def uses(self, planned: Sequence[PlannedStep]) -> list[tuple[int, list[int]]]:
+        """What each step writes, and what it reads, reshapes seen through."""
+        return [(self.root(p.output_slot), [self.root(t) for t in p.input_slots]) for p in planned]
+
+    def lifetimes(self, uses: Sequence[tuple[int, list[int]]]) -> Lifetimes:
+        """Of everything that the steps with these uses read and write."""
+        inputs = [self.root(t) for t in self.inputs]
+        # Patches write a tensor in several steps: it exists from the first of them.
+        produced = dict.fromkeys(inputs, -1) | {output: i for i, (output, _) in reversed(list(enumerate(uses)))}
+        last_read = dict(produced)
+        for i, (_, operands) in enumerate(uses):
+            last_read.update(dict.fromkeys(operands, i))
+        last_read.update(dict.fromkeys(map(self.root, self.outputs), len(uses)))
+        return Lifetimes(produced, last_read)
+
+
+@dataclass(frozen=True)
+class Lifetimes:
     """By tensor, reshapes seen through: the step that writes it (-1: an input), and the last that reads it.
 
     Results of the network are read one step after the last.
@@ -61,35 +111,13 @@ class _Lifetimes:
     last_read: Mapping[int, int]
 
 
-def root_of(alias: Mapping[int, int], t: int) -> int:
-    """The tensor whose storage `t` is, seen through any number of reshapes."""
-    while t in alias:
-        t = alias[t]
-    return t
-
-
 def assign_storage(
-    graph: Graph,
-    planned: Sequence[PlannedStep],
-    alias: Mapping[int, int],
-    inputs: Sequence[int],
-    outputs: Sequence[int],
-    bands: Mapping[int, BandTensor] = MappingProxyType({}),
-    *,
-    in_place: bool = True,
+    planned: Sequence[PlannedStep], activations: Activations, *, in_place: bool = True
 ) -> tuple[dict[int, int], tuple[Buffer, ...]]:
-    """Buffer of each activation and of each band, and the buffers.
-
-    `alias` maps a tensor to the one whose storage it is (the output of a RESHAPE to its input).
-    """
-    sizes = {t: tensor.size_bytes for t, tensor in enumerate(graph.tensors)}
-    sizes |= {t: band.size_bytes for t, band in bands.items()}
-
-    def root(t: int) -> int:
-        return root_of(alias, t)
-
-    steps = [(root(p.output_slot), [root(t) for t in p.input_slots]) for p in planned]
-    lifetimes = _lifetimes(steps, [root(t) for t in inputs], [root(t) for t in outputs])
+    """Buffer of each activation and of each band, and the buffers."""
+    alias, bands, sizes = activations.alias, activations.bands, activations.sizes()
+    steps = activations.uses(planned)
+    lifetimes = activations.lifetimes(steps)
     buffer_of: dict[int, int] = {}
     members: list[list[int]] = []
     first_step: list[int] = []
@@ -99,13 +127,13 @@ def assign_storage(
         members.append([t])
         first_step.append(step)
 
-    for t in dict.fromkeys(map(root, inputs)):
+    for t in dict.fromkeys(map(activations.root, activations.inputs)):
         store(t, 0)
     for i, (output, operands) in enumerate(steps):
         if output in buffer_of:
             continue  # a later patch writes other rows of the same tensor
         works_in_place = in_place and planned[i].variant.in_place
-        operand = _overwritten(sizes, output, operands, i, lifetimes) if works_in_place else None
+        operand = overwritten(sizes, output, operands, i, lifetimes) if works_in_place else None
         if operand is None:
             store(output, i)
         else:
@@ -116,25 +144,15 @@ def assign_storage(
     for index, (tensors, first) in enumerate(zip(members, first_step, strict=True)):
         end = min(last, max(first, *(max(lifetimes.last_read[t], lifetimes.produced[t]) for t in tensors)))
         of = tuple(bands[t].tensor if t in bands else t for t in tensors)
-        names = (*of, *(t for t in alias if root(t) in tensors))
+        names = (*of, *(t for t in alias if activations.root(t) in tensors))
         rows = bands[tensors[0]].rows if tensors[0] in bands else None
         buffers.append(Buffer(index, sizes[tensors[0]], names, first, end, rows))
-    buffer_of.update((t, buffer_of[root(t)]) for t in alias)
+    buffer_of.update((t, buffer_of[activations.root(t)]) for t in alias)
     return buffer_of, tuple(buffers)
 
 
-def _lifetimes(steps: Sequence[tuple[int, list[int]]], inputs: Sequence[int], outputs: Sequence[int]) -> _Lifetimes:
-    # Patches write a tensor in several steps: it exists from the first of them.
-    produced = dict.fromkeys(inputs, -1) | {output: i for i, (output, _) in reversed(list(enumerate(steps)))}
-    last_read = dict(produced)
-    for i, (_, operands) in enumerate(steps):
-        last_read.update(dict.fromkeys(operands, i))
-    last_read.update(dict.fromkeys(outputs, len(steps)))
-    return _Lifetimes(produced, last_read)
-
-
-def _overwritten(
-    sizes: Mapping[int, int], output: int, operands: Iterable[int], step: int, lifetimes: _Lifetimes
+def overwritten(
+    sizes: Mapping[int, int], output: int, operands: Iterable[int], step: int, lifetimes: Lifetimes
 ) -> int | None:
     """The operand that the output overwrites: dead after the step, and of equal size.
 

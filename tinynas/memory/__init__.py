@@ -1,6 +1,6 @@
 """Memory: live ranges, arena planners, and models of what a network takes of a board's SRAM and flash."""
 
-from tinynas.memory._advice import MemoryAdvice, MemoryOption, advise
+from tinynas.memory._advice import MemoryAdvice, MemoryOption, Ticks, advise
 from tinynas.memory._block_cost import BlockCost, block_cost, combine
 from tinynas.memory._embedded import EmbeddedCode, embedded_code
 from tinynas.memory._greedy import TFLM_ALIGNMENT, extent, plan_greedy
@@ -56,6 +56,7 @@ __all__ = [
     "ScheduleRanges",
     "Segment",
     "SramUsage",
+    "Ticks",
     "Verdict",
     "advise",
     "best_patch_plan",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,22 +20,24 @@ class MemoryOption:
     """One way of running a network in less memory.
 
     Attributes:
-        kind: "in-place", "reorder" or "patches" for our engine, "offline-plan" for TFLM.
+        kind: "in-place", "reorder", "kernels" or "patches" for our engine, "offline-plan" for TFLM.
         applied: Whether the arena of the advice has it already.
         arena_bytes: With it.
         saved_bytes: What it takes off the arena without it; 0 where it does not help.
         extra_macs: Multiply-accumulates that it adds.
+        extra_ticks: Predicted ticks that other kernels add; None where they are not known, and for the other kinds.
         how: What to do, in one line.
         patches: The patches to lower the graph with, for "patches".
     """
 
-    kind: Literal["in-place", "reorder", "patches", "offline-plan"]
+    kind: Literal["in-place", "reorder", "kernels", "patches", "offline-plan"]
     applied: bool
     arena_bytes: int
     saved_bytes: int
     extra_macs: int
     how: str
     patches: PatchPlan | None = None
+    extra_ticks: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,23 @@ class MemoryAdvice:
     options: tuple[MemoryOption, ...]
 
 
-def advise(graph: Graph, schedule: Schedule | None = None, tflm: TflmMemoryModel | None = None) -> MemoryAdvice:
+@dataclass(frozen=True)
+class Ticks:
+    """Predicted ticks of a schedule, None where they are not known, and what ticks are."""
+
+    of: Callable[[Schedule], float | None]
+    unit: str
+
+
+UNKNOWN_TICKS = Ticks(lambda schedule: None, "ticks")
+
+
+def advise(
+    graph: Graph,
+    schedule: Schedule | None = None,
+    tflm: TflmMemoryModel | None = None,
+    ticks: Ticks = UNKNOWN_TICKS,
+) -> MemoryAdvice:
     """Look for what lowers the arena of an int8 network.
 
     Args:
@@ -56,6 +75,7 @@ def advise(graph: Graph, schedule: Schedule | None = None, tflm: TflmMemoryModel
         schedule: How it is executed; None for how it is on a core with DSP instructions. What the schedule
             has already is `applied`.
         tflm: The kernels for which an offline plan is tried; None for TFLM's reference kernels on Arm.
+        ticks: Says what slower kernels cost.
 
     Raises:
         UnsupportedGraphError: Our engine cannot run the network.
@@ -66,9 +86,10 @@ def advise(graph: Graph, schedule: Schedule | None = None, tflm: TflmMemoryModel
     alive = live_ranges(schedule).bytes_per_step()
     peak = max(range(len(alive)), key=alive.__getitem__, default=0)
     options = (
-        _in_place(graph, schedule, arena),
+        _in_place(schedule, arena),
         _reorder(graph, schedule, arena),
-        _patches(graph, schedule, arena),
+        _kernels(schedule, arena, ticks),
+        _patches(schedule, arena),
         _offline_plan(graph, tflm or TflmMemoryModel(4)),
     )
     return MemoryAdvice(
@@ -89,8 +110,14 @@ def _works_in_place(schedule: Schedule) -> bool:
     return any(step.shrinks or step.output_buffer in step.input_buffers for step in schedule.steps)
 
 
-def _in_place(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
-    what = "depthwise convolutions and element-wise operators in place of their inputs"
+def _patch_plan(schedule: Schedule) -> PatchPlan | None:
+    """The patches that a schedule has."""
+    bands = [step.band for step in schedule.steps if step.band is not None]
+    return PatchPlan(len({b.weights_step for b in bands}), len({b.patch for b in bands})) if bands else None
+
+
+def _in_place(schedule: Schedule, arena: int) -> MemoryOption:
+    graph, what = schedule.graph, "depthwise convolutions and element-wise operators in place of their inputs"
     if _works_in_place(schedule):
         without = plan_arena(_lowering_of(schedule, in_place=False)(graph)).arena_bytes
         return MemoryOption("in-place", True, arena, max(0, without - arena), 0, f"applied: {what}")
@@ -104,9 +131,11 @@ def _in_place(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
 
 
 def _reorder(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
-    order = reorder(graph, _lowering_of(schedule))
-    reordered = _lowering_of(schedule, in_place=_works_in_place(schedule))(order)
-    better = plan_arena(reordered).arena_bytes
+    lowering = _lowering_of(schedule, in_place=_works_in_place(schedule))
+    if schedule.graph.ops != graph.ops:
+        given = plan_arena(lowering(graph)).arena_bytes
+        return MemoryOption("reorder", True, arena, max(0, given - arena), 0, "applied: the operators in another order")
+    better = plan_arena(lowering(reorder(graph, _lowering_of(schedule)))).arena_bytes
     how = (
         "the operators in another order; from Python: write_tflite(reorder(read_tflite('MODEL.tflite')), 'NEW.tflite')"
         if better < arena
@@ -115,14 +144,46 @@ def _reorder(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
     return MemoryOption("reorder", False, min(better, arena), max(0, arena - better), 0, how)
 
 
-def _patches(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
-    if any(step.band is not None for step in schedule.steps):
-        plain = _lowering_of(schedule)(graph)
+def _kernels(schedule: Schedule, arena: int, ticks: Ticks) -> MemoryOption:
+    """Scratch that was given up, or could be, with everything else as it is."""
+    lowering, plan = _lowering_of(schedule, in_place=_works_in_place(schedule)), _patch_plan(schedule)
+    by_shape = lowering(schedule.graph, plan)
+    saved = plan_arena(by_shape).arena_bytes - arena
+    if saved > 0:
+        extra = _difference(ticks, by_shape, schedule)
+        how = f"applied: kernels of less scratch{_price(extra, ticks.unit)}"
+        return MemoryOption("kernels", True, arena, saved, 0, how, extra_ticks=extra)
+    # What does not set the peak keeps its kernel: the limit is the smallest arena, not no scratch at all.
+    smallest = plan_arena(lowering.within(0)(schedule.graph, plan)).arena_bytes
+    relieved = lowering.within(smallest)(schedule.graph, plan)
+    better = plan_arena(relieved).arena_bytes
+    if better >= arena:
+        return MemoryOption("kernels", False, arena, 0, 0, "no kernel of less scratch takes less")
+    extra = _difference(ticks, schedule, relieved)
+    how = (
+        f"kernels of less scratch{_price(extra, ticks.unit)}: taken where a network does not fit otherwise, "
+        "and only as far as that takes"
+    )
+    return MemoryOption("kernels", False, better, arena - better, 0, how, extra_ticks=extra)
+
+
+def _difference(ticks: Ticks, before: Schedule, after: Schedule) -> int | None:
+    first, second = ticks.of(before), ticks.of(after)
+    return None if first is None or second is None else round(second - first)
+
+
+def _price(extra: int | None, unit: str) -> str:
+    return "" if extra is None else f", for {extra:,} {unit} more"
+
+
+def _patches(schedule: Schedule, arena: int) -> MemoryOption:
+    graph, lowering = schedule.graph, _lowering_of(schedule)
+    if _patch_plan(schedule) is not None:
+        plain = lowering(graph)
         saved = max(0, plan_arena(plain).arena_bytes - arena)
         return MemoryOption(
             "patches", True, arena, saved, schedule.macs - plain.macs, "applied: first layers in patches"
         )
-    lowering = _lowering_of(schedule)
     plan = best_patch_plan(graph, lowering=lowering)
     patched = None if plan is None else lowering(graph, plan)
     better = arena if patched is None else plan_arena(patched).arena_bytes
@@ -130,9 +191,8 @@ def _patches(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
         return MemoryOption("patches", False, arena, 0, 0, "no patches of the first layers take less")
     how = (
         f"the first {plan.layers} layers in {plan.patches} patches, for "
-        f"{100 * (patched.macs / max(1, schedule.macs) - 1):.1f} % more MACs; `tinynas run` does so with [engine] "
-        f"patches = true, for this model from Python: Lowering.for_core(board.core)(graph, "
-        f"PatchPlan({plan.layers}, {plan.patches}))"
+        f"{100 * (patched.macs / max(1, schedule.macs) - 1):.1f} % more MACs: taken where a network does not fit "
+        "otherwise, in the fewest patches that do; `tinynas run` does so with [engine] patches = true"
     )
     return MemoryOption("patches", False, better, arena - better, patched.macs - schedule.macs, how, plan)
 

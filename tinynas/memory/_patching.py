@@ -43,6 +43,8 @@ def best_patch_plan(
             schedule = _lowered(graph, plan, lowering)
             if schedule is None:
                 break  # more patches of the same layers fail for the same reason, or have too many rows or steps
+            if best is not None and not best[0][0] and schedule.macs > best[0][1]:
+                break  # more patches of the same layers compute more twice
             if not _can_improve(schedule, best, limit, smallest):
                 continue
             arena = plan_arena(schedule).arena_bytes

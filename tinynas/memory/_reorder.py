@@ -5,7 +5,8 @@ which they ran, so of all orders that reach a set only the one with the lowest p
 that of the given order are dropped, and where a branched graph has more sets of one size than `state_limit`, only the
 most promising are kept: up to there the order is optimal in the bytes alive, beyond it a good one.
 
-In-place steps are counted as lowering will choose them: an operand that dies in one order may live on in another.
+Kernels and in-place steps are counted as lowering will choose them: an operand that dies in one order may live on in
+another, and where the arena is limited, scratch that fits in one order does not in another.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.graph import Graph, OpKind
-from tinynas.lowering import DSP_LOWERING, Lowering, Schedule, select_variant
+from tinynas.lowering import DSP_LOWERING, KernelVariant, Lowering, Schedule, by_rule, select_variant, select_within
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._plan import plan_arena
 
@@ -32,7 +33,7 @@ def reorder(graph: Graph, lowering: Lowering = DSP_LOWERING, *, state_limit: int
         UnsupportedGraphError: The graph cannot be lowered.
     """
     schedule = lowering(graph)
-    order = _best_order(_Steps(schedule), state_limit)
+    order = _best_order(_Steps(schedule, lowering), state_limit)
     if order is None:
         return graph
     candidate = replace(graph, ops=tuple(graph.ops[i] for i in _operator_order(schedule, order)))
@@ -53,8 +54,9 @@ class _State:
 class _Steps:
     """The steps of a schedule as sets of bits: what they read, what reads their results, and what they take."""
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, lowering: Lowering) -> None:
         graph = schedule.graph
+        self._lowering = lowering
         self.count = len(schedule.steps)
         self._calls = [schedule.call(step) for step in schedule.steps]
         root = {t: self._root(graph, t) for t in range(len(graph.tensors))}
@@ -88,12 +90,23 @@ class _Steps:
         """Bytes alive during and after `step`, run after the steps `done` with `live` bytes alive."""
         after = done | 1 << step
         dead = [t for t in self.inputs[step] if t not in self._kept and self._readers[t] & ~after == 0]
-        dies = bool(self.inputs[step]) and self.inputs[step][0] in dead
-        call = replace(self._calls[step], input_dies=dies)
-        variant = select_variant(call)
+        first = self.inputs[step][0] if self.inputs[step] else None
+        dies = self._lowering.in_place and first in dead
+        call = replace(
+            self._calls[step], input_dies=dies, input_alone=dies and first is not None and live == self._size[first]
+        )
         size = self._size[self.output[step]]
-        in_place = variant.in_place and any(self._size[t] == size for t in dead)
-        during = live + align(variant.scratch_bytes(call), NATIVE_ALIGNMENT) + (0 if in_place else size)
+        overwrites = self._lowering.in_place and any(self._size[t] == size for t in dead)
+
+        def bytes_with(variant: KernelVariant) -> int:
+            in_place = (variant.in_place and overwrites) or variant.shrinks(call)
+            return live + align(variant.scratch_bytes(call), NATIVE_ALIGNMENT) + (0 if in_place else size)
+
+        if self._lowering.arena_bytes is None:
+            variant = select_variant(call)
+        else:
+            variant = select_within(tuple(by_rule(call)), self._lowering.arena_bytes, bytes_with)
+        during = bytes_with(variant)
         unread = self.output[step] not in self._kept and not self._readers[self.output[step]]
         return during, live - sum(self._size[t] for t in dead) + (0 if unread else size)
 

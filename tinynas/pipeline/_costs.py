@@ -3,16 +3,22 @@
 Blocks meet in single tensors, so the arena of a chain is the maximum over its blocks, constants and latencies add up,
 and code is a union over kernel variants (`tinynas.memory`). A network is then a few dozen dictionary lookups, which is
 what lets the space optimizer look at a hundred thousand of them.
+
+Where the arena is what is too large, blocks give up scratch: those that do not fit are lowered once more, within the
+arena that the board has room for. A block that fits gives up nothing, so all others keep their costs, and the whole
+network lowered within that arena has the kernels of its blocks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from tinynas.graph import DType
+from tinynas.engine import Execution
+from tinynas.graph import DType, Graph
 from tinynas.latency import LatencyModel
 from tinynas.lowering import Lowering, PatchPlan, Schedule
 from tinynas.memory import BlockCost, NativeMemoryModel, RegionUsage, Verdict, combine
@@ -43,7 +49,8 @@ class NetworkCost:
         regions: what each memory region holds and may hold.
         violations: the hard constraints it violates, one line each; where the model cannot tell, it does violate.
         excess: the largest overshoot of a budget relative to the budget; 0 if it fits.
-        patches: what to lower the network with for these costs; None for the plain schedule.
+        lowering: how the network is lowered for these costs: within the board's arena where scratch is given up.
+        patches: what to lower it with; None for none.
     """
 
     macs: int
@@ -54,7 +61,16 @@ class NetworkCost:
     regions: tuple[RegionUsage, ...]
     violations: tuple[str, ...]
     excess: float
+    lowering: Lowering
     patches: PatchPlan | None = None
+
+    @property
+    def shortfall(self) -> str:
+        """What it violates, and what it already does without for that; empty if it fits."""
+        if not self.violations:
+            return ""
+        given_up = "" if self.lowering.arena_bytes is None else "even with kernels of less scratch, "
+        return given_up + "; ".join(self.violations)
 
     def as_json(self) -> dict[str, Any]:
         """The figures that an artefact keeps."""
@@ -65,6 +81,25 @@ class NetworkCost:
             "flash_bytes": self.flash_bytes,
             "latency": self.latency,
         }
+
+
+@dataclass(frozen=True)
+class _InMemory:
+    """How a network is executed as far as memory decides it.
+
+    Attributes:
+        macs: its own multiply-accumulates.
+        cost: of the whole, combined.
+        verdict: whether that fits.
+        blocks: where the blocks' schedules are from: all scratch, or what fits.
+        stage: the first blocks in patches; None for none.
+    """
+
+    macs: int
+    cost: BlockCost
+    verdict: Verdict
+    blocks: BlockSchedules
+    stage: PatchedStage | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +116,13 @@ class BlockSchedules:
     def __init__(self, lowering: Lowering) -> None:
         self.lowering = lowering
         self.schedule = cached_by_signature(lambda block: lowering(build_block_graph(block, DType.INT8)))
+        self._within: dict[int, BlockSchedules] = {}
+
+    def within(self, arena_bytes: int) -> BlockSchedules:
+        """The same for an arena of so many bytes: with less scratch where a block takes more."""
+        if arena_bytes not in self._within:
+            self._within[arena_bytes] = BlockSchedules(self.lowering.within(arena_bytes))
+        return self._within[arena_bytes]
 
     def memory(self, model: NativeMemoryModel) -> Any:
         """The memory cost of a block under `model`, cached."""
@@ -116,69 +158,120 @@ class CostModel:
         self.latency = latency
         self.limit = limit
         self.schedules = schedules if schedules is not None else BlockSchedules(Lowering.for_core(board.core))
-        self._block_memory = self.schedules.memory(memory)
-        self._stages = (
-            PatchedStages(self.schedules.lowering, self.schedules.schedule, memory, reserve) if patches else None
-        )
-        self._block_latency = cached_by_signature(self._predict_block)
-        self._stage_latency: dict[Hashable, _BlockLatency] = {}
+        self.patches = patches
+        self._arena_bytes = memory.largest_arena(reserve)
+        self._relieved = self.schedules.within(self._arena_bytes)
+        self._block_memory = {
+            self.schedules: self.schedules.memory(memory),
+            self._relieved: cached_by_signature(self._relieved_cost),
+        }
+        self._block_latency = {
+            blocks: cached_by_signature(partial(self._predict_block, blocks)) for blocks in self._block_memory
+        }
+        self._stages = {
+            blocks: PatchedStages(blocks.lowering, blocks.schedule, memory, reserve) for blocks in self._block_memory
+        }
+        self._stage_latency: dict[tuple[BlockSchedules, Hashable], _BlockLatency] = {}
 
     def with_latency(self, latency: LatencyModel) -> CostModel:
         """The same costs under another latency model, without lowering anything again."""
-        return self._with(latency, self.limit)
+        return self._with(latency, self.limit, self.patches)
 
     def with_limit(self, limit: LatencyLimit | None) -> CostModel:
         """The same costs under another latency limit."""
-        return self._with(self.latency, limit)
+        return self._with(self.latency, limit, self.patches)
 
-    def _with(self, latency: LatencyModel | None, limit: LatencyLimit | None) -> CostModel:
-        patches = self._stages is not None
+    def with_patches(self) -> CostModel:
+        """The same costs where the first blocks may run in patches."""
+        return self._with(self.latency, self.limit, True)
+
+    def _with(self, latency: LatencyModel | None, limit: LatencyLimit | None, patches: bool) -> CostModel:
         return CostModel(self.board, self.memory, self.reserve, latency, limit, self.schedules, patches)
 
     def of(self, architecture: Architecture) -> NetworkCost:
         """All costs of a network."""
-        macs, combined, verdict, stage = self._in_memory(architecture)
-        latency = self._predict(architecture, stage)
+        found = self._nearest(architecture)
+        latency = self._predict(architecture, found)
         slow, overshoot = self._too_slow(latency)
-        sram = self.memory.sram_of(combined, self.reserve)
+        sram = self.memory.sram_of(found.cost, self.reserve)
         return NetworkCost(
-            macs=macs,
+            macs=found.macs,
             sram_bytes=sram.static_bytes,
             stack_bytes=sram.stack_bytes,
-            flash_bytes=self.memory.flash_of(combined, self.reserve).total_bytes,
+            flash_bytes=self.memory.flash_of(found.cost, self.reserve).total_bytes,
             latency=latency,
-            regions=verdict.regions,
-            violations=(*verdict.reasons, *slow),
-            excess=max(_excess(verdict.regions), overshoot),
-            patches=None if stage is None else stage.plan,
+            regions=found.verdict.regions,
+            violations=(*found.verdict.reasons, *slow),
+            excess=max(_excess(found.verdict.regions), overshoot),
+            lowering=found.blocks.lowering,
+            patches=None if found.stage is None else found.stage.plan,
         )
 
     def fits(self, architecture: Architecture) -> ArchitectureCost:
         """What the space optimizer asks, as fast as possible."""
-        macs, _, verdict, stage = self._in_memory(architecture)
+        found = self._in_memory(architecture)
+        excess, fits = _excess(found.verdict.regions), found.verdict.fits is True
         if self.limit is None:
-            return ArchitectureCost(macs, verdict.fits is True, _excess(verdict.regions))
-        slow, overshoot = self._too_slow(self._predict(architecture, stage))
-        excess = max(_excess(verdict.regions), overshoot)
-        return ArchitectureCost(macs, verdict.fits is True and not slow, excess)
+            return ArchitectureCost(found.macs, fits, excess)
+        slow, overshoot = self._too_slow(self._predict(architecture, found))
+        return ArchitectureCost(found.macs, fits and not slow, max(excess, overshoot))
 
-    def patches_of(self, architecture: Architecture) -> PatchPlan | None:
-        """What to lower the network with for these costs; None for the plain schedule. Latency does not decide it."""
-        stage = self._in_memory(architecture)[3]
-        return None if stage is None else stage.plan
+    def execution(self, architecture: Architecture, graph: Graph) -> Execution:
+        """How `graph`, which is this network, is executed for these costs. Latency does not decide it."""
+        found = self._in_memory(architecture)
+        return Execution(graph, found.blocks.lowering, None if found.stage is None else found.stage.plan)
 
-    def _in_memory(self, architecture: Architecture) -> tuple[int, BlockCost, Verdict, PatchedStage | None]:
-        """The network's own MACs, its combined cost, whether that fits, and the patches it takes, if any."""
-        blocks: list[BlockCost] = [self._block_memory(block) for block in architecture.blocks]
-        combined = combine(blocks)
-        verdict = self.memory.verdict((combined,), self.reserve)
-        if self._stages is None or verdict.fits is True:
-            return combined.macs, combined, verdict, None
-        stage = self._stages.find(architecture, blocks)
-        if stage is None:
-            return combined.macs, combined, verdict, None
-        patched = combine((stage.cost, *blocks[len(stage.blocks) :]))
-        return combined.macs, patched, self.memory.verdict((patched,), self.reserve), stage
+    def _in_memory(self, architecture: Architecture) -> _InMemory:
+        """All scratch if that fits; else what fits; else, where patches are allowed, the first blocks in patches.
+
+        Where nothing fits, all scratch: `_nearest` says what misses by less.
+        """
+        plain = self._combined(self.schedules, self._costs(self.schedules, architecture))
+        if plain.verdict.fits is True:
+            return plain
+        short = plain.cost.arena_bytes > self._arena_bytes
+        if short and self._gives_up_enough(architecture):
+            relieved = self._combined(self._relieved, self._costs(self._relieved, architecture))
+            if relieved.verdict.fits is True:
+                return relieved
+        if short and self.patches:
+            for blocks in (self.schedules, self._relieved):
+                costs = self._costs(blocks, architecture)
+                stage = self._stages[blocks].find(architecture, costs)
+                if stage is not None:
+                    cost = combine((stage.cost, *costs[len(stage.blocks) :]))
+                    return _InMemory(plain.macs, cost, self.memory.verdict((cost,), self.reserve), blocks, stage)
+        return plain
+
+    def _nearest(self, architecture: Architecture) -> _InMemory:
+        """As `_in_memory`, and where nothing fits, with the scratch given up that does not."""
+        found = self._in_memory(architecture)
+        if found.verdict.fits is not False or found.cost.arena_bytes <= self._arena_bytes:
+            return found
+        relieved = self._combined(self._relieved, self._costs(self._relieved, architecture))
+        return relieved if relieved.cost.arena_bytes < found.cost.arena_bytes else found
+
+    def _costs(self, blocks: BlockSchedules, architecture: Architecture) -> list[BlockCost]:
+        return [self._block_memory[blocks](block) for block in architecture.blocks]
+
+    def _gives_up_enough(self, architecture: Architecture) -> bool:
+        """Whether every block fits the arena with less scratch; most that do not fit do not then."""
+        plain, relieved = (self._block_memory[blocks] for blocks in (self.schedules, self._relieved))
+        return all(
+            relieved(block).arena_bytes <= self._arena_bytes
+            for block in architecture.blocks
+            if plain(block).arena_bytes > self._arena_bytes
+        )
+
+    def _relieved_cost(self, block: Block) -> BlockCost:
+        cost: BlockCost = self._block_memory[self.schedules](block)
+        if cost.arena_bytes <= self._arena_bytes:
+            return cost  # it gives nothing up
+        return self.memory.block_cost(self._relieved.schedule(block))
+
+    def _combined(self, blocks: BlockSchedules, costs: Sequence[BlockCost]) -> _InMemory:
+        combined = combine(costs)
+        return _InMemory(combined.macs, combined, self.memory.verdict((combined,), self.reserve), blocks)
 
     def _too_slow(self, latency: float | None) -> tuple[tuple[str, ...], float]:
         """The violation of the latency limit, if there is one, and the overshoot relative to the limit."""
@@ -191,14 +284,13 @@ class CostModel:
         text = f"one inference takes about {latency:,.0f} {self.limit.unit}, the limit is {self.limit.ticks:,.0f}"
         return (text,), latency / self.limit.ticks - 1
 
-    def _predict(self, architecture: Architecture, stage: PatchedStage | None) -> float | None:
+    def _predict(self, architecture: Architecture, found: _InMemory) -> float | None:
         if self.latency is None:
             return None
         total, steps = 0.0, 0
-        parts: list[_BlockLatency] = [] if stage is None else [self._predict_stage(stage)]
-        parts += [
-            self._block_latency(block) for block in architecture.blocks[0 if stage is None else len(stage.blocks) :]
-        ]
+        parts: list[_BlockLatency] = [] if found.stage is None else [self._predict_stage(found.blocks, found.stage)]
+        behind = architecture.blocks[0 if found.stage is None else len(found.stage.blocks) :]
+        parts += map(self._block_latency[found.blocks], behind)
         for predicted in parts:
             if predicted.ticks is None:
                 return None
@@ -207,14 +299,14 @@ class CostModel:
         overhead = self.latency.overhead
         return total + overhead.per_inference + overhead.per_step * steps
 
-    def _predict_block(self, block: Block) -> _BlockLatency:
-        return self._predict_schedule(self.schedules.schedule(block))
+    def _predict_block(self, blocks: BlockSchedules, block: Block) -> _BlockLatency:
+        return self._predict_schedule(blocks.schedule(block))
 
-    def _predict_stage(self, stage: PatchedStage) -> _BlockLatency:
-        assert self._stages is not None
-        if stage.key not in self._stage_latency:
-            self._stage_latency[stage.key] = self._predict_schedule(self._stages.schedule(stage))
-        return self._stage_latency[stage.key]
+    def _predict_stage(self, blocks: BlockSchedules, stage: PatchedStage) -> _BlockLatency:
+        key = (blocks, stage.key)
+        if key not in self._stage_latency:
+            self._stage_latency[key] = self._predict_schedule(self._stages[blocks].schedule(stage))
+        return self._stage_latency[key]
 
     def _predict_schedule(self, schedule: Schedule) -> _BlockLatency:
         assert self.latency is not None

@@ -20,11 +20,11 @@ from tinynas.formats import (
     write_onnx,
 )
 from tinynas.graph import Graph
-from tinynas.lowering import DSP_LOWERING, Lowering, Schedule
+from tinynas.lowering import DSP_LOWERING, Schedule
 from tinynas.memory import embedded_code, plan_arena
 from tinynas.memory.tflm import FileTensors, Kernels, TflmMemoryModel, TflmUnsupportedError, offline_plan
 from tinynas.pipeline._atomic import write_atomically
-from tinynas.pipeline._kernel_choice import choose_for_board, kernels_json
+from tinynas.pipeline._kernel_choice import choose_for_board, kernels_json, schedule_json
 from tinynas.pipeline._winner import read_result, schedule_of_winner
 from tinynas.targets import Reserve, load_board
 
@@ -100,7 +100,7 @@ def export_model(
     Returns:
         `format`, `files`, and for an offline plan `kernels`, `stored` (False: the file's own plan, or TFLM's, is as
         good, and the file was copied), `head_bytes` and `saved_bytes` of TFLM's arena (32-bit Arm); for a board
-        `choice`, the kernels of each layer with the reasons.
+        `choice`, the kernels of each layer with the reasons, and `schedule`, what was done so that it fits.
 
     Raises:
         ExportError: `out` exists and `force` is not given, or the request makes no sense.
@@ -128,11 +128,11 @@ def export_model(
             f"--reserve-flash {reserve_flash}: {board.name} has {board.code_region.size_bytes:,} bytes of flash in all"
         )
     reserve = Reserve(flash_bytes=reserve_flash)
-    chosen = choose_for_board(Lowering.for_core(board.core)(graph), board, toolchain, reserve)
-    if chosen.not_compared:
-        logger.warning("%s: kernels by shape alone: %s", board.name, chosen.not_compared)
+    chosen = choose_for_board(graph, board, toolchain, reserve)
+    if chosen.kernels.not_compared:
+        logger.warning("%s: kernels by shape alone: %s", board.name, chosen.kernels.not_compared)
     document = _c_project(chosen.schedule, out, ModelInfo(model.stem), prefix)
-    return document | {"choice": kernels_json(chosen)}
+    return document | {"choice": kernels_json(chosen.kernels), "schedule": schedule_json(chosen)}
 
 
 def _planned(model: Path, graph: Graph, out: Path, kernels: Kernels) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tinynas.engine import ChosenKernels, choose_kernels
+from tinynas.engine import ChosenSchedule, choose_schedule
 from tinynas.errors import UsageError
 from tinynas.formats import OFFLINE_PLAN_METADATA, read_metadata, read_offline_plan, read_tflite, tensor_table
 from tinynas.graph import Graph, count_macs, count_params, op_macs
@@ -16,7 +16,7 @@ from tinynas.memory import NativeMemoryModel, RegionUsage, live_ranges, plan_are
 from tinynas.memory.tflm import FileTensors, TflmMemoryModel, TflmSram, offline_plan
 from tinynas.pipeline._atomic import write_atomically
 from tinynas.pipeline._deployment import load_memory_model
-from tinynas.pipeline._kernel_choice import kernels_json, load_latency
+from tinynas.pipeline._kernel_choice import kernels_json, load_latency, schedule_json
 from tinynas.pipeline._memory_view import arena_timeline, memory_advice
 from tinynas.targets import Board, load_board
 
@@ -70,7 +70,7 @@ def inspect_model(
         return _inspect_tflm(model, graph, board, kernels)
     memory = load_memory_model(board, toolchain)
     latency = load_latency(board, toolchain, latency_file)
-    chosen = choose_kernels(Lowering.for_core(board.core)(graph), memory, latency)
+    chosen = choose_schedule(graph, Lowering.for_core(board.core), memory, latency)
     if plot is not None:
         schedule = chosen.schedule
         figure = arena_timeline(schedule, plan_arena(schedule), board.arena_region.size_bytes)
@@ -79,7 +79,7 @@ def inspect_model(
 
 
 def _inspect_native(
-    graph: Graph, board: Board, chosen: ChosenKernels, memory: NativeMemoryModel, latency: LatencyModel | None
+    graph: Graph, board: Board, chosen: ChosenSchedule, memory: NativeMemoryModel, latency: LatencyModel | None
 ) -> dict[str, Any]:
     schedule = chosen.schedule
     sram, flash, verdict = memory.sram(schedule), memory.flash(schedule), memory.fits(schedule)
@@ -105,10 +105,11 @@ def _inspect_native(
         "regions": [_region(region) for region in verdict.regions],
         "latency": _latency(schedule, board, latency),
         "fits": verdict.fits,
-        "reasons": list(verdict.reasons),
+        "reasons": list(chosen.reasons),
         "ops": _native_ops(schedule),
-        "memory": memory_advice(graph, schedule),
-        "kernels": kernels_json(chosen),
+        "memory": memory_advice(graph, schedule, latency),
+        "schedule": schedule_json(chosen),
+        "kernels": kernels_json(chosen.kernels),
     }
 
 
@@ -221,6 +222,7 @@ def _inspect_tflm(model: Path, graph: Graph, board: Board, kernels: str) -> dict
             for index, op in enumerate(graph.ops)
         ],
         "memory": _tflm_advice(graph, tflm, tensors, usage, has_plan=stored is not None),
+        "schedule": None,
         "kernels": None,
     }
 
@@ -239,6 +241,7 @@ def _tflm_advice(
         "arena_bytes": min(usage.head_bytes, plan.head_bytes),
         "saved_bytes": max(0, plan.online_head_bytes - usage.head_bytes) if applied else saves,
         "extra_macs": 0,
+        "extra_ticks": None,
         "how": _offline_plan_advice(tflm.kernels, has_plan=has_plan, saves=saves > 0),
     }
     name = graph.ops[peak].name or graph.tensor(graph.ops[peak].outputs[0]).name

@@ -1,4 +1,4 @@
-"""The kernels of a finished network on a board: which models decide, and how the choice is kept."""
+"""The schedule and kernels of a finished network on a board: which models decide, and how the choice is kept."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tinynas.engine import ChosenKernels, choose_kernels
+from tinynas.engine import ChosenKernels, ChosenSchedule, choose_schedule
+from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
-from tinynas.lowering import Schedule, with_variants
-from tinynas.memory import MissingMemoryModelError, NativeMemoryModel, firmware_hash
+from tinynas.lowering import Lowering, Schedule, with_variants
+from tinynas.memory import MissingMemoryModelError, NativeMemoryModel, firmware_hash, plan_arena
 from tinynas.pipeline._deployment import load_memory_model
 from tinynas.targets import Board, Reserve
 
 logger = logging.getLogger(__name__)
 
 
-def choose_for_board(schedule: Schedule, board: Board, toolchain: str, reserve: Reserve | None = None) -> ChosenKernels:
-    """Choose the kernels of a network by the models that ship for a board's core; by the local rule without them.
+def choose_for_board(graph: Graph, board: Board, toolchain: str, reserve: Reserve | None = None) -> ChosenSchedule:
+    """Choose how to execute a network by the models that ship for a board's core; by shapes alone without them.
+
+    Warns where nothing fits beside our firmware, and of what: the linker then names one region only.
 
     Args:
-        schedule: what the local rule of lowering made of the network.
+        graph: the int8 network.
         board: the target.
         toolchain: "zig" or "gcc".
         reserve: memory that the application keeps for itself.
@@ -32,7 +35,11 @@ def choose_for_board(schedule: Schedule, board: Board, toolchain: str, reserve: 
         memory = load_memory_model(board, toolchain)
     except MissingMemoryModelError:
         memory = None
-    return choose_kernels(schedule, memory, load_latency(board, toolchain), reserve)
+    lowering = Lowering.for_core(board.core)
+    chosen = choose_schedule(graph, lowering, memory, load_latency(board, toolchain), reserve)
+    if chosen.fits is False:
+        logger.warning("%s does not fit %s beside our firmware: %s", graph.name, board.name, "; ".join(chosen.reasons))
+    return chosen
 
 
 def load_latency(board: Board, toolchain: str, path: Path | None = None) -> LatencyModel | None:
@@ -51,6 +58,23 @@ def load_latency(board: Board, toolchain: str, path: Path | None = None) -> Late
             again,
         )
     return model
+
+
+def schedule_json(chosen: ChosenSchedule) -> dict[str, Any]:
+    """How a network is executed, and what that costs beside what shapes alone decide, for `--json`."""
+    execution, patches = chosen.execution, chosen.execution.patches
+    return {
+        "changes": list(chosen.changes),
+        "ways_tried": chosen.tried,
+        "reordered": execution.reordered,
+        "in_place": execution.lowering.in_place,
+        "patches": None if patches is None else asdict(patches),
+        "arena_bytes": plan_arena(chosen.schedule).arena_bytes,
+        "arena_bytes_by_shape": chosen.arena_bytes_by_shape,
+        "unit": chosen.kernels.unit,
+        "extra_ticks": chosen.extra_ticks,
+        "extra_flash_bytes": chosen.extra_flash_bytes,
+    }
 
 
 def kernels_json(chosen: ChosenKernels) -> dict[str, Any]:

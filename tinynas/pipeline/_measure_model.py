@@ -11,11 +11,10 @@ import numpy as np
 from tinynas.errors import UsageError
 from tinynas.formats import read_tflite
 from tinynas.graph import Graph
-from tinynas.lowering import Lowering
 from tinynas.pipeline._atomic import storage_error
 from tinynas.pipeline._deployment import Deployment, deploy
 from tinynas.pipeline._flashing import flash
-from tinynas.pipeline._kernel_choice import choose_for_board
+from tinynas.pipeline._kernel_choice import choose_for_board, schedule_json
 from tinynas.pipeline._measurement import Int8Array, NetworkMeasurement, measure, random_inputs, warn_of_other_clock
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.targets import Board, load_board
@@ -72,8 +71,8 @@ def measure_model(
     watch = progress or SilentProgress()
     with tempfile.TemporaryDirectory(prefix="tinynas-measure-") as scratch:
         watch.begin("firmware", 0)
-        kernels = choose_for_board(Lowering.for_core(board.core)(graph), board, toolchain)
-        deployment = deploy(graph, board, Path(scratch), toolchain=toolchain, schedule=kernels.schedule)
+        chosen = choose_for_board(graph, board, toolchain)
+        deployment = deploy(chosen.schedule.graph, board, Path(scratch), toolchain=toolchain, schedule=chosen.schedule)
         if port is not None and flash_first:
             flash(board, deployment.firmware.elf)
         watch.end(deployment.firmware.toolchain)
@@ -88,7 +87,7 @@ def measure_model(
                 np.save(stream, measured.outputs, allow_pickle=False)
         except OSError as error:
             raise storage_error(output_file, error) from error
-    return measurement_json(deployment, measured, board)
+    return {**measurement_json(deployment, measured, board), "schedule": schedule_json(chosen)}
 
 
 def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board: Board) -> dict[str, Any]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from tinynas.graph import Graph, short_name
+from tinynas.latency import LatencyModel
 from tinynas.lowering import Schedule
-from tinynas.memory import MemoryPlan, advise
+from tinynas.memory import MemoryPlan, Ticks, advise
 from tinynas.pipeline import _figures
 
 
-def memory_advice(graph: Graph, schedule: Schedule) -> dict[str, Any]:
+def memory_advice(graph: Graph, schedule: Schedule, latency: LatencyModel | None) -> dict[str, Any]:
     """The step where the arena of our engine peaks, and what lowers or would lower it, largest gain first."""
-    advice = advise(graph, schedule)
+    advice = advise(graph, schedule) if latency is None else advise(graph, schedule, ticks=_ticks(latency))
     options = [
         {
             "kind": option.kind,
@@ -20,12 +21,17 @@ def memory_advice(graph: Graph, schedule: Schedule) -> dict[str, Any]:
             "arena_bytes": option.arena_bytes,
             "saved_bytes": option.saved_bytes,
             "extra_macs": option.extra_macs,
+            "extra_ticks": option.extra_ticks,
             "how": option.how,
         }
         for option in sorted(advice.options, key=lambda option: -option.saved_bytes)
     ]
     peak = {"index": advice.peak_step, "name": advice.peak_name, "live_bytes": advice.peak_bytes}
     return {"peak": peak, "options": options}
+
+
+def _ticks(latency: LatencyModel) -> Ticks:
+    return Ticks(lambda schedule: latency.predict(schedule).total, latency.unit)
 
 
 def arena_timeline(schedule: Schedule, plan: MemoryPlan, available_bytes: int) -> str:

@@ -88,7 +88,7 @@ def _nearest_miss(
     architecture = space.architecture(nearest.genotype, nearest.width, nearest.resolution, input_channels, classes)
     return (
         f"{message}; the nearest, at width {nearest.width:g} and resolution {nearest.resolution}: "
-        f"{'; '.join(costs.of(architecture).violations)}"
+        f"{costs.of(architecture).shortfall}"
     )
 
 

@@ -64,10 +64,11 @@ def schedule_of_winner(result: Mapping[str, Any], graph: Graph) -> Schedule:
     Raises:
         VariantError: another version chose a kernel that this one does not have.
     """
-    # Older results name no patches, no instruction set and no kernels.
+    # Older results name no patches, no instruction set, no limit of the arena and no kernels.
     patches, kernels = (result["winner"].get(key) for key in ("patches", "kernels"))
     try:
-        lowering = Lowering(InstructionSet(result["winner"].get("instruction_set", InstructionSet.DSP)))
+        instruction_set = InstructionSet(result["winner"].get("instruction_set", InstructionSet.DSP))
+        lowering = Lowering(instruction_set, arena_bytes=result["winner"].get("arena_limit_bytes"))
         schedule = lowering(graph, None if patches is None else PatchPlan(**patches))
         return schedule if kernels is None else with_kernels(schedule, kernels)
     except (ValueError, KeyError, TypeError) as error:

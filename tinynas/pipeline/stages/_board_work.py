@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinynas.boards import DoesNotFitError
-from tinynas.engine import ModelInfo
+from tinynas.engine import Execution, ModelInfo
 from tinynas.errors import ExternalError
 from tinynas.graph import Graph
 from tinynas.latency import InferenceMeasurement, Measurement
-from tinynas.lowering import PatchPlan, Schedule
+from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._costs import BlockSchedules, CostModel
 from tinynas.pipeline._deployment import Deployment, deploy
@@ -34,12 +34,12 @@ class BuiltNetwork:
     measured: NetworkMeasurement
 
 
-def patches_of(context: RunContext, memory: NativeMemoryModel, architecture: Architecture) -> PatchPlan | None:
-    """The patches that a network of the run is built with: those that the search's costs are of."""
+def execution_of(context: RunContext, memory: NativeMemoryModel, architecture: Architecture, graph: Graph) -> Execution:
+    """How a network of the run is executed, from its candidates to its winner: as in the search's costs of it."""
     schedules = BlockSchedules(context.lowering)
     return CostModel(
         context.board, memory, context.reserve, schedules=schedules, patches=context.config.engine.patches
-    ).patches_of(architecture)
+    ).execution(architecture, graph)
 
 
 def build_and_measure(

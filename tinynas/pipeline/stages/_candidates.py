@@ -11,7 +11,7 @@ from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, refine, to_json
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._measurement import random_inputs
-from tinynas.pipeline.stages._board_work import build_and_measure, inference_of, latency_json, layers_of, patches_of
+from tinynas.pipeline.stages._board_work import build_and_measure, execution_of, inference_of, latency_json, layers_of
 from tinynas.pipeline.stages._calibration import latency_model_file, load_round_model
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.stages._search import Scored
@@ -63,7 +63,7 @@ def _measure(
 
         def measure_one(name: str = name, entry: Scored = entry) -> dict[str, Any]:
             graph = subnet_to_int8(context, chosen, supernet, entry.genotype)
-            schedule = context.lowering(graph, patches_of(context, memory, chosen.architecture(entry.genotype)))
+            schedule = execution_of(context, memory, chosen.architecture(entry.genotype), graph).schedule()
             inputs = random_inputs(schedule, _INPUTS, context.config.seed)
             built = build_and_measure(
                 context, memory, name, graph, inputs, folder=f"candidates/{name}", schedule=schedule

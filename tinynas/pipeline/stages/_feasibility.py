@@ -7,6 +7,7 @@ from typing import Any
 from tinynas.errors import AnswerIsNo
 from tinynas.pipeline._costs import CostModel, NetworkCost
 from tinynas.pipeline.stages._context import RunContext
+from tinynas.spaces import Architecture
 
 BUDGET = "budget.json"
 
@@ -35,10 +36,7 @@ def _check(context: RunContext, costs: CostModel, artefacts: list[str]) -> dict[
     context.progress.begin("feasible?", len(configurations))
     smallest: dict[tuple[float, int], NetworkCost] = {}
     for done, (width, resolution) in enumerate(configurations, start=1):
-        architecture = context.space.architecture(
-            context.space.smallest(), width, resolution, context.input_channels, context.classes
-        )
-        smallest[width, resolution] = costs.of(architecture)
+        smallest[width, resolution] = costs.of(_smallest(context, width, resolution))
         context.progress.advance(done)
     feasible = [configuration for configuration, cost in smallest.items() if not cost.violations]
     nearest = min(smallest, key=lambda configuration: smallest[configuration].excess)
@@ -48,12 +46,26 @@ def _check(context: RunContext, costs: CostModel, artefacts: list[str]) -> dict[
         verdict = (
             f"infeasible: no network of space {context.space.name!r} fits {context.board.name} and its limits. "
             f"The nearest, the smallest at width {nearest[0]:g} and resolution {nearest[1]}: "
-            + "; ".join(smallest[nearest].violations)
+            + smallest[nearest].shortfall
+            + _with_patches(context, costs, *nearest)
         )
     for name in artefacts:
         context.run.write_json(name, {"verdict": verdict, "regions": _regions(context, costs, smallest[nearest])})
     context.progress.end(verdict if feasible else "no")
     return {"feasible": [list(configuration) for configuration in feasible], "verdict": verdict}
+
+
+def _smallest(context: RunContext, width: float, resolution: int) -> Architecture:
+    return context.space.architecture(
+        context.space.smallest(), width, resolution, context.input_channels, context.classes
+    )
+
+
+def _with_patches(context: RunContext, costs: CostModel, width: float, resolution: int) -> str:
+    """Whether patches, which the configuration does not allow, would change the verdict."""
+    if costs.patches or costs.with_patches().of(_smallest(context, width, resolution)).violations:
+        return ""
+    return "; with [engine] patches = true it fits"
 
 
 def _regions(context: RunContext, costs: CostModel, smallest: NetworkCost) -> list[dict[str, Any]]:

@@ -126,6 +126,7 @@ def _winner_facts(
         "images_compared": verified["images_compared"],
         "sram_high_water_bytes": verified["sram_high_water_bytes"],
         "instruction_set": verified["instruction_set"],
+        "arena_limit_bytes": verified["arena_limit_bytes"],
         "patches": verified["patches"],
         "kernels": verified["kernels"],
         "arena_available_bytes": arena_region["available_bytes"] - beside,

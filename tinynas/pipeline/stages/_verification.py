@@ -16,7 +16,7 @@ from tinynas.pipeline._costs import LatencyLimit
 from tinynas.pipeline._kernel_choice import kernels_json
 from tinynas.pipeline._measure_model import measurement_json
 from tinynas.pipeline._measurement import Int8Array
-from tinynas.pipeline.stages._board_work import BuiltNetwork, build_and_measure, patches_of
+from tinynas.pipeline.stages._board_work import BuiltNetwork, build_and_measure, execution_of
 from tinynas.pipeline.stages._calibration import load_round_model
 from tinynas.pipeline.stages._context import RunContext
 from tinynas.pipeline.stages._networks import Contender, TrainedNetwork
@@ -89,12 +89,14 @@ def _verify(
         context, contender, graph, context.config.measure.images if is_winner else _BASELINE_IMAGES
     )
     context.progress.begin(f"verify {contender.label}", len(inputs))
-    patches = patches_of(context, memory, contender.architecture)
+    execution = execution_of(context, memory, contender.architecture, graph)
     kernels = choose_kernels(
-        context.lowering(graph, patches),
+        execution.schedule(),
         memory,
         load_round_model(context, context.config.search.rounds),
         context.reserve,
+        by_shape=execution.by_shape(),
+        arena_bytes=execution.lowering.arena_bytes,
     )
     built = build_and_measure(
         context,
@@ -126,7 +128,8 @@ def _verify(
         "stack_bytes": built.measured.memory.stack_used_bytes,
         "flash_bytes": built.deployment.firmware.flash_bytes,
         "instruction_set": context.lowering.instruction_set,
-        "patches": None if patches is None else asdict(patches),
+        "arena_limit_bytes": execution.lowering.arena_bytes,
+        "patches": None if execution.patches is None else asdict(execution.patches),
         "kernels": kernels_json(kernels),
         "arena_bytes": built.deployment.plan.arena_bytes,
         "macs": count_macs(graph),

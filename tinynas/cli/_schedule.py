@@ -1,0 +1,25 @@
+"""What a network gives up so that it fits, as `inspect`, `measure` and `export` print it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+
+def print_changes(console: Console, schedule: Mapping[str, Any] | None) -> None:
+    """Each change beyond what shapes alone decide, and what all of them cost; nothing where there is none."""
+    if schedule is None or not schedule["changes"]:
+        return
+    console.print("given up for memory, since shapes alone do not fit:")
+    for change in schedule["changes"]:
+        console.print(f"  {change}", markup=False)
+    arena, by_shape = schedule["arena_bytes"], schedule["arena_bytes_by_shape"]
+    ticks, flash = schedule["extra_ticks"], schedule["extra_flash_bytes"]
+    speed = "speed unknown" if ticks is None else _more(ticks, schedule["unit"])
+    console.print(f"  arena {arena:,} bytes instead of {by_shape:,}, {speed}, {_more(flash, 'bytes of flash')}")
+
+
+def _more(count: int, what: str) -> str:
+    return f"{abs(count):,} {what} {'less' if count < 0 else 'more'}"

@@ -1,0 +1,310 @@
+"""The schedule of a finished network on a board: as shapes alone decide where that fits, else the fastest that does.
+
+What a network takes of SRAM follows from its kernels' scratch, from the order of its operators, from what works in
+place, and from patches; what it takes of flash from kernels and patches. So a network does not fit only where none of
+these ways to execute it does, and then the one is named that misses by the fewest bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from tinynas.engine._choose_kernels import ChosenKernels, choose_kernels
+from tinynas.graph import Graph
+from tinynas.latency import LatencyModel
+from tinynas.lowering import Lowering, PatchPlan, Schedule
+from tinynas.memory import NativeMemoryModel, Verdict, best_patch_plan, plan_arena, reorder
+from tinynas.targets import Reserve
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A way to execute a network.
+
+    Attributes:
+        graph: The network, its operators in the order of their execution.
+        lowering: What works in place, and the arena for which scratch is given up.
+        patches: Of the first layers; None for none.
+        reordered: Whether the order is another than the network came in.
+    """
+
+    graph: Graph
+    lowering: Lowering
+    patches: PatchPlan | None = None
+    reordered: bool = False
+
+    def schedule(self) -> Schedule:
+        """The steps of this execution."""
+        return self.lowering(self.graph, self.patches)
+
+    def by_shape(self) -> Schedule:
+        """The same steps with the kernels that shapes alone decide."""
+        return self.lowering.within(None)(self.graph, self.patches)
+
+
+@dataclass(frozen=True)
+class ChosenSchedule:
+    """How a network is executed on a board, and what it would take otherwise.
+
+    Attributes:
+        execution: The way that was chosen.
+        kernels: The kernels, and with them the schedule.
+        verdict: Whether it fits; None without a memory model. Where it does not, no way that was tried does, and of
+            those this one misses by the fewest bytes.
+        first: The schedule that shapes alone decide, in the given order and without patches, with the kernels that
+            were chosen for it.
+        arena_bytes_by_shape: What the arena takes with the kernels that shapes alone decide.
+        extra_ticks: How many ticks more than `first` takes are predicted; None where they are not known.
+        extra_flash_bytes: How much more flash it takes; None without a memory model.
+        tried: Ways to execute the network that were looked at.
+    """
+
+    execution: Execution
+    kernels: ChosenKernels
+    verdict: Verdict | None
+    first: ChosenKernels
+    arena_bytes_by_shape: int
+    extra_ticks: int | None
+    extra_flash_bytes: int | None
+    tried: int
+
+    @property
+    def schedule(self) -> Schedule:
+        """What to build."""
+        return self.kernels.schedule
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether it fits; None where that is not known."""
+        return None if self.verdict is None else self.verdict.fits
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it does not fit, a line each: what is short, and by which way to execute it that is least."""
+        if self.verdict is None or self.fits is not False:
+            return () if self.verdict is None else self.verdict.reasons
+        way = "; ".join(self.changes) or "as shapes alone decide"
+        return (
+            *self.verdict.reasons,
+            f"no choice of kernels, order, in place and patches fits; of {self.tried} ways the nearest: {way}",
+        )
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What is done beyond the kernels of `first` so that the network fits, or misses by less, a line each."""
+        execution, found = self.execution, []
+        given_up = [layer for layer in self.kernels.layers if layer.scratch_given_up]
+        if given_up:
+            names = sorted({f"{layer.variant} for {layer.local}" for layer in given_up})
+            layers = "1 layer" if len(given_up) == 1 else f"{len(given_up)} layers"
+            found.append(f"kernels of less scratch in {layers}: {', '.join(names)}")
+        if execution.reordered:
+            found.append("the operators in another order")
+        if not execution.lowering.in_place:
+            found.append("nothing in place")
+        if execution.patches is not None:
+            found.append(f"the first {execution.patches.layers} layers in {execution.patches.patches} patches")
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Board:
+    """What decides: the models of a board, and what the application keeps for itself."""
+
+    memory: NativeMemoryModel
+    latency: LatencyModel | None
+    reserve: Reserve | None
+    arena_bytes: int
+
+    def kernels(self, execution: Execution) -> ChosenKernels:
+        return choose_kernels(
+            execution.schedule(),
+            self.memory,
+            self.latency,
+            self.reserve,
+            by_shape=execution.by_shape(),
+            arena_bytes=self.arena_bytes,
+        )
+
+    def verdict(self, schedule: Schedule) -> Verdict:
+        return self.memory.fits(schedule, self.reserve)
+
+    def ticks(self, schedule: Schedule) -> int | None:
+        """Whole ticks: an order of the same steps is neither faster nor slower."""
+        total = None if self.latency is None else self.latency.predict(schedule).total
+        return None if total is None else round(total)
+
+    def flash_bytes(self, schedule: Schedule) -> int:
+        return self.memory.flash(schedule, self.reserve).total_bytes
+
+    def missing_bytes(self, schedule: Schedule, *kinds: str) -> int:
+        """What all regions together have too little, or those of some kinds."""
+        regions = self.verdict(schedule).regions
+        short = (max(0, r.used_bytes - r.available_bytes) for r in regions if not kinds or r.kind in kinds)
+        return sum(short)
+
+
+def choose_schedule(
+    graph: Graph,
+    lowering: Lowering,
+    memory: NativeMemoryModel | None,
+    latency: LatencyModel | None,
+    reserve: Reserve | None = None,
+    *,
+    patches: bool = True,
+) -> ChosenSchedule:
+    """How to execute a finished network on a board: the fewest predicted ticks of what fits.
+
+    What fits with the kernels of shapes alone keeps its arena: speed never raises SRAM. Only where that does not fit,
+    everything else is tried, and scratch may take whatever SRAM is left.
+
+    Args:
+        graph: The int8 network.
+        lowering: For the board's core, without a limit of the arena.
+        memory: SRAM, flash and stack on the board; None where there is no model, so that shapes alone decide.
+        latency: Ticks; None where there is no model: then the first way that fits is taken.
+        reserve: Memory that the application keeps for itself.
+        patches: Whether first layers may run in patches.
+
+    Raises:
+        UnsupportedGraphError: Our engine cannot run the network.
+    """
+    plain = Execution(graph, lowering)
+    first = choose_kernels(plain.schedule(), memory, latency, reserve)
+    by_shape = plan_arena(plain.schedule()).arena_bytes
+    if memory is None:
+        return ChosenSchedule(plain, first, None, first, by_shape, 0, None, 1)
+    unchanged = ChosenSchedule(plain, first, memory.fits(first.schedule, reserve), first, by_shape, 0, 0, 1)
+    board = _Board(memory, latency, reserve, memory.largest_arena(reserve))
+    if unchanged.fits is not False or board.arena_bytes < 0:
+        return unchanged
+    search = _Search(board, plain, first)
+    short_of_sram = by_shape > board.arena_bytes
+    orders = list(_orders(plain, board.arena_bytes)) if short_of_sram else [plain]
+    search.look_at(_whole(orders, board.arena_bytes))
+    # Patches take less SRAM and more flash.
+    if patches and short_of_sram and not search.short_of_flash:
+        search.look_at(_in_patches(orders, board.arena_bytes))
+    execution, kernels = search.best()
+    before, after = board.ticks(first.schedule), board.ticks(kernels.schedule)
+    return ChosenSchedule(
+        execution,
+        kernels,
+        board.verdict(kernels.schedule),
+        first,
+        by_shape,
+        None if before is None or after is None else after - before,
+        board.flash_bytes(kernels.schedule) - board.flash_bytes(first.schedule),
+        search.tried,
+    )
+
+
+class _Search:
+    """What was looked at: the ways that fit, and of the others the one that misses by the fewest bytes."""
+
+    def __init__(self, board: _Board, plain: Execution, first: ChosenKernels) -> None:
+        self._board = board
+        self._fitting: list[tuple[float, int, Execution, ChosenKernels]] = []
+        self._nearest = (board.missing_bytes(first.schedule), plain, first)
+        self.short_of_flash = board.missing_bytes(first.schedule, "flash") > 0
+        self.tried = 1
+
+    def look_at(self, ways: Iterable[Execution]) -> None:
+        """Choose kernels for each of some ways, and keep what is best."""
+        for execution in ways:
+            self.tried += 1
+            kernels = self._board.kernels(execution)
+            if self._board.missing_bytes(kernels.schedule, "flash") == 0:
+                self.short_of_flash = False
+            missing = self._board.missing_bytes(kernels.schedule)
+            if self._board.verdict(kernels.schedule).fits:
+                ticks = self._board.ticks(kernels.schedule)
+                self._fitting.append((math.inf if ticks is None else ticks, self.tried, execution, kernels))
+            elif missing < self._nearest[0]:
+                self._nearest = (missing, execution, kernels)
+
+    def best(self) -> tuple[Execution, ChosenKernels]:
+        """The fewest ticks of what fits, of equal ones the first; else the nearest miss."""
+        if not self._fitting:
+            return self._relaxed()
+        _, _, execution, kernels = min(self._fitting, key=lambda way: way[:2])
+        return execution, kernels
+
+    def _relaxed(self) -> tuple[Execution, ChosenKernels]:
+        """The nearest miss, its scratch given up no further than its own arena: what fits in that is not missing."""
+        missing, execution, kernels = self._nearest
+        arena = plan_arena(kernels.schedule).arena_bytes
+        if execution.lowering.arena_bytes is not None and arena > self._board.arena_bytes:
+            relaxed = replace(execution, lowering=execution.lowering.within(arena))
+            others = replace(self._board, arena_bytes=arena).kernels(relaxed)
+            if self._board.missing_bytes(others.schedule) <= missing:
+                return relaxed, others
+        return execution, kernels
+
+
+def _whole(orders: Sequence[Execution], arena_bytes: int) -> Iterator[Execution]:
+    """Every way to execute a network as a whole that may fit where shapes alone do not, each schedule once.
+
+    Scratch is given up where it does not fit and, if no plan of what is left fits (storage in entangled branches),
+    wherever there is a kernel of less.
+    """
+    seen: set[Hashable] = set()
+    for order in orders:
+        for in_place in (True, False):
+            lowering = replace(order.lowering, in_place=in_place)
+            for limit in (None, arena_bytes, 0):
+                execution = replace(order, lowering=lowering.within(limit))
+                schedule = execution.schedule()
+                yield from _once(seen, execution, schedule)
+                if plan_arena(schedule).arena_bytes <= arena_bytes:
+                    break
+
+
+def _in_patches(orders: Sequence[Execution], arena_bytes: int) -> Iterator[Execution]:
+    """The first layers in patches, in each order: in the fewest that fit with less scratch, then with all scratch."""
+    seen: set[Hashable] = set()
+    for order in orders:
+        for limit in (arena_bytes, 0):
+            fits = yield from _patched(seen, order, limit, arena_bytes)
+            if fits:
+                yield from _patched(seen, order, None, arena_bytes)
+                break
+
+
+def _patched(
+    seen: set[Hashable], order: Execution, limit: int | None, arena_bytes: int
+) -> Generator[Execution, None, bool]:
+    """The best patches with one limit on scratch, if any pay, and whether they fit the arena."""
+    lowering = order.lowering.within(limit)
+    plan = best_patch_plan(order.graph, arena_bytes, lowering)
+    if plan is None:
+        return False
+    execution = replace(order, lowering=lowering, patches=plan)
+    schedule = execution.schedule()
+    yield from _once(seen, execution, schedule)
+    return plan_arena(schedule).arena_bytes <= arena_bytes
+
+
+def _once(seen: set[Hashable], execution: Execution, schedule: Schedule) -> Iterator[Execution]:
+    key = (
+        id(execution.graph),
+        execution.patches,
+        schedule.buffers,
+        tuple((step.ops, step.variant) for step in schedule.steps),
+    )
+    if key not in seen:
+        seen.add(key)
+        yield execution
+
+
+def _orders(plain: Execution, arena_bytes: int) -> Iterator[Execution]:
+    """The given order, and those that keep less alive, with all scratch and with what is not given up."""
+    yield plain
+    found = [plain.graph.ops]
+    for limit in (None, arena_bytes, 0):
+        graph = reorder(plain.graph, plain.lowering.within(limit))
+        if graph.ops not in found:
+            found.append(graph.ops)
+            yield replace(plain, graph=graph, reordered=True)
