@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -68,7 +69,10 @@ _Q = Quantization((0.5,), (0,))
             "op 1 CONCATENATION 'b' does not rescale: its input 'a' has scale 0.5",
         ),
         (lambda g: _with_tensor(g, "c", quantization=_Q), "SOFTMAX gives scale 1/256 and zero point -128"),
-        (lambda g: _with_tensor(g, "a", quantization=Quantization((0.5,), (128,))), "no int8 tensor can have"),
+        (
+            lambda g: _with_tensor(g, "a", quantization=Quantization((0.5,), (128,))),
+            "has the zero point 128, which for int8",
+        ),
         (lambda g: _with_tensor(g, "a", quantization=Quantization((0.5, 1.0), (0, 0), 3)), "only weights have several"),
         (lambda g: _with_tensor(g, "a", quantization=Quantization((0.5, 1.0), (0, 0), 1)), "2 scales along axis 1"),
         (
@@ -76,7 +80,9 @@ _Q = Quantization((0.5,), (0,))
             "quantized along axis 3, the kernel wants 0",
         ),
         (lambda g: _with_tensor(g, "a/weights", quantization=Quantization((0.5,), (3,))), "assumes symmetric weights"),
-        (lambda g: _with_tensor(g, "a/weights", quantization=Quantization((0.0,), (0,))), "not positive"),
+        (lambda g: _with_tensor(g, "a/weights", quantization=Quantization((0.0,), (0,))), "not a positive number"),
+        (lambda g: _with_tensor(g, "a/bias", quantization=Quantization((0.25,), (1,))), "for int32 must be 0"),
+        (lambda g: _with_tensor(g, "a/bias", quantization=Quantization((math.inf,), (0,))), "not a positive number"),
     ],
 )
 def test_broken_graphs_are_refused(break_it: Callable[[Graph], Graph], fact: str | None):

@@ -200,6 +200,8 @@ class _GraphReader:
                 raise FormatError(f"{name} needs {size_bytes} bytes of data, the file has {source.data.nbytes}")
             stored = np.frombuffer(source.data.tobytes(), dtype.numpy.newbyteorder("<"))
             data = stored.astype(dtype.numpy).reshape(source.shape)
+            if dtype is DType.FLOAT32 and not np.isfinite(data).all():
+                raise FormatError(f"{name} holds values that are not finite numbers: train or convert the model again")
         return Tensor(source.name, source.shape, dtype, self._quantization(name, source, dtype), data is not None, data)
 
     @staticmethod

@@ -226,6 +226,12 @@ def _transpose(op: Op, input_shapes: Sequence[Shape]) -> Shape:
     return tuple(x[i] for i in attributes.permutation)
 
 
+def _softmax(op: Op, input_shapes: Sequence[Shape]) -> Shape:
+    if not input_shapes[0]:
+        raise _error(op, "a scalar has no dimension to normalize over")
+    return tuple(input_shapes[0])
+
+
 def _unchanged(op: Op, input_shapes: Sequence[Shape]) -> Shape:
     return tuple(input_shapes[0])
 
@@ -250,7 +256,7 @@ _RULES: dict[OpKind, Callable[[Op, Sequence[Shape]], Shape]] = {
     OpKind.CONCATENATION: _concatenation,
     OpKind.PAD: _pad,
     OpKind.MEAN: _mean,
-    OpKind.SOFTMAX: _unchanged,
+    OpKind.SOFTMAX: _softmax,
     OpKind.RESHAPE: _reshape,
     OpKind.QUANTIZE: _unchanged,
     OpKind.DEQUANTIZE: _unchanged,

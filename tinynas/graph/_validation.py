@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from tinynas.graph._graph import Graph, GraphError
 from tinynas.graph._ops import Op, OpKind
 from tinynas.graph._quantization_rules import check_quantization
 from tinynas.graph._shapes import infer_shape
-from tinynas.graph._tensor import DType, Tensor
+from tinynas.graph._tensor import DType, Quantization, Tensor
 
 _WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
+
+_ZERO_POINTS = {DType.INT8: (-128, 127)}
+"""Smallest and largest zero point; 0 for int32, whose tensors are biases (TFLite's quantization specification)."""
 
 
 def validate(graph: Graph) -> None:
@@ -48,6 +53,7 @@ def _check_tensors(graph: Graph) -> None:
         quantization = tensor.quantization
         if quantization is None:
             continue
+        _check_range(f"tensor {i} {tensor.name!r}", tensor.dtype, quantization)
         # The axis of a 1-D tensor carries no information; TFLM's person_detect says 3 for its biases.
         axis = 0 if len(tensor.shape) == 1 else quantization.axis
         if quantization.per_channel and (
@@ -57,6 +63,20 @@ def _check_tensors(graph: Graph) -> None:
                 f"tensor {i} {tensor.name!r} {list(tensor.shape)} has {len(quantization.scales)} scales "
                 f"along axis {quantization.axis}"
             )
+
+
+def _check_range(where: str, dtype: DType, quantization: Quantization) -> None:
+    """Scales and zero points that the kernels' integers can hold, whatever operator reads them."""
+    if not all(0 < scale < math.inf for scale in quantization.scales):
+        raise GraphError(f"{where} has a scale that is not a positive number: quantize the model again")
+    low, high = _ZERO_POINTS.get(dtype, (0, 0))
+    outside = next((z for z in quantization.zero_points if not low <= z <= high), None)
+    if outside is not None:
+        expected = f"in [{low}, {high}]" if low < high else "0"
+        raise GraphError(
+            f"{where} has the zero point {outside}, which for {dtype.value} must be {expected}: "
+            "quantize the model again"
+        )
 
 
 def _check_wiring(graph: Graph, op: Op, where: str, written: set[int]) -> None:
