@@ -317,3 +317,19 @@ def test_a_sum_beyond_32_bits_wraps_as_in_tflm(kind: OpKind, bias: int):
     )
     graph = dataclasses.replace(graph, tensors=tensors)
     assert_equal_to_tflm(graph, write_tflite(graph), random_input(graph, np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_scalars(batch: int):
+    b = GraphBuilder(dtype=DType.FLOAT32)
+    x = b.input(())
+    graph = b.build([y := b.reshape(b.add(x, x, name="twice"), (1,))])
+    (values,) = random_input(graph, np.random.default_rng(0), batch=batch)
+    assert values.shape == (() if batch == 1 else (batch,))
+    np.testing.assert_array_equal(execute(graph, [values])[y], (2 * values).reshape(batch))
+
+
+def test_a_scalar_has_no_softmax():
+    b = GraphBuilder(dtype=DType.FLOAT32)
+    with pytest.raises(GraphError, match="no dimension to normalize over"):
+        b.build([b.softmax(b.input(()))])
