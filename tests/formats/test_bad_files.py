@@ -379,6 +379,11 @@ def test_an_activation_that_overflows_its_scale_is_no_bound():
     execute(graph, random_input(graph, np.random.default_rng(0)))
 
 
+def test_names_hold_nothing_that_a_terminal_obeys():
+    graph = read_tflite(_altered(_tensor(0, name="\x1b[31mred\x00\n卷积")))
+    assert graph.tensors[0].name == "?[31mred??卷积"
+
+
 def test_a_constant_is_not_an_output():
     def change(model: Any) -> None:
         model.subgraphs[0].outputs = [model.subgraphs[0].operators[0].inputs[1]]

@@ -140,8 +140,10 @@ class _Decoder:
         return self._pay(count, 4)
 
     def _text(self, value: bytes | None) -> str:
+        """A name. Whatever a terminal or a figure would take for a command becomes a question mark."""
         self._pay(len(value or b""), 1)
-        return (value or b"").decode("utf-8", "replace")
+        text = (value or b"").decode("utf-8", "replace")
+        return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
     def _array(self, accessor: Callable[[], Any]) -> npt.NDArray[Any]:
         """A vector through its `...AsNumpy` accessor, which gives the integer 0 for an absent one."""
