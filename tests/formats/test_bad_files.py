@@ -321,6 +321,7 @@ def test_float_weights_that_are_no_numbers(value: float):
         (_tensor(0, buffer=77), ["tensor 0 has buffer 77"]),
         (_tensor(0, name="a\nb\x00" * 5000, type=schema.TensorType.BOOL), ["is bool"]),
         (_tensor(1, buffer=0), ["op 0 CONV_2D computes its weights"]),
+        (_tensor(2, buffer=0), ["op 0 CONV_2D computes its bias"]),
         (_tensor(1, shape=[1, 1, 1, 1]), ["bytes of data, the file has"]),
         (_sparse, ["is stored sparse"]),
         (_custom_quantization, ["custom or blockwise quantization"]),

@@ -17,6 +17,7 @@ from tinynas.graph import (
     GraphBuilder,
     GraphError,
     Quantization,
+    Tensor,
     validate,
 )
 from tinynas.testing import random_int8_graph
@@ -33,6 +34,12 @@ def _graph() -> Graph:
 def _with_tensor(graph: Graph, name: str, **changes: object) -> Graph:
     tensors = tuple(dataclasses.replace(t, **changes) if t.name == name else t for t in graph.tensors)
     return dataclasses.replace(graph, tensors=tensors)
+
+
+def _with_unread_input(graph: Graph, quantization: Quantization) -> Graph:
+    """Its quantization stands in the generated header, whether an operator reads it or not."""
+    unread = Tensor("unread", (1, 2), DType.INT8, quantization)
+    return dataclasses.replace(graph, tensors=(*graph.tensors, unread), inputs=(*graph.inputs, len(graph.tensors)))
 
 
 def _with_op(graph: Graph, position: int, **changes: object) -> Graph:
@@ -80,6 +87,7 @@ _Q = Quantization((0.5,), (0,))
             "quantized along axis 3, the kernel wants 0",
         ),
         (lambda g: _with_tensor(g, "a/weights", quantization=Quantization((0.5,), (3,))), "assumes symmetric weights"),
+        (lambda g: _with_unread_input(g, Quantization((0.5, 1.0), (0, 0), 1)), "'unread' has 2 scales; only weights"),
         (lambda g: _with_tensor(g, "a/weights", quantization=Quantization((0.0,), (0,))), "not a positive number"),
         (lambda g: _with_tensor(g, "a/bias", quantization=Quantization((0.25,), (1,))), "for int32 must be 0"),
         (lambda g: _with_tensor(g, "a/bias", quantization=Quantization((math.inf,), (0,))), "not a positive number"),

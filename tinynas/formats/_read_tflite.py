@@ -154,8 +154,11 @@ class _GraphReader:
                 f"{self._label}: {where} has float32 activations and int8 weights (dynamic-range quantization); "
                 f"{_CONVERT}"
             )
-        if weights is not None and weights.data is None:
-            raise FormatError(f"{self._label}: {where} computes its weights {weights.name!r}; they must be constant")
+        for what, tensor in zip(("weights", "bias"), tensors[1:] if kind in _WEIGHTED else (), strict=False):
+            if tensor is not None and tensor.data is None:
+                raise FormatError(
+                    f"{self._label}: {where} computes its {what} {tensor.name!r}; weights and bias must be constant"
+                )
 
     def _file_tensor(self, index: int, where: str) -> FileTensor:
         if not 0 <= index < len(self._model.tensors):

@@ -30,8 +30,8 @@ def check_quantization(graph: Graph, op: Op, where: str) -> None:
     output = graph.tensors[op.outputs[0]]
     for position, index in enumerate(op.inputs):
         if index >= 0 and (op.kind not in _CHANNEL_AXIS or position == 0):
-            _check_activation(graph.tensors[index], where)
-    _check_activation(output, where)
+            check_activation(graph.tensors[index], where)
+    check_activation(output, where)
     if op.kind in _CHANNEL_AXIS:
         _check_weights(graph.tensors[op.inputs[1]], _CHANNEL_AXIS[op.kind], op.kind, where)
         if op.kind is OpKind.FULLY_CONNECTED and len(op.inputs) > 2 and op.inputs[2] >= 0:
@@ -46,7 +46,12 @@ def check_quantization(graph: Graph, op: Op, where: str) -> None:
     _check_rescaling(op, [graph.tensors[i] for i in op.inputs if i >= 0], output, where)
 
 
-def _check_activation(tensor: Tensor, where: str) -> None:
+def check_activation(tensor: Tensor, where: str) -> None:
+    """Check that a tensor has one scale and zero point, as all have that are computed or given.
+
+    Raises:
+        GraphError: It has several; the message starts with `where`.
+    """
     q = tensor.quantization
     if q is None or tensor.dtype is not DType.INT8:
         return

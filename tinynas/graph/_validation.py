@@ -6,7 +6,7 @@ import math
 
 from tinynas.graph._graph import Graph, GraphError
 from tinynas.graph._ops import Op, OpKind
-from tinynas.graph._quantization_rules import check_quantization
+from tinynas.graph._quantization_rules import check_activation, check_quantization
 from tinynas.graph._shapes import infer_shape
 from tinynas.graph._tensor import DType, Quantization, Tensor
 
@@ -33,6 +33,7 @@ def validate(graph: Graph) -> None:
     for i in graph.inputs:
         if i in written:
             raise GraphError(f"input tensor {i} {graph.tensors[i].name!r} is a constant or listed twice")
+        check_activation(graph.tensors[i], f"graph {graph.name!r}")
         written.add(i)
     for position, op in enumerate(graph.ops):
         where = f"op {position} {op.kind} {op.name!r}"
