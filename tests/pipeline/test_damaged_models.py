@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinynas.formats import write_tflite
-from tinynas.graph import OpKind
+from tinynas.formats import read_tflite, write_tflite
+from tinynas.graph import DType, GraphBuilder, OpKind
+from tinynas.latency import with_random_constants
+from tinynas.pipeline import export_model, inspect_model, measure_model
 from tinynas.testing import FileDamager, random_int8_graph
 
 _FUZZER = Path(__file__).resolve().parents[2] / "benchmarks" / "fuzz_tflite.py"
@@ -101,6 +103,26 @@ def test_what_the_fuzzer_is_for_is_found(broken: str, finding: str, tmp_path: Pa
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 1, result.stderr
     assert finding in result.stderr
+
+
+def test_a_result_that_nobody_reads_is_work_for_tflm_alone(tmp_path: Path) -> None:
+    """Our engine leaves dead operators out, with their MACs and weights; TFLM executes what the file has."""
+    b = GraphBuilder("cut", DType.INT8)
+    x = b.input((1, 8, 8, 4))
+    alive = b.conv_2d(x, 4, 3, name="alive")
+    b.add(b.conv_2d(alive, 4, 1, name="dead"), alive, name="sum")
+    path = tmp_path / "cut.tflite"
+    write_tflite(with_random_constants(b.build([b.mean(alive, name="mean")]), seed=0), path)
+    native, tflm = (inspect_model(path, "virt-m4", engine=engine) for engine in ("native", "tflm"))
+    assert [op["name"] for op in native["ops"]] == ["alive", "mean"]
+    assert (native["macs"], native["params"]) == (8 * 8 * 4 * 36, 4 * 36 + 4)
+    assert [op["name"] for op in tflm["ops"]] == ["alive", "dead", "sum", "mean"]
+    assert (tflm["macs"], tflm["params"]) == (8 * 8 * 4 * (36 + 4), 4 * 36 + 4 + 4 * 4 + 4)
+    measured = measure_model(path, "virt-m4", virtual=True)
+    assert [layer["kind"] for layer in measured["layers"]] == ["CONV_2D", "MEAN"]
+    assert measured["matches_reference"]
+    export_model(path, tmp_path / "planned.tflite", plan_offline=True)
+    assert [op.name for op in read_tflite(tmp_path / "planned.tflite").ops] == ["alive", "dead", "sum", "mean"]
 
 
 def test_damage_is_a_function_of_the_number_and_of_all_kinds() -> None:

@@ -22,7 +22,8 @@ from tinynas.graph.reference._pooling import average_pool_2d, max_pool_2d
 from tinynas.graph.reference._reduction import mean, softmax
 
 _MOST_ELEMENTS = 1 << 23
-"""Of one tensor: no microcontroller holds 8 MB of it, and a MEAN over more would overflow the 32 bits of its sum."""
+"""Of one activation: the temporaries of a kernel take some dozen times as much, and a MEAN over more would overflow the
+32 bits of its sum on a device."""
 
 _CHUNK_ELEMENTS = 1 << 19
 """Elements of the largest activation that are computed at a time: temporaries of a few MB stay near the caches."""
@@ -48,8 +49,8 @@ def execute(
         becomes a vector).
 
     Raises:
-        GraphError: The graph is not valid, a constant has no data, a tensor is larger than the memory of any
-            microcontroller, or an input has the wrong dtype or shape.
+        GraphError: The graph is not valid, a constant has no data, an activation is larger than what is executed here,
+            or an input has the wrong dtype or shape.
     """
     validate(graph)
     _require_executable_size(graph)
@@ -71,10 +72,10 @@ def execute(
 
 def _require_executable_size(graph: Graph) -> None:
     for i, tensor in enumerate(graph.tensors):
-        if tensor.elements > _MOST_ELEMENTS:
+        if not tensor.constant and tensor.elements > _MOST_ELEMENTS:
             raise GraphError(
                 f"tensor {i} {tensor.name!r} {list(tensor.shape)} of graph {graph.name!r} has {tensor.elements:,} "
-                f"elements; the reference executes tensors of at most {_MOST_ELEMENTS:,}"
+                f"elements; the reference executes activations of at most {_MOST_ELEMENTS:,}"
             )
 
 
