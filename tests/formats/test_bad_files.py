@@ -380,6 +380,19 @@ def test_an_activation_that_overflows_its_scale_is_no_bound():
     execute(graph, random_input(graph, np.random.default_rng(0)))
 
 
+def test_a_name_of_many_parts_leaves_room_for_what_is_wrong():
+    """Converters join the names of all that they fused."""
+
+    def change(model: Any) -> None:
+        graph = model.subgraphs[0]
+        output = graph.tensors[graph.operators[0].outputs[0]]
+        output.name, output.shape = ";".join(["model/conv/Relu"] * 100), [1, 1, 1, 1]
+
+    line = _refusal(_altered(change))
+    assert "op 0 CONV_2D 'model/conv/Relu' gives [1, " in line
+    assert "but its output 'model/conv/Relu' is declared [1, 1, 1, 1]" in line
+
+
 def test_names_hold_nothing_that_a_terminal_obeys():
     graph = read_tflite(_altered(_tensor(0, name="\x1b[31mred\x00\n卷积")))
     assert graph.tensors[0].name == "?[31mred??卷积"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tinynas.graph._graph import Graph, GraphError
+from tinynas.graph._names import short_name
 from tinynas.graph._ops import Activation, ConcatenationAttributes, Op, OpKind, SoftmaxAttributes
 from tinynas.graph._tensor import DType, Quantization, Tensor
 from tinynas.graph.fixed_point._arithmetic import quantize_multiplier
@@ -56,7 +57,9 @@ def check_activation(tensor: Tensor, where: str) -> None:
     if q is None or tensor.dtype is not DType.INT8:
         return
     if q.per_channel:
-        raise GraphError(f"{where}: activation {tensor.name!r} has {len(q.scales)} scales; only weights have several")
+        raise GraphError(
+            f"{where}: activation {short_name(tensor.name)!r} has {len(q.scales)} scales; only weights have several"
+        )
 
 
 def _check_weights(weights: Tensor, axis: int, kind: OpKind, where: str) -> None:
@@ -65,10 +68,12 @@ def _check_weights(weights: Tensor, axis: int, kind: OpKind, where: str) -> None
         return
     if q.per_channel and q.axis != axis:
         raise GraphError(
-            f"{where}: weights {weights.name!r} are quantized along axis {q.axis}, the kernel wants {axis}"
+            f"{where}: weights {short_name(weights.name)!r} are quantized along axis {q.axis}, the kernel wants {axis}"
         )
     if any(q.zero_points) and (q.per_channel or kind is not OpKind.FULLY_CONNECTED):
-        raise GraphError(f"{where}: weights {weights.name!r} have a zero point, the kernel assumes symmetric weights")
+        raise GraphError(
+            f"{where}: weights {short_name(weights.name)!r} have a zero point, the kernel assumes symmetric weights"
+        )
 
 
 def _check_bias(inputs: Sequence[Quantization | None], output: Quantization | None, where: str) -> None:
@@ -92,7 +97,7 @@ def _check_copy(graph: Graph, op: Op, output: Tensor, where: str) -> None:
         x = graph.tensors[index]
         if x.quantization is not None and not _same(x.quantization, output.quantization):
             raise GraphError(
-                f"{where} does not rescale: its input {x.name!r} has {_described(x.quantization)}, "
+                f"{where} does not rescale: its input {short_name(x.name)!r} has {_described(x.quantization)}, "
                 f"its output {_described(output.quantization)}"
             )
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from tinynas.graph._graph import GraphError
+from tinynas.graph._names import short_name
 from tinynas.graph._ops import (
     ConcatenationAttributes,
     Conv2DAttributes,
@@ -69,7 +70,7 @@ def infer_shape(op: Op, input_shapes: Sequence[Shape]) -> Shape:
 
 
 def _error(op: Op, message: str) -> GraphError:
-    return GraphError(f"{op.kind} {op.name!r}: {message}")
+    return GraphError(f"{op.kind} {short_name(op.name)!r}: {message}")
 
 
 def _window(
