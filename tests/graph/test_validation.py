@@ -112,3 +112,9 @@ def test_random_graphs_and_skeletons_pass():
 def test_the_axis_of_a_one_dimensional_tensor_is_irrelevant():
     graph = _with_tensor(_graph(), "a/bias", quantization=Quantization((0.5, 1.0), (0, 0), 3))
     validate(graph)
+
+
+def test_quantization_that_is_left_on_a_float_tensor_is_ignored():
+    builder = GraphBuilder("float")
+    graph = builder.build([builder.softmax(builder.input((1, 4)), name="c")])
+    validate(_with_tensor(graph, "c", quantization=Quantization((1 / 256,), (-128,))))

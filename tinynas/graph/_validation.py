@@ -13,8 +13,8 @@ from tinynas.graph._tensor import DType, Quantization, Tensor
 
 _WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
 
-_ZERO_POINTS = {DType.INT8: (-128, 127)}
-"""Smallest and largest zero point; 0 for int32, whose tensors are biases (TFLite's quantization specification)."""
+_ZERO_POINTS = {DType.INT8: (-128, 127), DType.INT32: (0, 0)}
+"""Smallest and largest zero point. Tensors of int32 are biases, and have none (TFLite's quantization specification)."""
 
 
 def validate(graph: Graph) -> None:
@@ -68,10 +68,12 @@ def _check_tensors(graph: Graph) -> None:
 
 
 def _check_range(where: str, dtype: DType, quantization: Quantization) -> None:
-    """Scales and zero points that the kernels' integers can hold, whatever operator reads them."""
+    """Scales and zero points that the kernels' integers can hold, whoever reads them. Float kernels read none."""
+    if dtype not in _ZERO_POINTS:
+        return
     if not all(0 < scale < math.inf for scale in quantization.scales):
         raise GraphError(f"{where} has a scale that is not a positive number: quantize the model again")
-    low, high = _ZERO_POINTS.get(dtype, (0, 0))
+    low, high = _ZERO_POINTS[dtype]
     outside = next((z for z in quantization.zero_points if not low <= z <= high), None)
     if outside is not None:
         expected = f"in [{low}, {high}]" if low < high else "0"
