@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--board", required=True)
     parser.add_argument("--toolchain", default="zig")
     parser.add_argument("--virtual", action="store_true", help="check the stack on the virtual board")
-    parser.add_argument("--fit", type=int, default=30, help="probe networks to fit")
+    parser.add_argument("--fit", type=int, default=42, help="probe networks to fit")
     parser.add_argument("--check", type=int, default=12, help="probe networks to check with")
     parser.add_argument("--out", type=Path, help="folder (default: the models that ship)")
     options = parser.parse_args(arguments)

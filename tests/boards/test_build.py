@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tinynas.boards import (
     ImageError,
     NoFirmwareError,
     ReserveError,
+    Toolchain,
     ToolchainError,
     UnknownToolchainError,
     VirtualBoard,
@@ -25,9 +25,9 @@ from tinynas.boards import (
     load_toolchain,
     read_image,
 )
-from tinynas.targets import Board, Core, Reserve, load_board
+from tinynas.targets import Board, Core, Reserve, board_names, load_board
 
-FIRMWARE_BOARDS = ["nucleo-f303k8", "stm32f746g-disco", "virt-m0plus", "virt-m4", "virt-m7", "virt-m33"]
+FIRMWARE_BOARDS = [name for name in board_names() if load_board(name).hal is not None]
 DECLARATION = "void copy(const int8_t *in, int8_t *out, uint32_t size);"
 
 
@@ -252,9 +252,9 @@ def test_gcc_is_called_with_the_core_and_its_overflow_is_understood(
     assert sum("-DTN_PROFILE" in call for call in calls) == 1
 
 
-@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
+@pytest.mark.parametrize("toolchain", ["gcc"], indirect=True)
 @pytest.mark.parametrize("name", FIRMWARE_BOARDS)
-def test_gcc_builds_firmware_that_runs(name: str, tmp_path: Path) -> None:
+def test_gcc_builds_firmware_that_runs(name: str, toolchain: Toolchain, tmp_path: Path) -> None:
     board = load_board(name)
     kernel = write_model(
         tmp_path,
@@ -264,15 +264,15 @@ def test_gcc_builds_firmware_that_runs(name: str, tmp_path: Path) -> None:
         size=64,
         output_offset=64,
     )
-    firmware = build_firmware(board, tmp_path / "model", [kernel], GccToolchain(), tmp_path / "out")
+    firmware = build_firmware(board, tmp_path / "model", [kernel], toolchain, tmp_path / "out")
     assert firmware.flash_bytes < 4096
     device = Device(VirtualBoard(board, firmware.elf))
     assert device.infer(bytes(range(64))) == bytes(range(64))
     assert device.memory().static_sram_bytes == firmware.static_sram_bytes
 
 
-@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
-def test_overflow_as_the_gnu_linker_reports_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("toolchain", ["gcc"], indirect=True)
+def test_overflow_as_the_gnu_linker_reports_it(toolchain: Toolchain, tmp_path: Path) -> None:
     kernel = write_model(
         tmp_path,
         calls=["copy(model_arena, model_arena, 8);"],
@@ -281,4 +281,4 @@ def test_overflow_as_the_gnu_linker_reports_it(tmp_path: Path) -> None:
         arena_bytes=12300,
     )
     with pytest.raises(DoesNotFitError, match=r"region 'sram' holds 12288 bytes and \d+ more"):
-        build_firmware(load_board("nucleo-f303k8"), tmp_path / "model", [kernel], GccToolchain(), tmp_path / "out")
+        build_firmware(load_board("nucleo-f303k8"), tmp_path / "model", [kernel], toolchain, tmp_path / "out")

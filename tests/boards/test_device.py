@@ -25,7 +25,7 @@ from tinynas.boards import (
 )
 from tinynas.errors import UsageError
 from tinynas.targets import Board, load_board
-from tinynas.testing._transports import DamagingTransport, ScriptedTransport
+from tinynas.testing import DamagingTransport, ScriptedTransport
 
 SIZE = 2500  # three frames
 

@@ -13,7 +13,7 @@ from small_models import build_copy
 
 from tinynas.boards import Device, Firmware, LinkError, SerialPort, Transport, VirtualBoard
 from tinynas.targets import load_board
-from tinynas.testing._transports import BaseTransportTestCase
+from tinynas.testing import BaseTransportTestCase
 
 
 @pytest.fixture(scope="module")

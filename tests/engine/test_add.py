@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynas.boards import load_toolchain
+from tinynas.boards import Toolchain
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, Quantization
 from tinynas.lowering import InstructionSet, Schedule, lower, plane_of_add
 from tinynas.targets import CORES
@@ -49,9 +49,8 @@ def _in_place(schedule: Schedule) -> list[bool]:
     return [step.output_buffer in step.input_buffers for step in schedule.steps]
 
 
-@pytest.mark.parametrize("toolchain", ["zig", "gcc"])
 @pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4f"])
-def test_layers_with_a_plane_and_without_one(core: str, toolchain: str, tmp_path: Path) -> None:
+def test_layers_with_a_plane_and_without_one(core: str, toolchain: Toolchain, tmp_path: Path) -> None:
     instruction_set = InstructionSet.of(CORES[core])
     layers = []
     for name, quantizations in (_WITH_PLANE | _WITHOUT_PLANE).items():
@@ -66,20 +65,19 @@ def test_layers_with_a_plane_and_without_one(core: str, toolchain: str, tmp_path
                     # Behind a clamp fewer steps are left that a plane has to follow.
                     assert (plane is not None) == (name in _WITH_PLANE) or activation is Activation.RELU6
                     layers.append(layer_of(f"{name} {activation} {count}", schedule))
-    results = list(check_layers(LayerImage(layers, CORES[core], load_toolchain(toolchain), tmp_path)))
+    results = list(check_layers(LayerImage(layers, CORES[core], toolchain, tmp_path)))
     assert [f"{result.description}: {result}" for result in results if not result.passed] == []
 
 
-@pytest.mark.parametrize("toolchain", ["zig", "gcc"])
 @pytest.mark.parametrize(("core", "most"), [("cortex-m0plus", 17), ("cortex-m4f", 6.75)])
-def test_features_explain_the_instructions(core: str, most: float, toolchain: str, tmp_path: Path) -> None:
+def test_features_explain_the_instructions(core: str, most: float, fitted_toolchain: Toolchain, tmp_path: Path) -> None:
     schedules = [
         lower(_add(count, quantizations, twice=False), instruction_set=InstructionSet.of(CORES[core]))
         for quantizations in (_WITH_PLANE["usual"], _WITHOUT_PLANE["no plane"])
         for count in (1, 2, 3, 4, 5, 6, 17, 64, 100, 111)
     ]
     layers = [layer_of(str(index), schedule) for index, schedule in enumerate(schedules)]
-    results = list(check_layers(LayerImage(layers, CORES[core], load_toolchain(toolchain), tmp_path)))
+    results = list(check_layers(LayerImage(layers, CORES[core], fitted_toolchain, tmp_path)))
     features = np.array([list(schedule.steps[0].features.values()) for schedule in schedules], np.float64)
     counts = np.array([result.instructions for result in results], np.float64)
     coefficients, *_ = np.linalg.lstsq(features, counts, rcond=None)

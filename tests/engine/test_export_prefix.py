@@ -10,20 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arm_targets import ARM_TARGETS, undefined_symbols
+from arm_targets import undefined_symbols
 from network_cases import filled
 
-from tinynas.boards import build_firmware, load_toolchain
+from tinynas.boards import Toolchain, ZigToolchain, build_firmware
 from tinynas.engine import ModelInfo, PrefixError, export, generate
 from tinynas.engine._prefix import with_prefix
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.graph.reference import execute
 from tinynas.lowering import KERNEL_FLAGS, InstructionSet, lower
 from tinynas.memory import embedded_code, plan_arena
-from tinynas.targets import load_board, resource_path
+from tinynas.targets import CORES, load_board, resource_path
 
 _WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror")
-_GCC_ARM = ("arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
 _ZIG = (sys.executable, "-m", "ziglang", "cc")
 _SHAPES = {"cat": (1, 6, 6, 2), "dog": (1, 5, 7, 3)}
 _APPLICATION = """
@@ -88,13 +87,14 @@ def _includes(folders: dict[str, Path]) -> list[str]:
     return [f"-I{folder / sub}" for folder in folders.values() for sub in (".", "include")]
 
 
-@pytest.mark.parametrize("compiler", [_ZIG, ("gcc",)], ids=["zig", "gcc"])
-def test_both_run_in_one_program(compiler: tuple[str, ...], folders: dict[str, Path], tmp_path: Path) -> None:
-    if shutil.which(compiler[0]) is None:
-        pytest.skip(f"{compiler[0]} is not installed")
+@pytest.mark.parametrize("compiler", ["zig", "gcc"])
+def test_both_run_in_one_program(
+    compiler: str, folders: dict[str, Path], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    command = _ZIG if compiler == "zig" else (request.getfixturevalue("host_gcc"),)
     application, program = tmp_path / "application.c", tmp_path / "program"
     application.write_text(_APPLICATION)
-    _run(*compiler, *_WARNINGS, *_includes(folders), application, *_sources(folders), "-o", program, cwd=tmp_path)
+    _run(*command, *_WARNINGS, *_includes(folders), application, *_sources(folders), "-o", program, cwd=tmp_path)
     rng = np.random.default_rng(0)
     inputs = {name: rng.integers(-128, 128, shape).astype(np.int8) for name, shape in _SHAPES.items()}
     stdin = b"".join(values.tobytes() for values in inputs.values())
@@ -120,19 +120,13 @@ def test_their_libraries_link_together(folders: dict[str, Path], tmp_path: Path)
     _run(*_ZIG, *_WARNINGS, *_includes(folders), application, *libraries, "-o", program, cwd=tmp_path)
 
 
-@pytest.mark.parametrize("compiler", ["zig", "gcc"])
-def test_both_link_into_one_object_for_arm(compiler: str, folders: dict[str, Path], tmp_path: Path) -> None:
-    if compiler == "gcc" and shutil.which(_GCC_ARM[0]) is None:
-        pytest.skip(f"{_GCC_ARM[0]} is not installed")
-    triple, cpu = ARM_TARGETS["cortex-m4"]
-    command = _GCC_ARM if compiler == "gcc" else (*_ZIG, "-target", triple, f"-mcpu={cpu}", "-fno-sanitize=undefined")
-    flags = (*command, *_WARNINGS, *KERNEL_FLAGS, "-ffreestanding", *_includes(folders))
+def test_both_link_into_one_object_for_arm(toolchain: Toolchain, folders: dict[str, Path], tmp_path: Path) -> None:
+    flags = [*KERNEL_FLAGS, *_includes(folders)]
     objects = []
     for source in _sources(folders):
         objects.append(tmp_path / f"{source.stem}.o")
-        _run(*flags, "-c", source, "-o", objects[-1], cwd=tmp_path)
-    linker = [*_GCC_ARM, "-nostdlib"] if compiler == "gcc" else [sys.executable, "-m", "ziglang", "ld.lld"]
-    _run(*linker, "-r", *objects, "-o", tmp_path / "both.o", cwd=tmp_path)
+        toolchain.compile(CORES["cortex-m4f"], source, objects[-1], flags)
+    _run(sys.executable, "-m", "ziglang", "ld.lld", "-r", *objects, "-o", tmp_path / "both.o", cwd=tmp_path)
     undefined = {name for name in undefined_symbols(tmp_path / "both.o") if not name.startswith("__aeabi_unwind")}
     assert undefined <= {"memcpy", "memset", "__aeabi_memcpy4"}
 
@@ -180,7 +174,7 @@ def test_the_header_states_code_and_stack_as_linked(tmp_path: Path) -> None:
     schedule = lower(_network("dog"))
     board = load_board("virt-m4")
     model = generate(schedule, plan_arena(schedule), tmp_path / "model")
-    firmware = build_firmware(board, tmp_path / "model", model.kernel_sources, load_toolchain("zig"), tmp_path / "out")
+    firmware = build_firmware(board, tmp_path / "model", model.kernel_sources, ZigToolchain(), tmp_path / "out")
     runtime = re.compile(r"__aeabi_|mem|hal_|main$|tn_(fault|reset|frame)_|model_(invoke_profiled|lap)$")
     linked = sum(size for name, size in firmware.function_bytes.items() if not runtime.match(name))
     embedded = {e.core: e for e in embedded_code(schedule)}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from emulated_counts import EmulatedModels
+from fitted_counts import worst_error
 
 from tinynas.graph import DType, Graph, GraphBuilder, Padding
-from tinynas.latency import with_random_constants
+from tinynas.latency import Trait, with_random_constants
 from tinynas.testing.layers import for_speed
 
 _NETWORKS = 14
@@ -63,7 +63,7 @@ def _network(seed: int) -> Graph:
     x = b.pad(x, [(0, 0), *((number(0, 2), number(0, 2)) for _ in range(3))], name="pad")
     x = b.max_pool_2d(x, 2, name="shrink")
     x = b.fully_connected(b.mean(x, name="pool"), number(2, 30), name="head")
-    return with_random_constants(b.build([b.softmax(x, name="softmax"), *windows]), seed)
+    return with_random_constants(b.build([b.softmax(x, name="softmax"), *windows]), seed, frozenset(Trait))
 
 
 @pytest.fixture(scope="module")
@@ -98,23 +98,5 @@ def test_counts_do_not_depend_on_data(models: EmulatedModels) -> None:
 
 
 def test_features_explain_instructions(samples: Samples) -> None:
-    errors = {variant: _worst_error(rows) for variant, rows in samples.items()}
+    errors = {variant: worst_error(*zip(*rows, strict=True)) for variant, rows in samples.items()}
     assert {v: e for v, e in errors.items() if e > _TOLERANCE.get(v, _EXACT)} == {}
-
-
-def _worst_error(rows: list[tuple[dict[str, float], int]]) -> float:
-    """Largest relative error on every other row of a fit to the rest, where the fit determines them."""
-    names = list(rows[0][0])
-    features: npt.NDArray[np.float64] = np.array([[row[name] for name in names] for row, _ in rows])
-    counts = np.array([count for _, count in rows], np.float64)
-    fit, held_out = slice(0, None, 2), slice(1, None, 2)
-    weights = 1 / counts[fit, np.newaxis]
-    coefficients, *_ = np.linalg.lstsq(features[fit] * weights, counts[fit] * weights[:, 0], rcond=None)
-    # A held-out row outside the span of the fitted ones (a feature that never varied) cannot be predicted.
-    _, _, basis = np.linalg.svd(features[fit] * weights)
-    rank = np.linalg.matrix_rank(features[fit] * weights)
-    outside = features[held_out] @ basis[rank:].T
-    determined = np.all(np.abs(outside) <= 1e-6 * np.abs(features[held_out]).max(axis=1, keepdims=True), axis=1)
-    assert determined.any()
-    predicted = features[held_out] @ coefficients
-    return float(np.max(np.abs(predicted - counts[held_out])[determined] / counts[held_out][determined]))

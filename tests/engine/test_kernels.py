@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from arm_targets import ARM_TARGETS, compile_for, section_bytes, undefined_symbols
 from host_models import INCLUDE, WARNINGS
 
-from tinynas.boards import GccToolchain
+from tinynas.boards import Toolchain
 from tinynas.lowering import CATALOGUE, KERNEL_FLAGS
 from tinynas.targets import CORES, resource_path
 
@@ -44,21 +43,20 @@ def test_kernels_compile_cleanly_without_a_library(core: str, tmp_path: Path) ->
     assert section_bytes(output, ".data") == section_bytes(output, ".bss") == 0, "a kernel has state"
 
 
-@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
+@pytest.mark.parametrize("toolchain", ["gcc"], indirect=True)
 @pytest.mark.parametrize("core", sorted(name for name in CORES if name.startswith("cortex-")))
-def test_kernels_compile_cleanly_with_gcc_for_every_core(core: str, tmp_path: Path) -> None:
+def test_kernels_compile_cleanly_with_gcc_for_every_core(core: str, toolchain: Toolchain, tmp_path: Path) -> None:
     needed: set[str] = set()
     for source in sorted(KERNELS.glob("*.c")):
         output = tmp_path / f"{source.stem}.o"
-        GccToolchain().compile(CORES[core], source, output, [*KERNEL_FLAGS, f"-I{INCLUDE}"])
+        toolchain.compile(CORES[core], source, output, [*KERNEL_FLAGS, f"-I{INCLUDE}"])
         needed |= undefined_symbols(output)
     # Kernels call each other by these names.
     assert {name for name in needed if not name.startswith("tn_")} <= (_RUN_TIME if core == "cortex-m0plus" else set())
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
-def test_kernels_compile_cleanly_with_gcc(tmp_path: Path) -> None:
+def test_kernels_compile_cleanly_with_gcc(host_gcc: str, tmp_path: Path) -> None:
     sources = [str(path) for path in sorted(KERNELS.glob("*.c"))]
-    command = ["gcc", *WARNINGS, "-O2", "-c", f"-I{INCLUDE}", *sources]
+    command = [host_gcc, *WARNINGS, "-O2", "-c", f"-I{INCLUDE}", *sources]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert result.returncode == 0, result.stderr

@@ -19,7 +19,7 @@ from tinynas.testing import random_input
 from tinynas.testing.layers import for_speed
 
 pytestmark = pytest.mark.skipif(
-    sanitizing_compiler() is None, reason="no compiler on this machine links AddressSanitizer (Debian: gcc)"
+    sanitizing_compiler() is None, reason="no compiler here links AddressSanitizer: apt-get install gcc libc6-dev"
 )
 
 

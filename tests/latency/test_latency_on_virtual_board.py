@@ -6,9 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from virtual_counts import measure
 
-from tinynas.boards import Device, VirtualBoard, build_firmware, load_toolchain
-from tinynas.engine import generate
 from tinynas.graph import Graph
 from tinynas.latency import (
     LatencyModel,
@@ -23,32 +22,20 @@ from tinynas.latency import (
     with_random_constants,
 )
 from tinynas.lowering import Schedule, lower
-from tinynas.memory import plan_arena
-from tinynas.targets import load_board
 
 LIMITS = NetworkLimits(activation_bytes=2400, weight_bytes=2000, layers=8, macs=200_000)
 Measured = tuple[Schedule, tuple[int, ...]]
 
 
-def measure(graph: Graph, folder: Path, board_name: str = "virt-m4") -> Measured:
-    board = load_board(board_name)
+def counted(graph: Graph, folder: Path) -> Measured:
     schedule = lower(graph)
-    generated = generate(schedule, plan_arena(schedule), folder / "model")
-    firmware = build_firmware(board, folder / "model", generated.kernel_sources, load_toolchain("zig"), folder)
-    transport = VirtualBoard(board, firmware.elf)
-    device = Device(transport)
-    device.write_input(bytes((31 * i) % 251 for i in range(device.hello().input_bytes)))
-    transport.clear_counts()
-    device.run()
-    counts = transport.inference_counts()
-    transport.close()
-    return schedule, counts.steps
+    return schedule, measure(schedule, folder, "virt-m4")
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> list[Measured]:
     networks = [with_random_constants(random_network(seed, LIMITS), seed) for seed in range(740, 748)]
-    return [measure(graph, tmp_path_factory.mktemp("probe")) for graph in networks]
+    return [counted(graph, tmp_path_factory.mktemp("probe")) for graph in networks]
 
 
 @pytest.fixture(scope="module")

@@ -143,12 +143,10 @@ def test_loop_counts_of_additions_follow_the_scales() -> None:
     x = b.input((1, 5, 5, 3))
     skeleton = b.build([b.add(b.conv_2d(x, 3, 3, name="conv"), x, name="add")])
     schedule = lower(skeleton)
-    assert dict(schedule.steps[1].features) == {
+    assert {name: value for name, value in schedule.steps[1].features.items() if value} == {
         "calls": 1,
         "elements": 75,
         "fours": 18,
-        "calls_without_plane": 0,
-        "elements_without_plane": 0,
     }
     # Between these scales sums have halves, which TFLite rounds now up, now down.
     scales = {skeleton.inputs[0]: 0.026, skeleton.ops[0].outputs[0]: 0.02, skeleton.ops[1].outputs[0]: 6 / 255}
@@ -163,10 +161,8 @@ def test_loop_counts_of_additions_follow_the_scales() -> None:
         assert filled == lower(graph)
         found[name] = dict(filled.steps[1].features)
     assert found["plane"] == dict(schedule.steps[1].features)
-    assert found["none"] == {
+    assert {name: value for name, value in found["none"].items() if value} == {
         "calls": 1,
-        "elements": 0,
-        "fours": 0,
         "calls_without_plane": 1,
         "elements_without_plane": 75,
     }

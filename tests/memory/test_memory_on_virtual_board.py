@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tinynas.boards import Device, DoesNotFitError, VirtualBoard, build_firmware, load_toolchain
+from tinynas.boards import Device, DoesNotFitError, Toolchain, VirtualBoard, ZigToolchain, build_firmware
 from tinynas.engine import generate
 from tinynas.graph import DType, Graph, GraphBuilder, execute
 from tinynas.latency import NetworkLimits, random_network, with_random_constants
 from tinynas.lowering import Lowering, PatchPlan, Schedule, lower
-from tinynas.memory import NativeMemoryModel, kernel_memory_path, load_kernel_memory, plan_arena
+from tinynas.memory import NativeMemoryModel, plan_arena
 from tinynas.targets import Reserve, load_board
 from tinynas.testing import random_input
 
@@ -39,19 +38,19 @@ def stage(seed: int) -> Graph:
 
 
 def check(
-    board_name: str, graph: Graph, folder: Path, patches: PatchPlan | None = None, toolchain: str = "zig"
+    board_name: str, graph: Graph, folder: Path, patches: PatchPlan | None = None, toolchain: Toolchain | None = None
 ) -> None:
-    board = load_board(board_name)
-    model = NativeMemoryModel.for_board(board, toolchain)
+    board, compiler = load_board(board_name), toolchain or ZigToolchain()
+    model = NativeMemoryModel.for_board(board, compiler.name)
     schedule = Lowering.for_core(board.core)(graph, patches)
     generated = generate(schedule, plan_arena(schedule), folder / "model")
-    firmware = build_firmware(board, folder / "model", generated.kernel_sources, load_toolchain(toolchain), folder)
+    firmware = build_firmware(board, folder / "model", generated.kernel_sources, compiler, folder)
     sram, flash = model.sram(schedule), model.flash(schedule)
     assert sram.static_bytes == firmware.static_sram_bytes
     for region in sram.regions:
         assert region.used_bytes == firmware.region_usage[region.name]
     # GCC pads the literals of the profiled twin by a word, or not.
-    assert flash.total_bytes == pytest.approx(firmware.flash_bytes, rel=0, abs=0 if toolchain == "zig" else 8)
+    assert flash.total_bytes == pytest.approx(firmware.flash_bytes, rel=0, abs=0 if compiler.name == "zig" else 8)
     transport = VirtualBoard(board, firmware.elf)
     device = Device(transport)
     image = random_input(graph, np.random.default_rng(1))
@@ -83,14 +82,12 @@ def test_patches_and_in_place_layers_take_what_is_predicted(board: str, patches:
     check(board, graph, tmp_path, PatchPlan(5, patches))
 
 
-@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
+@pytest.mark.parametrize("toolchain", ["gcc"], indirect=True)
 @pytest.mark.parametrize(("board", "seed"), [("nucleo-f303k8", 710), ("virt-m0plus", 711), ("virt-m33", 712)])
-def test_prediction_equals_linker_and_device_with_gcc(board: str, seed: int, tmp_path: Path) -> None:
-    path = kernel_memory_path(load_board(board).core.name, "gcc")
-    fitted = load_kernel_memory(path, board).provenance["compiler"] if path.is_file() else "nothing"
-    if fitted != load_toolchain("gcc").version():
-        pytest.skip(f"{path.name} was fitted with {fitted}")
-    check(board, network(seed), tmp_path, toolchain="gcc")
+def test_prediction_equals_linker_and_device_with_gcc(
+    board: str, seed: int, fitted_toolchain: Toolchain, tmp_path: Path
+) -> None:
+    check(board, network(seed), tmp_path, toolchain=fitted_toolchain)
 
 
 @pytest.mark.slow
@@ -130,7 +127,7 @@ def test_the_linker_agrees_to_the_word_on_flash(
 def links(schedule: Schedule, reserve: Reserve, folder: Path) -> bool:
     """Whether the firmware of nucleo-f303k8 links beside `reserve`."""
     generated = generate(schedule, plan_arena(schedule), folder / "model")
-    board, toolchain = load_board("nucleo-f303k8"), load_toolchain("zig")
+    board, toolchain = load_board("nucleo-f303k8"), ZigToolchain()
     try:
         build_firmware(board, folder / "model", generated.kernel_sources, toolchain, folder, reserve=reserve)
     except DoesNotFitError:

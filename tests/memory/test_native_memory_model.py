@@ -10,7 +10,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from memory_model_contract import MemoryModelContract
 
 import tinynas.engine
 from tinynas.graph import Activation, DType, GraphBuilder
@@ -25,6 +24,7 @@ from tinynas.memory import (
     runtime_memory_path,
 )
 from tinynas.targets import TOOLCHAIN_FLAGS, Reserve, load_board, resource_path
+from tinynas.testing import BaseMemoryModelTestCase
 
 BOARDS = ("nucleo-f303k8", "stm32f746g-disco", "virt-m0plus", "virt-m4", "virt-m7", "virt-m33")
 
@@ -42,7 +42,7 @@ def mobile(resolution: int, channels: int, classes: int = 10, lowering: Lowering
     return lowering(b.build([b.fully_connected(x, classes, name="classifier")]))
 
 
-class TestNativeOnNucleo(MemoryModelContract):
+class TestNativeOnNucleo(BaseMemoryModelTestCase):
     @pytest.fixture
     def model(self) -> NativeMemoryModel:
         return NativeMemoryModel.for_board(load_board("nucleo-f303k8"))
@@ -61,7 +61,7 @@ class TestNativeOnNucleo(MemoryModelContract):
         assert ccm.used_bytes >= model.board.layout.stack_bytes
 
 
-class TestNativeOnVirtualM7(MemoryModelContract):
+class TestNativeOnVirtualM7(BaseMemoryModelTestCase):
     @pytest.fixture
     def model(self) -> NativeMemoryModel:
         return NativeMemoryModel.for_board(load_board("virt-m7"))

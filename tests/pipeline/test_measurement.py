@@ -22,7 +22,7 @@ from tinynas.pipeline._measure_model import MeasurementInputError, measure_model
 from tinynas.pipeline._measurement import measure, random_inputs, warn_of_other_clock
 from tinynas.spaces import build_graph, load_space
 from tinynas.targets import Board, load_board
-from tinynas.testing._transports import DamagingTransport
+from tinynas.testing import DamagingTransport
 
 BOARD = load_board("nucleo-f303k8")
 

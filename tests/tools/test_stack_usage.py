@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tinynas.boards import GccToolchain
+from tinynas.boards import Toolchain
 from tinynas.targets import CORES
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 from object_sections import read_object, read_stack_usage
 
-needs_gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 _SOURCE = """
 int leaf(int a);
 int other(int a) __attribute__((alias("leaf")));
@@ -41,11 +39,11 @@ def test_a_frame_without_a_fixed_size_is_refused(kind: str) -> None:
         read_stack_usage(f"a.c:3:5:f\t24\t{kind}\n")
 
 
-@needs_gcc
-def test_clones_and_aliases_have_the_frame_of_their_function(tmp_path: Path) -> None:
+@pytest.mark.parametrize("toolchain", ["gcc"], indirect=True)
+def test_clones_and_aliases_have_the_frame_of_their_function(toolchain: Toolchain, tmp_path: Path) -> None:
     source, output = tmp_path / "code.c", tmp_path / "code.o"
     source.write_text(_SOURCE)
-    GccToolchain().compile(CORES["cortex-m0plus"], source, output, ["-O2", "-fstack-usage"])
+    toolchain.compile(CORES["cortex-m0plus"], source, output, ["-O2", "-fstack-usage"])
     frames = read_stack_usage(output.with_suffix(".su").read_text())
     sections = {s.name.split(".text.")[-1]: s.frame_bytes for s in read_object(output, "code.c", frames).sections}
     assert sections["leaf"] == frames["leaf"] >= 40

@@ -48,11 +48,12 @@ def test_training_a_subnet_moves_only_the_weights_it_uses() -> None:
 
 
 def test_an_extracted_subnet_computes_the_same() -> None:
+    """But for rounding: a library may sum over strided weights in another order than over their copy."""
     supernet = Supernet([LARGEST], seed=3)
     graph = toy_graph(depth=2, kernel=3, expansion=2)
     images = images_to_tensor(toy_data(8).images)
     with torch.no_grad():
-        assert torch.equal(supernet.logits(graph, images), supernet.extract(graph).logits(graph, images))
+        torch.testing.assert_close(supernet.logits(graph, images), supernet.extract(graph).logits(graph, images))
 
 
 def test_folded_graph_equals_batch_norm_with_the_collected_statistics() -> None:

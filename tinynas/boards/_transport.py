@@ -14,7 +14,7 @@ from ._errors import LinkError
 class Transport(Protocol):
     """The part of pyserial's interface that `Device` uses, and what the ticks at the other end are.
 
-    Implementations pass `tinynas.testing._transports.BaseTransportTestCase`.
+    Implementations pass `tinynas.testing.BaseTransportTestCase`.
     """
 
     timeout: float | None

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynas.engine._constants import Fields, StepConstants, stream_words
 from tinynas.engine._weighted_parameters import output_fields, window_fields
-from tinynas.graph.fixed_point import multiply_by_quantized_multiplier
 from tinynas.lowering import (
     INPUTS_IN_WORDS,
     LINE_WORDS,
@@ -18,12 +16,13 @@ from tinynas.lowering import (
     PACKED_UNROLLED,
     PAIRED_CHANNELS,
     PAIRED_UNROLLED,
-    SMALLEST_WEIGHT,
+    ChannelScales,
     KernelCall,
     Lines,
     Plane,
     UnsupportedGraphError,
     by_output,
+    channel_scales,
     column_order,
     column_pairs,
     dense_shape,
@@ -31,7 +30,10 @@ from tinynas.lowering import (
     fully_connected_lines,
     half_plane_of,
     half_row_words,
+    is_general_in_half_planes,
+    is_general_when_packed,
     multipliers,
+    packed_pairs,
     paired_lines,
     plane_of,
     plane_of_quads,
@@ -45,13 +47,7 @@ Int64Array = npt.NDArray[np.int64]
 Layout = Callable[[KernelCall, str], tuple[Words, dict[str, str | int]]]
 """The stream of constants of a dense convolution, and the parameters that say how to read it."""
 
-# The limits of the short requantization: firmware/include/tinynas/dsp.h, at TN_MOST_RIGHT_SHIFT.
-_MOST_RIGHT_SHIFT = 22
-_LARGEST_SUM = 1 << 29
-_LARGEST_SUM_OF_THREE_PARTS = 1 << 20  # firmware/include/tinynas/armv6m.h
-_SATURATED = 1 << 9  # saturates whatever the zero point is
 _GENERAL, _WITH_DROP = 1, 2  # firmware/include/tinynas/line.h
-_LARGEST_INPUT = 128  # of an int8 value, as a magnitude
 
 
 def conv_1x1(call: KernelCall, name: str, layout: Layout) -> StepConstants:
@@ -79,9 +75,9 @@ def conv_2d_im2col(call: KernelCall, name: str, layout: Layout) -> StepConstants
 def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -> StepConstants:
     plane = plane_of(call)
     by_channel = _weights_of_planes(call, plane)
-    scaling = _channels(call, by_channel)
+    scaling = channel_scales(call)
     own: Fields = {
-        "general": scaling.general,
+        "general": int(scaling.general),
         "overlapped": int(overlapped),
         "row_words": row_words(call, overlapped),
     }
@@ -91,14 +87,12 @@ def depthwise_conv_2d_planar(call: KernelCall, name: str, *, overlapped: bool) -
 def depthwise_conv_2d_half_planes(call: KernelCall, name: str, *, paired: bool) -> StepConstants:
     plane = half_plane_of(call, paired)
     by_channel = _weights_of_planes(call, plane)
-    scaling = _channels(call, by_channel, _LARGEST_SUM_OF_THREE_PARTS)
-    wide = bool((by_channel == SMALLEST_WEIGHT).any())
     own: Fields = {
-        "general": int(scaling.general or wide),
+        "general": int(is_general_in_half_planes(call)),
         "overlapped": 0,
         "row_words": half_row_words(plane.kernel, paired),
     }
-    return _planes(call, name, plane, by_channel, scaling, own)
+    return _planes(call, name, plane, by_channel, channel_scales(call), own)
 
 
 def _weights_of_planes(call: KernelCall, plane: Plane) -> npt.NDArray[np.int8]:
@@ -109,7 +103,7 @@ def _weights_of_planes(call: KernelCall, plane: Plane) -> npt.NDArray[np.int8]:
 
 
 def _planes(
-    call: KernelCall, name: str, plane: Plane, by_channel: npt.NDArray[np.int8], scaling: _Channels, own: Fields
+    call: KernelCall, name: str, plane: Plane, by_channel: npt.NDArray[np.int8], scaling: ChannelScales, own: Fields
 ) -> StepConstants:
     """What the kernels read that gather a plane for each channel, and fields of their `own`."""
     taps = np.zeros((len(by_channel), -(-(by_channel.shape[1] + 1) // 4) * 4), np.int8)
@@ -123,13 +117,13 @@ def depthwise_conv_2d_quads(call: KernelCall, name: str) -> StepConstants:
     """Four channels at a time: their taps, then their biases and multipliers, then their shifts."""
     channels = call.output.shape[3]
     by_channel = by_output(call).reshape(channels, -1).astype(np.int8)
-    scaling = _channels(call, by_channel)
+    scaling = channel_scales(call)
     quads = channels // 4
     taps = by_channel.reshape(quads, 4, -1).transpose(0, 2, 1).reshape(quads, -1).view("<i4")
     scales = np.stack((scaling.bias, scaling.multiplier), axis=1).reshape(quads, 8)
     shifts = (~scaling.shift).astype(np.int8).reshape(quads, 4).view("<i4")
     stream = np.column_stack((taps, scales, shifts)).astype(np.int32).view(np.uint32)
-    fields = _plane_fields(call, name, plane_of_quads(call)) | {"general": scaling.general}
+    fields = _plane_fields(call, name, plane_of_quads(call)) | {"general": int(scaling.general)}
     return StepConstants((stream_words(f"{name}_constants", stream),), fields, {})
 
 
@@ -189,7 +183,7 @@ def _dot_stream(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, 
     else:
         pairs = of_tiles.transpose(0, 2, 1)
     interleaved = pairs.reshape(len(pair), -1).view("<u4")
-    scaling = _channels(call, rows.reshape(outputs, -1))
+    scaling = channel_scales(call)
     shifts = (~scaling.shift[pair] & 0xFF) << np.array([0, 8])
     bias = scaling.bias if scaling.general else 2 * scaling.bias
     channels = np.stack((bias, scaling.multiplier), axis=1)
@@ -201,17 +195,15 @@ def _dot_stream(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, 
         "pairs": column_pairs(call),
         "output_channels": outputs,
         **output_fields(call),
-        "general": scaling.general,
+        "general": int(scaling.general),
     }
 
 
 def packed_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     """The stream and the parameters that `tn_packed_tiles` reads: firmware/include/tinynas/packed_tiles.h."""
-    outputs, kernel_height, kernel_width, inputs = dense_shape(call)
-    rows = by_output(call).reshape(outputs, kernel_height, kernel_width * inputs).astype(np.int8)
-    # Rows of the window take whole pairs: an element that is missing has weight zero.
-    pairs = np.pad(rows, ((0, 0), (0, 0), (0, rows.shape[2] % 2))).reshape(outputs, -1, 2)
-    scaling = _channels(call, rows.reshape(outputs, -1))
+    pairs = packed_pairs(call)
+    outputs = len(pairs)
+    scaling = channel_scales(call)
     doubled_zero_point = 2 * (quantization_of(call.output).zero_point + 128) + 1
     shifts = doubled_zero_point << 8 | (~scaling.shift & 0xFF)
     channels = np.stack((scaling.bias, scaling.multiplier, shifts), axis=1).astype(np.int32).view(np.uint32)
@@ -224,7 +216,7 @@ def packed_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | i
         "pairs": pairs.shape[1],
         "output_channels": outputs,
         **output_fields(call),
-        "general": scaling.general | int((pairs == SMALLEST_WEIGHT).all(axis=2).any()),
+        "general": int(is_general_when_packed(call)),
         "skipped": -pairs.shape[1] % PACKED_UNROLLED,
     }
 
@@ -300,42 +292,3 @@ def _as_words(values: Int64Array) -> Words:
 
 def _undilated_window_fields(call: KernelCall) -> dict[str, int]:
     return {field: value for field, value in window_fields(call).items() if not field.startswith("dilation")}
-
-
-@dataclass(frozen=True)
-class _Channels:
-    """Requantization of a layer, as these kernels read it. Arrays have one entry for each output channel."""
-
-    bias: npt.NDArray[np.int32]
-    multiplier: npt.NDArray[np.int32]
-    shift: npt.NDArray[np.int32]
-    general: int
-
-
-def _channels(call: KernelCall, rows: npt.NDArray[np.int8], largest_sum: int = _LARGEST_SUM) -> _Channels:
-    """The biases, multipliers and shifts of a layer whose weights are `rows`, one row a channel.
-
-    Channels that give one value whatever the input is (dead ones, as folded batch normalizations leave them) often
-    have scales outside the limits of the short requantization. They are given parameters within them, with which they
-    give the same value. `general` is 1 where some other channel is outside the limits (firmware/.../dsp.h), or may
-    have sums of `largest_sum` in magnitude.
-    """
-    outputs = len(rows)
-    multiplier, shift = (x.astype(np.int32) for x in multipliers(call, outputs))
-    bias = folded_bias(call, outputs)
-    right = -shift.astype(np.int64)
-    weight_sums = np.abs(rows.astype(np.int64)).sum(axis=1)
-    largest = np.abs(bias.astype(np.int64)) + _LARGEST_INPUT * weight_sums
-    # Their sums are divided by so much that nothing but zero is left.
-    vanishing = (multiplier == 0) | ((right >= 1) & (largest < 1 << np.clip(right - 1, 0, 62)))
-    bias, multiplier, shift = (np.where(vanishing, x, y) for x, y in ((0, bias), (0, multiplier), (-1, shift)))
-    # Without weights the bias alone remains: (4 * v) * 2^30 / 2^31 / 2 = v.
-    constant = ~vanishing & (weight_sums == 0)
-    value = multiply_by_quantized_multiplier(bias.astype(np.int64), multiplier, shift)
-    value = np.clip(value, -_SATURATED, _SATURATED)
-    bias = np.where(constant, 4 * value, bias)
-    multiplier, shift = np.where(constant, 1 << 30, multiplier), np.where(constant, -1, shift)
-    right, largest = -shift.astype(np.int64), np.where(constant, np.abs(4 * value), largest)
-    exact = (right >= 1) & (right <= _MOST_RIGHT_SHIFT) & (largest < largest_sum)
-    general = 0 if bool((exact | vanishing).all()) else 1
-    return _Channels(bias.astype(np.int32), multiplier.astype(np.int32), shift.astype(np.int32), general)

@@ -10,7 +10,6 @@ from tinynas.engine._constants import ConstantArray, Fields, StepConstants, inte
 from tinynas.engine._weighted_parameters import activation_fields
 from tinynas.graph import (
     ConcatenationAttributes,
-    ElementwiseAttributes,
     PadAttributes,
     Pool2DAttributes,
     ResizeNearestNeighborAttributes,
@@ -50,7 +49,7 @@ def pool_2d(call: KernelCall, name: str) -> StepConstants:
             "stride_width": attributes.stride[1],
             "padding_top": call.padding[0],
             "padding_left": call.padding[2],
-            **activation_fields(call, attributes.activation),
+            **activation_fields(call),
         },
         {},
     )
@@ -67,7 +66,7 @@ def add(call: KernelCall, name: str) -> StepConstants:
         "a_shift": parameters.input1.shift,
         "b_shift": parameters.input2.shift,
         "output_shift": parameters.output.shift,
-        **_elementwise_activation(call),
+        **activation_fields(call),
     }
     constants = _elementwise(call, name, fields)
     if call.operands[0].shape != call.operands[1].shape:
@@ -83,7 +82,7 @@ def mul(call: KernelCall, name: str) -> StepConstants:
         "multiplier": multiplier.value,
         **_elementwise_zero_points(call),
         "shift": multiplier.shift,
-        **_elementwise_activation(call),
+        **activation_fields(call),
     }
     return _elementwise(call, name, fields)
 
@@ -108,11 +107,6 @@ def _elementwise_zero_points(call: KernelCall) -> dict[str, int]:
         f"{role}_zero_point": quantization_of(tensor).zero_point
         for role, tensor in zip(("a", "b", "output"), tensors, strict=True)
     }
-
-
-def _elementwise_activation(call: KernelCall) -> dict[str, int]:
-    assert isinstance(call.op.attributes, ElementwiseAttributes)
-    return activation_fields(call, call.op.attributes.activation)
 
 
 def requantize(call: KernelCall, name: str) -> StepConstants:

@@ -9,15 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynas.engine._constants import ConstantArray, StepConstants, integers
-from tinynas.graph import (
-    Activation,
-    Conv2DAttributes,
-    DepthwiseConv2DAttributes,
-    FullyConnectedAttributes,
-    OpKind,
+from tinynas.graph import Conv2DAttributes, DepthwiseConv2DAttributes, OpKind
+from tinynas.lowering import (
+    KernelCall,
+    activation_range,
+    bias_of,
+    by_output,
+    folded_bias,
+    multipliers,
+    quantization_of,
+    weights_of,
 )
-from tinynas.graph.fixed_point import quantized_activation_range
-from tinynas.lowering import KernelCall, bias_of, by_output, folded_bias, multipliers, quantization_of, weights_of
 
 Int32Array = npt.NDArray[np.int32]
 
@@ -135,15 +137,10 @@ def window_fields(call: KernelCall) -> dict[str, int]:
 
 def output_fields(call: KernelCall) -> dict[str, int]:
     """Zero point and clamp of a kernel's output."""
-    attributes = call.op.attributes
-    assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes | FullyConnectedAttributes)
-    return {
-        "output_zero_point": quantization_of(call.output).zero_point,
-        **activation_fields(call, attributes.activation),
-    }
+    return {"output_zero_point": quantization_of(call.output).zero_point, **activation_fields(call)}
 
 
-def activation_fields(call: KernelCall, activation: Activation) -> dict[str, int]:
+def activation_fields(call: KernelCall) -> dict[str, int]:
     """The clamp of a kernel's output."""
-    low, high = quantized_activation_range(activation, quantization_of(call.output))
+    low, high = activation_range(call)
     return {"activation_min": low, "activation_max": high}

@@ -12,7 +12,7 @@ from tinynas.latency._measurement import (
 )
 from tinynas.latency._metrics import LatencyMetrics, latency_metrics, spearman
 from tinynas.latency._model import LatencyModel, LatencyPrediction, Overhead, StepPrediction, VariantModel
-from tinynas.latency._random_constants import with_random_constants
+from tinynas.latency._random_constants import Trait, with_random_constants
 from tinynas.latency._random_networks import NetworkLimits, random_network
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "NetworkLimits",
     "Overhead",
     "StepPrediction",
+    "Trait",
     "Unit",
     "VariantModel",
     "calibration_networks",

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from tinynas.graph import Graph
 from tinynas.latency._probe_networks import probe_networks
-from tinynas.latency._random_constants import with_random_constants
+from tinynas.latency._random_constants import Trait, with_random_constants
 from tinynas.latency._random_networks import NetworkLimits, random_network
 from tinynas.lowering import (
+    CATALOGUE,
     DSP_LOWERING,
     Lowering,
     Schedule,
@@ -35,6 +36,8 @@ residuals say how well they fit."""
 
 _OTHER_CONSTANTS = 1_000_000_007
 """Between the seeds of constants for the same network: one layer in a hundred draws some that do not suit it."""
+
+_ALL_TRAITS = frozenset(Trait)
 
 _ATTEMPTS = 64
 
@@ -115,8 +118,7 @@ class _Candidate:
             ValueError: There are none, whatever the seed.
         """
         for attempt in range(_ATTEMPTS):
-            constants = with_random_constants(self.schedule.graph, self.seed + attempt * _OTHER_CONSTANTS)
-            filled = with_constants(self.schedule, constants)
+            filled = _filled(self.schedule, self.seed + attempt * _OTHER_CONSTANTS)
             if suits(filled):
                 return filled
         raise ValueError(f"no constants were found that suit the kernels of {self.schedule.graph.name!r}")
@@ -136,9 +138,15 @@ def _fitting(
     found = []
     for seed, graph in enumerate(graphs, first_seed):
         schedule = lowering(graph)
-        constants = with_random_constants(graph, seed)
-        found += [_Candidate(with_constants(s, constants), seed) for s in (schedule, *_exchanged(schedule, seed))]
+        found += [_Candidate(_filled(s, seed), seed) for s in (schedule, *_exchanged(schedule, seed))]
     return [c for c in found if fits(c.schedule)]
+
+
+def _filled(schedule: Schedule, seed: int) -> Schedule:
+    """The schedule with random constants of all traits that its kernels execute."""
+    selective = any(CATALOGUE[variant].suits is not None for variant in schedule.variants)
+    traits = _ALL_TRAITS - {Trait.GENERAL} if selective else _ALL_TRAITS
+    return with_constants(schedule, with_random_constants(schedule.graph, seed, traits))
 
 
 def _exchanged(schedule: Schedule, seed: int) -> Iterator[Schedule]:

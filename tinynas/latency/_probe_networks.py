@@ -18,6 +18,7 @@ _SHAPES = 20
 _CHANNEL_BYTES = 12
 """Flash of a channel beside its weights: bias, multiplier and shift."""
 
+_MOST_INPUTS, _MOST_OUTPUTS = 128, 32  # of fully connected layers
 _DEEPEST_SOFTMAX = 4095  # that the kernel takes
 _Layer = Callable[[Composer, int], int]
 
@@ -83,8 +84,10 @@ def _dense(composer: Composer, x: int) -> int:
 def _pool(composer: Composer, x: int) -> int:
     _, rows, columns, _ = composer.builder.shape(x)
     size = (min(rows, composer.draw(1, 4)), min(columns, composer.draw(1, 4)))
+    stride, padding = composer.draw(1, 2), composer.padding()
     build = composer.builder.average_pool_2d if composer.rng.random() < 0.5 else composer.builder.max_pool_2d
-    return build(x, size, stride=composer.draw(1, 2), padding=composer.padding(), name=composer.name("pool"))
+    activation = composer.activation()
+    return build(x, size, stride=stride, padding=padding, activation=activation, name=composer.name("pool"))
 
 
 def _broadcast(composer: Composer, x: int) -> int:
@@ -117,6 +120,15 @@ def _softmax(composer: Composer, x: int) -> int:
     return composer.builder.softmax(x, name=composer.name("softmax"))
 
 
+def _fully_connected(composer: Composer, x: int) -> int:
+    """A few rows: other networks have no more than a classifier each."""
+    inputs = composer.channels(_MOST_INPUTS)
+    shape = (composer.draw(1, 4), inputs)
+    x = composer.builder.reshape(_reshaped(composer, x, (1, *shape)), shape, name=composer.name("rows"))
+    outputs = composer.draw(1, min(_MOST_OUTPUTS, composer.limits.weight_bytes // inputs))
+    return composer.builder.fully_connected(x, outputs, activation=composer.activation(), name=composer.name("dense"))
+
+
 _THEMES: tuple[tuple[_Layer, ...], ...] = (
     (_depthwise(3, 1), _depthwise(3, 2)),
     (_depthwise(5, 1), _depthwise(5, 2)),
@@ -126,6 +138,7 @@ _THEMES: tuple[tuple[_Layer, ...], ...] = (
         for layers in (
             (_any_depthwise,),
             (_dense,),
+            (_fully_connected,),
             (_dense, Composer.pointwise, Composer.convolution, _dilated),
             (_pool, _pad, _broadcast, Composer.gate, Composer.move, Composer.residual, _join, _reduce, _softmax),
         )

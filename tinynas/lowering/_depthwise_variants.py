@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 
 from tinynas.graph import DepthwiseConv2DAttributes, OpKind
+from tinynas.lowering._channel_scales import is_general
+from tinynas.lowering._clamp import CLAMP_LOOPS, clamp_features
 from tinynas.lowering._geometry import window_counts
 from tinynas.lowering._planes import has_planes, planar_constants, plane_of, shrinks
 from tinynas.lowering._variants import (
@@ -71,25 +73,37 @@ def _planar_features(call: KernelCall, overlapped: bool) -> dict[str, float]:
     (height, width), (input_height, input_width), kernel = plane.outputs, plane.inputs, plane.kernel
     in_row = row_words(call, overlapped)
     weight_rows, rows = channels * kernel[0], channels * height
-    return {
-        "calls": 1,
+    features = dict.fromkeys(_PLANAR_LOOPS, 0.0) | {
         "filled": plane.size[0] * plane.size[1] // 2,
-        "planes": channels,
         "gathered_rows": channels * input_height,
         "gathered_in_quads": channels * input_height * (input_width >= 4),
         "gathered_quads": channels * input_height * (input_width // 4),
         "gathered_with_tails": channels * input_height * (input_width % 4 > 0),
         "gathered_tails": channels * input_height * (input_width % 4),
-        "weight_rows": weight_rows,
-        "weight_pairs": weight_rows * (in_row // 2 if overlapped else in_row - 1),
-        "weight_ends": weight_rows * (kernel[1] % 2) * (not overlapped),
-        "rows": rows,
-        "even_rows": rows * (width > 1),
-        "odd_rows": rows * (width % 2),
-        "sums": rows * pairs(width),
-        "tap_rows": rows * pairs(width) * kernel[0],
-        "taps": rows * pairs(width) * kernel[0] * pairs(kernel[1]),
     }
+    if is_general(call):
+        features |= {
+            "general_planes": channels,
+            "general_rows": rows,
+            "general_sums": rows * width,
+            "general_tap_rows": rows * width * kernel[0],
+            "general_threes": rows * width * kernel[0] * (kernel[1] // 3),
+            "general_taps": rows * width * kernel[0] * (kernel[1] % 3),
+        }
+    else:
+        features |= {
+            "planes": channels,
+            "weight_rows": weight_rows,
+            "weight_pairs": weight_rows * (in_row // 2 if overlapped else in_row - 1),
+            "weight_ends": weight_rows * (kernel[1] % 2) * (not overlapped),
+            "rows": rows,
+            "even_rows": rows * (width > 1),
+            "odd_rows": rows * (width % 2),
+            "sums": rows * pairs(width),
+            "tap_rows": rows * pairs(width) * kernel[0],
+            "taps": rows * pairs(width) * kernel[0] * pairs(kernel[1]),
+        }
+    return {"calls": 1, **features, **clamp_features(call)}
 
 
 def _is_depthwise(call: KernelCall) -> bool:
@@ -140,6 +154,12 @@ _PLANAR_LOOPS = {
     "sums": "pairs of neighbours in an output row, an odd last one counted as a pair",
     "tap_rows": "rows of the window, over all sums",
     "taps": "pairs of taps of the window, over all sums: four MACs each",
+    "general_planes": "channels of a layer that needs the general requantization",
+    "general_rows": "output rows of such a layer, over all channels",
+    "general_sums": "outputs in them",
+    "general_tap_rows": "rows of the window, over these outputs",
+    "general_threes": "three taps at once in these rows",
+    "general_taps": "taps that three leave over in them",
 }
 
 
@@ -155,7 +175,7 @@ def _planar(name: str, applies: Callable[[KernelCall], bool], *, overlapped: boo
         applies=applies,
         constant_bytes=planar_constants,
         features=lambda call: _planar_features(call, overlapped),
-        loops=_PLANAR_LOOPS,
+        loops={**_PLANAR_LOOPS, **CLAMP_LOOPS},
         instruction_sets=ALL_INSTRUCTION_SETS - {InstructionSet.ARMV6M},
         in_place=True,
         shrinks=shrinks,

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynas.graph import OpKind
+from tinynas.lowering._channel_scales import is_general
+from tinynas.lowering._clamp import CLAMP_LOOPS, clamp_features
 from tinynas.lowering._geometry import window_of
 from tinynas.lowering._variants import (
     ALL_INSTRUCTION_SETS,
@@ -125,14 +127,18 @@ def _tile_features(call: KernelCall, pixels: int, words_of_weights: int) -> dict
     groups = groups_of_columns(pixels)
     tiles = groups * pairs(dense_shape(call)[0])
     in_column = column_pairs(call)
-    return {
-        "calls": 1,
-        "groups": groups,
-        "tiles": tiles,
-        "odd_groups": groups * (dense_shape(call)[0] % 2),
-        "rounds": tiles * max(1, -(-(in_column - 1) // _UNROLLED[words_of_weights])),
-        "pairs": tiles * in_column,
-    }
+    features = dict.fromkeys(_TILE_LOOPS, 0.0)
+    if is_general(call):
+        features |= {"general_groups": groups, "general_tiles": tiles, "general_pairs": tiles * in_column}
+    else:
+        features |= {
+            "groups": groups,
+            "tiles": tiles,
+            "odd_groups": groups * (dense_shape(call)[0] % 2),
+            "rounds": tiles * max(1, -(-(in_column - 1) // _UNROLLED[words_of_weights])),
+            "pairs": tiles * in_column,
+        }
+    return {"calls": 1, **features, **clamp_features(call)}
 
 
 _TILE_LOOPS = {
@@ -141,6 +147,9 @@ _TILE_LOOPS = {
     "odd_groups": "groups of four pixels by an odd number of output channels",
     "rounds": "rounds of the innermost loop, four or eight pairs of elements each, the first pair of a tile apart",
     "pairs": "pairs of elements, over all tiles: sixteen MACs each",
+    "general_groups": "groups of four pixels of a layer that needs the general requantization",
+    "general_tiles": "tiles of such a layer",
+    "general_pairs": "pairs of elements over these",
 }
 _EXPANSION_LOOPS = {
     "runs_in_quads": "runs of four elements or more",
@@ -277,7 +286,7 @@ def _conv_1x1(suffix: str, words_of_weights: int) -> KernelVariant:
         applies=lambda call: is_pointwise(call) and _applies(call),
         constant_bytes=lambda call: _constants(call, "tn_conv_1x1_params", words_of_weights),
         features=lambda call: _conv_1x1_features(call, words_of_weights),
-        loops={**_TILE_LOOPS, "tails": "groups whose pixels are no whole words", **_EXPANSION_LOOPS},
+        loops={**_TILE_LOOPS, **CLAMP_LOOPS, "tails": "groups whose pixels are no whole words", **_EXPANSION_LOOPS},
         scratch_bytes=columns_bytes,
     )
 
@@ -294,7 +303,7 @@ def _conv_2d_im2col(suffix: str, words_of_weights: int) -> KernelVariant:
         applies=_applies,
         constant_bytes=lambda call: _constants(call, "tn_conv_2d_im2col_params", words_of_weights),
         features=lambda call: _im2col_features(call, words_of_weights),
-        loops={**_TILE_LOOPS, "wraps": "ends of an output row", **_WINDOW_LOOPS},
+        loops={**_TILE_LOOPS, **CLAMP_LOOPS, "wraps": "ends of an output row", **_WINDOW_LOOPS},
         scratch_bytes=_scratch_bytes,
     )
 

@@ -79,7 +79,7 @@ def with_variants(
                 f"{steps[layer[0]].name!r}: kernel {name} cannot take the place of {steps[layer[0]].variant}"
             )
         for index in layer:
-            steps[index] = _exchanged(schedule, steps[index], CATALOGUE[name])
+            steps[index] = _executed(schedule, steps[index], CATALOGUE[name])
     for index, reason in reasons.items():
         steps[index] = replace(steps[index], reason=reason)
     return replace(schedule, steps=tuple(steps))
@@ -88,15 +88,12 @@ def with_variants(
 def with_constants(schedule: Schedule, graph: Graph) -> Schedule:
     """The schedule of a skeleton for `graph`, which is the skeleton with constants and scales: kernels stay.
 
-    Loop counts of kernels without weights follow the scales: an ADD may have no plane.
+    Loop counts and the bytes of tables follow weights and scales: a layer may need the general requantization.
     """
     filled = replace(schedule, graph=without_dead_operators(graph))
-    steps = list(schedule.steps)
-    for step in schedule.steps:
-        call = filled.call(step)
-        if call.op.kind not in WEIGHTED:
-            steps[step.index] = replace(step, features=CATALOGUE[step.variant].features(call))
-    return replace(filled, steps=tuple(steps))
+    return replace(
+        filled, steps=tuple(_executed(filled, step, CATALOGUE[step.variant], step.reason) for step in schedule.steps)
+    )
 
 
 def constant_bytes_of(variant: KernelVariant, call: KernelCall, band: Band | None, index: int) -> int:
@@ -138,16 +135,11 @@ def suits(schedule: Schedule) -> bool:
 
 
 def _suits(variant: KernelVariant, call: KernelCall) -> bool:
-    if call.op.kind not in WEIGHTED:
-        return True
-    constants = [call.graph.tensors[i] for i in call.op.inputs[1:] if i >= 0]  # a bias may be left out
-    complete = all(t.data is not None for t in constants) and None not in {
-        t.quantization for t in (call.input, call.weights, call.output)
-    }
-    return not complete or variant.suits(call)
+    return variant.suits is None or not call.has_constants or variant.suits(call)
 
 
-def _exchanged(schedule: Schedule, step: Step, variant: KernelVariant) -> Step:
+def _executed(schedule: Schedule, step: Step, variant: KernelVariant, reason: str = "") -> Step:
+    """The step with this kernel, and what follows from it."""
     call = schedule.call(step)
     return replace(
         step,
@@ -155,5 +147,5 @@ def _exchanged(schedule: Schedule, step: Step, variant: KernelVariant) -> Step:
         scratch_bytes=variant.scratch_bytes(call),
         constant_bytes=constant_bytes_of(variant, call, step.band, step.index),
         features=variant.features(call),
-        reason="",
+        reason=reason,
     )

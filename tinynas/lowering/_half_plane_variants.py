@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinynas.graph import OpKind
+from tinynas.lowering._channel_scales import LARGEST_SUM_OF_THREE_PARTS, is_general
+from tinynas.lowering._clamp import CLAMP_LOOPS, clamp_features
 from tinynas.lowering._planes import half_plane_of, half_row_words, has_planes, planar_constants, shrinks
 from tinynas.lowering._variants import MAX_DIMENSION, WORD, InstructionSet, KernelCall, KernelVariant, pairs
+from tinynas.lowering._weights import SMALLEST_WEIGHT, weights_of
 
 _TABLE_WORDS = 19  # of a channel beside its weights: firmware/include/tinynas/depthwise_half_planes.h
 
@@ -41,11 +44,10 @@ def _half_plane_features(call: KernelCall, paired: bool) -> dict[str, float]:
     upper = sum(0 <= row < height for row in first) - whole
     lower = sum(0 <= row + apart < height for row in first) - whole
     weights = half_row_words(kernel, paired)
-    sums = channels * pairs(plane.outputs[0]) * plane.outputs[1]
-    return {
-        "calls": 1,
+    half_rows = channels * pairs(plane.outputs[0])
+    sums = half_rows * plane.outputs[1]
+    features = dict.fromkeys(_HALF_PLANE_LOOPS, 0.0) | {
         "filled": plane.size[0] * plane.size[1],
-        "planes": channels,
         "whole_planes": channels * (whole > 0),
         "whole_rows": channels * whole,
         "whole_pairs": channels * whole * pairs(width),
@@ -54,14 +56,34 @@ def _half_plane_features(call: KernelCall, paired: bool) -> dict[str, float]:
         "border_upper": channels * upper,
         "border_lower": channels * lower,
         "border_words": channels * (rows - whole) * width,
-        "weight_rows": channels * kernel[0],
-        "weights": channels * kernel[0] * kernel[1],
-        "weight_ends": channels * kernel[0] * (weights - kernel[1]),
-        "rows": channels * pairs(plane.outputs[0]),
-        "sums": sums,
-        "tap_rows": sums * kernel[0],
-        "taps": sums * kernel[0] * pairs(weights),
     }
+    if is_general_in_half_planes(call):
+        features |= {
+            "general_planes": channels,
+            "general_rows": half_rows,
+            "general_sums": sums,
+            "general_tap_rows": sums * kernel[0],
+            "general_taps": sums * kernel[0] * kernel[1],
+        }
+    else:
+        features |= {
+            "planes": channels,
+            "weight_rows": channels * kernel[0],
+            "weights": channels * kernel[0] * kernel[1],
+            "weight_ends": channels * kernel[0] * (weights - kernel[1]),
+            "rows": half_rows,
+            "sums": sums,
+            "tap_rows": sums * kernel[0],
+            "taps": sums * kernel[0] * pairs(weights),
+        }
+    return {"calls": 1, **features, **clamp_features(call)}
+
+
+def is_general_in_half_planes(call: KernelCall) -> bool:
+    """Whether a layer needs the general way: for its scales and sums, or since a weight is -128."""
+    return call.has_constants and (
+        is_general(call, LARGEST_SUM_OF_THREE_PARTS) or bool((weights_of(call) == SMALLEST_WEIGHT).any())
+    )
 
 
 _HALF_PLANE_LOOPS = {
@@ -82,6 +104,11 @@ _HALF_PLANE_LOOPS = {
     "sums": "outputs of half the output: two are computed at once",
     "tap_rows": "rows of the window, over all sums",
     "taps": "pairs of taps of the window, over all sums: four MACs each",
+    "general_planes": "channels of a layer that needs the general requantization",
+    "general_rows": "rows of half the output of such a layer, over all channels",
+    "general_sums": "outputs of half the output in them: two are computed at once",
+    "general_tap_rows": "rows of the window, over these sums",
+    "general_taps": "taps in these rows: two MACs each",
 }
 
 
@@ -97,7 +124,7 @@ def _of_half_planes(name: str, applies: Callable[[KernelCall, bool], bool], *, p
         applies=lambda call: applies(call, paired),
         constant_bytes=planar_constants,
         features=lambda call: _half_plane_features(call, paired),
-        loops=_HALF_PLANE_LOOPS,
+        loops={**_HALF_PLANE_LOOPS, **CLAMP_LOOPS},
         instruction_sets=frozenset({InstructionSet.ARMV6M}),
         in_place=True,
         shrinks=shrinks,

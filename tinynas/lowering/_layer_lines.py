@@ -11,10 +11,9 @@ from tinynas.graph import (
     Activation,
     Conv2DAttributes,
     DepthwiseConv2DAttributes,
-    FullyConnectedAttributes,
     OpKind,
 )
-from tinynas.graph.fixed_point import quantized_activation_range
+from tinynas.lowering._clamp import activation_range
 from tinynas.lowering._dot_variants import dense_shape
 from tinynas.lowering._lines import DROP, Lines, Sums, lines_of
 from tinynas.lowering._variants import KernelCall
@@ -55,10 +54,8 @@ def _lines(call: KernelCall, rows: npt.NDArray[np.generic], drop: int) -> Lines 
     lowest, highest = 127 * negative - 128 * positive, 127 * positive - 128 * negative
     constants = (lowest, highest, folded_bias(call, len(rows)))
     arrays = tuple(a.astype(np.int64).tobytes() for a in (*constants, *multipliers(call, len(rows))))
-    attributes, output = call.op.attributes, quantization_of(call.output)
-    assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes | FullyConnectedAttributes)
-    clamp = quantized_activation_range(attributes.activation, output)
-    return _solved(arrays, output.zero_point, call.op.kind is OpKind.FULLY_CONNECTED, clamp, drop)
+    zero_point = quantization_of(call.output).zero_point
+    return _solved(arrays, zero_point, call.op.kind is OpKind.FULLY_CONNECTED, activation_range(call), drop)
 
 
 @lru_cache(maxsize=512)

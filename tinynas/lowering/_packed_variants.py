@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynas.graph import OpKind
+from tinynas.lowering._channel_scales import is_general
+from tinynas.lowering._clamp import CLAMP_LOOPS, clamp_features
 from tinynas.lowering._dot_variants import (
     COLUMNS,
     column_pairs,
@@ -26,6 +28,7 @@ from tinynas.lowering._variants import (
     KernelVariant,
     words,
 )
+from tinynas.lowering._weights import SMALLEST_WEIGHT, by_output
 
 PACKED_BLOCK = 8
 """Output channels whose weights lie side by side: BLOCK in `firmware/kernels/packed_tiles.c`."""
@@ -56,20 +59,41 @@ def _constant_bytes(call: KernelCall, parameters: str) -> int:
 
 def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
     groups, outputs, in_column = groups_of_columns(pixels), dense_shape(call)[0], column_pairs(call)
-    rest = groups * (outputs % PACKED_BLOCK)
-    channels = groups * outputs - rest
-    return {
-        "calls": 1,
-        "groups": groups,
-        "whole_groups": groups * (outputs >= PACKED_BLOCK),
-        "blocks": channels // PACKED_BLOCK,
-        "channels": channels,
-        "rounds": channels * -(-in_column // PACKED_UNROLLED),
-        "pairs": channels * in_column,
-        "rest_blocks": groups * (outputs % PACKED_BLOCK > 0),
-        "rest_channels": rest,
-        "rest_pairs": rest * in_column,
-    }
+    features = dict.fromkeys(_TILE_LOOPS, 0.0)
+    if is_general_when_packed(call):
+        features |= {
+            "general_groups": groups,
+            "general_blocks": groups * -(-outputs // PACKED_BLOCK),
+            "general_channels": groups * outputs,
+            "general_pairs": groups * outputs * in_column,
+        }
+    else:
+        rest = groups * (outputs % PACKED_BLOCK)
+        channels = groups * outputs - rest
+        features |= {
+            "groups": groups,
+            "whole_groups": groups * (outputs >= PACKED_BLOCK),
+            "blocks": channels // PACKED_BLOCK,
+            "channels": channels,
+            "rounds": channels * -(-in_column // PACKED_UNROLLED),
+            "pairs": channels * in_column,
+            "rest_blocks": groups * (outputs % PACKED_BLOCK > 0),
+            "rest_channels": rest,
+            "rest_pairs": rest * in_column,
+        }
+    return {"calls": 1, **features, **clamp_features(call)}
+
+
+def packed_pairs(call: KernelCall) -> npt.NDArray[np.int8]:
+    """The weights of a layer as pairs [outputs, pairs, 2]: rows of the window take whole pairs, the rest is zero."""
+    outputs, kernel_height, kernel_width, inputs = dense_shape(call)
+    rows = by_output(call).reshape(outputs, kernel_height, kernel_width * inputs).astype(np.int8)
+    return np.pad(rows, ((0, 0), (0, 0), (0, rows.shape[2] % 2))).reshape(outputs, -1, 2)
+
+
+def is_general_when_packed(call: KernelCall) -> bool:
+    """Whether a layer needs the general way: for its scales, or since two weights of -128 lie side by side."""
+    return call.has_constants and (is_general(call) or bool((packed_pairs(call) == SMALLEST_WEIGHT).all(axis=2).any()))
 
 
 _TILE_LOOPS = {
@@ -82,6 +106,10 @@ _TILE_LOOPS = {
     "rest_blocks": "blocks of fewer channels",
     "rest_channels": "output channels in them",
     "rest_pairs": "pairs of elements in them",
+    "general_groups": "groups of four pixels of a layer that needs the general requantization",
+    "general_blocks": "blocks of up to eight output channels of such a layer",
+    "general_channels": "output channels in them",
+    "general_pairs": "pairs of elements in these",
 }
 _RUN_LOOPS = {
     "runs": "runs of elements, of two pixels each, that are packed",
@@ -174,7 +202,7 @@ CONV_1X1_PACKED = KernelVariant(
     applies=lambda call: is_pointwise(call) and _applies(call),
     constant_bytes=lambda call: _constant_bytes(call, "tn_conv_1x1_params"),
     features=_conv_1x1_features,
-    loops={**_TILE_LOOPS, **_RUN_LOOPS},
+    loops={**_TILE_LOOPS, **CLAMP_LOOPS, **_RUN_LOOPS},
     scratch_bytes=columns_bytes,
 )
 
@@ -189,6 +217,6 @@ CONV_2D_PACKED = KernelVariant(
     applies=_applies,
     constant_bytes=lambda call: _constant_bytes(call, "tn_conv_2d_im2col_params"),
     features=_conv_2d_features,
-    loops={**_TILE_LOOPS, **_RUN_LOOPS, **_WINDOW_LOOPS},
+    loops={**_TILE_LOOPS, **CLAMP_LOOPS, **_RUN_LOOPS, **_WINDOW_LOOPS},
     scratch_bytes=_scratch_bytes,
 )

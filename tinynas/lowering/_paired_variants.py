@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynas.graph import OpKind
+from tinynas.lowering._clamp import CLAMP_LOOPS, clamp_features
 from tinynas.lowering._dot_variants import dense_shape, is_dense, is_pointwise, overhang
 from tinynas.lowering._errors import UnsupportedGraphError
 from tinynas.lowering._geometry import window_of
@@ -92,6 +93,7 @@ def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
         "pairs": fours * in_column,
         "rest_pixels": pixels * (rest > 0),
         "rest_channels": pixels * rest,
+        **clamp_features(call),
     }
 
 
@@ -176,7 +178,7 @@ CONV_1X1_PAIRED = KernelVariant(
     suits=_suits,
     constant_bytes=lambda call: _constant_bytes(call, "tn_conv_1x1_params"),
     features=_conv_1x1_features,
-    loops={**_TILE_LOOPS, **_RUN_LOOPS},
+    loops={**_TILE_LOOPS, **CLAMP_LOOPS, **_RUN_LOOPS},
     scratch_bytes=_scratch_bytes,
 )
 
@@ -193,6 +195,6 @@ CONV_2D_PAIRED = KernelVariant(
     suits=_suits,
     constant_bytes=lambda call: _constant_bytes(call, "tn_conv_2d_im2col_params"),
     features=_conv_2d_features,
-    loops={**_TILE_LOOPS, **_RUN_LOOPS, **_WINDOW_LOOPS},
+    loops={**_TILE_LOOPS, **CLAMP_LOOPS, **_RUN_LOOPS, **_WINDOW_LOOPS},
     scratch_bytes=_scratch_bytes,
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tinynas.graph import DepthwiseConv2DAttributes, OpKind
+from tinynas.lowering._channel_scales import is_general
+from tinynas.lowering._clamp import CLAMP_LOOPS, clamp_features
 from tinynas.lowering._planes import has_planes, plane_of_quads, shrinks
 from tinynas.lowering._variants import (
     MAX_DIMENSION,
@@ -51,10 +53,11 @@ def _quads_features(call: KernelCall) -> dict[str, float]:
     seen = range(first, first + 2 * (height - 1) + _QUADS_SIDE)
     inside = quads * sum(0 <= y < input_height for y in seen)
     outside = quads * len(seen) - inside
-    return {
+    prefix = "general_" if is_general(call) else ""
+    return dict.fromkeys(_LOOPS, 0.0) | {
         "calls": 1,
         "filled": plane.size[1],
-        "planes": quads,
+        f"{prefix}planes": quads,
         "gathered_rows": inside,
         "gathered_in_quads": inside * (input_width >= 4),
         "gathered_quads": inside * (input_width // 4),
@@ -62,9 +65,29 @@ def _quads_features(call: KernelCall) -> dict[str, float]:
         "gathered_tails": inside * (input_width % 4),
         "padded_rows": outside,
         "padded": outside * input_width,
-        "rows": quads * height,
-        "sums": quads * height * width,
+        f"{prefix}rows": quads * height,
+        f"{prefix}sums": quads * height * width,
+        **clamp_features(call),
     }
+
+
+_LOOPS = {
+    "filled": "columns of a padded plane",
+    "planes": "groups of four channels",
+    "gathered_rows": "input rows that windows see, over all groups",
+    "gathered_in_quads": "those of four pixels or more",
+    "gathered_quads": "four input pixels gathered at once",
+    "gathered_with_tails": "input rows that four do not divide",
+    "gathered_tails": "input pixels that four left over in a row",
+    "padded_rows": "rows of padding above and below, over all groups",
+    "padded": "pixels in them",
+    "rows": "output rows, over all groups",
+    "sums": "output pixels, over all groups: 36 MACs each",
+    "general_planes": "groups of a layer that needs the general requantization",
+    "general_rows": "output rows of such a layer, over all groups",
+    "general_sums": "output pixels in them",
+    **CLAMP_LOOPS,
+}
 
 
 QUADS = KernelVariant(
@@ -77,19 +100,7 @@ QUADS = KernelVariant(
     applies=_is_quads,
     constant_bytes=_quads_constants,
     features=_quads_features,
-    loops={
-        "filled": "columns of a padded plane",
-        "planes": "groups of four channels",
-        "gathered_rows": "input rows that windows see, over all groups",
-        "gathered_in_quads": "those of four pixels or more",
-        "gathered_quads": "four input pixels gathered at once",
-        "gathered_with_tails": "input rows that four do not divide",
-        "gathered_tails": "input pixels that four left over in a row",
-        "padded_rows": "rows of padding above and below, over all groups",
-        "padded": "pixels in them",
-        "rows": "output rows, over all groups",
-        "sums": "output pixels, over all groups: 36 MACs each",
-    },
+    loops=_LOOPS,
     instruction_sets=frozenset({InstructionSet.DSP}),
     in_place=True,
     shrinks=shrinks,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 
-from tinynas.graph import ConcatenationAttributes, ElementwiseAttributes, MeanAttributes, OpKind, Tensor
+from tinynas.graph import ConcatenationAttributes, MeanAttributes, OpKind, Tensor
 from tinynas.graph.fixed_point import (
     SOFTMAX_ACCUMULATION_INTEGER_BITS,
     AddPlane,
+    Multiplier,
+    add_parameters,
     add_plane,
-    quantized_activation_range,
 )
+from tinynas.lowering._channel_scales import MOST_RIGHT_SHIFT
+from tinynas.lowering._clamp import CLAMP_LOOPS, activation_range, clamp_features
 from tinynas.lowering._geometry import valid_taps, window_of
 from tinynas.lowering._variants import (
     POINTER,
@@ -27,6 +30,8 @@ from tinynas.lowering._weights import quantization_of
 _MAX_RANK = 4
 _FOUR = 4
 """Elements that ADD computes in a round on cores with DSP instructions."""
+_HALF = 1 << 30  # a multiplier of one half
+_MOST_RIGHT_SHIFT_OF_OPERAND = 31
 
 
 def _low_rank(call: KernelCall) -> bool:
@@ -71,8 +76,8 @@ AVERAGE_POOL_2D = KernelVariant(
     parameters="tn_pool_2d_params",
     applies=always,
     constant_bytes=structure_only("tn_pool_2d_params"),
-    features=_pool_features,
-    loops=_POOL_LOOPS,
+    features=lambda call: _pool_features(call) | clamp_features(call),
+    loops={**_POOL_LOOPS, **CLAMP_LOOPS},
 )
 
 MAX_POOL_2D = KernelVariant(
@@ -105,28 +110,41 @@ def _broadcast_features(call: KernelCall) -> dict[str, float]:
 
 def _add_features(call: KernelCall) -> dict[str, float]:
     elements = call.output.elements
-    planar = _has_plane(call)
-    return {
-        "calls": 1,
-        "elements": elements if planar else 0,
-        "fours": elements // _FOUR if planar else 0,
-        "calls_without_plane": 0 if planar else 1,
-        "elements_without_plane": 0 if planar else elements,
-    }
+    features = dict.fromkeys(_ADD_LOOPS, 0.0)
+    # Nearly all have a plane: so has a call whose tensors have no quantization yet.
+    if not _is_quantized(call) or plane_of_add(call) is not None:
+        features |= {"elements": elements, "fours": elements // _FOUR} | clamp_features(call)
+    elif _has_short_scales(call):
+        features |= {"calls_without_plane": 1, "elements_without_plane": elements} | clamp_features(call)
+    else:
+        features |= {"general_calls": 1, "general_elements": elements}
+    return {"calls": 1, **features}
 
 
-def _has_plane(call: KernelCall) -> bool:
-    """Nearly all have one: so has a call whose tensors have no quantization yet."""
-    quantizations = [t.quantization for t in (*call.operands, call.output)]
-    return None in quantizations or plane_of_add(call) is not None
+def _is_quantized(call: KernelCall) -> bool:
+    return all(t.quantization is not None for t in (*call.operands, call.output))
+
+
+def _has_short_scales(call: KernelCall) -> bool:
+    """Whether an ADD without a plane is within the limits of the short requantization: `in_order` in `add.c`."""
+    a, b = map(quantization_of, call.operands)
+    parameters = add_parameters(a, b, quantization_of(call.output))
+    larger, smaller = sorted((parameters.input1, parameters.input2), key=_is_half, reverse=True)
+    return (
+        _is_half(larger)
+        and (_is_half(smaller) or -_MOST_RIGHT_SHIFT_OF_OPERAND < smaller.shift < 0)
+        and -MOST_RIGHT_SHIFT <= parameters.output.shift < 0
+    )
+
+
+def _is_half(multiplier: Multiplier) -> bool:
+    return multiplier.value == _HALF and multiplier.shift == 0
 
 
 def plane_of_add(call: KernelCall) -> AddPlane | None:
     """The plane by which an ADD of equal shapes is computed; None where it has none."""
-    assert isinstance(call.op.attributes, ElementwiseAttributes)
     a, b = map(quantization_of, call.operands)
-    output = quantization_of(call.output)
-    return add_plane(a, b, output, *quantized_activation_range(call.op.attributes.activation, output))
+    return add_plane(a, b, quantization_of(call.output), *activation_range(call))
 
 
 _ADD_LOOPS = {
@@ -134,6 +152,9 @@ _ADD_LOOPS = {
     "fours": "whole fours of them",
     "calls_without_plane": "calls that cannot be computed as a plane",
     "elements_without_plane": "output elements of these calls",
+    "general_calls": "calls that need the general requantization besides",
+    "general_elements": "output elements of these",
+    **CLAMP_LOOPS,
 }
 
 _ELEMENT_LOOPS = {"elements": "output elements"}

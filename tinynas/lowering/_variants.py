@@ -126,6 +126,13 @@ class KernelCall:
         return _band(self.graph.tensors[self.op.outputs[0]], self.output_rows)
 
     @property
+    def has_constants(self) -> bool:
+        """Whether the graph has the weights and scales of an operator with weights; a skeleton has none."""
+        constants = [self.graph.tensors[i] for i in self.op.inputs[1:] if i >= 0]  # a bias may be left out
+        quantized = (self.input, self.weights, self.output)
+        return all(t.data is not None for t in constants) and all(t.quantization is not None for t in quantized)
+
+    @property
     def operands(self) -> tuple[Tensor, ...]:
         """All inputs of an operator without weights, constants included."""
         return tuple(self.graph.tensors[i] for i in self.op.inputs)
@@ -150,12 +157,15 @@ class KernelVariant:
             catalogue's order that applies is the one that is used: a local rule, so that blocks can be lowered on
             their own.
         suits: Whether the kernel can execute a call with its weights and scales, too; asked where the graph has them.
+            None: with all of them.
         constant_bytes: Flash taken by weights, biases, requantization tables and the parameter structure of a call,
             to the byte; needs shapes only.
         features: Trip counts of the kernel's loops for a call. The instructions of a call are a linear function of
             them, exactly on cores with a 32 x 32 -> 64 bit multiplication (SOFTMAX, dilated windows and windows over
-            borders: within 1 %), where multipliers are plain right shifts and saturation does the clamping, as in
-            calibrated networks; `calls` is always 1 and stands for the fixed part.
+            borders: within 1 %); on Armv6-M portable C takes branches by its data, too. What weights and scales switch
+            is a loop of its own: `general` ones of layers outside the limits of the short requantization, `clamped`
+            ones where an activation is narrower than int8. A skeleton counts as calibrated networks do, with neither.
+            `calls` is always 1 and stands for the fixed part.
         loops: What each feature counts.
         instruction_sets: Those it is for.
         for_speed: Takes flash that the local rule does not spend: chosen for single steps of a finished network.
@@ -179,7 +189,7 @@ class KernelVariant:
     helpers: tuple[str, ...] = ()
     in_place: bool = False
     shrinks: Callable[[KernelCall], bool] = lambda call: False
-    suits: Callable[[KernelCall], bool] = lambda call: True
+    suits: Callable[[KernelCall], bool] | None = None
     scratch_bytes: Callable[[KernelCall], int] = lambda call: 0
 
     def executes(self, call: KernelCall) -> bool:

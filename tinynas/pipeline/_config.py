@@ -53,7 +53,7 @@ class SpaceConfig(_Section):
 
 
 class SupernetConfig(_Section):
-    """Training of the weight-shared network, in optimizer steps so that a seed reproduces it."""
+    """Training of the weight-shared network, in optimizer steps, not seconds, so that a seed can reproduce it."""
 
     steps: PositiveInt = 1500
     batch_size: PositiveInt = 128

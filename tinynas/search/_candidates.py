@@ -27,6 +27,9 @@ class Candidates:
     Args:
         space: where the genotypes come from.
         constraint: the violations of a genotype.
+
+    Attributes:
+        seen: genotypes that are not returned again; a strategy that resumes sets it to what was asked before.
     """
 
     def __init__(self, space: SearchSpace, constraint: Constraint) -> None:

@@ -16,7 +16,7 @@ from tinynas.spaces import Genotype, SearchSpace
 
 @contextmanager
 def reading_state() -> Iterator[None]:
-    """Turns what a damaged state raises into one clear error."""
+    """Turns what reading a damaged state raises into a `StrategyError` of one line."""
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:
@@ -29,7 +29,10 @@ class Ledger:
     Args:
         strategy: name of the strategy that keeps the ledger.
         space: the search space; a state restores only into one of that name that has all its genotypes.
-        settings: its arguments, as JSON values; a state restores only under equal ones.
+        settings: the strategy's arguments, as JSON values; a state restores only under equal ones.
+
+    Attributes:
+        told: every genotype told so far with its score, in the order told.
     """
 
     def __init__(self, strategy: str, space: SearchSpace, settings: Mapping[str, Any]) -> None:
@@ -53,9 +56,11 @@ class Ledger:
         return None
 
     def ask(self, genotype: Genotype) -> None:
+        """Enter a genotype that is about to be returned for the first time."""
         self._pending[genotype] = None
 
     def tell(self, genotype: Genotype, score: float) -> None:
+        """Enter a score; raises what `SearchStrategy.tell` does."""
         genotype = tuple(genotype)
         if genotype not in self._pending:
             raise StrategyError(f"genotype {genotype} was told without being asked, or told twice")
@@ -65,6 +70,7 @@ class Ledger:
         self.told.append((genotype, float(score)))
 
     def state(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Everything entered, and where the strategy's random numbers are, as JSON values."""
         return {
             **self._identity,
             "rng": rng.bit_generator.state,
@@ -73,6 +79,7 @@ class Ledger:
         }
 
     def restore(self, state: Mapping[str, Any], rng: np.random.Generator) -> None:
+        """Take up `state`, random numbers included; raises what `SearchStrategy.restore` does."""
         for key, value in self._identity.items():
             if state.get(key) != value:
                 raise StrategyError(

@@ -54,6 +54,8 @@ class SearchStrategy(Protocol):
     before the first is told. Between any two calls `state` may be saved; a strategy built with the same arguments that
     `restore`s it continues exactly as the first would have, except that it first asks again for what was asked but not
     told, since a score that was under way when the process died is lost.
+
+    Implementations pass `tinynas.testing.BaseStrategyTestCase`.
     """
 
     def ask(self) -> Genotype:

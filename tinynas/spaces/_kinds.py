@@ -8,6 +8,8 @@ weight-shared supernet, which shares weights by operator name:
   weights under the largest choice;
 - whether there is a skip connection follows from `stride` and the channels at both ends, never from a choice;
 - padding is TF-SAME inside the convolutions, so that no PAD operator enters a deployed graph.
+
+`tinynas.testing.BaseSpaceTestCase` checks them on random networks of a space.
 """
 
 from __future__ import annotations

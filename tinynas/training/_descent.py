@@ -31,7 +31,7 @@ class TrainingDiverged(ExternalError):
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How to train; together with data and seed it determines the result bit for bit.
+    """How to train; with data and seed it determines the result bit for bit, on one machine and processor type.
 
     Attributes:
         steps: number of optimizer steps; the learning rate reaches zero at the last one.

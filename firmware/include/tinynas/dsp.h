@@ -103,6 +103,11 @@ static inline uint32_t tn_load_word(const void *address)
     return ((const tn_unaligned_word *)address)->value;
 }
 
+static inline void tn_store_word(void *address, uint32_t word)
+{
+    ((tn_unaligned_word *)address)->value = word;
+}
+
 /* Bytes 0 and 2, or 1 and 3, sign-extended to two halfwords. */
 static inline uint32_t tn_even_bytes(uint32_t word)
 {

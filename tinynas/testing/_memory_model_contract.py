@@ -1,4 +1,4 @@
-"""What every memory model promises. Inherit, and give the fixtures `model`, `small` and `huge`."""
+"""What every memory model promises: inherit `BaseMemoryModelTestCase`, and override `model`, `small` and `huge`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,23 @@ from tinynas.memory import MemoryModel
 from tinynas.targets import Reserve
 
 
-class MemoryModelContract:
-    """A test class for any `MemoryModel`.
+class BaseMemoryModelTestCase:
+    """The contract of `MemoryModel`, for models in this project and in others. Override all three fixtures."""
 
-    Fixtures: `model`; `small`, a schedule that fits its board; `huge`, one that fits neither SRAM nor flash.
-    """
+    @pytest.fixture
+    def model(self) -> MemoryModel:
+        """A model of the memory of one board."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def small(self) -> Schedule:
+        """A schedule that fits the board."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def huge(self) -> Schedule:
+        """A schedule that fits neither the board's SRAM nor its flash."""
+        raise NotImplementedError
 
     def test_sram_adds_up(self, model: MemoryModel, small: Schedule) -> None:
         usage = model.sram(small)

@@ -1,0 +1,71 @@
+"""Names that documentation may use besides those of the package: keys, values, kernels, and what C defines."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from pages import ROOT
+from pydantic import BaseModel
+
+from tinynas.lowering import CATALOGUE
+from tinynas.pipeline import RunConfig
+from tinynas.spaces import block_kind, block_kinds, space_names
+from tinynas.spaces._space_file import SpaceTable
+from tinynas.targets import CORES, Board, board_names
+
+SECTIONS_OF_FILES: tuple[type[BaseModel], ...] = (RunConfig, Board, SpaceTable)
+
+
+def models_within(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a field's annotation holds, itself or as the elements of a tuple or an optional."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from models_within(argument)
+
+
+def keys(model: type[BaseModel]) -> Iterator[str]:
+    """Every key of a TOML file, those of its sections as `section.key`."""
+    for name, field in model.model_fields.items():
+        yield name
+        for section in models_within(field.annotation):
+            yield from (f"{name}.{key}" for key in keys(section))
+
+
+@cache
+def toml_keys() -> frozenset[str]:
+    """Keys of run configurations, boards and search spaces, dotted."""
+    return frozenset(key for model in SECTIONS_OF_FILES for key in keys(model))
+
+
+@cache
+def values() -> frozenset[str]:
+    """What those files name: boards, cores, spaces, block kinds and their choices; and kernel variants."""
+    choices = (choice for kind in block_kinds() for choice in block_kind(kind).choices)
+    variants = CATALOGUE
+    return frozenset((*board_names(), *CORES, *space_names(), *block_kinds(), *choices, *variants))
+
+
+@cache
+def packages() -> frozenset[str]:
+    """The extras of the package, and the packages that it and they need."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    requirements = [*project["dependencies"], *(requirement for extra in extras.values() for requirement in extra)]
+    return frozenset((*extras, *(re.split(r"[<>=]", requirement)[0] for requirement in requirements)))
+
+
+@cache
+def c_names() -> frozenset[str]:
+    """Identifiers of the firmware and of the templates of generated code, comments left out; linker sections too."""
+    sources = [path for path in (ROOT / "firmware").rglob("*") if path.suffix in {".c", ".h", ".j2"}]
+    sources += (ROOT / "tinynas" / "engine" / "templates").iterdir()
+    names: set[str] = set()
+    for path in sources:
+        code = re.sub(r"/\*.*?\*/|//[^\n]*", " ", path.read_text("utf-8"), flags=re.DOTALL)
+        names.update(re.findall(r"\.?[A-Za-z_][\w.]*", code), re.findall(r"[A-Za-z_]\w*", code))
+    return frozenset(names)

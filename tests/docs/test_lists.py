@@ -1,0 +1,55 @@
+"""Lists that a page gives in full are complete: packages, block kinds, cores, the codes of the protocol."""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+
+import pytest
+from pages import PAGES
+
+import tinynas
+from tinynas.boards import Command, Status
+from tinynas.spaces import block_kind, block_kinds
+from tinynas.targets import CORES
+
+TEXT = {page.name: page.text for page in PAGES}
+
+
+def rows(text: str, *cells: str) -> list[tuple[str, ...]]:
+    """The rows of tables whose first cells match the patterns; what each matches in its group."""
+    pattern = "".join(rf"\| {cell} " for cell in cells)
+    return [match.groups() for match in re.finditer(rf"^{pattern}\|", text, re.MULTILINE)]
+
+
+def test_every_package_stands_on_a_floor() -> None:
+    floors = [name for (name,) in rows(TEXT["docs/architecture.md"], r"[\d-]", r"`tinynas\.(\w+)`[^|]*")]
+    packages = {module.name for module in pkgutil.iter_modules(tinynas.__path__) if not module.name.startswith("_")}
+    assert len(floors) == len(set(floors))
+    assert set(floors) == packages
+
+
+def test_every_block_kind_is_in_the_table_with_its_choices() -> None:
+    described = rows(TEXT["docs/search_spaces.md"], r"`(\w+)`", r"((?:`\w+`(?:, )?)+)")
+    choices = {kind: tuple(re.findall(r"\w+", names)) for kind, names in described}
+    # The classifier is a head and has no choices: the sample beside the table describes it.
+    assert choices == {kind: tuple(block_kind(kind).choices) for kind in block_kinds() if kind != "classifier"}
+
+
+def test_every_core_is_listed() -> None:
+    (line,) = re.findall(r"`core` is one of (.*)\.", TEXT["docs/adding-a-board.md"])
+    # host64 has no firmware: it exists to count TFLM's memory as its wheel does.
+    assert re.findall(r"`([\w-]+)`", line) == [name for name in CORES if name != "host64"]
+
+
+@pytest.mark.parametrize(("codes", "title"), [(Command, "Commands"), (Status, "Status codes")])
+def test_every_code_of_the_protocol_is_in_its_table(codes: type[Command] | type[Status], title: str) -> None:
+    section = TEXT["docs/protocol.md"].partition(f"## {title}\n")[2].partition("\n## ")[0]
+    described = {name: int(code, 16) for code, name in rows(section, r"(0x\w\w)", r"([A-Z_]+)")}
+    # NONE is what answers to damaged frames carry.
+    assert described == {code.name: code.value for code in codes if code.name != "NONE"}
+
+
+def test_rows_are_found_by_their_cells() -> None:
+    table = "| a | b |\n|---|---|\n| 0x01 | `x` | more |\n| 0x02 | y |\n"
+    assert rows(table, r"(0x\w\w)", r"`(\w)`") == [("0x01", "x")]
