@@ -2,6 +2,7 @@
 # make demo    search, train, build and measure a network for a 12 KB microcontroller (at most 10 minutes)
 # make smoke   the same pipeline with tiny budgets, in about a minute
 # make test    run the test suite
+# make fuzz    damaged model files (MODELS="a.tflite b.tflite") and the property tests with fresh seeds; continues
 # make models  refit the memory and latency models in memory_models/ after a change of the firmware
 # make lint    formatting, lint, types, import contracts and static analysis of the C: what CI runs
 # make check-c static analysis of the C alone
@@ -11,7 +12,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 RUN    ?= runs/fashion_mnist_f303k8
 
-.PHONY: setup demo smoke test test-slow lint check-c format models wheel clean
+.PHONY: setup demo smoke test test-slow fuzz lint check-c format models wheel clean
 
 setup: $(STAMP)
 
@@ -39,6 +40,13 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -n 2 -m "slow and not hardware"
+
+# Without MODELS, small networks with random weights. Kill it and run it again: it continues where build/fuzz says.
+MODELS ?=
+INPUTS ?= 2000
+fuzz: setup
+	$(BIN)/python benchmarks/fuzz_tflite.py $(MODELS) --inputs $(INPUTS) --state build/fuzz --out build/fuzz/findings
+	$(BIN)/python -m pytest -n 2 -m "hypothesis and not slow and not hardware" --hypothesis-profile=fresh
 
 lint: setup check-c
 	$(BIN)/ruff format --check .

@@ -4,6 +4,8 @@ A message is one line that says what went wrong, where, and what to do about it.
 `TinyNASError` once, prints the line and exits with `exit_code`; `--debug` shows the trace.
 """
 
+_LONGEST_LINE = 400
+
 
 class TinyNASError(Exception):
     """Base of all expected errors. `exit_code` is what the command line returns."""
@@ -15,6 +17,20 @@ class UsageError(TinyNASError, ValueError):
     """The request is wrong: a config typo, an unknown board, a corrupt or unsupported model (exit 2)."""
 
     exit_code = 2
+
+
+class ModelError(UsageError):
+    """Something is wrong with a model: the message quotes names that come from a file.
+
+    It is one printable line of bounded length: converters write names of many hundred characters, and the names of a
+    damaged file can be anything.
+    """
+
+    def __init__(self, message: str) -> None:
+        line = "".join(c if c.isprintable() else "?" for c in message)
+        if len(line) > _LONGEST_LINE:
+            line = f"{line[: _LONGEST_LINE // 2]} ... {line[-_LONGEST_LINE // 2 :]}"
+        super().__init__(line)
 
 
 class AnswerIsNo(TinyNASError):

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from command_line import call
 
+from tinynas.cli import main
 from tinynas.formats import write_tflite
-from tinynas.graph import GraphBuilder
+from tinynas.graph import DType, GraphBuilder
+from tinynas.latency import with_random_constants
 
 
 def test_exports_that_make_no_sense(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,3 +149,20 @@ def test_a_latency_limit_that_nothing_meets_is_answered_before_anything_is_train
     assert code == 1
     assert "the limit is 5,000" in document["error"]
     assert not (out / "supernet.pt").exists()
+
+
+def test_names_of_operators_are_printed_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not as the markup of the terminal's tables, which `[/]` would end before it began."""
+    builder = GraphBuilder(dtype=DType.INT8)
+    graph = builder.build([builder.max_pool_2d(builder.input((1, 4, 4, 1)), 2, name="[/][red]pool[0]")])
+    path = tmp_path / "net.tflite"
+    write_tflite(with_random_constants(graph, seed=0), path)
+    for words in (["inspect"], ["inspect", "--engine", "tflm"], ["inspect", "--why"], ["measure", "--virtual"]):
+        with pytest.raises(SystemExit) as done:
+            main([words[0], str(path), "--board", "virt-m4", *words[1:]])
+        assert not done.value.code
+        assert "[/][red]pool[0]" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as done:
+        main(["export", str(path), str(tmp_path / "[red]c")])
+    assert not done.value.code
+    assert "[red]c/model.h" in capsys.readouterr().out

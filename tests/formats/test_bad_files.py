@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import struct
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynas.formats import FormatError, read_metadata, read_tflite, write_tflite
-from tinynas.graph import GraphError, OpKind, execute
-from tinynas.testing import random_input, random_int8_graph
+from tinynas.graph import DType, GraphError, OpKind, execute
+from tinynas.testing import random_float_graph, random_input, random_int8_graph
 
 _FILES = [write_tflite(random_int8_graph(np.random.default_rng(seed), operators=8)) for seed in range(6)]
 
@@ -41,7 +43,7 @@ def _read_or_refuse(content: bytes) -> None:
     write_tflite(graph)
 
 
-@settings(max_examples=400, deadline=2000)
+@settings(max_examples=400)
 @given(
     st.sampled_from(_FILES),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=12),
@@ -53,7 +55,7 @@ def test_flipped_bytes(content: bytes, flips: list[tuple[float, int]]):
     _read_or_refuse(bytes(damaged))
 
 
-@settings(max_examples=150, deadline=5000)
+@settings(max_examples=150)
 @given(
     st.sampled_from(_FILES),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=3),
@@ -72,7 +74,7 @@ def test_what_is_read_is_executed_or_refused(content: bytes, flips: list[tuple[f
         execute(graph, random_input(graph, np.random.default_rng(0)))
 
 
-@settings(max_examples=200, deadline=2000)
+@settings(max_examples=200)
 @given(st.sampled_from(_FILES), st.floats(0, 1, exclude_max=True), st.sampled_from([0, 1, 0x7FFFFFFF, 0xFFFFFFFF]))
 def test_words_overwritten(content: bytes, position: float, word: int):
     """Offsets and lengths are words: the extremes of all of them."""
@@ -81,13 +83,13 @@ def test_words_overwritten(content: bytes, position: float, word: int):
     _read_or_refuse(bytes(damaged))
 
 
-@settings(max_examples=150, deadline=2000)
+@settings(max_examples=150)
 @given(st.sampled_from(_FILES), st.floats(0, 1, exclude_max=True))
 def test_truncated(content: bytes, share: float):
     _read_or_refuse(content[: int(share * len(content))])
 
 
-@settings(max_examples=100, deadline=2000)
+@settings(max_examples=100)
 @given(st.binary(max_size=300))
 def test_noise(noise: bytes):
     _refusal(noise)
@@ -208,9 +210,90 @@ def _sparse(model: Any) -> None:
     model.subgraphs[0].tensors[1].sparsity = schema.SparsityParametersT()
 
 
+def _operand(model: Any, position: int) -> Any:
+    """Input, weights, bias (0 to 2) or output (3) of the last operator that has all of them."""
+    graph = model.subgraphs[0]
+    operator = next(op for op in reversed(graph.operators) if len(op.inputs) == 3)
+    return graph.tensors[[*operator.inputs, *operator.outputs][position]]
+
+
+def _zero_point(position: int, value: int) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        quantization = _operand(model, position).quantization
+        quantization.zeroPoint = np.full(len(quantization.zeroPoint), value, np.int64)
+
+    return change
+
+
+def _scale_of(position: int, value: float) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        quantization = _operand(model, position).quantization
+        quantization.scale = np.full(len(quantization.scale), value, np.float32)
+
+    return change
+
+
+def _operator_version(version: int) -> Callable[[Any], None]:
+    def change(model: Any) -> None:
+        model.operatorCodes[0].version = version
+
+    return change
+
+
+def _schema_version(model: Any) -> None:
+    model.version = 77
+
+
+@pytest.mark.parametrize("kind", [OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED])
+@pytest.mark.parametrize(
+    ("change", "fact"),
+    [
+        (_zero_point(0, 128), "zero point 128, which for int8"),
+        (_zero_point(0, -129), "zero point -129, which for int8"),
+        (_zero_point(1, 1 << 31), "zero point 2147483648, which for int8"),
+        (_zero_point(1, -(1 << 63)), "zero point -9223372036854775808, which for int8"),
+        (_zero_point(2, 1), "zero point 1, which for int32 must be 0"),
+        (_scale_of(1, math.inf), "not a quantization"),
+        (_scale_of(2, math.nan), "not a quantization"),
+    ],
+)
+def test_scales_and_zero_points_outside_of_their_type(kind: OpKind, change: Callable[[Any], None], fact: str):
+    assert fact in _refusal(_altered(change, {kind}))
+
+
+def test_a_bias_of_another_scale_is_refused_where_the_runtimes_refuse_it():
+    assert "FULLY_CONNECTED" in (line := _refusal(_altered(_scale_of(2, 1e9), {OpKind.FULLY_CONNECTED})))
+    assert "the bias has scale 1e+09" in line
+    read_tflite(_altered(_scale_of(2, 1e9), {OpKind.CONV_2D}))
+
+
+def test_a_factor_that_fully_connected_cannot_round_by():
+    """2**30 shifts nothing out, and it rounds by half of the last bit that is shifted out."""
+
+    def change(model: Any) -> None:
+        x, y = (_operand(model, position).quantization for position in (0, 3))
+        _operand(model, 1).quantization.scale = [2.0**30 * y.scale[0] / x.scale[0]]
+        _operand(model, 2).quantization = None
+
+    assert "is more than the kernel takes" in _refusal(_altered(change, {OpKind.FULLY_CONNECTED}))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_float_weights_that_are_no_numbers(value: float):
+    graph = random_float_graph(np.random.default_rng(0))
+    index, weights = next((i, t) for i, t in graph.constants() if t.dtype is DType.FLOAT32)
+    data = np.array(weights.data)
+    data.reshape(-1)[-1] = value
+    tensors = [replace(t, data=data) if i == index else t for i, t in enumerate(graph.tensors)]
+    assert "not finite numbers" in _refusal(write_tflite(replace(graph, tensors=tuple(tensors))))
+
+
 @pytest.mark.parametrize(
     ("change", "facts"),
     [
+        (_operator_version(0), ["damaged (operator code 0 has version 0)"]),
+        (_operator_version(1 << 30), ["damaged (operator code 0 has version 1073741824)"]),
+        (_schema_version, ["schema version 77, all files have 3"]),
         (_operator_code(schema.BuiltinOperator.LOGISTIC), ["op 0 LOGISTIC is not supported", "CONV_2D, "]),
         (_operator_code(schema.BuiltinOperator.CUSTOM), ["op 0 CUSTOM is not supported"]),
         (_operator_code(9999), ["op 0 with builtin code 9999"]),
@@ -238,6 +321,7 @@ def _sparse(model: Any) -> None:
         (_tensor(0, buffer=77), ["tensor 0 has buffer 77"]),
         (_tensor(0, name="a\nb\x00" * 5000, type=schema.TensorType.BOOL), ["is bool"]),
         (_tensor(1, buffer=0), ["op 0 CONV_2D computes its weights"]),
+        (_tensor(2, buffer=0), ["op 0 CONV_2D computes its bias"]),
         (_tensor(1, shape=[1, 1, 1, 1]), ["bytes of data, the file has"]),
         (_sparse, ["is stored sparse"]),
         (_custom_quantization, ["custom or blockwise quantization"]),
@@ -294,6 +378,24 @@ def test_an_activation_that_overflows_its_scale_is_no_bound():
 
     graph = read_tflite(_altered(change))
     execute(graph, random_input(graph, np.random.default_rng(0)))
+
+
+def test_a_name_of_many_parts_leaves_room_for_what_is_wrong():
+    """Converters join the names of all that they fused."""
+
+    def change(model: Any) -> None:
+        graph = model.subgraphs[0]
+        output = graph.tensors[graph.operators[0].outputs[0]]
+        output.name, output.shape = ";".join(["model/conv/Relu"] * 100), [1, 1, 1, 1]
+
+    line = _refusal(_altered(change))
+    assert "op 0 CONV_2D 'model/conv/Relu' gives [1, " in line
+    assert "but its output 'model/conv/Relu' is declared [1, 1, 1, 1]" in line
+
+
+def test_names_hold_nothing_that_a_terminal_obeys():
+    graph = read_tflite(_altered(_tensor(0, name="\x1b[31mred\x00\n卷积")))
+    assert graph.tensors[0].name == "?[31mred??卷积"
 
 
 def test_a_constant_is_not_an_output():

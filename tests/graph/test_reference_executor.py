@@ -11,7 +11,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from tinynas.formats import read_tflite, write_tflite
-from tinynas.graph import DType, Graph, GraphBuilder, GraphError, OpKind, Quantization, Tensor, execute
+from tinynas.graph import DType, Graph, GraphBuilder, GraphError, OpKind, Padding, Quantization, Tensor, execute
 from tinynas.graph.fixed_point import Runtime
 from tinynas.graph.reference._matmul import exact_matmul
 from tinynas.testing import random_float_graph, random_input, random_int8_graph, run_litert, run_tflm, run_tflm_tensors
@@ -269,3 +269,67 @@ def test_skeletons_cannot_be_executed():
 def _skeleton() -> Graph:
     builder = GraphBuilder("net", DType.INT8)
     return builder.build([builder.conv_2d(builder.input((1, 4, 4, 2)), 3, 1, name="a")])
+
+
+def test_a_tensor_that_no_microcontroller_holds_is_refused_before_it_is_computed():
+    b = GraphBuilder(dtype=DType.FLOAT32)
+    graph = b.build([b.resize_nearest_neighbor(b.input((1, 1, 1, 1)), (4096, 4096), name="huge")])
+    with pytest.raises(GraphError, match=r"'huge' .* has 16,777,216 elements; the reference executes"):
+        execute(graph, [np.zeros((1, 1, 1, 1), np.float32)])
+
+
+@pytest.mark.parametrize("kind", ["average_pool_2d", "max_pool_2d"])
+def test_a_window_far_larger_than_its_image_is_a_window_over_the_whole_image(kind: str):
+    """256 x 256 elements, of which almost all lie outside: as many as a damaged file may claim."""
+    q = Quantization((0.5,), (3,))
+    rng = np.random.default_rng(0)
+    x = rng.integers(-128, 128, (1, 6, 5, 4)).astype(np.int8)
+
+    def pooled(filter_size: tuple[int, int], padding: Padding) -> np.ndarray:
+        b = GraphBuilder(dtype=DType.INT8)
+        pool = getattr(b, kind)(b.input(x.shape), filter_size, stride=1, padding=padding, name="pool")
+        graph = b.build([pool])
+        graph = dataclasses.replace(graph, tensors=tuple(dataclasses.replace(t, quantization=q) for t in graph.tensors))
+        return execute(graph, [x])[pool]
+
+    expected = pooled((6, 5), Padding.VALID)
+    np.testing.assert_array_equal(pooled((256, 256), Padding.SAME), np.broadcast_to(expected, x.shape))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_bands_of_an_image_are_joined(seed: int, monkeypatch: pytest.MonkeyPatch):
+    graph = random_int8_graph(np.random.default_rng(seed), operators=6, kinds={OpKind.CONV_2D})
+    inputs = random_input(graph, np.random.default_rng(0), batch=2)
+    whole = execute(graph, inputs, keep_all=True)
+    monkeypatch.setattr("tinynas.graph.reference._convolution._PATCH_ELEMENTS", 1)
+    for t, value in execute(graph, inputs, keep_all=True).items():
+        np.testing.assert_array_equal(value, whole[t])
+
+
+@pytest.mark.parametrize("kind", [OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED])
+@pytest.mark.parametrize("bias", [(1 << 31) - 1, -(1 << 31)])
+def test_a_sum_beyond_32_bits_wraps_as_in_tflm(kind: OpKind, bias: int):
+    """Converters saturate the biases of dead channels: whatever comes out must be what a device computes."""
+    graph = random_int8_graph(np.random.default_rng(1), operators=2, kinds={kind})
+    tensors = tuple(
+        dataclasses.replace(t, data=np.full(t.shape, bias, np.int32)) if t.dtype is DType.INT32 else t
+        for t in graph.tensors
+    )
+    graph = dataclasses.replace(graph, tensors=tensors)
+    assert_equal_to_tflm(graph, write_tflite(graph), random_input(graph, np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_scalars(batch: int):
+    b = GraphBuilder(dtype=DType.FLOAT32)
+    x = b.input(())
+    graph = b.build([y := b.reshape(b.add(x, x, name="twice"), (1,))])
+    (values,) = random_input(graph, np.random.default_rng(0), batch=batch)
+    assert values.shape == (() if batch == 1 else (batch,))
+    np.testing.assert_array_equal(execute(graph, [values])[y], (2 * values).reshape(batch))
+
+
+def test_a_scalar_has_no_softmax():
+    b = GraphBuilder(dtype=DType.FLOAT32)
+    with pytest.raises(GraphError, match="no dimension to normalize over"):
+        b.build([b.softmax(b.input(()))])

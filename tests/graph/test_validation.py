@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,7 @@ from tinynas.graph import (
     GraphBuilder,
     GraphError,
     Quantization,
+    Tensor,
     validate,
 )
 from tinynas.testing import random_int8_graph
@@ -32,6 +34,12 @@ def _graph() -> Graph:
 def _with_tensor(graph: Graph, name: str, **changes: object) -> Graph:
     tensors = tuple(dataclasses.replace(t, **changes) if t.name == name else t for t in graph.tensors)
     return dataclasses.replace(graph, tensors=tensors)
+
+
+def _with_unread_input(graph: Graph, quantization: Quantization) -> Graph:
+    """Its quantization stands in the generated header, whether an operator reads it or not."""
+    unread = Tensor("unread", (1, 2), DType.INT8, quantization)
+    return dataclasses.replace(graph, tensors=(*graph.tensors, unread), inputs=(*graph.inputs, len(graph.tensors)))
 
 
 def _with_op(graph: Graph, position: int, **changes: object) -> Graph:
@@ -68,7 +76,10 @@ _Q = Quantization((0.5,), (0,))
             "op 1 CONCATENATION 'b' does not rescale: its input 'a' has scale 0.5",
         ),
         (lambda g: _with_tensor(g, "c", quantization=_Q), "SOFTMAX gives scale 1/256 and zero point -128"),
-        (lambda g: _with_tensor(g, "a", quantization=Quantization((0.5,), (128,))), "no int8 tensor can have"),
+        (
+            lambda g: _with_tensor(g, "a", quantization=Quantization((0.5,), (128,))),
+            "has the zero point 128, which for int8",
+        ),
         (lambda g: _with_tensor(g, "a", quantization=Quantization((0.5, 1.0), (0, 0), 3)), "only weights have several"),
         (lambda g: _with_tensor(g, "a", quantization=Quantization((0.5, 1.0), (0, 0), 1)), "2 scales along axis 1"),
         (
@@ -76,7 +87,10 @@ _Q = Quantization((0.5,), (0,))
             "quantized along axis 3, the kernel wants 0",
         ),
         (lambda g: _with_tensor(g, "a/weights", quantization=Quantization((0.5,), (3,))), "assumes symmetric weights"),
-        (lambda g: _with_tensor(g, "a/weights", quantization=Quantization((0.0,), (0,))), "not positive"),
+        (lambda g: _with_unread_input(g, Quantization((0.5, 1.0), (0, 0), 1)), "'unread' has 2 scales; only weights"),
+        (lambda g: _with_tensor(g, "a/weights", quantization=Quantization((0.0,), (0,))), "not a positive number"),
+        (lambda g: _with_tensor(g, "a/bias", quantization=Quantization((0.25,), (1,))), "for int32 must be 0"),
+        (lambda g: _with_tensor(g, "a/bias", quantization=Quantization((math.inf,), (0,))), "not a positive number"),
     ],
 )
 def test_broken_graphs_are_refused(break_it: Callable[[Graph], Graph], fact: str | None):
@@ -98,3 +112,9 @@ def test_random_graphs_and_skeletons_pass():
 def test_the_axis_of_a_one_dimensional_tensor_is_irrelevant():
     graph = _with_tensor(_graph(), "a/bias", quantization=Quantization((0.5, 1.0), (0, 0), 3))
     validate(graph)
+
+
+def test_quantization_that_is_left_on_a_float_tensor_is_ignored():
+    builder = GraphBuilder("float")
+    graph = builder.build([builder.softmax(builder.input((1, 4)), name="c")])
+    validate(_with_tensor(graph, "c", quantization=Quantization((1 / 256,), (-128,))))

@@ -407,3 +407,11 @@ def test_random_networks_lower_to_consistent_schedules(seed: int) -> None:
         assert set(step.features) == {"calls", *variant.loops}
         assert all(value >= 0 for value in step.features.values())
         assert step.constant_bytes % 4 == 0
+
+
+def test_names_of_thousands_of_characters_are_cut_in_messages() -> None:
+    b = builder()
+    graph = b.build([b.conv_2d(b.input((2, 8, 8, 3), "i" * 3000), 4, 3, name="n" * 3000)])
+    with pytest.raises(UnsupportedGraphError, match="one image at a time") as error:
+        lower(graph)
+    assert len(str(error.value)) < 420

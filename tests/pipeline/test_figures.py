@@ -34,6 +34,13 @@ def test_figures_are_well_formed_and_reproducible() -> None:
         assert text == again[name], name
 
 
+def test_names_of_steps_are_text_in_any_script() -> None:
+    """No formula, no warning where the font lacks a letter."""
+    names = ["a$\\frac$b$", "卷积/Relu"]
+    text = _figures.memory_timeline([_figures.Block("x", 0, 1, 0, 100)], 100, 200, names)
+    assert ElementTree.fromstring(text).tag.endswith("svg")
+
+
 def test_the_chosen_configuration_is_named() -> None:
     text = drawings()["space"]
     assert "w0.5 r24 (90 % fit), chosen" in text

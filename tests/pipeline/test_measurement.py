@@ -179,6 +179,16 @@ def test_networks_with_several_outputs_are_refused(tmp_path: Path) -> None:
         deploy(graph, BOARD, tmp_path)
 
 
+def test_networks_that_compute_nothing_are_refused(tmp_path: Path) -> None:
+    """Whatever is behind the reshape reaches no output."""
+    builder = GraphBuilder("idle", DType.INT8)
+    x = builder.input((1, 4, 4, 1))
+    y = builder.reshape(x, (1, 16))
+    builder.max_pool_2d(x, (2, 2), name="dead")
+    with pytest.raises(UnsupportedGraphError, match="'idle' computes nothing"):
+        deploy(with_random_constants(builder.build([y]), seed=0), BOARD, tmp_path)
+
+
 def test_networks_of_more_steps_than_a_profile_holds_are_refused(tmp_path: Path) -> None:
     builder = GraphBuilder("deep", DType.INT8)
     x = builder.input((1, 4, 4, 1))

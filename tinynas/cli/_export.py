@@ -74,7 +74,7 @@ def export(
 
     def render(console: Console) -> None:
         for path in result["files"]:
-            console.print(path)
+            console.print(path, markup=False)
         print_changes(console, result.get("schedule"))
         if "saved_bytes" in result:
             what = f"{result['saved_bytes']:,} fewer than before" if result["stored"] else "nothing saved, file copied"

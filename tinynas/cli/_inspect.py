@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tinynas.cli._options import BoardOption, JsonOption, Kernels, ModelArgument, Toolchain, ToolchainOption
@@ -80,7 +81,8 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
         table.columns[column].justify = "right"
     for op in result["ops"]:
         live, scratch = bytes_text(op["live_bytes"]), bytes_text(op["scratch_bytes"])
-        table.add_row(str(op["index"]), op["kind"], short_name(op["name"]), f"{op['macs']:,}", live, scratch)
+        name = escape(short_name(op["name"]))
+        table.add_row(str(op["index"]), op["kind"], name, f"{op['macs']:,}", live, scratch)
     console.print(table)
     console.print()
     sram, flash, latency = result["sram"], result["flash"], result["latency"]
@@ -109,7 +111,7 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
         )
     if latency["predicted_cycles"] is not None:
         console.print(f"latency  {latency['predicted_cycles']:,.0f} cycles, {latency['predicted_ms']:.1f} ms")
-    console.print(f"  {latency['basis']}")
+    console.print(f"  {latency['basis']}", markup=False)
     print_changes(console, result["schedule"])
     if result["kernels"] is not None:
         console.print(f"kernels  {_kernels_summary(result['kernels'])}")
@@ -127,7 +129,7 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
     }
     console.print(f"{verdict[result['fits']]} {board}")
     for reason in result["reasons"]:
-        console.print(f"  {reason}")
+        console.print(f"  {reason}", markup=False)
 
 
 def _kernels_summary(kernels: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tinynas.cli._options import (
@@ -104,7 +105,7 @@ def _profile(layers: Sequence[Mapping[str, Any]], unit: str, total: int) -> Tabl
     for layer in layers:
         per_mac = "" if layer["per_mac"] is None else f"{layer['per_mac']:.2f}"
         table.add_row(
-            *(str(layer["index"]), short_name(layer["name"]), layer["kind"], layer["variant"]),
+            *(str(layer["index"]), escape(short_name(layer["name"])), layer["kind"], layer["variant"]),
             *(f"{layer['macs']:,}", f"{layer[unit]:,}", per_mac, f"{100 * layer[unit] / max(1, total):.1f} %"),
         )
     macs = sum(layer["macs"] for layer in layers)

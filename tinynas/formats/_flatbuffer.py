@@ -19,6 +19,12 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tinynas.formats._errors import FormatError
 
+_SCHEMA_VERSION = 3
+"""Of every .tflite file: `TFLITE_SCHEMA_VERSION`, tensorflow/lite/version.h. LiteRT refuses others."""
+
+_MAX_OPERATOR_VERSION = 1 << 8
+"""Operators have some dozen versions. Which one a file names says nothing that its options do not say."""
+
 _MAX_RECORDS = 1 << 16
 """Networks for microcontrollers have some hundred tensors and operators."""
 
@@ -100,6 +106,12 @@ class _Decoder:
         self._budget = 16 * len(content)
 
     def model(self) -> FileModel:
+        version = self._root.Version()
+        if version != _SCHEMA_VERSION:
+            raise FormatError(
+                f"{self._label}: the file is damaged (schema version {version}, all files have {_SCHEMA_VERSION}); "
+                "convert or copy it again"
+            )
         count = self._root.SubgraphsLength()
         if not count:
             raise FormatError(f"{self._label}: the file is damaged (it holds no network); convert or copy it again")
@@ -128,8 +140,10 @@ class _Decoder:
         return self._pay(count, 4)
 
     def _text(self, value: bytes | None) -> str:
+        """A name. Whatever a terminal or a figure would take for a command becomes a question mark."""
         self._pay(len(value or b""), 1)
-        return (value or b"").decode("utf-8", "replace")
+        text = (value or b"").decode("utf-8", "replace")
+        return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
     def _array(self, accessor: Callable[[], Any]) -> npt.NDArray[Any]:
         """A vector through its `...AsNumpy` accessor, which gives the integer 0 for an absent one."""
@@ -144,6 +158,11 @@ class _Decoder:
 
     def _builtin_code(self, index: int) -> int:
         code = self._root.OperatorCodes(index)
+        if not 0 < code.Version() <= _MAX_OPERATOR_VERSION:
+            raise FormatError(
+                f"{self._label}: the file is damaged (operator code {index} has version {code.Version()}); convert or "
+                "copy it again"
+            )
         # Files from before schema version 3a only have the 8-bit field; newer ones have both.
         return max(int(code.BuiltinCode()), int(code.DeprecatedBuiltinCode()))
 

@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tinynas.formats._errors import FormatError
 from tinynas.formats._flatbuffer import FileModel, FileOperator, FileTensor, corruption_reported, decode
 from tinynas.formats._operators import CONSTANT_INPUT, KIND_OF_CODE, NAME_OF_CODE, OPTIONS_NAMES, read_attributes
-from tinynas.graph import DType, Graph, GraphError, Op, OpKind, Quantization, Tensor, validate
+from tinynas.graph import DType, Graph, GraphError, Op, OpKind, Quantization, Tensor, short_name, validate
 
 _MAX_FILE_BYTES = 1 << 28
 _MAX_TENSOR_BYTES = 1 << 30
@@ -130,7 +130,7 @@ class _GraphReader:
         try:
             attributes = read_attributes(kind, options, constant, len(first.shape), output.shape)
         except ValueError as error:
-            raise FormatError(f"{self._label}: {where} {output.name!r}: {error}") from error
+            raise FormatError(f"{self._label}: {where} {short_name(output.name)!r}: {error}") from error
         return Op(kind, tuple(inputs), tuple(operator.outputs), attributes, output.name)
 
     def _options(self, kind: OpKind, operator: FileOperator, where: str) -> Any:
@@ -154,8 +154,12 @@ class _GraphReader:
                 f"{self._label}: {where} has float32 activations and int8 weights (dynamic-range quantization); "
                 f"{_CONVERT}"
             )
-        if weights is not None and weights.data is None:
-            raise FormatError(f"{self._label}: {where} computes its weights {weights.name!r}; they must be constant")
+        for what, tensor in zip(("weights", "bias"), tensors[1:] if kind in _WEIGHTED else (), strict=False):
+            if tensor is not None and tensor.data is None:
+                raise FormatError(
+                    f"{self._label}: {where} computes its {what} {short_name(tensor.name)!r}; "
+                    "weights and bias must be constant"
+                )
 
     def _file_tensor(self, index: int, where: str) -> FileTensor:
         if not 0 <= index < len(self._model.tensors):
@@ -173,7 +177,9 @@ class _GraphReader:
         width = np.dtype(widths[source.type])
         count = math.prod(source.shape)
         if min(source.shape, default=1) < 0 or count > 16 or count * width.itemsize != source.data.nbytes:
-            raise FormatError(f"{self._label}: {where}: its {what} are damaged ({source.data.nbytes} bytes)")
+            raise FormatError(
+                f"{self._label}: {where}: the constant of its {what} is damaged ({source.data.nbytes} bytes)"
+            )
         return source.data.view(width).astype(np.int64).reshape(source.shape)
 
     def _tensor(self, index: int, where: str) -> Tensor:
@@ -182,7 +188,7 @@ class _GraphReader:
         return self._converted[index]
 
     def _convert(self, index: int, source: FileTensor, where: str) -> Tensor:
-        name = f"{self._label}: {where}: tensor {index} {source.name!r}"
+        name = f"{self._label}: {where}: tensor {index} {short_name(source.name)!r}"
         if source.refusal:
             raise FormatError(f"{name} {source.refusal}; {_CONVERT}")
         if source.type not in _DTYPES:
@@ -200,6 +206,8 @@ class _GraphReader:
                 raise FormatError(f"{name} needs {size_bytes} bytes of data, the file has {source.data.nbytes}")
             stored = np.frombuffer(source.data.tobytes(), dtype.numpy.newbyteorder("<"))
             data = stored.astype(dtype.numpy).reshape(source.shape)
+            if dtype is DType.FLOAT32 and not np.isfinite(data).all():
+                raise FormatError(f"{name} holds values that are not finite numbers: train or convert the model again")
         return Tensor(source.name, source.shape, dtype, self._quantization(name, source, dtype), data is not None, data)
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from tinynas.graph._builder import GraphBuilder
 from tinynas.graph._counting import count_macs, count_params, op_macs
+from tinynas.graph._dead_operators import without_dead_operators
 from tinynas.graph._graph import Graph, GraphError
 from tinynas.graph._names import short_name
 from tinynas.graph._ops import (
@@ -72,4 +73,5 @@ __all__ = [
     "validate",
     "window_output_size",
     "window_padding",
+    "without_dead_operators",
 ]

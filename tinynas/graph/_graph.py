@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from tinynas.errors import UsageError
+from tinynas.errors import ModelError
 from tinynas.graph._ops import Op
 from tinynas.graph._tensor import Tensor
 
 
-class GraphError(UsageError):
+class GraphError(ModelError):
     """A graph that no runtime could execute: dangling tensors, wrong shapes, an operator before its inputs."""
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tinynas.graph._graph import Graph, GraphError
+from tinynas.graph._names import short_name
 from tinynas.graph._ops import Activation, ConcatenationAttributes, Op, OpKind, SoftmaxAttributes
 from tinynas.graph._tensor import DType, Quantization, Tensor
 from tinynas.graph.fixed_point._arithmetic import quantize_multiplier
@@ -15,6 +16,8 @@ from tinynas.graph.fixed_point._softmax import softmax_parameters
 _CHANNEL_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}
 _COPYING = (OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D, OpKind.CONCATENATION, OpKind.PAD)
 _SOFTMAX_SCALE = 1 / 256
+# FULLY_CONNECTED rounds once, by half of the last bit that it drops: it must drop one.
+_LARGEST_SHIFT = {OpKind.CONV_2D: 31, OpKind.DEPTHWISE_CONV_2D: 31, OpKind.FULLY_CONNECTED: 30}
 
 
 def check_quantization(graph: Graph, op: Op, where: str) -> None:
@@ -28,10 +31,12 @@ def check_quantization(graph: Graph, op: Op, where: str) -> None:
     output = graph.tensors[op.outputs[0]]
     for position, index in enumerate(op.inputs):
         if index >= 0 and (op.kind not in _CHANNEL_AXIS or position == 0):
-            _check_activation(graph.tensors[index], where)
-    _check_activation(output, where)
+            check_activation(graph.tensors[index], where)
+    check_activation(output, where)
     if op.kind in _CHANNEL_AXIS:
         _check_weights(graph.tensors[op.inputs[1]], _CHANNEL_AXIS[op.kind], op.kind, where)
+        if op.kind is OpKind.FULLY_CONNECTED and len(op.inputs) > 2 and op.inputs[2] >= 0:
+            _check_bias([graph.tensors[i].quantization for i in op.inputs], output.quantization, where)
     elif op.kind in _COPYING:
         _check_copy(graph, op, output, where)
     elif op.kind is OpKind.SOFTMAX and output.dtype is DType.INT8 and output.quantization is not None:
@@ -42,14 +47,19 @@ def check_quantization(graph: Graph, op: Op, where: str) -> None:
     _check_rescaling(op, [graph.tensors[i] for i in op.inputs if i >= 0], output, where)
 
 
-def _check_activation(tensor: Tensor, where: str) -> None:
+def check_activation(tensor: Tensor, where: str) -> None:
+    """Check that a tensor has one scale and zero point, as all have that are computed or given.
+
+    Raises:
+        GraphError: It has several; the message starts with `where`.
+    """
     q = tensor.quantization
     if q is None or tensor.dtype is not DType.INT8:
         return
     if q.per_channel:
-        raise GraphError(f"{where}: activation {tensor.name!r} has {len(q.scales)} scales; only weights have several")
-    if not -128 <= q.zero_point <= 127 or not 0 < q.scale < math.inf:
-        raise GraphError(f"{where}: {tensor.name!r} has {_described(q)}, which no int8 tensor can have")
+        raise GraphError(
+            f"{where}: activation {short_name(tensor.name)!r} has {len(q.scales)} scales; only weights have several"
+        )
 
 
 def _check_weights(weights: Tensor, axis: int, kind: OpKind, where: str) -> None:
@@ -58,12 +68,25 @@ def _check_weights(weights: Tensor, axis: int, kind: OpKind, where: str) -> None
         return
     if q.per_channel and q.axis != axis:
         raise GraphError(
-            f"{where}: weights {weights.name!r} are quantized along axis {q.axis}, the kernel wants {axis}"
+            f"{where}: weights {short_name(weights.name)!r} are quantized along axis {q.axis}, the kernel wants {axis}"
         )
     if any(q.zero_points) and (q.per_channel or kind is not OpKind.FULLY_CONNECTED):
-        raise GraphError(f"{where}: weights {weights.name!r} have a zero point, the kernel assumes symmetric weights")
-    if not all(0 < scale < math.inf for scale in q.scales):
-        raise GraphError(f"{where}: weights {weights.name!r} have a scale that is not positive")
+        raise GraphError(
+            f"{where}: weights {short_name(weights.name)!r} have a zero point, the kernel assumes symmetric weights"
+        )
+
+
+def _check_bias(inputs: Sequence[Quantization | None], output: Quantization | None, where: str) -> None:
+    """The bias has the scale of the accumulator. Both runtimes ask for that here and not in convolutions."""
+    x, weights, bias = inputs
+    if x is None or weights is None or bias is None or output is None or weights.per_channel or bias.per_channel:
+        return
+    # kernel_util.cc, GetQuantizedConvolutionMultipler: within 2 % of an output step.
+    if not abs(x.scale * weights.scale - bias.scale) <= 0.02 * output.scale:
+        raise GraphError(
+            f"{where}: the bias has scale {bias.scale:g}, input and weights have {x.scale:g} * {weights.scale:g}: "
+            "quantize the model again"
+        )
 
 
 def _check_copy(graph: Graph, op: Op, output: Tensor, where: str) -> None:
@@ -74,7 +97,7 @@ def _check_copy(graph: Graph, op: Op, output: Tensor, where: str) -> None:
         x = graph.tensors[index]
         if x.quantization is not None and not _same(x.quantization, output.quantization):
             raise GraphError(
-                f"{where} does not rescale: its input {x.name!r} has {_described(x.quantization)}, "
+                f"{where} does not rescale: its input {short_name(x.name)!r} has {_described(x.quantization)}, "
                 f"its output {_described(output.quantization)}"
             )
 
@@ -88,7 +111,9 @@ def _check_rescaling(op: Op, inputs: Sequence[Tensor], output: Tensor, where: st
     x, last = quantizations[0], quantizations[-1]
     try:
         if op.kind in _CHANNEL_AXIS:
-            quantize_multiplier(x.scale * max(quantizations[1].scales) / last.scale)
+            factor = x.scale * max(quantizations[1].scales) / last.scale
+            if quantize_multiplier(factor).shift > _LARGEST_SHIFT[op.kind]:
+                raise ValueError(f"a factor of {factor:g} from accumulators to outputs is more than the kernel takes")
         elif op.kind is OpKind.ADD:
             add_parameters(x, quantizations[1], last)
         elif op.kind is OpKind.MUL:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from tinynas.graph._graph import GraphError
+from tinynas.graph._names import short_name
 from tinynas.graph._ops import (
     ConcatenationAttributes,
     Conv2DAttributes,
@@ -69,7 +70,7 @@ def infer_shape(op: Op, input_shapes: Sequence[Shape]) -> Shape:
 
 
 def _error(op: Op, message: str) -> GraphError:
-    return GraphError(f"{op.kind} {op.name!r}: {message}")
+    return GraphError(f"{op.kind} {short_name(op.name)!r}: {message}")
 
 
 def _window(
@@ -226,6 +227,12 @@ def _transpose(op: Op, input_shapes: Sequence[Shape]) -> Shape:
     return tuple(x[i] for i in attributes.permutation)
 
 
+def _softmax(op: Op, input_shapes: Sequence[Shape]) -> Shape:
+    if not input_shapes[0]:
+        raise _error(op, "a scalar has no dimension to normalize over")
+    return tuple(input_shapes[0])
+
+
 def _unchanged(op: Op, input_shapes: Sequence[Shape]) -> Shape:
     return tuple(input_shapes[0])
 
@@ -250,7 +257,7 @@ _RULES: dict[OpKind, Callable[[Op, Sequence[Shape]], Shape]] = {
     OpKind.CONCATENATION: _concatenation,
     OpKind.PAD: _pad,
     OpKind.MEAN: _mean,
-    OpKind.SOFTMAX: _unchanged,
+    OpKind.SOFTMAX: _softmax,
     OpKind.RESHAPE: _reshape,
     OpKind.QUANTIZE: _unchanged,
     OpKind.DEQUANTIZE: _unchanged,

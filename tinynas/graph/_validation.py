@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 from tinynas.graph._graph import Graph, GraphError
+from tinynas.graph._names import short_name
 from tinynas.graph._ops import Op, OpKind
-from tinynas.graph._quantization_rules import check_quantization
+from tinynas.graph._quantization_rules import check_activation, check_quantization
 from tinynas.graph._shapes import infer_shape
-from tinynas.graph._tensor import DType, Tensor
+from tinynas.graph._tensor import DType, Quantization, Tensor
 
 _WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
+
+_ZERO_POINTS = {DType.INT8: (-128, 127), DType.INT32: (0, 0)}
+"""Smallest and largest zero point. Tensors of int32 are biases, and have none (TFLite's quantization specification)."""
 
 
 def validate(graph: Graph) -> None:
@@ -27,10 +33,11 @@ def validate(graph: Graph) -> None:
                 raise GraphError(f"{what} {i} of graph {graph.name!r} is not one of its {len(graph.tensors)} tensors")
     for i in graph.inputs:
         if i in written:
-            raise GraphError(f"input tensor {i} {graph.tensors[i].name!r} is a constant or listed twice")
+            raise GraphError(f"input tensor {i} {short_name(graph.tensors[i].name)!r} is a constant or listed twice")
+        check_activation(graph.tensors[i], f"graph {graph.name!r}")
         written.add(i)
     for position, op in enumerate(graph.ops):
-        where = f"op {position} {op.kind} {op.name!r}"
+        where = f"op {position} {op.kind} {short_name(op.name)!r}"
         _check_wiring(graph, op, where, written)
         _check_shape(graph, op, position)
         _check_dtypes(graph, op, where)
@@ -38,25 +45,42 @@ def validate(graph: Graph) -> None:
         written.update(op.outputs)
     for i in graph.outputs:
         if i not in written or graph.tensors[i].constant:
-            raise GraphError(f"output tensor {i} {graph.tensors[i].name!r} is written by no op")
+            raise GraphError(f"output tensor {i} {short_name(graph.tensors[i].name)!r} is written by no op")
 
 
 def _check_tensors(graph: Graph) -> None:
     for i, tensor in enumerate(graph.tensors):
         if any(size < 1 for size in tensor.shape):
-            raise GraphError(f"tensor {i} {tensor.name!r} has an empty dimension: {list(tensor.shape)}")
+            raise GraphError(f"tensor {i} {short_name(tensor.name)!r} has an empty dimension: {list(tensor.shape)}")
         quantization = tensor.quantization
         if quantization is None:
             continue
+        _check_range(f"tensor {i} {short_name(tensor.name)!r}", tensor.dtype, quantization)
         # The axis of a 1-D tensor carries no information; TFLM's person_detect says 3 for its biases.
         axis = 0 if len(tensor.shape) == 1 else quantization.axis
         if quantization.per_channel and (
             axis not in range(len(tensor.shape)) or tensor.shape[axis] != len(quantization.scales)
         ):
             raise GraphError(
-                f"tensor {i} {tensor.name!r} {list(tensor.shape)} has {len(quantization.scales)} scales "
+                f"tensor {i} {short_name(tensor.name)!r} {list(tensor.shape)} has {len(quantization.scales)} scales "
                 f"along axis {quantization.axis}"
             )
+
+
+def _check_range(where: str, dtype: DType, quantization: Quantization) -> None:
+    """Scales and zero points that the kernels' integers can hold, whoever reads them. Float kernels read none."""
+    if dtype not in _ZERO_POINTS:
+        return
+    if not all(0 < scale < math.inf for scale in quantization.scales):
+        raise GraphError(f"{where} has a scale that is not a positive number: quantize the model again")
+    low, high = _ZERO_POINTS[dtype]
+    outside = next((z for z in quantization.zero_points if not low <= z <= high), None)
+    if outside is not None:
+        expected = f"in [{low}, {high}]" if low < high else "0"
+        raise GraphError(
+            f"{where} has the zero point {outside}, which for {dtype.value} must be {expected}: "
+            "quantize the model again"
+        )
 
 
 def _check_wiring(graph: Graph, op: Op, where: str, written: set[int]) -> None:
@@ -68,12 +92,14 @@ def _check_wiring(graph: Graph, op: Op, where: str, written: set[int]) -> None:
         if not 0 <= i < len(graph.tensors):
             raise GraphError(f"{where}: input {i} is not one of the graph's {len(graph.tensors)} tensors")
         if i not in written:
-            raise GraphError(f"{where} reads tensor {i} {graph.tensors[i].name!r} before it is written")
+            raise GraphError(f"{where} reads tensor {i} {short_name(graph.tensors[i].name)!r} before it is written")
     output = op.outputs[0]
     if not 0 <= output < len(graph.tensors):
         raise GraphError(f"{where}: output {output} is not one of the graph's {len(graph.tensors)} tensors")
     if output in written:
-        raise GraphError(f"{where} writes tensor {output} {graph.tensors[output].name!r}, which has a value already")
+        raise GraphError(
+            f"{where} writes tensor {output} {short_name(graph.tensors[output].name)!r}, which has a value already"
+        )
 
 
 def _check_shape(graph: Graph, op: Op, position: int) -> None:
@@ -84,8 +110,8 @@ def _check_shape(graph: Graph, op: Op, position: int) -> None:
     output = graph.tensors[op.outputs[0]]
     if output.shape != inferred:
         raise GraphError(
-            f"op {position} {op.kind} {op.name!r} gives {list(inferred)} but its output {output.name!r} "
-            f"is declared {list(output.shape)}"
+            f"op {position} {op.kind} {short_name(op.name)!r} gives {list(inferred)} but its output "
+            f"{short_name(output.name)!r} is declared {list(output.shape)}"
         )
 
 
@@ -118,6 +144,5 @@ def _check_dtypes(graph: Graph, op: Op, where: str) -> None:
 
 def _require(where: str, what: str, tensor: Tensor, *allowed: DType) -> None:
     if tensor.dtype not in allowed:
-        raise GraphError(
-            f"{where}: {what} {tensor.name!r} is {tensor.dtype.value}, expected {' or '.join(d.value for d in allowed)}"
-        )
+        expected = " or ".join(dtype.value for dtype in allowed)
+        raise GraphError(f"{where}: {what} {short_name(tensor.name)!r} is {tensor.dtype.value}, expected {expected}")

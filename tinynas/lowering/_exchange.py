@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tinynas.errors import UsageError
-from tinynas.graph import Graph
+from tinynas.graph import Graph, without_dead_operators
 from tinynas.lowering._addresses import WEIGHTED, address_bytes
 from tinynas.lowering._catalogue import CATALOGUE
 from tinynas.lowering._schedule import Band, Schedule, Step
@@ -90,7 +90,7 @@ def with_constants(schedule: Schedule, graph: Graph) -> Schedule:
 
     Loop counts and the bytes of tables follow weights and scales: a layer may need the general requantization.
     """
-    filled = replace(schedule, graph=graph)
+    filled = replace(schedule, graph=without_dead_operators(graph))
     return replace(
         filled, steps=tuple(_executed(filled, step, CATALOGUE[step.variant], step.reason) for step in schedule.steps)
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes
+from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes, without_dead_operators
 from tinynas.lowering._catalogue import select_variant
 from tinynas.lowering._errors import UnsupportedGraphError
 from tinynas.lowering._exchange import constant_bytes_of
@@ -36,7 +36,8 @@ def lower(
     """Lower an int8 graph, or an int8 skeleton without weights and quantization, to a schedule.
 
     A float QUANTIZE at the network's inputs and a DEQUANTIZE at its outputs are removed: the interface of the
-    generated code is int8. RESHAPE becomes an alias, PAD is fused into the convolutions that read it.
+    generated code is int8. RESHAPE becomes an alias, PAD is fused into the convolutions that read it. Operators whose
+    results reach no output are left out: the schedule's graph is without them.
 
     Args:
         graph: The network.
@@ -51,6 +52,7 @@ def lower(
         UnsupportedGraphError: An operator that the engine cannot execute, by name.
         PatchError: The first layers cannot run in these patches; the message says why.
     """
+    graph = without_dead_operators(graph)
     inputs, outputs, edge = _int8_interface(graph)
     planned, alias = _plan_steps(graph, inputs, outputs, edge, instruction_set, in_place)
     bands: Mapping[int, BandTensor] = {}

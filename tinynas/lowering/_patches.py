@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tinynas.errors import UsageError
+from tinynas.errors import ModelError
 from tinynas.graph import Graph, OpKind, op_macs
 from tinynas.lowering._catalogue import select_variant
 from tinynas.lowering._geometry import WINDOWED, window_of
@@ -27,7 +27,7 @@ _POINTWISE = frozenset((OpKind.ADD, OpKind.MUL, OpKind.QUANTIZE))
 Rows = tuple[int, int]
 
 
-class PatchError(UsageError):
+class PatchError(ModelError):
     """The first layers of this network cannot run in these patches."""
 
 

@@ -88,9 +88,10 @@ class Schedule:
     """A lowered graph: steps in execution order over buffers.
 
     `inputs` and `outputs` are the int8 tensors at the interface of the generated code (edge QUANTIZE and DEQUANTIZE
-    are gone). `constant_bytes` of a step is what its weights, biases, requantization parameters, parameter structure
-    and addresses take in flash, to the byte. Tensors that only exist as bands of rows are not in `buffer_of`: steps
-    name their buffers. `instruction_set` is that of the core it is for.
+    are gone). `graph` is what was lowered, without operators whose results reach no output. `constant_bytes` of a step
+    is what its weights, biases, requantization parameters, parameter structure and addresses take in flash, to the
+    byte. Tensors that only exist as bands of rows are not in `buffer_of`: steps name their buffers.
+    `instruction_set` is that of the core it is for.
     """
 
     graph: Graph

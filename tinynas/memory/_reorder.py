@@ -27,7 +27,7 @@ def reorder(graph: Graph, lowering: Lowering = DSP_LOWERING, *, state_limit: int
     """The graph with its operators in an order that takes the smallest arena found.
 
     Never a larger arena than that of the given order: where no order is found that takes less, `graph` itself is
-    returned.
+    returned. Another order has no operators whose results reach no output.
 
     Raises:
         UnsupportedGraphError: The graph cannot be lowered.
@@ -36,7 +36,8 @@ def reorder(graph: Graph, lowering: Lowering = DSP_LOWERING, *, state_limit: int
     order = _best_order(_Steps(schedule, lowering), state_limit)
     if order is None:
         return graph
-    candidate = replace(graph, ops=tuple(graph.ops[i] for i in _operator_order(schedule, order)))
+    ops = schedule.graph.ops
+    candidate = replace(graph, ops=tuple(ops[i] for i in _operator_order(schedule, order)))
     if plan_arena(lowering(candidate)).arena_bytes < plan_arena(schedule).arena_bytes:
         return candidate
     return graph

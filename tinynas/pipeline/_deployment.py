@@ -63,6 +63,11 @@ def deploy(
         )
     if schedule.graph.tensor(schedule.inputs[0]).dtype is not DType.INT8:
         raise UnsupportedGraphError(f"model {graph.name!r} takes no int8 input: quantize it first")
+    if not schedule.steps:
+        raise UnsupportedGraphError(
+            f"model {graph.name!r} computes nothing: its output has the bytes of its input, and there is no step to "
+            "measure"
+        )
     if len(schedule.steps) > _MAX_STEPS:
         raise UnsupportedGraphError(
             f"model {graph.name!r} has {len(schedule.steps)} steps; the firmware profiles at most {_MAX_STEPS}: use a "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -161,7 +162,7 @@ def memory_timeline(blocks: Sequence[Block], arena_bytes: int, available_bytes: 
         axes.axhline(arena_bytes, color="#444a52", linewidth=1, linestyle="--", label=f"arena: {arena_bytes:,} bytes")
         axes.set_xlim(-0.6, len(steps) - 0.4)
         axes.set_ylim(0, 1.18 * max(available_bytes if is_near else 0, arena_bytes, 1))
-        axes.set_xticks(range(len(steps)), list(steps), rotation=90, fontsize=6)
+        axes.set_xticks(range(len(steps)), list(steps), rotation=90, fontsize=6, parse_math=False)
         axes.set_ylabel("bytes of the arena")
         _legend(axes, loc="upper right", fontsize=8, ncols=2)
         axes.grid(visible=False)
@@ -210,6 +211,9 @@ def _legend(axes: Axes, **style: Any) -> None:
 def _svg(figure: Figure) -> str:
     """The figure as an `<svg>` element that can be put into HTML."""
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        # Names come from model files, in any script: what the font lacks is drawn as a box.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     text = stream.getvalue()
     return re.sub(r"\s*<metadata>.*?</metadata>", "", text[text.index("<svg") :], count=1, flags=re.DOTALL)

@@ -85,7 +85,7 @@ def _inspect_native(
     sram, flash, verdict = memory.sram(schedule), memory.flash(schedule), memory.fits(schedule)
     return {
         "macs": schedule.macs,
-        "params": count_params(graph),
+        "params": count_params(schedule.graph),
         "sram": {
             "arena_bytes": sram.arena_bytes,
             "arena_lower_bound_bytes": sram.arena_lower_bound_bytes,

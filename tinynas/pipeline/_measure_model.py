@@ -94,7 +94,7 @@ def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board
     """A measurement with the keys of the contract of `tinynas measure --json`."""
     counted = measured.unit == "instructions"
     cycles, basis = _cycles(measured, board)
-    graph = deployment.graph
+    graph = deployment.schedule.graph
     return {
         "transport": "virtual" if counted else "serial",
         "instructions": measured.ticks if counted else None,

@@ -12,6 +12,8 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from tinynas.testing._damaged_networks import damage_network
+
 _INTEGERS = (0, 1, 2, 3, 4, 5, 7, 8, 127, 128, 255, 256, 4096, 65535, 65536, 1 << 24, (1 << 31) - 1)
 _FLOATS = (0.0, -0.0, -1.0, 1.0, 1e-45, 1e-38, 1e-10, 1e10, 3e38, math.inf, -math.inf, math.nan)
 _WORDS = (0, 1, 4, 0x7F, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -22,9 +24,9 @@ _ATTEMPTS = 8
 class FileDamager:
     """Makes damaged copies of one model file, each from its own random numbers.
 
-    Half of them change bytes: flipped bits, overwritten words, pieces cut off, moved or repeated. The others change
-    fields and write the file anew, so that it decodes and what is wrong is the network: shapes, indices (also in
-    circles), dimensions, axes, options, quantization, the length of weights.
+    A third of them change bytes: flipped bits, overwritten words, pieces cut off, moved or repeated. A third change
+    fields and write the file anew, so that it decodes: any field at all. A third change the network and keep the rest
+    of it consistent, see `_damaged_networks`.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -33,7 +35,7 @@ class FileDamager:
 
     def damaged(self, rng: np.random.Generator) -> bytes:
         """One damaged file."""
-        return self.with_fields_changed(rng) if rng.random() < 0.5 else self.with_bytes_changed(rng)
+        return (self.with_bytes_changed, self.with_fields_changed, self.with_network_changed)[rng.integers(3)](rng)
 
     def with_bytes_changed(self, rng: np.random.Generator) -> bytes:
         """The file with one kind of damage to its bytes."""
@@ -42,12 +44,24 @@ class FileDamager:
         return bytes(damage(content, rng))
 
     def with_fields_changed(self, rng: np.random.Generator) -> bytes:
-        """The file written anew with one to three fields changed. Changes that cannot be written are drawn again."""
-        for _ in range(_ATTEMPTS):
-            model = _without_data(self._model)
-            tensors = len(model.subgraphs[0].tensors)
+        """The file written anew with one to three fields changed."""
+        tensors = len(self._model.subgraphs[0].tensors)
+
+        def change(model: Any) -> None:
             for _ in range(int(rng.integers(1, 4))):
                 _change_field(model, tensors, rng)
+
+        return self._rewritten(change, rng)
+
+    def with_network_changed(self, rng: np.random.Generator) -> bytes:
+        """The file written anew with one to three things about its network changed."""
+        return self._rewritten(lambda model: damage_network(model, rng), rng)
+
+    def _rewritten(self, change: Callable[[Any], None], rng: np.random.Generator) -> bytes:
+        """The file written anew after `change`. Changes that cannot be written are drawn again."""
+        for _ in range(_ATTEMPTS):
+            model = _without_data(self._model)
+            change(model)
             builder = flatbuffers.Builder(1 << 16)
             try:
                 builder.Finish(model.Pack(builder), b"TFL3")

@@ -98,8 +98,12 @@ class QuantizationFiller:
 def random_values(
     tensor: Tensor, rng: np.random.Generator, batch: int
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    """Uniform int8 values, or normal float32 values, for a tensor with its first dimension times `batch`."""
-    shape = (batch * tensor.shape[0], *tensor.shape[1:])
-    if tensor.dtype is DType.INT8:
-        return rng.integers(-128, 128, shape).astype(np.int8)
+    """Uniform integers, or normal float32 values, for a tensor with its first dimension times `batch`.
+
+    A scalar becomes a vector of `batch` values, and stays one for a batch of 1.
+    """
+    first = tensor.shape[:1] or ((1,) if batch > 1 else ())
+    shape = (*(batch * size for size in first), *tensor.shape[1:])
+    if tensor.dtype is not DType.FLOAT32:
+        return rng.integers(-128, 128, shape).astype(tensor.dtype.numpy)
     return rng.normal(0, 2, shape).astype(np.float32)

@@ -83,7 +83,22 @@ def remove_zero_points_of_biases(model: Any) -> None:
             entry.quantization.zeroPoint = None
 
 
+def end_before_the_last_operator(model: Any) -> None:
+    """TFLM executes operators whose results nobody reads, and finds a place for them."""
+    graph = model.subgraphs[0]
+    if len(graph.operators) > 1:
+        graph.outputs = [graph.operators[-2].outputs[0]]
+
+
+def add_unread_input(model: Any) -> None:
+    graph = model.subgraphs[0]
+    graph.inputs = [*graph.inputs, len(graph.tensors)]
+    graph.tensors.append(tensor("unread", [1, 700], schema.TensorType.FLOAT32))
+
+
 EDITS = [
+    end_before_the_last_operator,
+    add_unread_input,
     add_unused_constant,
     add_unused_activations,
     reverse_tensors,

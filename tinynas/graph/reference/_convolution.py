@@ -10,8 +10,11 @@ from tinynas.graph._ops import Conv2DAttributes, DepthwiseConv2DAttributes
 from tinynas.graph.fixed_point import convolution_multipliers
 from tinynas.graph.reference._matmul import exact_matmul
 from tinynas.graph.reference._node import Array, Node, clamp_float, required
-from tinynas.graph.reference._rescale import rescale_to_int8
+from tinynas.graph.reference._rescale import as_int32, rescale_to_int8
 from tinynas.graph.reference._windows import Windows
+
+_PATCH_ELEMENTS = 1 << 24
+"""Of the im2col matrix of a band of rows: a large filter over a large image would not fit the memory at once."""
 
 
 def conv_2d(node: Node, arrays: Sequence[Array | None]) -> Array:
@@ -26,13 +29,17 @@ def conv_2d(node: Node, arrays: Sequence[Array | None]) -> Array:
     padded = windows.pad(images)
     groups = images.shape[3] // group_channels
     per_group = out_channels // groups
-    products = []
-    for group in range(groups):
-        part = padded[..., group * group_channels : (group + 1) * group_channels]
-        matrix = weights[group * per_group : (group + 1) * per_group].reshape(per_group, -1).T
-        products.append(exact_matmul(windows.patches(part), matrix, node.is_float))
-    accumulators = products[0] if groups == 1 else np.concatenate(products, axis=1)
-    return _finish(node, arrays, accumulators)
+    row_taps = images.shape[0] * windows.output_size[1] * height * width * group_channels
+    bands = []
+    for rows, band in windows.bands(max(1, _PATCH_ELEMENTS // row_taps)):
+        products = []
+        for group in range(groups):
+            part = padded[:, rows, :, group * group_channels : (group + 1) * group_channels]
+            matrix = weights[group * per_group : (group + 1) * per_group].reshape(per_group, -1).T
+            products.append(exact_matmul(band.patches(part), matrix, node.is_float))
+        product = products[0] if groups == 1 else np.concatenate(products, axis=1)
+        bands.append(product.reshape(images.shape[0], *band.output_size, out_channels))
+    return _finish(node, arrays, bands[0] if len(bands) == 1 else np.concatenate(bands, axis=1))
 
 
 def depthwise_conv_2d(node: Node, arrays: Sequence[Array | None]) -> Array:
@@ -76,6 +83,7 @@ def _finish(node: Node, arrays: Sequence[Array | None], accumulators: Array) -> 
         accumulators = accumulators + required(arrays, 2)[0].reshape(-1)
     if node.is_float:
         return clamp_float(accumulators, attributes.activation)
+    accumulators = as_int32(accumulators)
     output = node.quantization(node.output)
     multipliers, shifts = convolution_multipliers(
         node.quantization(node.input(0)), node.quantization(node.input(1)), output, node.output.shape[3]

@@ -21,6 +21,10 @@ from tinynas.graph.reference._node import Array, Kernel, Node
 from tinynas.graph.reference._pooling import average_pool_2d, max_pool_2d
 from tinynas.graph.reference._reduction import mean, softmax
 
+_MOST_ELEMENTS = 1 << 23
+"""Of one activation: the temporaries of a kernel take some dozen times as much, and a MEAN over more would overflow the
+32 bits of its sum on a device."""
+
 _CHUNK_ELEMENTS = 1 << 19
 """Elements of the largest activation that are computed at a time: temporaries of a few MB stay near the caches."""
 
@@ -45,21 +49,34 @@ def execute(
         becomes a vector).
 
     Raises:
-        GraphError: The graph is not valid, a constant has no data, or an input has the wrong dtype or shape.
+        GraphError: The graph is not valid, a constant has no data, an activation is larger than what is executed here,
+            or an input has the wrong dtype or shape.
     """
     validate(graph)
+    _require_executable_size(graph)
     batched, batch = _batched_inputs(graph, inputs)
     constants = {i: _constant(tensor) for i, tensor in graph.constants()}
     largest = max(tensor.elements for tensor in graph.tensors)
     step = max(1, _CHUNK_ELEMENTS // largest)
-    chunks = [
-        _execute_chunk(graph, constants, [x[start : start + step] for x in batched], keep_all, runtime)
-        for start in range(0, batch, step)
-    ]
+    # Scales of a file may take float32 to infinity, which is a value there as on the device.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        chunks = [
+            _execute_chunk(graph, constants, [x[start : start + step] for x in batched], keep_all, runtime)
+            for start in range(0, batch, step)
+        ]
     return {
         i: np.concatenate([chunk[i] for chunk in chunks]).reshape(_merged_shape(graph.tensors[i], batch))
         for i in chunks[0]
     }
+
+
+def _require_executable_size(graph: Graph) -> None:
+    for i, tensor in enumerate(graph.tensors):
+        if not tensor.constant and tensor.elements > _MOST_ELEMENTS:
+            raise GraphError(
+                f"tensor {i} {tensor.name!r} {list(tensor.shape)} of graph {graph.name!r} has {tensor.elements:,} "
+                f"elements; the reference executes activations of at most {_MOST_ELEMENTS:,}"
+            )
 
 
 def _merged_shape(tensor: Tensor, batch: int) -> tuple[int, ...]:

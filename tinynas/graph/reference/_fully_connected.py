@@ -15,7 +15,7 @@ from tinynas.graph.fixed_point import (
 )
 from tinynas.graph.reference._matmul import exact_matmul
 from tinynas.graph.reference._node import Array, Node, clamp_float, required
-from tinynas.graph.reference._rescale import clamp_to_int8
+from tinynas.graph.reference._rescale import as_int32, clamp_to_int8
 
 
 def fully_connected(node: Node, arrays: Sequence[Array | None]) -> Array:
@@ -35,7 +35,7 @@ def fully_connected(node: Node, arrays: Sequence[Array | None]) -> Array:
     matrix = weights.T.astype(np.int32) - np.int32(weights_zero_point)
     accumulators = exact_matmul(rows.astype(np.int32) - np.int32(x_quantization.zero_point), matrix, is_float=False)
     if bias is not None:
-        accumulators = accumulators + bias[0].reshape(-1)
+        accumulators = as_int32(accumulators + bias[0].reshape(-1))
     output = node.quantization(node.output)
     multipliers, shifts = fully_connected_multipliers(
         x_quantization, weights_quantization, output, weights.shape[0], node.runtime

@@ -17,11 +17,8 @@ def average_pool_2d(node: Node, arrays: Sequence[Array | None]) -> Array:
     """Average over the part of each window that lies inside the image; int8 rounds halves away from zero."""
     images, windows = _images_and_windows(node, arrays)
     dtype = np.float32 if node.is_float else np.int32
-    sums: Any = np.zeros((images.shape[0], *windows.output_size, images.shape[3]), dtype)
-    for _, _, elements in windows.taps(windows.pad(images.astype(dtype))):
-        sums += elements
-    inside = windows.pad(np.ones((1, *images.shape[1:3], 1), dtype))
-    counts: Any = np.asarray(np.sum([elements for _, _, elements in windows.taps(inside)], axis=0, dtype=dtype))
+    sums: Any = windows.reduce(windows.pad(images.astype(dtype)), np.add)
+    counts: Any = windows.reduce(windows.pad(np.ones((1, *images.shape[1:3], 1), dtype)), np.add)
     if node.is_float:
         return _finish(node, sums / counts)
     magnitudes = (np.abs(sums) + counts // 2) // counts
@@ -32,10 +29,7 @@ def max_pool_2d(node: Node, arrays: Sequence[Array | None]) -> Array:
     """Maximum over the part of each window that lies inside the image."""
     images, windows = _images_and_windows(node, arrays)
     lowest = float(np.finfo(np.float32).min) if node.is_float else -128
-    maxima = np.full((images.shape[0], *windows.output_size, images.shape[3]), lowest, images.dtype)
-    for _, _, elements in windows.taps(windows.pad(images, lowest)):
-        np.maximum(maxima, elements, out=maxima)
-    return _finish(node, maxima)
+    return _finish(node, windows.reduce(windows.pad(images, lowest), np.maximum))
 
 
 def _images_and_windows(node: Node, arrays: Sequence[Array | None]) -> tuple[Array, Windows]:

@@ -22,6 +22,11 @@ def rescale_to_int8(
     return clamp_to_int8(multiply_by_quantized_multiplier(accumulators, multiplier, shift), output, activation)
 
 
+def as_int32(accumulators: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Sums as 32-bit registers hold them: a bias near the ends of its range wraps around."""
+    return accumulators.astype(np.int32).astype(np.int64)
+
+
 def clamp_to_int8(values: npt.NDArray[np.int64], output: Quantization, activation: Activation) -> Array:
     """Rescaled values as int8: zero point added, activation applied."""
     low, high = quantized_activation_range(activation, output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,23 @@ class Windows:
             for j in range(self.filter_size[1]):
                 yield i, j, padded[:, self._span(0, i), self._span(1, j), :]
 
+    def reduce(self, padded: Array, operation: np.ufunc) -> Array:
+        """`operation` over the elements of each window, [N, OH, OW, C]: over its columns, then over its rows.
+
+        So a window of 256 x 256, which a file may claim for any image, costs 512 passes instead of 65,536.
+        """
+        columns = [padded[:, :, self._span(1, j), :] for j in range(self.filter_size[1])]
+        reduced = _accumulated(columns, operation)
+        return _accumulated([reduced[:, self._span(0, i), :, :] for i in range(self.filter_size[0])], operation)
+
+    def bands(self, rows_at_once: int) -> Iterator[tuple[slice, Windows]]:
+        """Bands of output rows: the rows of the padded images that they see, and the windows over these rows."""
+        for first in range(0, self.output_size[0], rows_at_once):
+            count = min(rows_at_once, self.output_size[0] - first)
+            start = first * self.stride[0]
+            end = start + (count - 1) * self.stride[0] + (self.filter_size[0] - 1) * self.dilation[0] + 1
+            yield slice(start, end), replace(self, output_size=(count, self.output_size[1]))
+
     def patches(self, padded: Array) -> Array:
         """im2col: a matrix [N * OH * OW, KH * KW * C], the taps of one output in a row."""
         count, channels = padded.shape[0], padded.shape[3]
@@ -62,3 +79,11 @@ class Windows:
         start = tap * self.dilation[dimension]
         stride = self.stride[dimension]
         return slice(start, start + (self.output_size[dimension] - 1) * stride + 1, stride)
+
+
+def _accumulated(arrays: list[Array], operation: np.ufunc) -> Array:
+    """`operation` of arrays of one shape."""
+    result = arrays[0].copy()
+    for array in arrays[1:]:
+        operation(result, array, out=result)
+    return result

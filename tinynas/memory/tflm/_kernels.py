@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tinynas.errors import UsageError
+from tinynas.errors import ModelError
 from tinynas.graph import ConcatenationAttributes, DType, Graph, MeanAttributes, Op, OpKind
 from tinynas.memory.tflm import _kernel_structs as structs
 from tinynas.memory.tflm._layout import Struct
@@ -21,7 +21,7 @@ OPERATOR_CONSTANT = -2
 """Stands for the tensor that holds an operator's constant (paddings, axes, size, permutation): not in the graph."""
 
 
-class TflmUnsupportedError(UsageError):
+class TflmUnsupportedError(ModelError):
     """A network that TFLM refuses to prepare."""
 
 
