@@ -134,3 +134,13 @@ def test_another_order_that_the_schedule_has_is_applied() -> None:
     applied = {o.kind: o for o in advise(graph, lower(reorder(graph))).options}["reorder"]
     assert (open_option.applied, applied.applied) == (False, True)
     assert applied.saved_bytes == open_option.saved_bytes > 0
+
+
+def test_a_result_that_nobody_reads_is_not_another_order() -> None:
+    b = GraphBuilder("dead", DType.INT8)
+    x = b.conv_2d(b.input((1, 8, 8, 4)), 8, 3, name="conv")
+    b.max_pool_2d(x, 2, name="unread")
+    graph = b.build([b.mean(x, name="mean")])
+    assert len(lower(graph).graph.ops) == len(graph.ops) - 1
+    option = {o.kind: o for o in advise(graph).options}["reorder"]
+    assert (option.applied, option.how) == (False, "no order takes less")

@@ -12,7 +12,7 @@ from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.engine._choose_kernels import ChosenKernels, choose_kernels
-from tinynas.graph import Graph
+from tinynas.graph import Graph, without_dead_operators
 from tinynas.latency import LatencyModel
 from tinynas.lowering import Lowering, PatchPlan, Schedule
 from tinynas.memory import NativeMemoryModel, Verdict, best_patch_plan, plan_arena, reorder
@@ -171,7 +171,7 @@ def choose_schedule(
     Raises:
         UnsupportedGraphError: Our engine cannot run the network.
     """
-    plain = Execution(graph, lowering)
+    plain = Execution(without_dead_operators(graph), lowering)
     first = choose_kernels(plain.schedule(), memory, latency, reserve)
     by_shape = plan_arena(plain.schedule()).arena_bytes
     if memory is None:

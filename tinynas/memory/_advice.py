@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from tinynas.graph import Graph
+from tinynas.graph import Graph, without_dead_operators
 from tinynas.lowering import DSP_LOWERING, Lowering, PatchPlan, Schedule
 from tinynas.memory._live_ranges import live_ranges
 from tinynas.memory._patching import best_patch_plan
@@ -82,12 +82,13 @@ def advise(
     """
     if schedule is None:
         schedule = DSP_LOWERING(graph)
+    executed = without_dead_operators(graph)
     arena = plan_arena(schedule).arena_bytes
     alive = live_ranges(schedule).bytes_per_step()
     peak = max(range(len(alive)), key=alive.__getitem__, default=0)
     options = (
         _in_place(schedule, arena),
-        _reorder(graph, schedule, arena),
+        _reorder(executed, schedule, arena),
         _kernels(schedule, arena, ticks),
         _patches(schedule, arena),
         _offline_plan(graph, tflm or TflmMemoryModel(4)),
