@@ -167,6 +167,17 @@ def test_only_what_changed_is_compiled_again(tmp_path: Path) -> None:
     assert not any(path.name.startswith(("model", "identity")) for path in cache.iterdir())
 
 
+def test_a_long_name_of_a_model_is_cut_to_what_the_frame_holds(tmp_path: Path) -> None:
+    """31 characters and a zero."""
+    name = "a_network_whose_name_is_longer_than_the_frame"
+    kernel = write_model(
+        tmp_path, calls=["copy(model_arena, model_arena, 16);"], declarations=DECLARATION, kernel=COPY_KERNEL, name=name
+    )
+    board = load_board("virt-m4")
+    firmware = build_firmware(board, tmp_path / "model", [kernel], ZigToolchain(), tmp_path / "out")
+    assert Device(VirtualBoard(board, firmware.elf)).hello().model == name[:31]
+
+
 def test_a_compile_error_is_one_clear_line(tmp_path: Path) -> None:
     kernel = write_model(tmp_path, calls=["act();"], declarations="void act(void);", kernel="int broken(")
     with pytest.raises(ToolchainError, match=r"kernel.c:1:\d+: error: ") as caught:

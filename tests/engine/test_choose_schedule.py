@@ -165,23 +165,18 @@ def test_the_nearest_miss_is_named() -> None:
     graph = large_image()
     chosen = choose(graph, room(2000))
     assert chosen.fits is False
-    assert chosen.verdict is not None
-    (region,) = (r for r in chosen.verdict.regions if r.kind == "sram")
-    assert region.used_bytes - region.available_bytes < MEMORY.fits(LOWERING(graph), room(2000)).regions[1].used_bytes
+    assert chosen.changes == ()  # what is predicted and exported is the network as it would run where there is room
+    assert chosen.nearest is not None
     shortage, way = chosen.reasons
-    assert f"{region.used_bytes - region.available_bytes:,} too few" in shortage
-    assert way.startswith("no choice of kernels, order, in place and patches fits; of ")
+    missing = []
+    for found, text in ((chosen, shortage), (chosen.nearest, way)):
+        assert found.verdict is not None
+        (region,) = (r for r in found.verdict.regions if r.kind == "sram")
+        missing.append(region.used_bytes - region.available_bytes)
+        assert f"{missing[-1]:,} too few" in text
+    assert 0 < missing[1] < missing[0]
+    assert way.startswith(f"none of {chosen.tried} choices of kernels, order, in place and patches fits; the nearest: ")
     assert "the first 2 layers in" in way
-
-
-def test_a_miss_gives_up_no_scratch_that_its_own_arena_has_room_for() -> None:
-    b = GraphBuilder("columns", DType.INT8)
-    x = b.conv_2d(b.input((1, 12, 12, 16)), 16, 5, name="large")
-    x = b.conv_2d(x, 8, 3, stride=2, name="small")
-    chosen = choose(b.build([b.mean(x, name="pool")]), room(1000), patches=False)
-    assert chosen.fits is False
-    assert arena(chosen.schedule) == 2 * 12 * 12 * 16
-    assert [layer.scratch_given_up for layer in chosen.kernels.layers] == [True, False, False]
 
 
 def test_flash_that_is_short_is_named_by_the_fewest_bytes() -> None:
@@ -189,14 +184,16 @@ def test_flash_that_is_short_is_named_by_the_fewest_bytes() -> None:
     flash = BOARD.code_region.size_bytes
     chosen = choose(graph, Reserve(flash_bytes=flash - 20_000))
     assert chosen.fits is False
-    assert "flash" in chosen.reasons[0]
+    assert chosen.nearest is not None
+    assert all("flash" in reason for reason in chosen.reasons)
     variants = [exchangeable(LOWERING(graph), layer) for layer in layers(LOWERING(graph))]
     least = min(
         MEMORY.flash(with_variants(LOWERING(graph), {i: v.name for i, v in enumerate(combination)})).total_bytes
         for combination in itertools.product(*variants)
         if not MEMORY.unknown_variants(frozenset(v.name for v in combination))
     )
-    assert MEMORY.flash(chosen.schedule).total_bytes == least
+    assert MEMORY.flash(chosen.nearest.schedule).total_bytes == least
+    assert chosen.schedule.variants == LOWERING(graph).variants
 
 
 def test_nothing_is_tried_without_a_memory_model_or_room_for_an_empty_arena() -> None:
@@ -263,7 +260,8 @@ def test_it_fits_exactly_where_one_order_and_one_choice_of_kernels_does(seed: in
     assert MEMORY.fits(fitting.schedule, enough).fits
     missing = choose(graph, too_little, patches=False)
     assert missing.fits is False
-    assert arena(missing.schedule) == smallest
+    assert missing.nearest is not None
+    assert arena(missing.nearest.schedule) == smallest
 
 
 @pytest.mark.parametrize("spare", [0.0, 0.3, 0.7, 1.0])

@@ -15,6 +15,7 @@ from network_cases import constant_operands, depthwise_planes, filled, random_gr
 
 from tinynas.engine import MissingConstantsError, ModelInfo, generate
 from tinynas.graph import DType, Graph, GraphBuilder, Quantization
+from tinynas.latency import with_random_constants
 from tinynas.lowering import CATALOGUE, InstructionSet, PatchPlan, UnsupportedGraphError, lower
 from tinynas.memory import plan_arena
 from tinynas.testing.layers import for_speed
@@ -187,3 +188,18 @@ def test_asymmetric_weights_are_refused(tmp_path: Path) -> None:
     tensors[index] = replace(tensors[index], quantization=Quantization((0.01,), (3,)))
     with pytest.raises(UnsupportedGraphError, match=r"'stem'.*zero point"):
         write(replace(graph, tensors=tuple(tensors)), tmp_path)
+
+
+def test_concatenation_ignores_the_axis_of_a_single_scale(tmp_path: Path) -> None:
+    """Files write any `quantized_dimension` where it carries no information."""
+    b = GraphBuilder("joined", DType.INT8)
+    x = b.input((1, 4, 4, 3))
+    graph = with_random_constants(
+        b.build([b.concatenation([x, b.max_pool_2d(x, 1, name="pool")], name="join")]), seed=1
+    )
+    tensors = tuple(
+        replace(t, quantization=replace(t.quantization, axis=i % 4)) if t.quantization is not None else t
+        for i, t in enumerate(graph.tensors)
+    )
+    schedule = lower(replace(graph, tensors=tensors))
+    assert generate(schedule, plan_arena(schedule), tmp_path).kernel_sources

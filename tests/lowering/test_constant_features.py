@@ -10,9 +10,14 @@ import pytest
 
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, Quantization
 from tinynas.latency import Trait, with_random_constants
-from tinynas.lowering import CATALOGUE, InstructionSet, lower, with_constants, with_variants
-
-CLAMPED = ("clamped", "clamped_words", "clamped_bytes")
+from tinynas.lowering import (
+    CATALOGUE,
+    InstructionSet,
+    UnsupportedGraphError,
+    lower,
+    with_constants,
+    with_variants,
+)
 
 
 def _features(graph: Graph, instruction_set: InstructionSet = InstructionSet.DSP) -> Mapping[str, float]:
@@ -69,10 +74,10 @@ def test_outputs_narrower_than_int8_are_clamped(
 ) -> None:
     graph = _layer(kind, activation)
     output = graph.ops[0].outputs[0]
-    features = _features(_with(graph, output, (scale,), zero_point))
-    elements = graph.tensors[output].elements
-    expected = (1, elements // 4, elements % 4) if clamps else (0, 0, 0)
-    assert tuple(features[name] for name in CLAMPED) == expected
+    narrow, elements = _with(graph, output, (scale,), zero_point), graph.tensors[output].elements
+    turns = {InstructionSet.DSP: 3 + elements // 4 + elements % 4, InstructionSet.ARMV6M: elements}
+    for instruction_set, expected in turns.items():
+        assert _features(narrow, instruction_set)["clamped"] == (expected if clamps else 0)
 
 
 @pytest.mark.parametrize("kind", ["conv_1x1", "conv_2d_im2col", "depthwise"])
@@ -116,7 +121,7 @@ def test_an_add_outside_both_short_ways_is_general() -> None:
     coarse = _with(graph, graph.ops[0].outputs[0], (0.4,))
     features = _features(_with(coarse, graph.inputs[0], (0.02,)))
     assert (features["general_calls"], features["general_elements"]) == (1, 972)
-    assert not any(features[name] for name in ("elements", "elements_without_plane", *CLAMPED))
+    assert not any(features[name] for name in ("elements", "elements_without_plane", "clamped"))
 
 
 def test_skeletons_count_as_calibrated_networks_do() -> None:
@@ -164,3 +169,14 @@ def test_general_layers_of_every_seed_are_found_by_features_and_generator_alike(
         assert bool(fields["general"]) == (schedule.steps[0].features["general_tiles"] > 0)
         found.add(bool(fields["general"]))
     assert found == {True, False}
+
+
+@pytest.mark.parametrize("kind", ["conv_1x1", "depthwise", "fully_connected"])
+@pytest.mark.parametrize("instruction_set", [InstructionSet.DSP, InstructionSet.ARMV6M, InstructionSet.PORTABLE])
+def test_weights_with_a_zero_point_are_refused_whatever_the_kernel(kind: str, instruction_set: InstructionSet) -> None:
+    graph = _layer(kind)
+    weights = graph.ops[0].inputs[1]
+    quantization = graph.tensors[weights].quantization
+    assert quantization is not None
+    with pytest.raises(UnsupportedGraphError, match="wants symmetric weights"):
+        lower(_with(graph, weights, quantization.scales, 5), instruction_set=instruction_set)

@@ -20,7 +20,7 @@ from ._elf import Image, read_image
 from ._errors import DoesNotFitError, NoFirmwareError, ReserveError, ToolchainError
 from ._toolchain import Toolchain, ToolFailedError
 
-_NAME_BYTES = 32  # TN_NAME_BYTES in firmware/runtime/identity.h
+_NAME_LENGTH = 31  # TN_NAME_BYTES in firmware/runtime/identity.h, less the zero behind it
 _COMPILE_JOBS = 2
 
 # ld.lld: "section '.arena' will not fit in region 'sram': overflowed by 16 bytes"
@@ -174,7 +174,7 @@ def _units(board: Board, hal: str, model: Path, kernels: Sequence[Path], *, buil
     baud = board.serial.baud if board.serial is not None else 115200
     hardware = (core, f"-DTN_CLOCK_HZ={board.clock_hz}u", f"-DTN_BAUD={baud}u")
     identity: tuple[str, ...] = (
-        f'-DTN_BOARD_NAME="{board.name[:_NAME_BYTES]}"',
+        f'-DTN_BOARD_NAME="{board.name[:_NAME_LENGTH]}"',
         f'-DTN_MODEL_LABEL="{_model_name(model)}"',
     )
     if build_id is not None:
@@ -203,7 +203,7 @@ def _model_name(model: Path) -> str:
         raise ToolchainError(f"{header} does not exist: generate the model's C code first")
     found = re.search(r'#define\s+TN_MODEL_NAME\s+"([^"]*)"', header.read_text(encoding="utf-8"))
     name = found.group(1) if found is not None else "model"
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:_NAME_BYTES]
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:_NAME_LENGTH]
 
 
 def _compile_all(

@@ -97,12 +97,12 @@ def choose_kernels(
     *,
     by_shape: Schedule | None = None,
     arena_bytes: int | None = None,
+    least_flash: bool = False,
 ) -> ChosenKernels:
     """Choose a kernel for every layer: the fewest predicted ticks that fit the board's flash, then the least flash.
 
     A kernel is considered where it leaves every tensor in its place, takes no more arena than it may, and both models
-    know it. Where a model is missing or was fitted with another compiler, the schedule's kernels stay; where nothing
-    fits, those that miss by the fewest bytes of flash are taken.
+    know it. Where a model is missing, was fitted with another compiler, or nothing fits, the schedule's kernels stay.
 
     Args:
         schedule: What the local rule made of the network, all scratch given up that does not fit `arena_bytes`.
@@ -111,6 +111,7 @@ def choose_kernels(
         reserve: Memory that the application keeps for itself.
         by_shape: The same steps with the kernels of shapes alone, where scratch was given up; None for `schedule`.
         arena_bytes: What the arena may take; None for what the schedule's takes, so that speed never raises SRAM.
+        least_flash: Where nothing fits, take the kernels that miss by the fewest bytes of flash.
     """
     by_shape = schedule if by_shape is None else by_shape
     found = candidates(schedule, by_shape, memory, latency, arena_bytes)
@@ -122,8 +123,9 @@ def choose_kernels(
     if not missing and room is not None:
         choice = _choose(found, room)
         if choice is None:
-            missing, stays = "no kernels fit the board's flash", "the least flash"
-            choice = _least_flash(found, room)
+            missing = "no kernels fit the board's flash"
+            if least_flash:
+                choice, stays = _least_flash(found, room), "the least flash"
     result = schedule if choice is None else with_variants(schedule, _variants(found, choice.options))
     if plan_arena(result).arena_bytes > max(plan_arena(schedule).arena_bytes, arena_bytes or 0):
         # The planner found a plan for more scratch; where its effort ends, it need not find one for less.

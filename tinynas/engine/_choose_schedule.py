@@ -49,16 +49,17 @@ class ChosenSchedule:
     """How a network is executed on a board, and what it would take otherwise.
 
     Attributes:
-        execution: The way that was chosen.
+        execution: The way that was chosen. Where no way fits, as shapes alone decide: what is predicted and exported is
+            then the network as it would run where there is room.
         kernels: The kernels, and with them the schedule.
-        verdict: Whether it fits; None without a memory model. Where it does not, no way that was tried does, and of
-            those this one misses by the fewest bytes.
+        verdict: Whether it fits; None without a memory model. Where it does not, no way that was tried does.
         first: The schedule that shapes alone decide, in the given order and without patches, with the kernels that
             were chosen for it.
         arena_bytes_by_shape: What the arena takes with the kernels that shapes alone decide.
         extra_ticks: How many ticks more than `first` takes are predicted; None where they are not known.
         extra_flash_bytes: How much more flash it takes; None without a memory model.
         tried: Ways to execute the network that were looked at.
+        nearest: Where none of them fits, the one that misses by the fewest bytes; else None.
     """
 
     execution: Execution
@@ -69,6 +70,7 @@ class ChosenSchedule:
     extra_ticks: int | None
     extra_flash_bytes: int | None
     tried: int
+    nearest: ChosenSchedule | None = None
 
     @property
     def schedule(self) -> Schedule:
@@ -83,12 +85,13 @@ class ChosenSchedule:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why it does not fit, a line each: what is short, and by which way to execute it that is least."""
-        if self.verdict is None or self.fits is not False:
+        if self.verdict is None or self.nearest is None:
             return () if self.verdict is None else self.verdict.reasons
-        way = "; ".join(self.changes) or "as shapes alone decide"
+        way = "; ".join(self.nearest.changes) or "other kernels"
+        short = "; ".join(self.nearest.verdict.reasons if self.nearest.verdict is not None else ())
         return (
             *self.verdict.reasons,
-            f"no choice of kernels, order, in place and patches fits; of {self.tried} ways the nearest: {way}",
+            f"none of {self.tried} choices of kernels, order, in place and patches fits; the nearest: {way}: {short}",
         )
 
     @property
@@ -126,6 +129,7 @@ class _Board:
             self.reserve,
             by_shape=execution.by_shape(),
             arena_bytes=self.arena_bytes,
+            least_flash=True,
         )
 
     def verdict(self, schedule: Schedule) -> Verdict:
@@ -182,14 +186,18 @@ def choose_schedule(
         return unchanged
     search = _Search(board, plain, first)
     short_of_sram = by_shape > board.arena_bytes
-    orders = list(_orders(plain, board.arena_bytes)) if short_of_sram else [plain]
-    search.look_at(_whole(orders, board.arena_bytes))
+    orders = []
+    for order in _orders(plain, board.arena_bytes) if short_of_sram else (plain,):
+        orders.append(order)
+        search.look_at(_whole(order, board.arena_bytes))
+        if search.fits_by_shape:
+            break  # an order is neither faster nor slower
     # Patches take less SRAM and more flash.
     if patches and short_of_sram and not search.short_of_flash:
         search.look_at(_in_patches(orders, board.arena_bytes))
     execution, kernels = search.best()
     before, after = board.ticks(first.schedule), board.ticks(kernels.schedule)
-    return ChosenSchedule(
+    found = ChosenSchedule(
         execution,
         kernels,
         board.verdict(kernels.schedule),
@@ -199,6 +207,7 @@ def choose_schedule(
         board.flash_bytes(kernels.schedule) - board.flash_bytes(first.schedule),
         search.tried,
     )
+    return found if found.fits else replace(unchanged, tried=search.tried, nearest=found)
 
 
 class _Search:
@@ -209,6 +218,7 @@ class _Search:
         self._fitting: list[tuple[float, int, Execution, ChosenKernels]] = []
         self._nearest = (board.missing_bytes(first.schedule), plain, first)
         self.short_of_flash = board.missing_bytes(first.schedule, "flash") > 0
+        self.fits_by_shape = False
         self.tried = 1
 
     def look_at(self, ways: Iterable[Execution]) -> None:
@@ -222,44 +232,33 @@ class _Search:
             if self._board.verdict(kernels.schedule).fits:
                 ticks = self._board.ticks(kernels.schedule)
                 self._fitting.append((math.inf if ticks is None else ticks, self.tried, execution, kernels))
+                self.fits_by_shape |= execution.lowering.arena_bytes is None and execution.lowering.in_place
             elif missing < self._nearest[0]:
                 self._nearest = (missing, execution, kernels)
 
     def best(self) -> tuple[Execution, ChosenKernels]:
         """The fewest ticks of what fits, of equal ones the first; else the nearest miss."""
         if not self._fitting:
-            return self._relaxed()
+            return self._nearest[1:]
         _, _, execution, kernels = min(self._fitting, key=lambda way: way[:2])
         return execution, kernels
 
-    def _relaxed(self) -> tuple[Execution, ChosenKernels]:
-        """The nearest miss, its scratch given up no further than its own arena: what fits in that is not missing."""
-        missing, execution, kernels = self._nearest
-        arena = plan_arena(kernels.schedule).arena_bytes
-        if execution.lowering.arena_bytes is not None and arena > self._board.arena_bytes:
-            relaxed = replace(execution, lowering=execution.lowering.within(arena))
-            others = replace(self._board, arena_bytes=arena).kernels(relaxed)
-            if self._board.missing_bytes(others.schedule) <= missing:
-                return relaxed, others
-        return execution, kernels
 
-
-def _whole(orders: Sequence[Execution], arena_bytes: int) -> Iterator[Execution]:
-    """Every way to execute a network as a whole that may fit where shapes alone do not, each schedule once.
+def _whole(order: Execution, arena_bytes: int) -> Iterator[Execution]:
+    """Every way to execute a network as a whole in one order that may fit, each schedule once.
 
     Scratch is given up where it does not fit and, if no plan of what is left fits (storage in entangled branches),
     wherever there is a kernel of less.
     """
     seen: set[Hashable] = set()
-    for order in orders:
-        for in_place in (True, False):
-            lowering = replace(order.lowering, in_place=in_place)
-            for limit in (None, arena_bytes, 0):
-                execution = replace(order, lowering=lowering.within(limit))
-                schedule = execution.schedule()
-                yield from _once(seen, execution, schedule)
-                if plan_arena(schedule).arena_bytes <= arena_bytes:
-                    break
+    for in_place in (True, False):
+        lowering = replace(order.lowering, in_place=in_place)
+        for limit in (None, arena_bytes, 0):
+            execution = replace(order, lowering=lowering.within(limit))
+            schedule = execution.schedule()
+            yield from _once(seen, execution, schedule)
+            if plan_arena(schedule).arena_bytes <= arena_bytes:
+                break
 
 
 def _in_patches(orders: Sequence[Execution], arena_bytes: int) -> Iterator[Execution]:
@@ -302,9 +301,14 @@ def _once(seen: set[Hashable], execution: Execution, schedule: Schedule) -> Iter
 def _orders(plain: Execution, arena_bytes: int) -> Iterator[Execution]:
     """The given order, and those that keep less alive, with all scratch and with what is not given up."""
     yield plain
-    found = [plain.graph.ops]
+    found, kernels = [plain.graph.ops], []
     for limit in (None, arena_bytes, 0):
-        graph = reorder(plain.graph, plain.lowering.within(limit))
+        lowering = plain.lowering.within(limit)
+        variants = [step.variant for step in lowering(plain.graph).steps]
+        if variants in kernels:
+            continue  # what is alive in each order is the same
+        kernels.append(variants)
+        graph = reorder(plain.graph, lowering)
         if graph.ops not in found:
             found.append(graph.ops)
             yield replace(plain, graph=graph, reordered=True)

@@ -26,7 +26,7 @@ from tinynas.graph.fixed_point import (
     softmax_parameters,
 )
 from tinynas.graph.reference._layout import nearest_indices
-from tinynas.lowering import KernelCall, UnsupportedGraphError, data_of, plane_of_add, quantization_of, reduced_view
+from tinynas.lowering import KernelCall, data_of, plane_of_add, quantization_of, reduced_view
 
 _RANK = 4
 
@@ -129,11 +129,6 @@ def concatenation(call: KernelCall, name: str) -> StepConstants:
     """The addresses of the inputs are filled in by the caller, who knows the arena."""
     attributes = call.op.attributes
     assert isinstance(attributes, ConcatenationAttributes)
-    output = quantization_of(call.output)
-    if any(quantization_of(t) != output for t in call.operands):
-        raise UnsupportedGraphError(
-            f"{call.op.kind} {call.op.name!r}: inputs and output must have one scale and zero point, as TFLite wants"
-        )
     sizes = [math.prod(t.shape[attributes.axis :]) for t in call.operands]
     arrays, fields, operands = _constant_operands(
         call,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from tinynas.graph import Activation
 from tinynas.graph.fixed_point import quantized_activation_range
-from tinynas.lowering._variants import WORD, KernelCall
+from tinynas.lowering._variants import WORD, InstructionSet, KernelCall
 from tinynas.lowering._weights import quantization_of
 
 _INT8 = (-128, 127)
 
+_TURNS_TO_BEGIN = 3
+"""With DSP instructions, what comes before and behind the loop takes as long as so many turns of it."""
+
 CLAMP_LOOPS = {
-    "clamped": "1 where the activation is narrower than int8, so that outputs are clamped in a pass of their own",
-    "clamped_words": "words of output in that pass",
-    "clamped_bytes": "bytes that words leave over there",
+    "clamped": "turns of the loop that clamps outputs in a pass of its own, where the activation is narrower than int8",
 }
 
 
@@ -29,9 +30,15 @@ def activation_range(call: KernelCall) -> tuple[int, int]:
 def clamp_features(call: KernelCall) -> dict[str, float]:
     """`CLAMP_LOOPS` of a kernel that ends with `tn_clamp_outputs`.
 
+    With DSP instructions a turn is for a word, or for a byte that words leave over; elsewhere for a byte. One count,
+    since all turns take about as long: what few layers tell apart a fit does not determine.
+
     Behind a ReLU or ReLU6 whose output was calibrated nothing is clamped; nor is it, as far as is known, where there is
     no quantization yet.
     """
-    clamped = call.output.quantization is not None and activation_range(call) != _INT8
-    elements = call.output.elements if clamped else 0
-    return {"clamped": int(clamped), "clamped_words": elements // WORD, "clamped_bytes": elements % WORD}
+    if call.output.quantization is None or activation_range(call) == _INT8:
+        return {"clamped": 0}
+    elements = call.output.elements
+    if call.instruction_set is not InstructionSet.DSP:
+        return {"clamped": elements}
+    return {"clamped": _TURNS_TO_BEGIN + elements // WORD + elements % WORD}

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes, without_dead_operators
+from tinynas.lowering._addresses import WEIGHTED
 from tinynas.lowering._catalogue import select_variant
 from tinynas.lowering._errors import UnsupportedGraphError
 from tinynas.lowering._exchange import constant_bytes_of
@@ -20,6 +21,7 @@ from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._scratch import within_arena
 from tinynas.lowering._storage import Activations, BandTensor, PlannedStep, assign_storage, root_of
 from tinynas.lowering._variants import MAX_DIMENSION, InstructionSet, KernelCall
+from tinynas.lowering._weights import require_symmetric_weights
 
 _SINGLE_IMAGE = WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
 _FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
@@ -190,6 +192,8 @@ def _call(graph: Graph, index: int, op: Op, pad: int, instruction_set: Instructi
         source = graph.ops[pad].inputs[0]
     call = KernelCall(graph, op, padding, source, instruction_set=instruction_set)
     _require_supported_shapes(call)
+    if op.kind in WEIGHTED:
+        require_symmetric_weights(call)
     activations = tuple(i for i in op.inputs if i >= 0 and not graph.tensors[i].constant)
     inputs = (source, *activations[1:]) if pad >= 0 else activations
     return _Call(call, (pad, index) if pad >= 0 else (index,), inputs)

@@ -32,15 +32,23 @@ def quantization_of(tensor: Tensor) -> Quantization:
     return tensor.quantization
 
 
-def weights_of(call: KernelCall) -> npt.NDArray[np.generic]:
-    """The weights of a call, which must be symmetric."""
-    data = data_of(call.weights)
-    if any(quantization_of(call.weights).zero_points):
+def require_symmetric_weights(call: KernelCall) -> None:
+    """Refuse weights that no kernel executes; those of a skeleton have no quantization yet.
+
+    Raises:
+        UnsupportedGraphError: A zero point is not 0.
+    """
+    if call.weights.quantization is not None and any(call.weights.quantization.zero_points):
         raise UnsupportedGraphError(
             f"{call.op.kind} {call.op.name!r}: weights with a zero point other than 0; TFLite's int8 specification "
-            "wants symmetric weights"
+            "wants symmetric weights: convert the model again"
         )
-    return data
+
+
+def weights_of(call: KernelCall) -> npt.NDArray[np.generic]:
+    """The weights of a call, which must be symmetric."""
+    require_symmetric_weights(call)
+    return data_of(call.weights)
 
 
 def by_output(call: KernelCall) -> npt.NDArray[np.generic]:

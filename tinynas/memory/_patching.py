@@ -10,7 +10,7 @@ from tinynas.memory._plan import plan_arena
 MOST_STEPS = 256
 """Steps of a schedule that the firmware's profile frame has room for (`firmware/runtime/frame.h`)."""
 
-PATCHES = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)
+PATCHES = range(2, 33)
 """Numbers of patches that are tried."""
 
 
@@ -19,7 +19,7 @@ def best_patch_plan(
 ) -> PatchPlan | None:
     """The patches that pay most, or None where none takes a smaller arena than the plain schedule.
 
-    All first layers that end in a single tensor are tried with all numbers of `PATCHES`.
+    All first layers that end in a single tensor, and all layers there are, are tried with all numbers of `PATCHES`.
 
     Args:
         graph: An int8 network.
@@ -37,7 +37,7 @@ def best_patch_plan(
     alive = live_ranges(plain).bytes_per_step()
     # Patches that leave out a step at the peak change nothing.
     peak = max((i for i, size in enumerate(alive) if size == max(alive)), default=0)
-    for layers in range(peak + 1, len(plain.steps)):
+    for layers in range(peak + 1, len(plain.steps) + 1):
         for patches in PATCHES:
             plan = PatchPlan(layers, patches)
             schedule = _lowered(graph, plan, lowering)

@@ -7,6 +7,7 @@ last bit. Sources: tflite/kernels/{kernel_util,add,mul,reduce,quantize}.cc and i
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -48,18 +49,22 @@ def quantized_activation_range(activation: Activation, quantization: Quantizatio
     )
 
 
+@lru_cache(maxsize=1024)
 def convolution_multipliers(
     x: Quantization, weights: Quantization, output: Quantization, channels: int
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Multipliers and shifts of CONV_2D and DEPTHWISE_CONV_2D, each int32 [channels].
+    """Multipliers and shifts of CONV_2D and DEPTHWISE_CONV_2D, each int32 [channels], not to be written to.
 
-    One weight scale serves all channels; the product of the scales is taken in double precision.
+    One weight scale serves all channels; the product of the scales is taken in double precision. Kept, since a layer is
+    asked about in every plan and patch that is tried for a network.
     """
     scales = weights.scales if weights.per_channel else weights.scales * channels
     if len(scales) != channels:
         raise ValueError(f"{len(scales)} weight scales for {channels} output channels")
     pairs = [quantize_multiplier(x.scale * scale / output.scale) for scale in scales]
-    return np.array([p.value for p in pairs], np.int32), np.array([p.shift for p in pairs], np.int32)
+    multiplier, shift = np.array([p.value for p in pairs], np.int32), np.array([p.shift for p in pairs], np.int32)
+    multiplier.flags.writeable = shift.flags.writeable = False
+    return multiplier, shift
 
 
 def fully_connected_multipliers(
