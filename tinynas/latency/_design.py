@@ -54,12 +54,13 @@ def calibration_networks(
     limits: NetworkLimits | None = None,
     seed: int = 0,
     lowering: Lowering = DSP_LOWERING,
+    observations: int = OBSERVATIONS_PER_COEFFICIENT,
 ) -> list[Schedule]:
     """Choose networks to fit a latency model to: `diverse_networks`, and probes of what those cover thinly.
 
     Probes (`_probe_networks`), and more random networks, are added, each time the one that adds most to the variants
     that are still short, until the layers of every variant have the rank that its loop counts reach in all
-    candidates, and are at least `OBSERVATIONS_PER_COEFFICIENT` times as many.
+    candidates, and are at least `observations` times as many.
 
     Every network comes as the local rule of lowering executes it, and with other kernels that could take over its
     layers (`exchangeable`). So kernels that only a finished network may choose are measured, and general ones on the
@@ -71,6 +72,7 @@ def calibration_networks(
         limits: Sizes of the layers; the defaults suit a board of 12 KB SRAM and 64 KB flash.
         seed: The same seed gives the same networks.
         lowering: How networks are lowered for the board.
+        observations: Measured layers for each coefficient that can be told apart. More of them narrow the interval.
 
     Returns:
         Schedules of graphs with random weights and quantization, ready to be generated. Fewer where fewer fit.
@@ -79,7 +81,7 @@ def calibration_networks(
     candidates = _random_candidates(count, fits, bounds, seed, lowering)
     chosen = _most_informative(candidates, count)
     probes = _fitting(probe_networks(PROBES_PER_THEME, bounds, seed), fits, seed, lowering)
-    chosen += _missing(chosen, [*probes, *(c for c in candidates if c not in chosen)])
+    chosen += _missing(chosen, [*probes, *(c for c in candidates if c not in chosen)], observations)
     return [c.suited() for c in chosen]
 
 
@@ -179,7 +181,7 @@ def _most_informative(candidates: list[_Candidate], count: int) -> list[_Candida
     return chosen
 
 
-def _missing(chosen: list[_Candidate], candidates: list[_Candidate]) -> list[_Candidate]:
+def _missing(chosen: list[_Candidate], candidates: list[_Candidate], observations: int) -> list[_Candidate]:
     """Those of `candidates` that bring every variant to the rank and the number of layers that it should have.
 
     What rank a variant can reach is seen in all of them together.
@@ -199,7 +201,7 @@ def _missing(chosen: list[_Candidate], candidates: list[_Candidate]) -> list[_Ca
 
     def short(variant: str) -> bool:
         rows = known.get(variant, np.zeros((0, len(names[variant]))))
-        wanted = OBSERVATIONS_PER_COEFFICIENT * reachable[variant]
+        wanted = observations * reachable[variant]
         return len(rows) < wanted or _rank(rows) < reachable[variant]
 
     added: list[_Candidate] = []

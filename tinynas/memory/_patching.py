@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tinynas.graph import Graph
 from tinynas.lowering import DSP_LOWERING, Lowering, PatchError, PatchPlan, Schedule
 from tinynas.memory._live_ranges import live_ranges
@@ -30,6 +32,8 @@ def best_patch_plan(
     Raises:
         UnsupportedGraphError: The graph cannot be lowered.
     """
+    # Bytes follow from shapes: without weights nothing is counted that depends on them.
+    graph = replace(graph, tensors=tuple(replace(t, data=None) for t in graph.tensors))
     plain = lowering(graph)
     best: tuple[tuple[bool, int, int], PatchPlan] | None = None
     smallest = plan_arena(plain).arena_bytes
