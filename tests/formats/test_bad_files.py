@@ -278,7 +278,7 @@ def _factor_of(factor: float) -> Callable[[Any], None]:
 
 @pytest.mark.parametrize("bits", [16, 20, 30])
 def test_a_factor_that_fully_connected_cannot_round_by(bits: int):
-    """What leaves int32 wraps differently from runtime to runtime; and 2**30 shifts nothing out to be rounded."""
+    """What leaves int32 wraps differently from runtime to runtime."""
     assert "is more than the kernel takes" in _refusal(_altered(_factor_of(2.0**bits), {OpKind.FULLY_CONNECTED}))
     read_tflite(_altered(_factor_of(2.0), {OpKind.FULLY_CONNECTED}))
 
