@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from command_line import call
+from little_sram_networks import large_image, wide
 from small_boards import small_board
 
 from tinynas.cli import main
 from tinynas.formats import write_tflite
-from tinynas.graph import DType, Graph, GraphBuilder
+from tinynas.graph import Graph
 from tinynas.latency import with_random_constants
 
 KEYS = {
@@ -20,26 +21,13 @@ KEYS = {
 }
 
 
-def wide() -> Graph:
-    b = GraphBuilder("wide", DType.INT8)
-    x = b.conv_2d(b.input((1, 10, 10, 32)), 32, 5, name="wide")
-    return b.build([b.fully_connected(b.mean(x, name="pool"), 4, name="head")])
-
-
-def image() -> Graph:
-    b = GraphBuilder("image", DType.INT8)
-    x = b.conv_2d(b.input((1, 48, 32, 1)), 8, 3, name="first")
-    x = b.conv_2d(x, 8, 3, stride=2, name="second")
-    return b.build([b.fully_connected(b.mean(x, name="pool"), 4, name="head")])
-
-
 def saved(graph: Graph, folder: Path) -> str:
     path = folder / f"{graph.name}.tflite"
     write_tflite(with_random_constants(graph, seed=2), path)
     return str(path)
 
 
-@pytest.mark.parametrize(("graph", "arena_bytes"), [(wide(), 6400), (image(), 9000)], ids=["kernels", "patches"])
+@pytest.mark.parametrize(("graph", "arena_bytes"), [(wide(), 6400), (large_image(), 9000)], ids=["kernels", "patches"])
 @pytest.mark.parametrize("board", ["virt-m4", "virt-m0plus"])
 def test_three_commands_agree(
     board: str, graph: Graph, arena_bytes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -96,7 +84,7 @@ def test_advice_names_kernels_of_less_scratch_and_their_price(
 def test_the_nearest_miss_is_named_and_exported_with_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    model, small = saved(image(), tmp_path), str(small_board("virt-m4", 2000, tmp_path))
+    model, small = saved(large_image(), tmp_path), str(small_board("virt-m4", 2000, tmp_path))
     code, document, _ = call(capsys, "inspect", model, "--board", small)
     assert (code, document["fits"]) == (1, False)
     shortage, way = document["reasons"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from little_sram_networks import branches, large_image
 from small_boards import small_board
 
 from tinynas.boards import DoesNotFitError
@@ -38,21 +39,6 @@ def _plane() -> Graph:
     return b.build([b.fully_connected(b.mean(x, name="pool"), 4, name="head")])
 
 
-def _branches() -> Graph:
-    b = GraphBuilder("branches", DType.INT8)
-    x = b.input((1, 8, 8, 4))
-    wide = [b.conv_2d(x, 32, 3, name=f"wide{i}") for i in range(2)]
-    narrow = [b.conv_2d(w, 2, 1, name=f"narrow{i}") for i, w in enumerate(wide)]
-    return b.build([b.concatenation(narrow, name="join")])
-
-
-def _image() -> Graph:
-    b = GraphBuilder("image", DType.INT8)
-    x = b.conv_2d(b.input((1, 48, 32, 1)), 8, 3, name="first")
-    x = b.conv_2d(x, 8, 3, stride=2, name="second")
-    return b.build([b.fully_connected(b.mean(x, name="pool"), 4, name="head")])
-
-
 @dataclass(frozen=True)
 class Case:
     """A network, the board that runs it, an arena in which shapes alone do not fit, and what makes it fit."""
@@ -68,10 +54,10 @@ CASES = {
     "columns-m0plus": Case("virt-m0plus", _wide(), 3200, "conv_2d for conv_2d_packed"),
     "words-m0plus": Case("virt-m0plus", _dense(), 576, "fully_connected for fully_connected_in_words"),
     "plane": Case("virt-m4", _plane(), 3072 + 768, "conv_2d for depthwise_conv_2d"),
-    "order": Case("virt-m4", _branches(), 64 * 38, "the operators in another order"),
-    "order-m0plus": Case("virt-m0plus", _branches(), 64 * 38, "the operators in another order"),
-    "patches": Case("virt-m4", _image(), 9000, "the first 2 layers in"),
-    "patches-m0plus": Case("virt-m0plus", _image(), 9000, "the first 2 layers in"),
+    "order": Case("virt-m4", branches(), 64 * 38, "the operators in another order"),
+    "order-m0plus": Case("virt-m0plus", branches(), 64 * 38, "the operators in another order"),
+    "patches": Case("virt-m4", large_image(), 9000, "the first 2 layers in"),
+    "patches-m0plus": Case("virt-m0plus", large_image(), 9000, "the first 2 layers in"),
 }
 
 
