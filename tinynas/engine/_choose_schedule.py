@@ -176,8 +176,9 @@ def choose_schedule(
         UnsupportedGraphError: Our engine cannot run the network.
     """
     plain = Execution(without_dead_operators(graph), lowering)
-    first = choose_kernels(plain.schedule(), memory, latency, reserve)
-    by_shape = plan_arena(plain.schedule()).arena_bytes
+    schedule = plain.schedule()
+    first = choose_kernels(schedule, memory, latency, reserve)
+    by_shape = plan_arena(schedule).arena_bytes
     if memory is None:
         return ChosenSchedule(plain, first, None, first, by_shape, 0, None, 1)
     unchanged = ChosenSchedule(plain, first, memory.fits(first.schedule, reserve), first, by_shape, 0, 0, 1)
