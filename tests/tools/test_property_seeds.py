@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _CONFTEST = Path(__file__).parents[1] / "conftest.py"
 _PROPERTY = """
 from pathlib import Path
@@ -28,7 +30,13 @@ def _examples(folder: Path, *arguments: str) -> str:
     return (folder / "examples").read_text()
 
 
-def test_examples_are_the_same_unless_asked_for_fresh_ones(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ci", [True, False])
+def test_examples_are_the_same_unless_asked_for_fresh_ones(
+    ci: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    if ci:  # Hypothesis takes other settings there
+        monkeypatch.setenv("CI", "true")
     shutil.copy(_CONFTEST, tmp_path / "conftest.py")
     (tmp_path / "test_property.py").write_text(_PROPERTY)
     first = _examples(tmp_path)
