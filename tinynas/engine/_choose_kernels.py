@@ -122,10 +122,11 @@ def choose_kernels(
     choice, stays = None, "the local rule"
     if not missing and room is not None:
         choice = _choose(found, room)
-        if choice is None:
-            missing = "no kernels fit the board's flash"
-            if least_flash:
-                choice, stays = _least_flash(found, room), "the least flash"
+        missing = "" if choice is not None else "no kernels fit the board's flash"
+    if least_flash and choice is None and room is not None and _left(schedule, room) < 0:
+        choice, stays = _least_flash(found, room), "the least flash"
+        if latency is not None and choice is not None and _flash_left(found, choice, room) >= 0:
+            missing = "only kernels whose ticks are not known fit the board's flash"
     result = schedule if choice is None else with_variants(schedule, _variants(found, choice.options))
     if plan_arena(result).arena_bytes > max(plan_arena(schedule).arena_bytes, arena_bytes or 0):
         # The planner found a plan for more scratch; where its effort ends, it need not find one for less.
@@ -168,6 +169,12 @@ def _left(schedule: Schedule, room: Room) -> int:
     return room(schedule.variants) - sum(step.constant_bytes for step in schedule.steps)
 
 
+def _flash_left(found: Sequence[Layer], choice: Choice, room: Room) -> int:
+    """The same for a choice, before it becomes a schedule."""
+    taken = [layer.candidates[c] for layer, c in zip(found, choice.options, strict=True)]
+    return room(frozenset(c.variant for c in taken)) - sum(c.constant_bytes for c in taken)
+
+
 def _missing(memory: NativeMemoryModel | None, room: Room | None, latency: LatencyModel | None) -> str:
     """Why nothing can be compared; empty where it can."""
     if memory is None or room is None:
@@ -195,10 +202,15 @@ def _choose(found: Sequence[Layer], room: Room) -> Choice | None:
 
 def _least_flash(found: Sequence[Layer], room: Room) -> Choice | None:
     """What misses the board's flash by the fewest bytes: the choice if all kernels were as fast, and flash larger."""
-    equal = [replace(layer, candidates=tuple(replace(c, ticks=0) for c in layer.candidates)) for layer in found]
+    equal = [replace(layer, candidates=tuple(map(_of_any_ticks, layer.candidates))) for layer in found]
     every = frozenset(c.variant for layer in found for c in layer.candidates if c.obstacle is not Obstacle.UNSIZED)
     more = sum(max(c.constant_bytes for c in layer.candidates) for layer in found) - room(every)
     return _choose(equal, lambda variants: room(variants) + more)
+
+
+def _of_any_ticks(candidate: Candidate) -> Candidate:
+    unknown = candidate.obstacle is not None and candidate.obstacle.is_of_ticks
+    return replace(candidate, ticks=0, obstacle=None if unknown else candidate.obstacle)
 
 
 def _variants(found: Sequence[Layer], chosen: Sequence[int]) -> Mapping[int, str]:

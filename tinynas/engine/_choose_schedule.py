@@ -12,9 +12,10 @@ from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.engine._choose_kernels import ChosenKernels, choose_kernels
+from tinynas.engine._operators_apart import operators_apart
 from tinynas.graph import Graph, without_dead_operators
 from tinynas.latency import LatencyModel
-from tinynas.lowering import Lowering, PatchPlan, Schedule
+from tinynas.lowering import WEIGHTED, Lowering, PatchPlan, Schedule
 from tinynas.memory import NativeMemoryModel, Verdict, best_patch_plan, plan_arena, reorder
 from tinynas.targets import Reserve
 
@@ -107,6 +108,9 @@ class ChosenSchedule:
             found.append("the operators in another order")
         if not execution.lowering.in_place:
             found.append("nothing in place")
+        elif execution.lowering.apart:
+            names = sorted({self.kernels.schedule.graph.ops[op].name for op in execution.lowering.apart})
+            found.append(f"not in place: {', '.join(names)}")
         if execution.patches is not None:
             found.append(f"the first {execution.patches.layers} layers in {execution.patches.patches} patches")
         return tuple(found)
@@ -132,6 +136,23 @@ class _Board:
             least_flash=True,
         )
 
+    def some_apart(self, order: Execution) -> Execution | None:
+        """The execution with the operators apart whose kernels then fit best; None where that is none."""
+        lowering = order.lowering.within(self.arena_bytes)
+        schedule, nothing_in_place = lowering(order.graph), replace(lowering, in_place=False)(order.graph)
+        if self.memory.unknown_variants(schedule.variants | nothing_in_place.variants):
+            return None
+        calls = len(schedule.steps)
+        apart = operators_apart(
+            schedule,
+            nothing_in_place,
+            self.memory,
+            self.latency,
+            lambda linked: self.memory.room_for_constants(linked, calls, self.reserve),
+            self.arena_bytes,
+        )
+        return replace(order, lowering=replace(lowering, apart=apart)) if apart else None
+
     def verdict(self, schedule: Schedule) -> Verdict:
         return self.memory.fits(schedule, self.reserve)
 
@@ -143,11 +164,15 @@ class _Board:
     def flash_bytes(self, schedule: Schedule) -> int:
         return self.memory.flash(schedule, self.reserve).total_bytes
 
-    def missing_bytes(self, schedule: Schedule, *kinds: str) -> int:
-        """What all regions together have too little, or those of some kinds."""
-        regions = self.verdict(schedule).regions
-        short = (max(0, r.used_bytes - r.available_bytes) for r in regions if not kinds or r.kind in kinds)
-        return sum(short)
+    def missing_bytes(self, schedule: Schedule) -> int:
+        """What all regions together have too little."""
+        return sum(max(0, r.used_bytes - r.available_bytes) for r in self.verdict(schedule).regions)
+
+    def weights_fit(self, schedule: Schedule) -> bool:
+        """Whether flash holds the weights at all, without the code of any kernel."""
+        room = self.memory.room_for_constants(frozenset(), len(schedule.steps), self.reserve)
+        weights = {op.inputs[1] for op in schedule.graph.ops if op.kind in WEIGHTED}
+        return sum(schedule.graph.tensors[t].size_bytes for t in weights) <= room
 
 
 def choose_schedule(
@@ -193,8 +218,9 @@ def choose_schedule(
         search.look_at(_whole(order, board.arena_bytes))
         if search.fits_by_shape:
             break  # an order is neither faster nor slower
-    # Patches take less SRAM and more flash.
-    if patches and short_of_sram and not search.short_of_flash:
+        mixed = board.some_apart(order)
+        search.look_at(() if mixed is None else (mixed,))
+    if patches and short_of_sram and board.weights_fit(schedule):
         search.look_at(_in_patches(orders, board.arena_bytes))
     execution, kernels = search.best()
     before, after = board.ticks(first.schedule), board.ticks(kernels.schedule)
@@ -218,7 +244,6 @@ class _Search:
         self._board = board
         self._fitting: list[tuple[float, int, Execution, ChosenKernels]] = []
         self._nearest = (board.missing_bytes(first.schedule), plain, first)
-        self.short_of_flash = board.missing_bytes(first.schedule, "flash") > 0
         self.fits_by_shape = False
         self.tried = 1
 
@@ -227,8 +252,6 @@ class _Search:
         for execution in ways:
             self.tried += 1
             kernels = self._board.kernels(execution)
-            if self._board.missing_bytes(kernels.schedule, "flash") == 0:
-                self.short_of_flash = False
             missing = self._board.missing_bytes(kernels.schedule)
             if self._board.verdict(kernels.schedule).fits:
                 ticks = self._board.ticks(kernels.schedule)

@@ -22,6 +22,11 @@ class Obstacle(StrEnum):
     NO_ROOM = "its scratch does not fit"
     UNSUITED = "it cannot requantize with the weights and scales of this layer"
 
+    @property
+    def is_of_ticks(self) -> bool:
+        """Whether only its ticks are not known: where nothing else fits, it is the better choice."""
+        return self in (Obstacle.UNPREDICTED, Obstacle.INCOMPARABLE)
+
 
 @dataclass(frozen=True)
 class Candidate:

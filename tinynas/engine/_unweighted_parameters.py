@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
 from tinynas.engine._constants import ConstantArray, Fields, StepConstants, integers
 from tinynas.engine._weighted_parameters import activation_fields
@@ -56,9 +55,19 @@ def pool_2d(call: KernelCall, name: str) -> StepConstants:
 
 
 def add(call: KernelCall, name: str) -> StepConstants:
+    plane = plane_of_add(call) or AddPlane(0, 0, 0, 0)
+    counted: Fields = {"count": call.output.elements, "plane": plane._asdict()}
+    return _elementwise(call, name, _add_quantization(call), counted)
+
+
+def add_broadcast(call: KernelCall, name: str) -> StepConstants:
+    return _elementwise(call, name, _add_quantization(call), {"broadcast": _broadcast(call)})
+
+
+def _add_quantization(call: KernelCall) -> dict[str, str | int]:
     a, b = map(quantization_of, call.operands)
     parameters = add_parameters(a, b, quantization_of(call.output))
-    fields = {
+    return {
         "a_multiplier": parameters.input1.value,
         "b_multiplier": parameters.input2.value,
         "output_multiplier": parameters.output.value,
@@ -68,37 +77,38 @@ def add(call: KernelCall, name: str) -> StepConstants:
         "output_shift": parameters.output.shift,
         **activation_fields(call),
     }
-    constants = _elementwise(call, name, fields)
-    if call.operands[0].shape != call.operands[1].shape:
-        return constants
-    plane = plane_of_add(call) or AddPlane(0, 0, 0, 0)
-    return replace(constants, fields=constants.fields | {"plane": plane._asdict()})
 
 
 def mul(call: KernelCall, name: str) -> StepConstants:
+    return _elementwise(call, name, _mul_quantization(call), {"count": call.output.elements})
+
+
+def mul_broadcast(call: KernelCall, name: str) -> StepConstants:
+    return _elementwise(call, name, _mul_quantization(call), {"broadcast": _broadcast(call)})
+
+
+def _mul_quantization(call: KernelCall) -> dict[str, str | int]:
     a, b = map(quantization_of, call.operands)
     multiplier = mul_multiplier(a, b, quantization_of(call.output))
-    fields = {
+    return {
         "multiplier": multiplier.value,
         **_elementwise_zero_points(call),
         "shift": multiplier.shift,
         **activation_fields(call),
     }
-    return _elementwise(call, name, fields)
 
 
-def _elementwise(call: KernelCall, name: str, quantization: Mapping[str, str | int]) -> StepConstants:
+def _elementwise(call: KernelCall, name: str, quantization: Mapping[str, str | int], shape: Fields) -> StepConstants:
+    return StepConstants(*_constant_operands(call, name, {"quantization": quantization, **shape}))
+
+
+def _broadcast(call: KernelCall) -> dict[str, str]:
     a, b = call.operands
-    fields: Fields = {"quantization": quantization}
-    if a.shape == b.shape:
-        fields["count"] = call.output.elements
-    else:
-        fields["broadcast"] = {
-            "extents": _braces(_rank_4(call.output)),
-            "a_strides": _braces(_broadcast_strides(a)),
-            "b_strides": _braces(_broadcast_strides(b)),
-        }
-    return StepConstants(*_constant_operands(call, name, fields))
+    return {
+        "extents": _braces(_rank_4(call.output)),
+        "a_strides": _braces(_broadcast_strides(a)),
+        "b_strides": _braces(_broadcast_strides(b)),
+    }
 
 
 def _elementwise_zero_points(call: KernelCall) -> dict[str, int]:

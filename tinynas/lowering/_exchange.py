@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from tinynas.errors import UsageError
 from tinynas.graph import Graph, without_dead_operators
-from tinynas.lowering._addresses import WEIGHTED, address_bytes
+from tinynas.lowering._addresses import address_bytes
 from tinynas.lowering._catalogue import CATALOGUE
 from tinynas.lowering._schedule import Band, Schedule, Step
 from tinynas.lowering._variants import STRUCTURE_BYTES, KernelCall, KernelVariant
@@ -41,8 +41,6 @@ def exchangeable(schedule: Schedule, layer: Sequence[int], *, suited: bool = Tru
     steps = [schedule.steps[index] for index in layer]
     present = CATALOGUE[steps[0].variant]
     kind = schedule.call(steps[0]).op.kind
-    if kind not in WEIGHTED:  # of kernels without weights the shapes alone decide, and parameters follow from them
-        return (present,)
     others = (v for v in CATALOGUE.values() if v is not present and kind in v.kinds)
     return (present, *(v for v in others if all(_takes_over(schedule, step, v, suited) for step in steps)))
 

@@ -33,6 +33,7 @@ def lower(
     *,
     instruction_set: InstructionSet = InstructionSet.DSP,
     in_place: bool = True,
+    apart: frozenset[int] = frozenset(),
     arena_bytes: int | None = None,
 ) -> Schedule:
     """Lower an int8 graph, or an int8 skeleton without weights and quantization, to a schedule.
@@ -47,6 +48,7 @@ def lower(
             hold for plain schedules only. `tinynas.memory.best_patch_plan` finds what pays.
         instruction_set: Of the core that will execute it: which kernels there are depends on it.
         in_place: False leaves every operand where it is, to see what working in place saves.
+        apart: Operators that leave theirs where they are, by their place in the graph without dead operators.
         arena_bytes: Where more is alive during a step, its kernel is given up for one of less scratch (`_scratch`).
             None for the kernels that shapes alone decide.
 
@@ -56,14 +58,15 @@ def lower(
     """
     graph = without_dead_operators(graph)
     inputs, outputs, edge = _int8_interface(graph)
-    planned, alias = _plan_steps(graph, inputs, outputs, edge, instruction_set, in_place)
+    apart = apart if in_place else frozenset(range(len(graph.ops)))
+    planned, alias = _plan_steps(graph, inputs, outputs, edge, instruction_set, apart)
     bands: Mapping[int, BandTensor] = {}
     if patches is not None:
         planned, bands = split_into_patches(graph, planned, alias, outputs, patches)
     activations = Activations(graph, alias, inputs, outputs, bands)
     if arena_bytes is not None:
-        planned = within_arena(planned, activations, arena_bytes, in_place=in_place)
-    slot_of, buffers = assign_storage(planned, activations, in_place=in_place)
+        planned = within_arena(planned, activations, arena_bytes)
+    slot_of, buffers = assign_storage(planned, activations)
     # Patches of one shape share one call, and what follows from it is computed once.
     features = {id(p.call): p.variant.features(p.call) for p in _first_of_each_call(planned)}
     steps = tuple(
@@ -135,7 +138,7 @@ def _plan_steps(
     outputs: tuple[int, ...],
     edge: frozenset[int],
     instruction_set: InstructionSet,
-    in_place: bool,
+    apart: frozenset[int],
 ) -> tuple[list[PlannedStep], dict[int, int]]:
     """One step per operator that needs a kernel, and the tensors whose storage is another tensor's (RESHAPE)."""
     alias: dict[int, int] = {}
@@ -151,7 +154,7 @@ def _plan_steps(
             fused[op.outputs[0]] = index
         else:
             calls.append(_call(graph, index, op, fused.get(op.inputs[0], -1), instruction_set))
-    return _choose_variants(calls, alias, inputs, outputs, in_place), alias
+    return _choose_variants(calls, alias, inputs, outputs, apart), alias
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,11 @@ class _Call:
 
 
 def _choose_variants(
-    calls: list[_Call], alias: dict[int, int], inputs: tuple[int, ...], outputs: tuple[int, ...], in_place: bool
+    calls: list[_Call],
+    alias: dict[int, int],
+    inputs: tuple[int, ...],
+    outputs: tuple[int, ...],
+    apart: frozenset[int],
 ) -> list[PlannedStep]:
     """The first variant that applies to each call, given what is alive and what dies there."""
     last_read = {root_of(alias, t): i for i, c in enumerate(calls) for t in c.inputs}
@@ -173,10 +180,13 @@ def _choose_variants(
     planned = []
     for i, c in enumerate(calls):
         alive = {t for t in alive if last_read.get(t, -1) >= i}
+        in_place = c.ops[-1] not in apart
         dies = in_place and bool(c.inputs) and last_read[root_of(alias, c.inputs[0])] == i
         call = replace(c.call, input_dies=dies, input_alone=dies and len(alive) == 1)
         alive.add(root_of(alias, call.op.outputs[0]))
-        planned.append(PlannedStep(select_variant(call), call, c.ops, c.inputs, call.op.outputs[0]))
+        planned.append(
+            PlannedStep(select_variant(call), call, c.ops, c.inputs, call.op.outputs[0], may_overwrite=in_place)
+        )
     return planned
 
 

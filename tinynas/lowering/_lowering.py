@@ -20,6 +20,7 @@ class Lowering:
         instruction_set: Of the core that will execute the schedule.
         in_place: False gives every operator an output of its own: what an engine without in-place kernels needs. Only
             comparisons, and networks that fit no other way, ask for that.
+        apart: Operators of one network that get outputs of their own, by their place in it.
         arena_bytes: What may be alive during a step: kernels with which more is are given up for slower ones of less
             scratch. None where shapes alone decide.
     """
@@ -27,6 +28,7 @@ class Lowering:
     instruction_set: InstructionSet = InstructionSet.DSP
     in_place: bool = True
     arena_bytes: int | None = None
+    apart: frozenset[int] = frozenset()
 
     @classmethod
     def for_core(cls, core: Core, *, in_place: bool = True) -> Lowering:
@@ -44,6 +46,7 @@ class Lowering:
             patches,
             instruction_set=self.instruction_set,
             in_place=self.in_place,
+            apart=self.apart,
             arena_bytes=self.arena_bytes,
         )
 

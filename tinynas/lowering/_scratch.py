@@ -34,14 +34,12 @@ def select_within(
     return min(variants, key=bytes_with)
 
 
-def within_arena(
-    planned: Sequence[PlannedStep], activations: Activations, arena_bytes: int, *, in_place: bool
-) -> list[PlannedStep]:
+def within_arena(planned: Sequence[PlannedStep], activations: Activations, arena_bytes: int) -> list[PlannedStep]:
     """The steps with kernels that leave at most `arena_bytes` alive, where there are any, else the fewest.
 
     Patches of a layer share its weights, and keep one kernel.
     """
-    alive = _Alive.during(planned, activations, in_place=in_place)
+    alive = _Alive.during(planned, activations)
     found: dict[int, list[int]] = {}
     for i, p in enumerate(planned):
         found.setdefault(i if p.band is None else p.band.weights_step, []).append(i)
@@ -79,10 +77,9 @@ class _Alive:
     sizes: dict[int, int]
     lifetimes: Lifetimes
     beside: Sequence[int]
-    in_place: bool
 
     @classmethod
-    def during(cls, planned: Sequence[PlannedStep], activations: Activations, *, in_place: bool) -> _Alive:
+    def during(cls, planned: Sequence[PlannedStep], activations: Activations) -> _Alive:
         uses, sizes = activations.uses(planned), activations.sizes()
         lifetimes = activations.lifetimes(uses)
         change = [0] * (len(planned) + 2)
@@ -90,7 +87,7 @@ class _Alive:
             # A result is alive beside the kernels of the steps behind the one that writes it first.
             change[produced + 1] += words(sizes[t])
             change[max(produced, 0, min(lifetimes.last_read[t], len(planned))) + 1] -= words(sizes[t])
-        return cls(planned, uses, sizes, lifetimes, list(accumulate(change)), in_place)
+        return cls(planned, uses, sizes, lifetimes, list(accumulate(change)))
 
     def most_with(self, variant: KernelVariant, steps: Sequence[int]) -> int:
         """The most bytes alive during any of some steps that this kernel executes."""
@@ -101,7 +98,7 @@ class _Alive:
         taken = self.beside[step] + words(variant.scratch_bytes(call))
         if self.lifetimes.produced[output] < step or variant.shrinks(call):
             return taken  # a later patch writes other rows of what is there already, or the result lies in the input
-        overwrites = self.in_place and variant.in_place
+        overwrites = self.planned[step].may_overwrite and variant.in_place
         if overwrites and overwritten(self.sizes, output, operands, step, self.lifetimes) is not None:
             return taken
         return taken + words(self.sizes[output])

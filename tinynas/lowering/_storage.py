@@ -28,6 +28,8 @@ class PlannedStep:
     inputs: tuple[int, ...]
     output: int
     band: Band | None = None
+    may_overwrite: bool = True
+    """Whether the output may take the place of an input."""
     slots: tuple[int, ...] | None = None
     """Where a patch's step finds its inputs and puts its output (last): tensors or `BandTensor`s, by number."""
 
@@ -112,7 +114,7 @@ class Lifetimes:
 
 
 def assign_storage(
-    planned: Sequence[PlannedStep], activations: Activations, *, in_place: bool = True
+    planned: Sequence[PlannedStep], activations: Activations
 ) -> tuple[dict[int, int], tuple[Buffer, ...]]:
     """Buffer of each activation and of each band, and the buffers."""
     alias, bands, sizes = activations.alias, activations.bands, activations.sizes()
@@ -132,7 +134,7 @@ def assign_storage(
     for i, (output, operands) in enumerate(steps):
         if output in buffer_of:
             continue  # a later patch writes other rows of the same tensor
-        works_in_place = in_place and planned[i].variant.in_place
+        works_in_place = planned[i].may_overwrite and planned[i].variant.in_place
         operand = overwritten(sizes, output, operands, i, lifetimes) if works_in_place else None
         if operand is None:
             store(output, i)
