@@ -12,8 +12,7 @@ from tinynas.lowering._fully_connected_variant import INPUTS_IN_WORDS
 from tinynas.lowering._half_plane_variants import is_general_in_half_planes
 from tinynas.lowering._layer_lines import fully_connected_lines, paired_lines
 from tinynas.lowering._lines import LINE_WORDS, Lines
-from tinynas.lowering._lower import lower
-from tinynas.lowering._lowering import DSP_LOWERING, Lowering
+from tinynas.lowering._lowering import DSP_LOWERING, Lowering, lower
 from tinynas.lowering._packed_variants import PACKED_BLOCK, PACKED_UNROLLED, is_general_when_packed, packed_pairs
 from tinynas.lowering._paired_variants import PAIRED_CHANNELS, PAIRED_UNROLLED
 from tinynas.lowering._patches import PatchError, PatchPlan

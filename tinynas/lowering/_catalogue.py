@@ -67,8 +67,12 @@ _BY_KIND: Mapping[OpKind, tuple[KernelVariant, ...]] = MappingProxyType(
 
 
 def by_rule(call: KernelCall) -> Iterator[KernelVariant]:
-    """The variants that can execute the call and that the local rule may choose, in the order of its preference."""
-    return (v for v in _BY_KIND[call.op.kind] if not v.for_speed and v.executes(call))
+    """The variants that can execute the call and that the local rule may choose, in the order of its preference.
+
+    Those that are not to be linked count where there is no other.
+    """
+    allowed = [v for v in _BY_KIND[call.op.kind] if not v.for_speed and v.executes(call)]
+    return iter([v for v in allowed if v.name not in call.unlinked] or allowed)
 
 
 def select_variant(call: KernelCall) -> KernelVariant:

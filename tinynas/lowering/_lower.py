@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes, without_dead_operators
 from tinynas.lowering._addresses import WEIGHTED
@@ -20,22 +21,17 @@ from tinynas.lowering._patches import PatchPlan, split_into_patches, step_macs
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._scratch import within_arena
 from tinynas.lowering._storage import Activations, BandTensor, PlannedStep, assign_storage, root_of
-from tinynas.lowering._variants import MAX_DIMENSION, InstructionSet, KernelCall
+from tinynas.lowering._variants import MAX_DIMENSION, KernelCall
 from tinynas.lowering._weights import require_symmetric_weights
+
+if TYPE_CHECKING:
+    from tinynas.lowering._lowering import Lowering
 
 _SINGLE_IMAGE = WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
 _FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
 
 
-def lower(
-    graph: Graph,
-    patches: PatchPlan | None = None,
-    *,
-    instruction_set: InstructionSet = InstructionSet.DSP,
-    in_place: bool = True,
-    apart: frozenset[int] = frozenset(),
-    arena_bytes: int | None = None,
-) -> Schedule:
+def lower_as(lowering: Lowering, graph: Graph, patches: PatchPlan | None) -> Schedule:
     """Lower an int8 graph, or an int8 skeleton without weights and quantization, to a schedule.
 
     A float QUANTIZE at the network's inputs and a DEQUANTIZE at its outputs are removed: the interface of the
@@ -43,14 +39,10 @@ def lower(
     results reach no output are left out: the schedule's graph is without them.
 
     Args:
+        lowering: For which core, and what is given up.
         graph: The network.
         patches: Run the first layers patch by patch. A block lowered alone knows nothing of this, so costs by block
             hold for plain schedules only. `tinynas.memory.best_patch_plan` finds what pays.
-        instruction_set: Of the core that will execute it: which kernels there are depends on it.
-        in_place: False leaves every operand where it is, to see what working in place saves.
-        apart: Operators that leave theirs where they are, by their place in the graph without dead operators.
-        arena_bytes: Where more is alive during a step, its kernel is given up for one of less scratch (`_scratch`).
-            None for the kernels that shapes alone decide.
 
     Raises:
         UnsupportedGraphError: An operator that the engine cannot execute, by name.
@@ -58,14 +50,13 @@ def lower(
     """
     graph = without_dead_operators(graph)
     inputs, outputs, edge = _int8_interface(graph)
-    apart = apart if in_place else frozenset(range(len(graph.ops)))
-    planned, alias = _plan_steps(graph, inputs, outputs, edge, instruction_set, apart)
+    planned, alias = _plan_steps(graph, inputs, outputs, edge, lowering)
     bands: Mapping[int, BandTensor] = {}
     if patches is not None:
         planned, bands = split_into_patches(graph, planned, alias, outputs, patches)
     activations = Activations(graph, alias, inputs, outputs, bands)
-    if arena_bytes is not None:
-        planned = within_arena(planned, activations, arena_bytes)
+    if lowering.arena_bytes is not None:
+        planned = within_arena(planned, activations, lowering.arena_bytes)
     slot_of, buffers = assign_storage(planned, activations)
     # Patches of one shape share one call, and what follows from it is computed once.
     features = {id(p.call): p.variant.features(p.call) for p in _first_of_each_call(planned)}
@@ -92,7 +83,7 @@ def lower(
         for i, p in enumerate(planned)
     )
     buffer_of = {t: buffer for t, buffer in slot_of.items() if t not in bands}
-    return Schedule(graph, steps, buffers, inputs, outputs, buffer_of, instruction_set)
+    return Schedule(graph, steps, buffers, inputs, outputs, buffer_of, lowering.instruction_set)
 
 
 def _first_of_each_call(planned: list[PlannedStep]) -> Iterable[PlannedStep]:
@@ -137,8 +128,7 @@ def _plan_steps(
     inputs: tuple[int, ...],
     outputs: tuple[int, ...],
     edge: frozenset[int],
-    instruction_set: InstructionSet,
-    apart: frozenset[int],
+    lowering: Lowering,
 ) -> tuple[list[PlannedStep], dict[int, int]]:
     """One step per operator that needs a kernel, and the tensors whose storage is another tensor's (RESHAPE)."""
     alias: dict[int, int] = {}
@@ -153,8 +143,8 @@ def _plan_steps(
         elif op.kind is OpKind.PAD and _fusable(graph, op, outputs):
             fused[op.outputs[0]] = index
         else:
-            calls.append(_call(graph, index, op, fused.get(op.inputs[0], -1), instruction_set))
-    return _choose_variants(calls, alias, inputs, outputs, apart), alias
+            calls.append(_call(graph, index, op, fused.get(op.inputs[0], -1), lowering))
+    return _choose_variants(calls, alias, inputs, outputs, lowering), alias
 
 
 @dataclass(frozen=True)
@@ -171,7 +161,7 @@ def _choose_variants(
     alias: dict[int, int],
     inputs: tuple[int, ...],
     outputs: tuple[int, ...],
-    apart: frozenset[int],
+    lowering: Lowering,
 ) -> list[PlannedStep]:
     """The first variant that applies to each call, given what is alive and what dies there."""
     last_read = {root_of(alias, t): i for i, c in enumerate(calls) for t in c.inputs}
@@ -180,7 +170,7 @@ def _choose_variants(
     planned = []
     for i, c in enumerate(calls):
         alive = {t for t in alive if last_read.get(t, -1) >= i}
-        in_place = c.ops[-1] not in apart
+        in_place = lowering.in_place and c.ops[-1] not in lowering.apart
         dies = in_place and bool(c.inputs) and last_read[root_of(alias, c.inputs[0])] == i
         call = replace(c.call, input_dies=dies, input_alone=dies and len(alive) == 1)
         alive.add(root_of(alias, call.op.outputs[0]))
@@ -190,7 +180,7 @@ def _choose_variants(
     return planned
 
 
-def _call(graph: Graph, index: int, op: Op, pad: int, instruction_set: InstructionSet) -> _Call:
+def _call(graph: Graph, index: int, op: Op, pad: int, lowering: Lowering) -> _Call:
     padding = padding_of(graph, op)
     source = op.inputs[0]
     if pad >= 0:
@@ -200,7 +190,7 @@ def _call(graph: Graph, index: int, op: Op, pad: int, instruction_set: Instructi
         top, bottom, left, right = padding
         padding = (top + vertical[0], bottom + vertical[1], left + horizontal[0], right + horizontal[1])
         source = graph.ops[pad].inputs[0]
-    call = KernelCall(graph, op, padding, source, instruction_set=instruction_set)
+    call = KernelCall(graph, op, padding, source, instruction_set=lowering.instruction_set, unlinked=lowering.unlinked)
     _require_supported_shapes(call)
     if op.kind in WEIGHTED:
         require_symmetric_weights(call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tinynas.graph import Graph
-from tinynas.lowering._lower import lower
+from tinynas.lowering._lower import lower_as
 from tinynas.lowering._patches import PatchPlan
 from tinynas.lowering._schedule import Schedule
 from tinynas.lowering._variants import InstructionSet
@@ -20,7 +20,8 @@ class Lowering:
         instruction_set: Of the core that will execute the schedule.
         in_place: False gives every operator an output of its own: what an engine without in-place kernels needs. Only
             comparisons, and networks that fit no other way, ask for that.
-        apart: Operators of one network that get outputs of their own, by their place in it.
+        apart: Operators of one network that get outputs of their own, by their place in it without dead operators.
+        unlinked: Kernels that are passed over wherever there is another one, so that their code need not be linked.
         arena_bytes: What may be alive during a step: kernels with which more is are given up for slower ones of less
             scratch. None where shapes alone decide.
     """
@@ -29,6 +30,7 @@ class Lowering:
     in_place: bool = True
     arena_bytes: int | None = None
     apart: frozenset[int] = frozenset()
+    unlinked: frozenset[str] = frozenset()
 
     @classmethod
     def for_core(cls, core: Core, *, in_place: bool = True) -> Lowering:
@@ -40,15 +42,34 @@ class Lowering:
         return replace(self, arena_bytes=arena_bytes)
 
     def __call__(self, graph: Graph, patches: PatchPlan | None = None) -> Schedule:
-        """The schedule of an int8 graph or skeleton. Raises as `lower`."""
-        return lower(
-            graph,
-            patches,
-            instruction_set=self.instruction_set,
-            in_place=self.in_place,
-            apart=self.apart,
-            arena_bytes=self.arena_bytes,
-        )
+        """The schedule of an int8 graph or skeleton.
+
+        Args:
+            graph: The network.
+            patches: Run the first layers patch by patch; `tinynas.memory.best_patch_plan` finds what pays.
+
+        Raises:
+            UnsupportedGraphError: An operator that the engine cannot execute, by name.
+            PatchError: The first layers cannot run in these patches; the message says why.
+        """
+        return lower_as(self, graph, patches)
+
+
+def lower(
+    graph: Graph,
+    patches: PatchPlan | None = None,
+    *,
+    instruction_set: InstructionSet = InstructionSet.DSP,
+    in_place: bool = True,
+    arena_bytes: int | None = None,
+) -> Schedule:
+    """Lower an int8 graph or skeleton to a schedule: `Lowering` for a single one, with the same attributes.
+
+    Raises:
+        UnsupportedGraphError: An operator that the engine cannot execute, by name.
+        PatchError: The first layers cannot run in these patches; the message says why.
+    """
+    return Lowering(instruction_set, in_place, arena_bytes)(graph, patches)
 
 
 DSP_LOWERING = Lowering()

@@ -112,6 +112,8 @@ class KernelCall:
     """Of a call that computes a band of rows: how many it reads and writes. None: all of them."""
     instruction_set: InstructionSet = InstructionSet.DSP
     """Of the core that executes it."""
+    unlinked: frozenset[str] = frozenset()
+    """Kernels that the local rule passes over to save their code."""
 
     @property
     def input(self) -> Tensor:

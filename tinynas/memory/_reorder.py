@@ -94,7 +94,10 @@ class _Steps:
         first = self.inputs[step][0] if self.inputs[step] else None
         dies = self._lowering.in_place and first in dead
         call = replace(
-            self._calls[step], input_dies=dies, input_alone=dies and first is not None and live == self._size[first]
+            self._calls[step],
+            input_dies=dies,
+            input_alone=dies and first is not None and live == self._size[first],
+            unlinked=self._lowering.unlinked,
         )
         size = self._size[self.output[step]]
         overwrites = self._lowering.in_place and any(self._size[t] == size for t in dead)
