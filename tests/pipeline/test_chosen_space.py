@@ -12,7 +12,7 @@ from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._costs import CostModel
 from tinynas.pipeline._progress import SilentProgress
-from tinynas.pipeline._run_directory import RunDirectory
+from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import load_space
 from tinynas.targets import Reserve, load_board
 from tinynas.training import Dataset, Split

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinynas.pipeline._journal import Journal, JournalError
+from tinynas.pipeline.run.storage import Journal, JournalError
 
 
 def test_records_survive_reopening(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
         import resource
         from pathlib import Path
         from tinynas.errors import ExternalError
-        from tinynas.pipeline._journal import Journal
+        from tinynas.pipeline.run.storage import Journal
         path = Path({str(tmp_path / "journal.jsonl")!r})
         journal = Journal(path)
         journal.append("kept", text="x" * 500)

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tinynas.pipeline._atomic import StorageError, write_atomically
-from tinynas.pipeline._run_directory import RunDirectory, RunDirectoryError
+from tinynas.pipeline.run.storage import RunDirectory, RunDirectoryError, StorageError, write_atomically
 
 IDENTITY = {"config": {"seed": 0, "search": {"evaluations": 10}}}
 
@@ -75,7 +74,7 @@ def test_lock_excludes_a_second_process_and_dies_with_its_owner(tmp_path: Path) 
         f"""
         import sys, time
         from pathlib import Path
-        from tinynas.pipeline._run_directory import RunDirectory
+        from tinynas.pipeline.run.storage import RunDirectory
         with RunDirectory(Path({str(tmp_path / "run")!r}), {IDENTITY!r}):
             print("open", flush=True)
             time.sleep(60)

@@ -14,8 +14,8 @@ from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._costs import CostModel
 from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline._report import render_report
-from tinynas.pipeline._run_directory import RunDirectory
 from tinynas.pipeline._schedule_comparison import SCHEDULE_KINDS, Sampling, compare_schedules
+from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import load_space
 from tinynas.targets import Reserve, load_board
 from tinynas.training import Dataset, Split

@@ -1,6 +1,5 @@
 """The pipeline: stages, run directory, resume and report; it wires everybody else's parts together."""
 
-from tinynas.pipeline._atomic import StorageError, write_atomically
 from tinynas.pipeline._calibrate_board import calibrate_board
 from tinynas.pipeline._config import ConfigError, RunConfig, load_config
 from tinynas.pipeline._costs import CostModel, NetworkCost
@@ -14,8 +13,8 @@ from tinynas.pipeline._measurement import NetworkMeasurement, measure, random_in
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline._report import ReportError, write_report
 from tinynas.pipeline._run import run_pipeline
-from tinynas.pipeline._run_directory import RunDirectory, RunDirectoryError
 from tinynas.pipeline._space import NothingFits, rank_space
+from tinynas.pipeline.run.storage import RunDirectory, RunDirectoryError, StorageError, write_atomically
 
 __all__ = [
     "ConfigError",

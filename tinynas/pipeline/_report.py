@@ -10,8 +10,6 @@ from typing import Any
 
 from tinynas import __version__
 from tinynas.errors import UsageError
-from tinynas.pipeline._atomic import write_atomically
-from tinynas.pipeline._journal import Record, read_journal
 from tinynas.pipeline._report_sections import (
     architecture_section,
     kernels_section,
@@ -22,6 +20,7 @@ from tinynas.pipeline._report_sections import (
     space_section,
 )
 from tinynas.pipeline._winner import read_result
+from tinynas.pipeline.run.storage import Record, read_journal, write_atomically
 
 
 class ReportError(UsageError):

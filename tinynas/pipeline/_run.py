@@ -13,7 +13,7 @@ from tinynas.memory import firmware_hash
 from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline._report import write_report
-from tinynas.pipeline._run_directory import RunDirectory
+from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import load_space
 from tinynas.targets import load_board
 

@@ -8,7 +8,7 @@ from tinynas.graph import DType, Graph
 from tinynas.lowering import Lowering
 from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import Progress
-from tinynas.pipeline._run_directory import RunDirectory
+from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import Architecture, Genotype, SearchSpace, build_graph
 from tinynas.targets import Board, Reserve
 from tinynas.training import Dataset

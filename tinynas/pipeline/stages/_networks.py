@@ -8,7 +8,7 @@ from typing import Any
 
 from tinynas.formats import read_tflite, write_tflite
 from tinynas.graph import DType, Graph
-from tinynas.pipeline._atomic import write_atomically
+from tinynas.pipeline.run.storage import write_atomically
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.stages._supernet import augmentation
 from tinynas.quantization import calibrate, integer_accuracy, quantize, train_quantization_aware

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynas.errors import UsageError
-from tinynas.pipeline._atomic import fsync_directory, storage_error
+from tinynas.pipeline.run.storage._atomic import fsync_directory, storage_error
 
 Record = dict[str, Any]
 

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Any
 
 from tinynas.errors import UsageError
-from tinynas.pipeline._atomic import storage_error, write_atomically
-from tinynas.pipeline._journal import Journal
+from tinynas.pipeline.run.storage._atomic import storage_error, write_atomically
+from tinynas.pipeline.run.storage._journal import Journal
 
 
 class RunDirectoryError(UsageError):

@@ -1,0 +1,3 @@
+"""A run, from its configuration to its result."""
+
+__all__: list[str] = []
