@@ -14,9 +14,15 @@ from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
 from tinynas.lowering import PatchPlan, Schedule, lower
 from tinynas.memory import MissingMemoryModelError, NativeMemoryModel, plan_arena
 from tinynas.pipeline import _kernel_choice
-from tinynas.pipeline._deployment import Deployment, deploy, load_memory_model
 from tinynas.pipeline._kernel_choice import choose_for_board
-from tinynas.pipeline._measurement import NetworkMeasurement, measure, random_inputs
+from tinynas.pipeline.deployment import (
+    Deployment,
+    NetworkMeasurement,
+    deploy,
+    load_memory_model,
+    measure,
+    random_inputs,
+)
 from tinynas.targets import load_board
 
 BOARD = load_board("virt-m4")

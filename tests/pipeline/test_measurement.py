@@ -16,10 +16,18 @@ from tinynas.formats import read_tflite, write_tflite
 from tinynas.graph import DType, GraphBuilder, Padding, Tensor
 from tinynas.latency import with_random_constants
 from tinynas.lowering import UnsupportedGraphError
-from tinynas.pipeline import _deployment, _measure_model, _measurement
-from tinynas.pipeline._deployment import Deployment, deploy, load_memory_model
+from tinynas.pipeline import _measure_model
 from tinynas.pipeline._measure_model import MeasurementInputError, measure_model, measurement_json
-from tinynas.pipeline._measurement import measure, random_inputs, warn_of_other_clock
+from tinynas.pipeline.deployment import (
+    Deployment,
+    _deployment,
+    _measurement,
+    deploy,
+    load_memory_model,
+    measure,
+    random_inputs,
+    warn_of_other_clock,
+)
 from tinynas.spaces import build_graph, load_space
 from tinynas.targets import Board, load_board
 from tinynas.testing import DamagingTransport

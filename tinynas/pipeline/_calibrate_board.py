@@ -24,11 +24,17 @@ from tinynas.latency import (
 )
 from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import firmware_hash
-from tinynas.pipeline._deployment import deploy, load_memory_model
-from tinynas.pipeline._flashing import flash
 from tinynas.pipeline._measure_model import MeasurementInputError
-from tinynas.pipeline._measurement import NetworkMeasurement, measure, random_inputs, warn_of_other_clock
 from tinynas.pipeline._progress import Progress, SilentProgress
+from tinynas.pipeline.deployment import (
+    NetworkMeasurement,
+    deploy,
+    flash,
+    load_memory_model,
+    measure,
+    random_inputs,
+    warn_of_other_clock,
+)
 from tinynas.pipeline.run.storage import write_atomically
 from tinynas.targets import Board, load_board
 

@@ -13,7 +13,7 @@ from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
 from tinynas.lowering import Lowering, Schedule, with_variants
 from tinynas.memory import MissingMemoryModelError, NativeMemoryModel, firmware_hash, plan_arena
-from tinynas.pipeline._deployment import load_memory_model
+from tinynas.pipeline.deployment import load_memory_model
 from tinynas.targets import Board, Reserve
 
 logger = logging.getLogger(__name__)

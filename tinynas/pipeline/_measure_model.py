@@ -11,11 +11,18 @@ import numpy as np
 from tinynas.errors import UsageError
 from tinynas.formats import read_tflite
 from tinynas.graph import Graph
-from tinynas.pipeline._deployment import Deployment, deploy
-from tinynas.pipeline._flashing import flash
 from tinynas.pipeline._kernel_choice import choose_for_board, schedule_json
-from tinynas.pipeline._measurement import Int8Array, NetworkMeasurement, measure, random_inputs, warn_of_other_clock
 from tinynas.pipeline._progress import Progress, SilentProgress
+from tinynas.pipeline.deployment import (
+    Deployment,
+    Int8Array,
+    NetworkMeasurement,
+    deploy,
+    flash,
+    measure,
+    random_inputs,
+    warn_of_other_clock,
+)
 from tinynas.pipeline.run.storage import storage_error
 from tinynas.targets import Board, load_board
 

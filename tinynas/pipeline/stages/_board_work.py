@@ -14,9 +14,7 @@ from tinynas.latency import InferenceMeasurement, Measurement
 from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._costs import BlockSchedules, CostModel
-from tinynas.pipeline._deployment import Deployment, deploy
-from tinynas.pipeline._flashing import flash
-from tinynas.pipeline._measurement import Int8Array, NetworkMeasurement, measure
+from tinynas.pipeline.deployment import Deployment, Int8Array, NetworkMeasurement, deploy, flash, measure
 from tinynas.pipeline.stages._context import RunContext
 from tinynas.spaces import Architecture
 from tinynas.targets import Reserve

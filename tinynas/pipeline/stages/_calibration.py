@@ -7,7 +7,7 @@ from typing import Any
 from tinynas.latency import LatencyModel, calibration_networks, fit_latency, from_json, to_json
 from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel, firmware_hash
-from tinynas.pipeline._measurement import random_inputs, warn_of_other_clock
+from tinynas.pipeline.deployment import random_inputs, warn_of_other_clock
 from tinynas.pipeline.stages._board_work import build_and_measure, inference_of, latency_json, layers_of
 from tinynas.pipeline.stages._context import RunContext
 

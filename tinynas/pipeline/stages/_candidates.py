@@ -10,7 +10,7 @@ import numpy as np
 from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, refine, to_json
 from tinynas.memory import NativeMemoryModel
-from tinynas.pipeline._measurement import random_inputs
+from tinynas.pipeline.deployment import random_inputs
 from tinynas.pipeline.stages._board_work import build_and_measure, execution_of, inference_of, latency_json, layers_of
 from tinynas.pipeline.stages._calibration import latency_model_file, load_round_model
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext

@@ -13,7 +13,7 @@ from tinynas.boards import Device, Identity, LinkError, MemoryReport, SerialPort
 from tinynas.graph import DType, Graph, execute
 from tinynas.latency import InferenceMeasurement, Measurement, Unit, measurements_of
 from tinynas.lowering import Schedule
-from tinynas.pipeline._deployment import Deployment
+from tinynas.pipeline.deployment._deployment import Deployment
 from tinynas.targets import Board
 
 logger = logging.getLogger(__name__)
