@@ -15,7 +15,7 @@ from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.latency import with_random_constants
 from tinynas.lowering import Lowering
 from tinynas.memory import plan_arena
-from tinynas.pipeline._kernel_choice import choose_for_board
+from tinynas.pipeline.costs import choose_for_board
 from tinynas.pipeline.deployment import deploy, load_memory_model, measure, random_inputs
 from tinynas.targets import Board, Reserve, load_board
 

@@ -10,8 +10,8 @@ import pytest
 
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._config import RunConfig
-from tinynas.pipeline._costs import CostModel
 from tinynas.pipeline._progress import SilentProgress
+from tinynas.pipeline.costs import CostModel
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import load_space
 from tinynas.targets import Reserve, load_board

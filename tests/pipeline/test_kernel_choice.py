@@ -13,8 +13,7 @@ from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model, with_random_constants
 from tinynas.lowering import PatchPlan, Schedule, lower
 from tinynas.memory import MissingMemoryModelError, NativeMemoryModel, plan_arena
-from tinynas.pipeline import _kernel_choice
-from tinynas.pipeline._kernel_choice import choose_for_board
+from tinynas.pipeline.costs import _kernel_choice, choose_for_board
 from tinynas.pipeline.deployment import (
     Deployment,
     NetworkMeasurement,

@@ -9,8 +9,8 @@ from tinynas.graph import DType, count_macs
 from tinynas.latency import LatencyModel, Measurement, fit_latency
 from tinynas.lowering import Lowering, PatchPlan, Schedule
 from tinynas.memory import BlockCost, NativeMemoryModel, block_cost, combine, plan_arena
-from tinynas.pipeline._costs import BlockSchedules, CostModel
-from tinynas.pipeline._patched_stages import MOST_BLOCKS, PATCHES, PatchedStages
+from tinynas.pipeline.costs import BlockSchedules, CostModel
+from tinynas.pipeline.costs._patched_stages import MOST_BLOCKS, PATCHES, PatchedStages
 from tinynas.spaces import Architecture, build_graph, load_space
 from tinynas.targets import Board, Reserve, load_board
 

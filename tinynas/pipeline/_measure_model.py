@@ -11,8 +11,8 @@ import numpy as np
 from tinynas.errors import UsageError
 from tinynas.formats import read_tflite
 from tinynas.graph import Graph
-from tinynas.pipeline._kernel_choice import choose_for_board, schedule_json
 from tinynas.pipeline._progress import Progress, SilentProgress
+from tinynas.pipeline.costs import choose_for_board, schedule_json
 from tinynas.pipeline.deployment import (
     Deployment,
     Int8Array,

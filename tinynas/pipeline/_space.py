@@ -7,9 +7,8 @@ from typing import Any
 from tinynas.errors import AnswerIsNo
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline import _figures
-from tinynas.pipeline._costs import CostModel
 from tinynas.pipeline._progress import Progress, SilentProgress
-from tinynas.pipeline._schedule_comparison import SCHEDULE_KINDS, Sampling, compare_schedules
+from tinynas.pipeline.costs import SCHEDULE_KINDS, CostModel, Sampling, compare_schedules
 from tinynas.spaces import SearchSpace, SpaceRanking, load_space
 from tinynas.targets import Board, Reserve, load_board
 

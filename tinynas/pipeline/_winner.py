@@ -10,7 +10,7 @@ from typing import Any
 from tinynas.errors import UsageError
 from tinynas.graph import Graph
 from tinynas.lowering import InstructionSet, Lowering, PatchPlan, Schedule
-from tinynas.pipeline._kernel_choice import with_kernels
+from tinynas.pipeline.costs import with_kernels
 
 RESULT = "result.json"
 

@@ -13,7 +13,7 @@ from tinynas.graph import Graph
 from tinynas.latency import InferenceMeasurement, Measurement
 from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel
-from tinynas.pipeline._costs import BlockSchedules, CostModel
+from tinynas.pipeline.costs import BlockSchedules, CostModel
 from tinynas.pipeline.deployment import Deployment, Int8Array, NetworkMeasurement, deploy, flash, measure
 from tinynas.pipeline.stages._context import RunContext
 from tinynas.spaces import Architecture

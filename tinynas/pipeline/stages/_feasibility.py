@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinynas.errors import AnswerIsNo
-from tinynas.pipeline._costs import CostModel, NetworkCost
+from tinynas.pipeline.costs import CostModel, NetworkCost
 from tinynas.pipeline.stages._context import RunContext
 from tinynas.spaces import Architecture
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tinynas.pipeline._costs import CostModel, NetworkCost
+from tinynas.pipeline.costs import CostModel, NetworkCost
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.stages._scores import JournalledScores
 from tinynas.search import (

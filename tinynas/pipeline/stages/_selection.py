@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinynas.errors import AnswerIsNo
-from tinynas.pipeline._costs import CostModel, LatencyLimit
+from tinynas.pipeline.costs import CostModel, LatencyLimit
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.stages._networks import Contender
 from tinynas.pipeline.stages._scores import JournalledScores

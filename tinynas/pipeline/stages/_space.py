@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinynas.pipeline._costs import CostModel
-from tinynas.pipeline._schedule_comparison import SCHEDULE_KINDS, Sampling, compare_schedules
 from tinynas.pipeline._space import ranking_json
+from tinynas.pipeline.costs import SCHEDULE_KINDS, CostModel, Sampling, compare_schedules
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext
 
 SPACE = "space.json"

@@ -23,7 +23,7 @@ from tinynas.latency import LatencyModel
 from tinynas.lowering import Lowering, PatchPlan, Schedule
 from tinynas.memory import BlockCost, NativeMemoryModel, RegionUsage, Verdict, combine
 from tinynas.pipeline._config import ConfigError, LimitsConfig
-from tinynas.pipeline._patched_stages import PatchedStage, PatchedStages
+from tinynas.pipeline.costs._patched_stages import PatchedStage, PatchedStages
 from tinynas.spaces import Architecture, ArchitectureCost, Block, build_block_graph, cached_by_signature
 from tinynas.targets import Board, Reserve
 
