@@ -1,6 +1,7 @@
 """What networks cost on a board, from the costs of their blocks, and which schedule and kernels that leads to."""
 
-from tinynas.pipeline.costs._cost_model import BlockSchedules, CostModel, LatencyLimit, NetworkCost
+from tinynas.pipeline.costs._block_schedules import BlockSchedules
+from tinynas.pipeline.costs._cost_model import CostModel
 from tinynas.pipeline.costs._kernel_choice import (
     choose_for_board,
     kernels_json,
@@ -8,6 +9,7 @@ from tinynas.pipeline.costs._kernel_choice import (
     schedule_json,
     with_kernels,
 )
+from tinynas.pipeline.costs._network_cost import LatencyLimit, NetworkCost
 from tinynas.pipeline.costs._schedule_comparison import SCHEDULE_KINDS, Sampling, compare_schedules
 
 __all__ = [

@@ -15,72 +15,17 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from tinynas.engine import Execution
-from tinynas.graph import DType, Graph
+from tinynas.graph import Graph
 from tinynas.latency import LatencyModel
-from tinynas.lowering import Lowering, PatchPlan, Schedule
+from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import BlockCost, NativeMemoryModel, RegionUsage, Verdict, combine
-from tinynas.pipeline._config import ConfigError, LimitsConfig
+from tinynas.pipeline.costs._block_schedules import BlockSchedules
+from tinynas.pipeline.costs._network_cost import LatencyLimit, NetworkCost
 from tinynas.pipeline.costs._patched_stages import PatchedStage, PatchedStages
-from tinynas.spaces import Architecture, ArchitectureCost, Block, build_block_graph, cached_by_signature
+from tinynas.spaces import Architecture, ArchitectureCost, Block, cached_by_signature
 from tinynas.targets import Board, Reserve
-
-
-@dataclass(frozen=True)
-class LatencyLimit:
-    """The most that one inference may take, in ticks of the latency model."""
-
-    ticks: float
-    unit: str
-
-
-@dataclass(frozen=True)
-class NetworkCost:
-    """Predicted costs of one network on the board.
-
-    Attributes:
-        macs: multiply-accumulates of the network; rows that patches compute twice count once.
-        sram_bytes: what the linker places in SRAM: arena, .data, .bss and buffers, without the stack.
-        stack_bytes: upper bound on the stack.
-        flash_bytes: as linked.
-        latency: ticks of the latency model (instructions or cycles); None where it is not known.
-        regions: what each memory region holds and may hold.
-        violations: the hard constraints it violates, one line each; where the model cannot tell, it does violate.
-        excess: the largest overshoot of a budget relative to the budget; 0 if it fits.
-        lowering: how the network is lowered for these costs: within the board's arena where scratch is given up.
-        patches: what to lower it with; None for none.
-    """
-
-    macs: int
-    sram_bytes: int
-    stack_bytes: int
-    flash_bytes: int
-    latency: float | None
-    regions: tuple[RegionUsage, ...]
-    violations: tuple[str, ...]
-    excess: float
-    lowering: Lowering
-    patches: PatchPlan | None = None
-
-    @property
-    def shortfall(self) -> str:
-        """What it violates, and what it already does without for that; empty if it fits."""
-        if not self.violations:
-            return ""
-        given_up = "" if self.lowering.arena_bytes is None else "even with kernels of less scratch, "
-        return given_up + "; ".join(self.violations)
-
-    def as_json(self) -> dict[str, Any]:
-        """The figures that an artefact keeps."""
-        return {
-            "macs": self.macs,
-            "sram_bytes": self.sram_bytes,
-            "stack_bytes": self.stack_bytes,
-            "flash_bytes": self.flash_bytes,
-            "latency": self.latency,
-        }
 
 
 @dataclass(frozen=True)
@@ -108,25 +53,6 @@ class _BlockLatency:
 
     ticks: float | None
     steps: int
-
-
-class BlockSchedules:
-    """Schedules and memory costs of blocks, by signature; shared by the cost models of a run."""
-
-    def __init__(self, lowering: Lowering) -> None:
-        self.lowering = lowering
-        self.schedule = cached_by_signature(lambda block: lowering(build_block_graph(block, DType.INT8)))
-        self._within: dict[int, BlockSchedules] = {}
-
-    def within(self, arena_bytes: int) -> BlockSchedules:
-        """The same for an arena of so many bytes: with less scratch where a block takes more."""
-        if arena_bytes not in self._within:
-            self._within[arena_bytes] = BlockSchedules(self.lowering.within(arena_bytes))
-        return self._within[arena_bytes]
-
-    def memory(self, model: NativeMemoryModel) -> Any:
-        """The memory cost of a block under `model`, cached."""
-        return cached_by_signature(lambda block: model.block_cost(self.schedule(block)))
 
 
 class CostModel:
@@ -313,33 +239,6 @@ class CostModel:
         values = [step.value for step in self.latency.predict(schedule).steps]
         known = [value for value in values if value is not None]
         return _BlockLatency(sum(known) if len(known) == len(values) else None, len(values))
-
-
-def latency_limit(limits: LimitsConfig, board: Board, unit: str, *, clock_hz: int | None = None) -> LatencyLimit | None:
-    """The configured limit in ticks of `unit`.
-
-    Milliseconds become cycles by the clock, `clock_hz` where the device has reported it, else the board file's; on
-    the virtual board, where ticks are instructions, also by the cycles per instruction that the board file declares.
-
-    Raises:
-        ConfigError: milliseconds are asked of a board whose cycles per instruction are unknown, or instructions of a
-            board that counts cycles.
-    """
-    if limits.instructions is not None:
-        if unit != "instructions":
-            raise ConfigError(f"limits.instructions: {board.name} measures {unit}; give limits.latency_ms instead")
-        return LatencyLimit(float(limits.instructions), unit)
-    if limits.latency_ms is None:
-        return None
-    cycles = limits.latency_ms * 1e-3 * (board.clock_hz if clock_hz is None else clock_hz)
-    if unit == "cycles":
-        return LatencyLimit(cycles, unit)
-    if board.cycles_per_instruction is None:
-        raise ConfigError(
-            f"limits.latency_ms: the virtual {board.name} counts instructions and its board file declares no cycles "
-            "per instruction; give limits.instructions instead"
-        )
-    return LatencyLimit(cycles / board.cycles_per_instruction.value, unit)
 
 
 def _excess(regions: tuple[RegionUsage, ...]) -> float:

@@ -8,7 +8,8 @@ from typing import Any
 
 from tinynas.lowering import Lowering
 from tinynas.memory import NativeMemoryModel
-from tinynas.pipeline.costs._cost_model import BlockSchedules, CostModel
+from tinynas.pipeline.costs._block_schedules import BlockSchedules
+from tinynas.pipeline.costs._cost_model import CostModel
 from tinynas.spaces import SearchSpace, SpaceRanking, optimize_space
 from tinynas.targets import Board, Reserve
 

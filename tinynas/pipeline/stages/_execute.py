@@ -10,8 +10,9 @@ import torch
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import Progress
-from tinynas.pipeline.costs._cost_model import BlockSchedules, CostModel, LatencyLimit, latency_limit
+from tinynas.pipeline.costs import BlockSchedules, CostModel, LatencyLimit
 from tinynas.pipeline.deployment import load_memory_model
+from tinynas.pipeline.run._latency_limit import latency_limit
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.pipeline.stages._calibration import calibrate, device_clock_hz
 from tinynas.pipeline.stages._candidates import measure_and_refine
