@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 
-from tinynas.pipeline import _figures
+from tinynas.pipeline.report import _figures
 
 CONFIGURATIONS = [
     {"width": 0.5, "resolution": 24, "share_fits": 0.9, "macs": [1_000_000, 2_000_000]},

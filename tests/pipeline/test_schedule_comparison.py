@@ -12,8 +12,8 @@ from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline import rank_space
 from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import SilentProgress
-from tinynas.pipeline._report import render_report
 from tinynas.pipeline.costs import SCHEDULE_KINDS, CostModel, Sampling, compare_schedules
+from tinynas.pipeline.report import render_report
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import load_space
 from tinynas.targets import Reserve, load_board

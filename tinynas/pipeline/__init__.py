@@ -7,11 +7,11 @@ from tinynas.pipeline._fetch_data import fetch_data
 from tinynas.pipeline._inspect_model import InspectError, inspect_model
 from tinynas.pipeline._measure_model import MeasurementInputError, measure_model
 from tinynas.pipeline._progress import Progress, SilentProgress
-from tinynas.pipeline._report import ReportError, write_report
 from tinynas.pipeline._run import run_pipeline
 from tinynas.pipeline._space import NothingFits, rank_space
 from tinynas.pipeline.costs import CostModel, NetworkCost, choose_for_board
 from tinynas.pipeline.deployment import Deployment, NetworkMeasurement, deploy, measure, random_inputs
+from tinynas.pipeline.report import ReportError, write_report
 from tinynas.pipeline.run.storage import RunDirectory, RunDirectoryError, StorageError, write_atomically
 
 __all__ = [

@@ -14,9 +14,9 @@ from tinynas.latency import LatencyModel
 from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import NativeMemoryModel, RegionUsage, live_ranges, plan_arena
 from tinynas.memory.tflm import FileTensors, TflmMemoryModel, TflmSram, offline_plan
-from tinynas.pipeline._memory_view import arena_timeline, memory_advice
 from tinynas.pipeline.costs import kernels_json, load_latency, schedule_json
 from tinynas.pipeline.deployment import load_memory_model
+from tinynas.pipeline.report import arena_timeline, memory_advice
 from tinynas.pipeline.run.storage import write_atomically
 from tinynas.targets import Board, load_board
 

@@ -12,7 +12,7 @@ from tinynas.errors import MissingExtraError
 from tinynas.memory import firmware_hash
 from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import Progress, SilentProgress
-from tinynas.pipeline._report import write_report
+from tinynas.pipeline.report import write_report
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import load_space
 from tinynas.targets import load_board

@@ -6,9 +6,9 @@ from typing import Any
 
 from tinynas.errors import AnswerIsNo
 from tinynas.memory import NativeMemoryModel
-from tinynas.pipeline import _figures
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline.costs import SCHEDULE_KINDS, CostModel, Sampling, compare_schedules
+from tinynas.pipeline.report import flops_distributions
 from tinynas.spaces import SearchSpace, SpaceRanking, load_space
 from tinynas.targets import Board, Reserve, load_board
 
@@ -117,7 +117,7 @@ def space_figure(ranking: SpaceRanking) -> str:
     """The FLOPs distributions as SVG."""
     document = ranking_json(ranking)
     chosen = document["chosen"] or {"width": 0.0, "resolution": 0}
-    return _figures.flops_distributions(document["configurations"], (chosen["width"], chosen["resolution"]))
+    return flops_distributions(document["configurations"], (chosen["width"], chosen["resolution"]))
 
 
 def _resized(board: Board, sram_bytes: int | None, flash_bytes: int | None) -> Board:

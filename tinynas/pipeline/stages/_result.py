@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tinynas.pipeline._report import render_report
 from tinynas.pipeline._winner import RESULT, RESULT_FORMAT
+from tinynas.pipeline.report import render_report
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.stages._networks import Contender
 from tinynas.pipeline.stages._selection import SEARCH

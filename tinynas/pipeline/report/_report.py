@@ -10,7 +10,8 @@ from typing import Any
 
 from tinynas import __version__
 from tinynas.errors import UsageError
-from tinynas.pipeline._report_sections import (
+from tinynas.pipeline._winner import read_result
+from tinynas.pipeline.report._sections import (
     architecture_section,
     kernels_section,
     latency_section,
@@ -19,7 +20,6 @@ from tinynas.pipeline._report_sections import (
     search_section,
     space_section,
 )
-from tinynas.pipeline._winner import read_result
 from tinynas.pipeline.run.storage import Record, read_journal, write_atomically
 
 
@@ -56,9 +56,9 @@ def render_report(run_directory: Path) -> str:
     config = identity["config"]
     result = read_result(run_directory)
     title = f"{Path(config['data']['dataset']).stem} on {identity['board']['name']}"
-    template = resources.files("tinynas.pipeline").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
+    template = resources.files("tinynas.pipeline.report") / "templates/report.html.j2"
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(template).render(
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
         title=title,
         subtitle=f"{identity['board']['description']} ({identity['board']['mcu']}), seed {config['seed']}",
         version=__version__,

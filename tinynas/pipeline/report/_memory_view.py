@@ -8,7 +8,7 @@ from tinynas.graph import Graph, short_name
 from tinynas.latency import LatencyModel
 from tinynas.lowering import Schedule
 from tinynas.memory import MemoryPlan, Ticks, advise
-from tinynas.pipeline import _figures
+from tinynas.pipeline.report import _figures
 
 
 def memory_advice(graph: Graph, schedule: Schedule, latency: LatencyModel | None) -> dict[str, Any]:
