@@ -46,7 +46,7 @@ def test_calibrate_with_too_few_networks_keeps_the_model_and_names_what_it_did_n
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    from tinynas.pipeline import _calibrate_board
+    from tinynas.pipeline.commands import _calibrate_board
 
     monkeypatch.setattr(_calibrate_board, "FIT_NETWORKS", 2)
     monkeypatch.setattr(_calibrate_board, "HOLDOUT_NETWORKS", 2)

@@ -16,8 +16,7 @@ from tinynas.formats import read_tflite, write_tflite
 from tinynas.graph import DType, GraphBuilder, Padding, Tensor
 from tinynas.latency import with_random_constants
 from tinynas.lowering import UnsupportedGraphError
-from tinynas.pipeline import _measure_model
-from tinynas.pipeline._measure_model import MeasurementInputError, measure_model, measurement_json
+from tinynas.pipeline.commands import MeasurementInputError, _measure_model, measure_model, measurement_json
 from tinynas.pipeline.deployment import (
     Deployment,
     _deployment,

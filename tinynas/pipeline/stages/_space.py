@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinynas.pipeline._space import ranking_json
+from tinynas.pipeline.commands import ranking_json
 from tinynas.pipeline.costs import SCHEDULE_KINDS, CostModel, Sampling, compare_schedules
 from tinynas.pipeline.stages._context import ChosenSpace, RunContext
 

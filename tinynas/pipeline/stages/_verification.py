@@ -12,7 +12,7 @@ from tinynas.errors import AnswerIsNo
 from tinynas.graph import Graph, count_macs, count_params
 from tinynas.latency import LatencyModel
 from tinynas.memory import NativeMemoryModel
-from tinynas.pipeline._measure_model import measurement_json
+from tinynas.pipeline.commands import measurement_json
 from tinynas.pipeline.costs import LatencyLimit, kernels_json
 from tinynas.pipeline.deployment import Int8Array
 from tinynas.pipeline.stages._board_work import BuiltNetwork, build_and_measure, execution_of

@@ -24,8 +24,8 @@ from tinynas.latency import (
 )
 from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import firmware_hash
-from tinynas.pipeline._measure_model import MeasurementInputError
 from tinynas.pipeline._progress import Progress, SilentProgress
+from tinynas.pipeline.commands._measure_model import MeasurementInputError
 from tinynas.pipeline.deployment import (
     NetworkMeasurement,
     deploy,
