@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tinynas.memory import NativeMemoryModel
-from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline.costs import CostModel
+from tinynas.pipeline.run import RunConfig
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import load_space
 from tinynas.targets import Reserve, load_board
@@ -31,8 +31,8 @@ def test_where_no_sample_fits_the_smallest_configuration_is_searched(
     flash_bytes: int, expected: tuple[float, int], tmp_path: Path
 ) -> None:
     pytest.importorskip("torch")
-    from tinynas.pipeline.stages._context import RunContext
-    from tinynas.pipeline.stages._space import choose_space
+    from tinynas.pipeline.run.stages._context import RunContext
+    from tinynas.pipeline.run.stages._space import choose_space
 
     board = load_board("nucleo-f303k8")
     config = RunConfig.model_validate({"board": board.name, "data": {"dataset": "own"}, "space": {"samples": 20}})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinynas.errors import UsageError
-from tinynas.pipeline._config import ConfigError, RunConfig, load_config
+from tinynas.pipeline.run import ConfigError, RunConfig, load_config
 
 MINIMAL = 'board = "virt-m4"\n[data]\ndataset = "fashion-mnist"\n'
 
@@ -79,7 +79,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
 
 def test_own_data_smaller_than_the_usual_holdout_hold_a_fifth_out(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from tinynas.pipeline.stages import load_data
+    from tinynas.pipeline.run.stages import load_data
 
     labels = np.arange(200) % 2
     images = np.zeros((200, 8, 8), np.uint8)

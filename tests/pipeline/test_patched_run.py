@@ -10,7 +10,7 @@ import pytest
 from tiny_data import write_tiny_data
 
 from tinynas.pipeline import export_winner, load_config, run_pipeline
-from tinynas.pipeline.stages._feasibility import InfeasibleRun
+from tinynas.pipeline.run.stages._feasibility import InfeasibleRun
 
 CONFIG = """
 board = "nucleo-f303k8"

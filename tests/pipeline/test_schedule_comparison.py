@@ -10,10 +10,10 @@ import pytest
 
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline import rank_space
-from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline.costs import SCHEDULE_KINDS, CostModel, Sampling, compare_schedules
 from tinynas.pipeline.report import render_report
+from tinynas.pipeline.run import RunConfig
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import load_space
 from tinynas.targets import Reserve, load_board
@@ -56,8 +56,8 @@ def test_the_command_compares_only_when_asked() -> None:
 
 def test_the_report_of_a_run_has_the_comparison(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from tinynas.pipeline.stages._context import RunContext
-    from tinynas.pipeline.stages._space import show_schedules
+    from tinynas.pipeline.run.stages._context import RunContext
+    from tinynas.pipeline.run.stages._space import show_schedules
 
     board = load_board("nucleo-f303k8")
     config = RunConfig.model_validate({"board": board.name, "data": {"dataset": "own"}, "space": {"samples": 20}})

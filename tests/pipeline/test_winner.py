@@ -15,8 +15,8 @@ from tinynas.graph import DType, GraphBuilder
 from tinynas.latency import with_random_constants
 from tinynas.lowering import lower, with_variants
 from tinynas.pipeline import export_winner, write_report
-from tinynas.pipeline._winner import RESULT_FORMAT, ResultFormatError, read_result, schedule_of_winner
 from tinynas.pipeline.costs import kernels_json
+from tinynas.pipeline.run import RESULT_FORMAT, ResultFormatError, read_result, schedule_of_winner
 
 
 def _result() -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """The pipeline: stages, run directory, resume and report; it wires everybody else's parts together."""
 
-from tinynas.pipeline._config import ConfigError, RunConfig, load_config
 from tinynas.pipeline._progress import Progress, SilentProgress
-from tinynas.pipeline._run import run_pipeline
 from tinynas.pipeline.commands import (
     ExportError,
     InspectError,
@@ -19,6 +17,8 @@ from tinynas.pipeline.commands import (
 from tinynas.pipeline.costs import CostModel, NetworkCost, choose_for_board
 from tinynas.pipeline.deployment import Deployment, NetworkMeasurement, deploy, measure, random_inputs
 from tinynas.pipeline.report import ReportError, write_report
+from tinynas.pipeline.run import ConfigError, RunConfig, load_config
+from tinynas.pipeline.run._run import run_pipeline
 from tinynas.pipeline.run.storage import RunDirectory, RunDirectoryError, StorageError, write_atomically
 
 __all__ = [

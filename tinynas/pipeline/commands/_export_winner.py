@@ -23,8 +23,8 @@ from tinynas.graph import Graph
 from tinynas.lowering import DSP_LOWERING, Schedule
 from tinynas.memory import embedded_code, plan_arena
 from tinynas.memory.tflm import FileTensors, Kernels, TflmMemoryModel, TflmUnsupportedError, offline_plan
-from tinynas.pipeline._winner import read_result, schedule_of_winner
 from tinynas.pipeline.costs import choose_for_board, kernels_json, schedule_json
+from tinynas.pipeline.run import read_result, schedule_of_winner
 from tinynas.pipeline.run.storage import write_atomically
 from tinynas.targets import Reserve, load_board
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from tinynas import __version__
 from tinynas.errors import UsageError
-from tinynas.pipeline._winner import read_result
 from tinynas.pipeline.report._sections import (
     architecture_section,
     kernels_section,
@@ -20,6 +19,7 @@ from tinynas.pipeline.report._sections import (
     search_section,
     space_section,
 )
+from tinynas.pipeline.run import read_result
 from tinynas.pipeline.run.storage import Record, read_journal, write_atomically
 
 

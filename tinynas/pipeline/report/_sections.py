@@ -8,9 +8,9 @@ from typing import Any
 
 from tinynas.formats import read_tflite
 from tinynas.memory import plan_arena
-from tinynas.pipeline._winner import schedule_of_winner
 from tinynas.pipeline.report import _figures
 from tinynas.pipeline.report._memory_view import arena_timeline
+from tinynas.pipeline.run import schedule_of_winner
 from tinynas.pipeline.run.storage import Record
 
 _ROWS = 12

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tinynas.pipeline._config import ConfigError, LimitsConfig
 from tinynas.pipeline.costs import LatencyLimit
+from tinynas.pipeline.run._config import ConfigError, LimitsConfig
 from tinynas.targets import Board
 
 

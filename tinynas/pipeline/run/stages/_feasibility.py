@@ -6,7 +6,7 @@ from typing import Any
 
 from tinynas.errors import AnswerIsNo
 from tinynas.pipeline.costs import CostModel, NetworkCost
-from tinynas.pipeline.stages._context import RunContext
+from tinynas.pipeline.run.stages._context import RunContext
 from tinynas.spaces import Architecture
 
 BUDGET = "budget.json"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tinynas.pipeline.costs import CostModel, NetworkCost
-from tinynas.pipeline.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.stages._scores import JournalledScores
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._scores import JournalledScores
 from tinynas.search import (
     Evaluation,
     EvolutionarySearch,

@@ -8,9 +8,9 @@ from typing import Any
 
 from tinynas.formats import read_tflite, write_tflite
 from tinynas.graph import DType, Graph
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._supernet import augmentation
 from tinynas.pipeline.run.storage import write_atomically
-from tinynas.pipeline.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.stages._supernet import augmentation
 from tinynas.quantization import calibrate, integer_accuracy, quantize, train_quantization_aware
 from tinynas.spaces import Architecture, Genotype, build_graph
 from tinynas.training import (

@@ -6,10 +6,10 @@ from typing import Any
 
 from tinynas.errors import AnswerIsNo
 from tinynas.pipeline.costs import CostModel, LatencyLimit
-from tinynas.pipeline.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.stages._networks import Contender
-from tinynas.pipeline.stages._scores import JournalledScores
-from tinynas.pipeline.stages._search import Scored, Search, pareto_front
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._networks import Contender
+from tinynas.pipeline.run.stages._scores import JournalledScores
+from tinynas.pipeline.run.stages._search import Scored, Search, pareto_front
 from tinynas.spaces import Architecture, Genotype, scale_mobilenet_v2
 
 SEARCH = "search.json"

@@ -11,10 +11,16 @@ from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, refine, to_json
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline.deployment import random_inputs
-from tinynas.pipeline.stages._board_work import build_and_measure, execution_of, inference_of, latency_json, layers_of
-from tinynas.pipeline.stages._calibration import latency_model_file, load_round_model
-from tinynas.pipeline.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.stages._search import Scored
+from tinynas.pipeline.run.stages._board_work import (
+    build_and_measure,
+    execution_of,
+    inference_of,
+    latency_json,
+    layers_of,
+)
+from tinynas.pipeline.run.stages._calibration import latency_model_file, load_round_model
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._search import Scored
 from tinynas.quantization import calibrate, quantize
 from tinynas.spaces import Genotype
 from tinynas.training import Supernet, float_graph, recalibrate_batch_norm

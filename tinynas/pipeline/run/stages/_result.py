@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tinynas.pipeline._winner import RESULT, RESULT_FORMAT
 from tinynas.pipeline.report import render_report
-from tinynas.pipeline.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.stages._networks import Contender
-from tinynas.pipeline.stages._selection import SEARCH
-from tinynas.pipeline.stages._verification import model_info
+from tinynas.pipeline.run import RESULT, RESULT_FORMAT
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._networks import Contender
+from tinynas.pipeline.run.stages._selection import SEARCH
+from tinynas.pipeline.run.stages._verification import model_info
 
 REPORT = "report.html"
 

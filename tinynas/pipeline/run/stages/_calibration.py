@@ -8,8 +8,8 @@ from tinynas.latency import LatencyModel, calibration_networks, fit_latency, fro
 from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel, firmware_hash
 from tinynas.pipeline.deployment import random_inputs, warn_of_other_clock
-from tinynas.pipeline.stages._board_work import build_and_measure, inference_of, latency_json, layers_of
-from tinynas.pipeline.stages._context import RunContext
+from tinynas.pipeline.run.stages._board_work import build_and_measure, inference_of, latency_json, layers_of
+from tinynas.pipeline.run.stages._context import RunContext
 
 
 def latency_model_file(round_number: int) -> str:

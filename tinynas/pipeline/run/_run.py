@@ -10,9 +10,9 @@ from typing import Any
 from tinynas import __version__
 from tinynas.errors import MissingExtraError
 from tinynas.memory import firmware_hash
-from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline.report import write_report
+from tinynas.pipeline.run._config import RunConfig
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import load_space
 from tinynas.targets import load_board
@@ -36,7 +36,7 @@ def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | Non
     """
     if find_spec("torch") is None:
         raise MissingExtraError("torch", "training")
-    from tinynas.pipeline.stages import execute, load_data
+    from tinynas.pipeline.run.stages import execute, load_data
 
     board = load_board(config.board)
     space = load_space(config.space.name)

@@ -15,7 +15,7 @@ from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline.costs import BlockSchedules, CostModel
 from tinynas.pipeline.deployment import Deployment, Int8Array, NetworkMeasurement, deploy, flash, measure
-from tinynas.pipeline.stages._context import RunContext
+from tinynas.pipeline.run.stages._context import RunContext
 from tinynas.spaces import Architecture
 from tinynas.targets import Reserve
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tinynas.pipeline.commands import ranking_json
 from tinynas.pipeline.costs import SCHEDULE_KINDS, CostModel, Sampling, compare_schedules
-from tinynas.pipeline.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 
 SPACE = "space.json"
 SCHEDULES = "space-schedules.json"

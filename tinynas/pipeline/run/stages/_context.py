@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from tinynas.graph import DType, Graph
 from tinynas.lowering import Lowering
-from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import Progress
+from tinynas.pipeline.run import RunConfig
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import Architecture, Genotype, SearchSpace, build_graph
 from tinynas.targets import Board, Reserve

@@ -8,24 +8,24 @@ from typing import Any
 import torch
 
 from tinynas.memory import NativeMemoryModel
-from tinynas.pipeline._config import RunConfig
 from tinynas.pipeline._progress import Progress
 from tinynas.pipeline.costs import BlockSchedules, CostModel, LatencyLimit
 from tinynas.pipeline.deployment import load_memory_model
+from tinynas.pipeline.run import RunConfig
 from tinynas.pipeline.run._latency_limit import latency_limit
+from tinynas.pipeline.run.stages._calibration import calibrate, device_clock_hz
+from tinynas.pipeline.run.stages._candidates import measure_and_refine
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._feasibility import check_feasibility
+from tinynas.pipeline.run.stages._networks import Contender, train_and_quantize
+from tinynas.pipeline.run.stages._result import summarize
+from tinynas.pipeline.run.stages._scores import JournalledScores
+from tinynas.pipeline.run.stages._search import Search
+from tinynas.pipeline.run.stages._selection import measured_ticks, pick_contenders, unmeasured_best
+from tinynas.pipeline.run.stages._space import choose_space, show_schedules
+from tinynas.pipeline.run.stages._supernet import train
+from tinynas.pipeline.run.stages._verification import test_accuracy, verify_on_board
 from tinynas.pipeline.run.storage import RunDirectory
-from tinynas.pipeline.stages._calibration import calibrate, device_clock_hz
-from tinynas.pipeline.stages._candidates import measure_and_refine
-from tinynas.pipeline.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.stages._feasibility import check_feasibility
-from tinynas.pipeline.stages._networks import Contender, train_and_quantize
-from tinynas.pipeline.stages._result import summarize
-from tinynas.pipeline.stages._scores import JournalledScores
-from tinynas.pipeline.stages._search import Search
-from tinynas.pipeline.stages._selection import measured_ticks, pick_contenders, unmeasured_best
-from tinynas.pipeline.stages._space import choose_space, show_schedules
-from tinynas.pipeline.stages._supernet import train
-from tinynas.pipeline.stages._verification import test_accuracy, verify_on_board
 from tinynas.spaces import SearchSpace
 from tinynas.targets import Board
 from tinynas.training import Dataset, Supernet, load_dataset

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinynas.graph import Graph
-from tinynas.pipeline._config import DataConfig
-from tinynas.pipeline.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run import DataConfig
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.training import Augmentation, Supernet, TrainingSettings, train_supernet, training_device
 
 SUPERNET = "supernet.pt"

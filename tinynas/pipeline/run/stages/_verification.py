@@ -15,10 +15,10 @@ from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline.commands import measurement_json
 from tinynas.pipeline.costs import LatencyLimit, kernels_json
 from tinynas.pipeline.deployment import Int8Array
-from tinynas.pipeline.stages._board_work import BuiltNetwork, build_and_measure, execution_of
-from tinynas.pipeline.stages._calibration import load_round_model
-from tinynas.pipeline.stages._context import RunContext
-from tinynas.pipeline.stages._networks import Contender, TrainedNetwork
+from tinynas.pipeline.run.stages._board_work import BuiltNetwork, build_and_measure, execution_of
+from tinynas.pipeline.run.stages._calibration import load_round_model
+from tinynas.pipeline.run.stages._context import RunContext
+from tinynas.pipeline.run.stages._networks import Contender, TrainedNetwork
 from tinynas.quantization import integer_accuracy, quantize_images
 from tinynas.training import PIXEL_SCALE, Dataset, accuracy
 

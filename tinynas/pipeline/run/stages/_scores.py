@@ -7,7 +7,7 @@ from types import TracebackType
 
 import numpy as np
 
-from tinynas.pipeline.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.spaces import Genotype
 from tinynas.training import Split, SubnetScorer, Supernet
 
