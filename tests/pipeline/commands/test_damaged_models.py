@@ -18,7 +18,7 @@ from tinynas.latency import with_random_constants
 from tinynas.pipeline import export_model, inspect_model, measure_model
 from tinynas.testing import FileDamager, random_int8_graph
 
-_FUZZER = Path(__file__).resolve().parents[2] / "benchmarks" / "fuzz_tflite.py"
+_FUZZER = Path(__file__).resolve().parents[3] / "benchmarks" / "fuzz_tflite.py"
 
 
 def _fuzz(*arguments: str) -> subprocess.CompletedProcess[str]:

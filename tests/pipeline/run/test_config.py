@@ -92,7 +92,7 @@ def test_own_data_smaller_than_the_usual_holdout_hold_a_fifth_out(tmp_path: Path
 
 
 def test_every_example_is_valid() -> None:
-    examples = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
+    examples = sorted((Path(__file__).parents[3] / "examples").glob("*.toml"))
     assert examples
     for example in examples:
         assert isinstance(load_config(example), RunConfig)
