@@ -1,4 +1,4 @@
-"""The pipeline: stages, run directory, resume and report; it wires everybody else's parts together."""
+"""The pipeline: runs, what commands do without one, costs, deployment, report; it wires all other parts together."""
 
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline.commands import (

@@ -10,8 +10,7 @@ from tinynas.latency import LatencyModel, Measurement, fit_latency
 from tinynas.lowering import InstructionSet, Lowering, Schedule
 from tinynas.memory import NativeMemoryModel, block_cost, combine, plan_arena
 from tinynas.pipeline.costs import BlockSchedules, CostModel, LatencyLimit
-from tinynas.pipeline.run import ConfigError, LimitsConfig
-from tinynas.pipeline.run._latency_limit import latency_limit
+from tinynas.pipeline.run import ConfigError, LimitsConfig, latency_limit
 from tinynas.spaces import Architecture, SearchSpace, build_block_graph, build_graph, load_space
 from tinynas.targets import Board, CyclesPerInstruction, Reserve, load_board
 

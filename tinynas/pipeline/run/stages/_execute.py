@@ -11,8 +11,7 @@ from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._progress import Progress
 from tinynas.pipeline.costs import BlockSchedules, CostModel, LatencyLimit
 from tinynas.pipeline.deployment import load_memory_model
-from tinynas.pipeline.run import RunConfig
-from tinynas.pipeline.run._latency_limit import latency_limit
+from tinynas.pipeline.run import RunConfig, latency_limit
 from tinynas.pipeline.run.stages._calibration import calibrate, device_clock_hz
 from tinynas.pipeline.run.stages._candidates import measure_and_refine
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
