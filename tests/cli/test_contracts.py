@@ -46,7 +46,7 @@ def test_calibrate_with_too_few_networks_keeps_the_model_and_names_what_it_did_n
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    from tinynas.pipeline import _calibrate_board
+    from tinynas.pipeline.commands import _calibrate_board
 
     monkeypatch.setattr(_calibrate_board, "FIT_NETWORKS", 2)
     monkeypatch.setattr(_calibrate_board, "HOLDOUT_NETWORKS", 2)
@@ -343,7 +343,9 @@ def test_a_c_project_says_where_no_kernels_could_be_compared(
 def test_inspect_and_measure_weigh_kernels_alike_with_another_compiler(
     model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tinynas.pipeline._deployment._installed_version", lambda toolchain: "another compiler")
+    monkeypatch.setattr(
+        "tinynas.pipeline.deployment._deployment._installed_version", lambda toolchain: "another compiler"
+    )
     _, inspected, _ = call(capsys, "inspect", str(model), "--board", "virt-m4")
     assert "fitted with another compiler" in inspected["kernels"]["not_compared"]
     _, measured, _ = call(capsys, "measure", str(model), "--board", "virt-m4", "--virtual")

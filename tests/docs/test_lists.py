@@ -9,6 +9,7 @@ import pytest
 from pages import PAGES
 
 import tinynas
+import tinynas.pipeline
 from tinynas.boards import Command, Status
 from tinynas.spaces import block_kind, block_kinds
 from tinynas.targets import CORES
@@ -27,6 +28,13 @@ def test_every_package_stands_on_a_floor() -> None:
     packages = {module.name for module in pkgutil.iter_modules(tinynas.__path__) if not module.name.startswith("_")}
     assert len(floors) == len(set(floors))
     assert set(floors) == packages
+
+
+def test_every_package_of_the_pipeline_is_in_its_tree() -> None:
+    tree = TEXT["docs/architecture.md"].partition("```\ntinynas/pipeline/\n")[2].partition("```")[0]
+    names = re.findall(r"^ +(\w+)/ ", tree, re.MULTILINE)
+    found = pkgutil.walk_packages(tinynas.pipeline.__path__, "tinynas.pipeline.")
+    assert names == [module.name.rpartition(".")[2] for module in found if module.ispkg]
 
 
 def test_every_block_kind_is_in_the_table_with_its_choices() -> None:

@@ -1,21 +1,25 @@
-"""The pipeline: stages, run directory, resume and report; it wires everybody else's parts together."""
+"""The pipeline: runs, what commands do without one, costs, deployment, report; it wires all other parts together."""
 
-from tinynas.pipeline._atomic import StorageError, write_atomically
-from tinynas.pipeline._calibrate_board import calibrate_board
-from tinynas.pipeline._config import ConfigError, RunConfig, load_config
-from tinynas.pipeline._costs import CostModel, NetworkCost
-from tinynas.pipeline._deployment import Deployment, deploy
-from tinynas.pipeline._export_winner import ExportError, export_model, export_winner
-from tinynas.pipeline._fetch_data import fetch_data
-from tinynas.pipeline._inspect_model import InspectError, inspect_model
-from tinynas.pipeline._kernel_choice import choose_for_board
-from tinynas.pipeline._measure_model import MeasurementInputError, measure_model
-from tinynas.pipeline._measurement import NetworkMeasurement, measure, random_inputs
 from tinynas.pipeline._progress import Progress, SilentProgress
-from tinynas.pipeline._report import ReportError, write_report
-from tinynas.pipeline._run import run_pipeline
-from tinynas.pipeline._run_directory import RunDirectory, RunDirectoryError
-from tinynas.pipeline._space import NothingFits, rank_space
+from tinynas.pipeline.commands import (
+    ExportError,
+    InspectError,
+    MeasurementInputError,
+    NothingFits,
+    calibrate_board,
+    export_model,
+    export_winner,
+    fetch_data,
+    inspect_model,
+    measure_model,
+    rank_space,
+)
+from tinynas.pipeline.costs import CostModel, NetworkCost, choose_for_board
+from tinynas.pipeline.deployment import Deployment, NetworkMeasurement, deploy, measure, random_inputs
+from tinynas.pipeline.report import ReportError, write_report
+from tinynas.pipeline.run import ConfigError, RunConfig, load_config
+from tinynas.pipeline.run._run import run_pipeline
+from tinynas.pipeline.run.storage import RunDirectory, RunDirectoryError, StorageError, write_atomically
 
 __all__ = [
     "ConfigError",

@@ -1,0 +1,186 @@
+"""Costs combined from blocks equal those of the whole network, and limits become violations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinynas.graph import DType, count_macs
+from tinynas.latency import LatencyModel, Measurement, fit_latency
+from tinynas.lowering import InstructionSet, Lowering, Schedule
+from tinynas.memory import NativeMemoryModel, block_cost, combine, plan_arena
+from tinynas.pipeline.costs import BlockSchedules, CostModel, LatencyLimit
+from tinynas.pipeline.run import ConfigError, LimitsConfig, latency_limit
+from tinynas.spaces import Architecture, SearchSpace, build_block_graph, build_graph, load_space
+from tinynas.targets import Board, CyclesPerInstruction, Reserve, load_board
+
+
+@pytest.fixture(scope="module")
+def board() -> Board:
+    return load_board("nucleo-f303k8")
+
+
+@pytest.fixture(scope="module")
+def memory(board: Board) -> NativeMemoryModel:
+    return NativeMemoryModel.for_board(board)
+
+
+@pytest.fixture(scope="module")
+def space() -> SearchSpace:
+    return load_space("mobile-tiny")
+
+
+def samples(space: SearchSpace, count: int) -> list[Architecture]:
+    rng = np.random.default_rng(5)
+    return [space.architecture(space.sample(rng), 1.0, 24, 1, 10) for _ in range(count)]
+
+
+@pytest.mark.parametrize("lowering", [Lowering(), Lowering(in_place=False)], ids=str)
+def test_blockwise_costs_equal_those_of_the_whole_network(
+    board: Board, memory: NativeMemoryModel, space: SearchSpace, lowering: Lowering
+) -> None:
+    costs = CostModel(board, memory, Reserve(), schedules=BlockSchedules(lowering))
+    for architecture in samples(space, 25):
+        graph = build_graph(architecture, DType.INT8)
+        schedule = lowering(graph)
+        cost = costs.of(architecture)
+        assert cost.macs == count_macs(graph)
+        assert cost.sram_bytes == memory.sram(schedule).static_bytes
+        assert cost.stack_bytes == memory.sram(schedule).stack_bytes
+        assert cost.flash_bytes == memory.flash(schedule).total_bytes
+        assert cost.latency is None
+
+
+def test_blockwise_latency_equals_that_of_the_whole_network(
+    board: Board, memory: NativeMemoryModel, space: SearchSpace
+) -> None:
+    architectures = samples(space, 12)
+    model = latency_of([Lowering()(build_graph(architecture, DType.INT8)) for architecture in architectures])
+    costs = CostModel(board, memory, Reserve()).with_latency(model)
+    for architecture in architectures:
+        whole = model.predict(Lowering()(build_graph(architecture, DType.INT8))).total
+        assert costs.of(architecture).latency == pytest.approx(whole)
+
+
+def few_channels(count: int) -> list[Architecture]:
+    """Networks whose first blocks have so few channels that planes and columns are a good part of the arena."""
+    space, rng = load_space("mobile-tiny"), np.random.default_rng(6)
+    return [space.architecture(space.sample(rng), 0.5, int(rng.integers(17, 40)), 3, 10) for _ in range(count)]
+
+
+@pytest.mark.parametrize("instruction_set", ["dsp", "armv6-m"])
+def test_a_network_within_an_arena_has_the_kernels_of_its_blocks(
+    instruction_set: str, memory: NativeMemoryModel
+) -> None:
+    """The property by which costs within an arena can be cached by block: in every arena, too small ones included."""
+    plain = Lowering(InstructionSet(instruction_set))
+    changed = 0
+    for architecture in few_channels(12):
+        graph = build_graph(architecture, DType.INT8)
+        arena = plan_arena(plain(graph)).arena_bytes
+        for limit in (0, arena // 2, arena * 3 // 4, arena - 4, arena):
+            lowering = plain.within(limit)
+            schedule = lowering(graph)
+            blocks = [lowering(build_block_graph(block, DType.INT8)) for block in architecture.blocks]
+            assert [s.variant for s in schedule.steps] == [s.variant for block in blocks for s in block.steps]
+            assert combine(block_cost(block) for block in blocks) == block_cost(schedule)
+            changed += schedule != plain(graph)
+            for block, costed in zip(architecture.blocks, blocks, strict=True):
+                alone = plain(build_block_graph(block, DType.INT8))
+                assert plan_arena(alone).arena_bytes > limit or costed.steps == alone.steps
+        assert lowering(graph) == plain(graph)
+    assert changed > 12
+
+
+def test_costs_with_less_scratch_are_those_of_the_schedule_that_they_name(
+    board: Board, memory: NativeMemoryModel
+) -> None:
+    plain, relieved = Lowering.for_core(board.core), 0
+    architectures = few_channels(20)
+    model = latency_of(
+        [
+            lowering(build_graph(architecture, DType.INT8))
+            for architecture in architectures
+            for lowering in (plain, plain.within(0))
+        ]
+    )
+    for architecture in architectures:
+        graph = build_graph(architecture, DType.INT8)
+        arena = plan_arena(plain(graph)).arena_bytes
+        for share in (0.8, 0.9, 0.97):
+            reserve = Reserve(sram_bytes=max(0, memory.largest_arena() - int(share * arena)))
+            costs = CostModel(board, memory, reserve).with_latency(model)
+            cost = costs.of(architecture)
+            schedule = cost.lowering(graph, cost.patches)
+            assert cost.patches is None
+            assert cost.sram_bytes == memory.sram(schedule).static_bytes
+            assert cost.flash_bytes == memory.flash(schedule).total_bytes
+            assert cost.latency == pytest.approx(model.predict(schedule).total)
+            verdict = memory.fits(schedule, reserve)
+            assert cost.violations == verdict.reasons
+            assert costs.fits(architecture).fits is verdict.fits
+            if verdict.fits:
+                assert cost.lowering.arena_bytes == memory.largest_arena(reserve)
+                assert costs.execution(architecture, graph).schedule() == schedule
+                assert cost.shortfall == ""
+                relieved += 1
+            elif cost.lowering.arena_bytes is not None:
+                assert cost.shortfall.startswith("even with kernels of less scratch, region ")
+    assert relieved > 3
+
+
+def latency_of(schedules: list[Schedule]) -> LatencyModel:
+    """A model that knows every kernel of some schedules; what it says does not matter."""
+    rng = np.random.default_rng(0)
+    return fit_latency(
+        [
+            Measurement(step.variant, step.features, float(10 + sum(step.features.values()) * rng.uniform(1, 3)))
+            for schedule in schedules
+            for step in schedule.steps
+        ]
+    )
+
+
+def test_a_reserve_that_takes_everything_is_a_violation_with_its_size(
+    board: Board, memory: NativeMemoryModel, space: SearchSpace
+) -> None:
+    architecture = space.architecture(space.smallest(), 0.5, 16, 1, 10)
+    fitting = CostModel(board, memory, Reserve()).of(architecture)
+    assert fitting.violations == ()
+    assert fitting.excess == 0
+    exact = CostModel(board, memory, Reserve(flash_bytes=65536 - fitting.flash_bytes)).of(architecture)
+    assert exact.violations == ()
+    over = CostModel(board, memory, Reserve(flash_bytes=65536 - fitting.flash_bytes + 1)).of(architecture)
+    assert len(over.violations) == 1
+    assert "flash" in over.violations[0]
+    assert "too few" in over.violations[0]
+    assert over.excess > 0
+
+
+def test_unknown_and_exceeded_latency_are_violations(
+    board: Board, memory: NativeMemoryModel, space: SearchSpace
+) -> None:
+    architecture = samples(space, 1)[0]
+    limited = CostModel(board, memory, Reserve(), limit=LatencyLimit(1000.0, "instructions"))
+    assert not any("limit" in violation for violation in limited.of(architecture).violations)
+    ignorant = fit_latency([Measurement("softmax", {"call": 1.0}, 5.0)])
+    assert any("never measured" in v for v in limited.with_latency(ignorant).of(architecture).violations)
+    steps = Lowering()(build_graph(architecture, DType.INT8)).steps
+    slow = fit_latency([Measurement(step.variant, step.features, 1e6) for step in steps])
+    assert any("the limit is 1,000" in v for v in limited.with_latency(slow).of(architecture).violations)
+
+
+def test_limits_in_the_units_of_the_measurement(board: Board) -> None:
+    assert latency_limit(LimitsConfig(), board, "instructions") is None
+    assert latency_limit(LimitsConfig(instructions=500), board, "instructions") == LatencyLimit(500.0, "instructions")
+    assert latency_limit(LimitsConfig(latency_ms=2.0), board, "cycles") == LatencyLimit(144_000.0, "cycles")
+    slower = latency_limit(LimitsConfig(latency_ms=2.0), board, "cycles", clock_hz=64_000_000)
+    assert slower == LatencyLimit(128_000.0, "cycles")
+    with pytest.raises(ConfigError, match=r"give limits\.instructions instead"):
+        latency_limit(LimitsConfig(latency_ms=2.0), board, "instructions")
+    with pytest.raises(ConfigError, match=r"give limits\.latency_ms instead"):
+        latency_limit(LimitsConfig(instructions=500), board, "cycles")
+    declared = board.model_copy(update={"cycles_per_instruction": CyclesPerInstruction(value=2.0, basis="measured")})
+    assert latency_limit(LimitsConfig(latency_ms=2.0), declared, "instructions") == LatencyLimit(
+        72_000.0, "instructions"
+    )

@@ -1,0 +1,236 @@
+"""A network on the virtual board: bit by bit, counted, and clear lines when the other end is wrong or silent."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinynas.boards import LinkError, Toolchain, ToolchainError, Transport, VirtualBoard, ZigToolchain
+from tinynas.cli import main
+from tinynas.formats import read_tflite, write_tflite
+from tinynas.graph import DType, GraphBuilder, Padding, Tensor
+from tinynas.latency import with_random_constants
+from tinynas.lowering import UnsupportedGraphError
+from tinynas.pipeline.commands import MeasurementInputError, _measure_model, measure_model, measurement_json
+from tinynas.pipeline.deployment import (
+    Deployment,
+    _deployment,
+    _measurement,
+    deploy,
+    load_memory_model,
+    measure,
+    random_inputs,
+    warn_of_other_clock,
+)
+from tinynas.spaces import build_graph, load_space
+from tinynas.targets import Board, load_board
+from tinynas.testing import DamagingTransport
+
+BOARD = load_board("nucleo-f303k8")
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    space = load_space("mobile-tiny")
+    architecture = space.architecture(space.smallest(), 0.5, 16, 1, 10)
+    graph = with_random_constants(build_graph(architecture, DType.INT8), seed=0)
+    return deploy(graph, BOARD, tmp_path_factory.mktemp("deployment"))
+
+
+def test_every_output_equals_the_reference_and_every_step_is_counted(deployment: Deployment) -> None:
+    inputs = random_inputs(deployment.schedule, 8, seed=1)
+    measured = measure(deployment, BOARD, inputs)
+    assert measured.mismatches == 0
+    assert measured.unit == "instructions"
+    assert len(measured.steps) == len(deployment.schedule.steps)
+    assert sum(measured.steps) == measured.ticks
+    assert measured.memory.static_sram_bytes == deployment.firmware.static_sram_bytes
+    assert 0 < measured.memory.stack_used_bytes < measured.memory.stack_bytes
+
+
+def test_a_wrong_reference_is_noticed(deployment: Deployment) -> None:
+    """The comparison can fail: against a network with other weights, every output differs."""
+    other = with_random_constants(replace(deployment.graph, tensors=_without_data(deployment)), seed=9)
+    inputs = random_inputs(deployment.schedule, 4, seed=1)
+    measured = measure(replace(deployment, graph=other), BOARD, inputs)
+    assert measured.mismatches == 4
+
+
+def _without_data(deployment: Deployment) -> tuple[object, ...]:
+    return tuple(
+        replace(tensor, data=None, quantization=None) if tensor.constant else tensor
+        for tensor in deployment.graph.tensors
+    )
+
+
+def test_another_build_on_the_board_is_refused(deployment: Deployment) -> None:
+    stranger = replace(deployment, firmware=replace(deployment.firmware, build_id=1))
+    with pytest.raises(LinkError, match="of another build"):
+        measure(stranger, BOARD, random_inputs(deployment.schedule, 1, seed=1))
+
+
+def test_a_silent_board_is_one_line(deployment: Deployment) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(LinkError, match="does not answer") as caught:
+            measure(deployment, BOARD, random_inputs(deployment.schedule, 1, seed=1), port=port)
+    assert "\n" not in str(caught.value)
+
+
+class _SerialLine(DamagingTransport):
+    """A virtual board as a serial port shows a real one: it counts cycles."""
+
+    tick_unit = "cycles"
+
+
+@pytest.mark.parametrize(("external_clock", "clock_hz"), [(True, 72_000_000), (False, 64_000_000)])
+def test_milliseconds_are_those_of_the_clock_that_the_device_reached(
+    deployment: Deployment,
+    external_clock: bool,
+    clock_hz: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A Nucleo as delivered has no external clock: its firmware falls back to the internal one and says so."""
+
+    def open_line(port: str, board: Board) -> Transport:
+        return _SerialLine(VirtualBoard(board, deployment.firmware.elf, hse_connected=external_clock))
+
+    monkeypatch.setattr(_measurement, "_open", open_line)
+    measured = measure(deployment, BOARD, random_inputs(deployment.schedule, 1, seed=1), port="line")
+    assert (measured.unit, measured.clock_hz) == ("cycles", clock_hz)
+    document = measurement_json(deployment, measured, BOARD)
+    assert document["latency_ms"] == pytest.approx(1e3 * measured.ticks / clock_hz)
+    assert ("64 MHz instead of the board file's 72 MHz" in document["cycles_basis"]) is not external_clock
+    with caplog.at_level(logging.WARNING):
+        warn_of_other_clock(measured.clock_hz, BOARD)
+    assert ("runs at 64 MHz, its board file says 72 MHz" in caplog.text) is not external_clock
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    builder = GraphBuilder("small", DType.INT8)
+    x = builder.conv_2d(builder.input((1, 4, 4, 2)), 3, 3, name="conv")
+    graph = with_random_constants(builder.build([x]), seed=0)
+    path = tmp_path / "small.tflite"
+    write_tflite(graph, path)
+    return path
+
+
+class _Bench:
+    """A board at a port: what is flashed to it runs, until something else is."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self.flashed = 0
+        self._elf = folder / "on the board.elf"
+        monkeypatch.setattr(_measure_model, "flash", self._flash)
+        monkeypatch.setattr(_measurement, "_open", lambda port, board: _SerialLine(VirtualBoard(board, self._elf)))
+
+    def _flash(self, board: Board, elf: Path) -> None:
+        self.flashed += 1
+        self._elf.write_bytes(elf.read_bytes())
+
+
+def test_the_board_is_flashed_first_unless_told_otherwise(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bench = _Bench(monkeypatch, tmp_path)
+    first = measure_model(model, BOARD.name, port="line")
+    assert bench.flashed == 1
+    again = measure_model(model, BOARD.name, port="line", flash_first=False)
+    assert bench.flashed == 1
+    assert again == first
+    assert first["matches_reference"]
+
+
+def test_without_flashing_another_image_is_refused(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = _Bench(monkeypatch, tmp_path)
+    measure_model(model, BOARD.name, port="line")
+    other = tmp_path / "other.tflite"
+    write_tflite(with_random_constants(replace(read_tflite(model), tensors=_bare(model)), seed=1), other)
+    arguments = ["measure", str(other), "--board", BOARD.name, "--port", "line", "--no-flash"]
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 3
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "runs model 'small' of another build" in line
+    assert "without --no-flash" in line
+    assert bench.flashed == 1
+
+
+def _bare(model: Path) -> tuple[Tensor, ...]:
+    return tuple(
+        replace(tensor, data=None, quantization=None) if tensor.constant else tensor
+        for tensor in read_tflite(model).tensors
+    )
+
+
+def test_a_virtual_board_has_nothing_to_flash(model: Path) -> None:
+    with pytest.raises(MeasurementInputError, match="--no-flash goes with --port"):
+        measure_model(model, BOARD.name, virtual=True, flash_first=False)
+
+
+def test_networks_with_several_outputs_are_refused(tmp_path: Path) -> None:
+    builder = GraphBuilder("two", DType.INT8)
+    x = builder.input((1, 4, 4, 1))
+    a, b = builder.max_pool_2d(x, (2, 2), name="a"), builder.max_pool_2d(x, (4, 4), name="b")
+    graph = with_random_constants(builder.build([a, b]), seed=0)
+    with pytest.raises(UnsupportedGraphError, match="1 inputs and 2 outputs"):
+        deploy(graph, BOARD, tmp_path)
+
+
+def test_networks_that_compute_nothing_are_refused(tmp_path: Path) -> None:
+    """Whatever is behind the reshape reaches no output."""
+    builder = GraphBuilder("idle", DType.INT8)
+    x = builder.input((1, 4, 4, 1))
+    y = builder.reshape(x, (1, 16))
+    builder.max_pool_2d(x, (2, 2), name="dead")
+    with pytest.raises(UnsupportedGraphError, match="'idle' computes nothing"):
+        deploy(with_random_constants(builder.build([y]), seed=0), BOARD, tmp_path)
+
+
+def test_networks_of_more_steps_than_a_profile_holds_are_refused(tmp_path: Path) -> None:
+    builder = GraphBuilder("deep", DType.INT8)
+    x = builder.input((1, 4, 4, 1))
+    for index in range(257):
+        x = builder.max_pool_2d(x, (2, 2), stride=(1, 1), padding=Padding.SAME, name=f"pool-{index}")
+    graph = with_random_constants(builder.build([x]), seed=0)
+    with pytest.raises(UnsupportedGraphError, match="'deep' has 257 steps; the firmware profiles at most 256"):
+        deploy(graph, BOARD, tmp_path)
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_memory_model_fitted_with_another_compiler_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        load_memory_model(BOARD, "zig")
+        assert caplog.text == ""
+        monkeypatch.setattr(ZigToolchain, "version", lambda self: "zig 99")
+        load_memory_model(BOARD, "zig")
+        assert "the compiler here is zig 99" in caplog.text
+
+
+def test_a_memory_model_can_be_read_without_the_compiler(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def missing(name: str) -> Toolchain:
+        raise ToolchainError(f"{name} is not installed")
+
+    monkeypatch.setattr(_deployment, "load_toolchain", missing)
+    with caplog.at_level(logging.WARNING):
+        load_memory_model(BOARD, "zig")
+    assert caplog.text == ""
+
+
+def test_random_inputs_depend_on_the_seed(deployment: Deployment) -> None:
+    first, again, other = (random_inputs(deployment.schedule, 2, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()

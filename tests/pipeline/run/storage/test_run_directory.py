@@ -1,0 +1,112 @@
+"""One owner, one identity, whole artefacts, and work that is done once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tinynas.pipeline.run.storage import RunDirectory, RunDirectoryError, StorageError, write_atomically
+
+IDENTITY = {"config": {"seed": 0, "search": {"evaluations": 10}}}
+
+
+def test_finished_work_is_not_repeated(tmp_path: Path) -> None:
+    calls = []
+
+    def compute() -> dict[str, float]:
+        calls.append(1)
+        run.write("a.txt", "content")
+        return {"score": 0.1}
+
+    for _ in range(2):
+        with RunDirectory(tmp_path / "run", IDENTITY) as run:
+            assert run.once("work", compute, ["a.txt"]) == {"score": 0.1}
+    assert len(calls) == 1
+
+
+def test_work_that_died_is_repeated(tmp_path: Path) -> None:
+    def die() -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), RunDirectory(tmp_path / "run", IDENTITY) as run:
+        run.once("work", die)
+    with RunDirectory(tmp_path / "run", IDENTITY) as run:
+        assert run.once("work", lambda: {"x": 1}) == {"x": 1}
+
+
+def test_changed_configuration_names_the_key(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path / "run", IDENTITY):
+        pass
+    changed = {"config": {"seed": 0, "search": {"evaluations": 12}}}
+    with (
+        pytest.raises(RunDirectoryError, match=r"config\.search\.evaluations = 10, now it is 12"),
+        RunDirectory(tmp_path / "run", changed),
+    ):
+        pass
+
+
+def test_changed_artefact_is_noticed(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path / "run", IDENTITY) as run:
+        run.once("work", lambda: run.write("a.txt", "content") or {}, ["a.txt"])
+        run.write("a.txt", "other")
+        with pytest.raises(RunDirectoryError, match=r"a\.txt has changed since 'work' wrote it"):
+            run.finished("work")
+        run.file("a.txt").unlink()
+        with pytest.raises(RunDirectoryError, match="is gone"):
+            run.finished("work")
+
+
+def test_a_directory_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(RunDirectoryError, match="is not empty and holds no run"), RunDirectory(tmp_path, IDENTITY):
+        pass
+    assert not (tmp_path / "journal.jsonl").exists()
+
+
+def test_lock_excludes_a_second_process_and_dies_with_its_owner(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        f"""
+        import sys, time
+        from pathlib import Path
+        from tinynas.pipeline.run.storage import RunDirectory
+        with RunDirectory(Path({str(tmp_path / "run")!r}), {IDENTITY!r}):
+            print("open", flush=True)
+            time.sleep(60)
+        """
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"open\n"
+        with (
+            pytest.raises(RunDirectoryError, match=f"in use by another run .process {owner.pid}."),
+            RunDirectory(tmp_path / "run", IDENTITY),
+        ):
+            pass
+        os.kill(owner.pid, signal.SIGKILL)
+    with RunDirectory(tmp_path / "run", IDENTITY):
+        pass
+
+
+def test_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "artefact.bin"
+    write_atomically(target, b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match=r"cannot write .*artefact\.bin: No space left on device; make room"):
+        write_atomically(target, b"new")
+    assert target.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["artefact.bin"]
+
+
+def test_values_json_cannot_carry_are_refused(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path / "run", IDENTITY) as run, pytest.raises(ValueError, match="JSON compliant"):
+        run.write_json("bad.json", {"accuracy": float("nan")})

@@ -1,0 +1,98 @@
+"""Configuration errors are one line, name the place, and suggest the nearest key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinynas.errors import UsageError
+from tinynas.pipeline.run import ConfigError, RunConfig, load_config
+
+MINIMAL = 'board = "virt-m4"\n[data]\ndataset = "fashion-mnist"\n'
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    return path
+
+
+def test_minimal_configuration_takes_the_defaults(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, MINIMAL))
+    assert config.board == "virt-m4"
+    assert config.search.rounds == 2
+    assert config.reserve.sram_bytes == 0
+
+
+def test_configuration_is_frozen(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, MINIMAL))
+    with pytest.raises(ValueError, match="frozen"):
+        config.seed = 3  # type: ignore[misc]  # the point of the test
+
+
+def test_seed_can_be_replaced(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, "seed = 1\n" + MINIMAL), seed=7).seed == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "board: Field required"),
+        ('board = "x"\n', "data: Field required"),
+        ('boards = "x"\n' + MINIMAL, "unknown key 'boards'; did you mean 'board'?"),
+        ('boards = "x"\n[data]\ndataset = "d"\n', "unknown key 'boards'; did you mean 'board'?"),
+        (MINIMAL + "[search]\nevalutions = 5\n", "unknown key 'search.evalutions'; did you mean 'evaluations'?"),
+        (MINIMAL + "[serch]\n", "unknown key 'serch'; did you mean 'search'?"),
+        (MINIMAL + "[reserve]\nzzz = 1\n", "unknown key 'reserve.zzz'; one of flash_bytes, sram_bytes"),
+        (MINIMAL + '[measure]\ntoolchain = "gc"\n', "measure.toolchain: Input should be 'zig' or 'gcc'"),
+        (MINIMAL + "[search]\nrounds = 0\n", "search.rounds: Input should be greater than or equal to 1"),
+        (MINIMAL + "[supernet]\nlearning_rate = inf\n", "supernet.learning_rate: Input should be a finite number"),
+        (MINIMAL + "[search]\nevaluations = 4\npopulation = 9\n", "search: population (9) must not exceed"),
+        (MINIMAL + "[limits]\ninstructions = 5\nlatency_ms = 2.0\n", "limits: give either instructions or"),
+        (MINIMAL + '[measure]\ntransport = "serial"\n', "measure: port is needed"),
+        (MINIMAL + "[space\n", "is not valid TOML"),
+    ],
+)
+def test_errors_are_one_line_with_place_and_suggestion(tmp_path: Path, text: str, expected: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    message = str(caught.value)
+    assert expected in message
+    assert str(path) in message
+    assert "\n" not in message or "TOML" in message
+    assert caught.value.exit_code == 2
+
+
+def test_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read configuration .*absent\.toml: No such file"):
+        load_config(tmp_path / "absent.toml")
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "images.npz").write_bytes(b"")
+    path = write(tmp_path, 'board = "virt-m4"\n[data]\ndataset = "images.npz"\n')
+    assert load_config(path).data.dataset == str(tmp_path / "images.npz")
+
+
+def test_own_data_smaller_than_the_usual_holdout_hold_a_fifth_out(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from tinynas.pipeline.run.stages import load_data
+
+    labels = np.arange(200) % 2
+    images = np.zeros((200, 8, 8), np.uint8)
+    np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    text = 'board = "virt-m4"\n[data]\ndataset = "own.npz"\n'
+    data = load_data(load_config(write(tmp_path, text)))
+    assert (len(data.train), len(data.validation)) == (160, 40)
+    with pytest.raises(UsageError, match=r"cannot hold 200 of the 200 training examples .*: \[data\] holdout"):
+        load_data(load_config(write(tmp_path, text + "holdout = 200\n")))
+
+
+def test_every_example_is_valid() -> None:
+    examples = sorted((Path(__file__).parents[3] / "examples").glob("*.toml"))
+    assert examples
+    for example in examples:
+        assert isinstance(load_config(example), RunConfig)

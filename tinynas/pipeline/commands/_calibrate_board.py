@@ -1,0 +1,191 @@
+"""What `tinynas calibrate` does: measure networks made for it, fit the latency model, test it on unseen networks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinynas import __version__
+from tinynas.errors import ExternalError
+from tinynas.latency import (
+    InferenceMeasurement,
+    LatencyModel,
+    Measurement,
+    calibration_networks,
+    diverse_networks,
+    fit_latency,
+    latency_metrics,
+    to_json,
+)
+from tinynas.lowering import Lowering, Schedule
+from tinynas.memory import firmware_hash
+from tinynas.pipeline._progress import Progress, SilentProgress
+from tinynas.pipeline.commands._measure_model import MeasurementInputError
+from tinynas.pipeline.deployment import (
+    NetworkMeasurement,
+    deploy,
+    flash,
+    load_memory_model,
+    measure,
+    random_inputs,
+    warn_of_other_clock,
+)
+from tinynas.pipeline.run.storage import write_atomically
+from tinynas.targets import Board, load_board
+
+logger = logging.getLogger(__name__)
+
+FIT_NETWORKS = 20
+"""Random networks; the probes of what they cover thinly come on top."""
+
+HOLDOUT_NETWORKS = 12
+_HOLDOUT_SEED = 1_000
+
+
+@dataclass(frozen=True)
+class _Measured:
+    schedule: Schedule
+    measured: NetworkMeasurement
+
+    def layers(self) -> list[Measurement]:
+        return self.measured.layers(self.schedule)
+
+    def inference(self) -> InferenceMeasurement:
+        return self.measured.inference()
+
+
+def calibrate_board(
+    board_name: str,
+    *,
+    virtual: bool = False,
+    port: str | None = None,
+    out: Path | None = None,
+    toolchain: str = "zig",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Fit the latency model of a board and test it on networks that the fit has not seen.
+
+    Args:
+        board_name: a board's name or file.
+        virtual: measure on the virtual board (instructions).
+        port: measure on the real board at this serial port (cycles); every network is flashed.
+        out: where the model goes; `latency-BOARD.json` in the working folder by default.
+        toolchain: "zig" or "gcc".
+        seed: of the networks.
+        progress: who watches.
+
+    Returns:
+        The object that `--json` prints.
+
+    Raises:
+        MeasurementInputError: neither or both of `virtual` and `port`.
+        ExternalError: no network fits the board, an output differs, or the board failed.
+    """
+    if virtual == (port is not None):
+        raise MeasurementInputError("give either --virtual or --port PORT: what should be calibrated?")
+    board = load_board(board_name)
+    memory = load_memory_model(board, toolchain)
+    watch = progress or SilentProgress()
+
+    def fits(schedule: Schedule) -> bool:
+        return memory.fits(schedule).fits is True
+
+    lowering = Lowering.for_core(board.core)
+    networks = calibration_networks(FIT_NETWORKS, fits=fits, seed=seed, lowering=lowering)
+    fitted = _measure_all("calibration networks", networks, board, port, toolchain, watch)
+    warn_of_other_clock(fitted[0].measured.clock_hz, board)
+    layers = [layer for network in fitted for layer in network.layers()]
+    model = fit_latency(
+        layers,
+        unit=fitted[0].measured.unit,
+        inferences=[network.inference() for network in fitted],
+        provenance={
+            "board": board.name,
+            "core": board.core.name,
+            "toolchain": toolchain,
+            "transport": "virtual" if port is None else "serial",
+            "networks": len(fitted),
+            "seed": seed,
+            "firmware_sha256": firmware_hash(),
+            "tinynas": __version__,
+        },
+    )
+    target = out if out is not None else Path(f"latency-{board.name}.json")
+    fit = {"mape": _mean_error(model, fitted)}
+    # Kept before it is tested: measurements of a real board take minutes.
+    _write(target, {**to_json(model), "fit": fit})
+    networks = diverse_networks(HOLDOUT_NETWORKS, fits=fits, seed=seed + _HOLDOUT_SEED, lowering=lowering)
+    unseen = _measure_all("unseen networks", networks, board, port, toolchain, watch)
+    holdout = _holdout(model, unseen)
+    _write(target, {**to_json(model), "fit": fit, "holdout": holdout})
+    return {"measurements": len(layers), "fit": fit, "holdout": holdout, "file": str(target)}
+
+
+def _holdout(model: LatencyModel, unseen: Sequence[_Measured]) -> dict[str, Any]:
+    """How well the model predicts networks that it has not seen; None where it can predict none of them.
+
+    Networks with a kernel that was never measured are left out and their kernels named: small boards cannot hold every
+    probe.
+    """
+    predictions = [(model.predict(network.schedule), float(network.measured.ticks)) for network in unseen]
+    known = [(p, ticks) for p, ticks in predictions if p.total is not None]
+    unknown = sorted({variant for p, _ in predictions for variant in p.unknown})
+    if unknown:
+        logger.warning(
+            "%d of %d unseen networks are not compared; never measured on this board: %s",
+            len(predictions) - len(known),
+            len(predictions),
+            ", ".join(unknown),
+        )
+    metrics = latency_metrics([p for p, _ in known], [ticks for _, ticks in known]) if known else None
+    return {
+        "networks": len(known),
+        "mape": None if metrics is None else metrics.mape,
+        "within_10pct": None if metrics is None else metrics.within_10pct,
+        "spearman": None if metrics is None else metrics.spearman,
+        "coverage_90": None if metrics is None else metrics.coverage_90,
+        "half_width": None if metrics is None else metrics.half_width,
+        "never_measured": unknown,
+    }
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    write_atomically(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+
+
+def _measure_all(
+    title: str, schedules: Sequence[Schedule], board: Board, port: str | None, toolchain: str, watch: Progress
+) -> list[_Measured]:
+    if not schedules:
+        raise ExternalError(f"no calibration network fits {board.name}: its memory is too small to calibrate")
+    watch.begin(title, len(schedules))
+    found = []
+    for index, schedule in enumerate(schedules):
+        with tempfile.TemporaryDirectory(prefix="tinynas-calibrate-") as scratch:
+            deployment = deploy(schedule.graph, board, Path(scratch), toolchain=toolchain, schedule=schedule)
+            if port is not None:
+                flash(board, deployment.firmware.elf)
+            measured = measure(deployment, board, random_inputs(deployment.schedule, 1, index), port=port)
+        if measured.mismatches:
+            raise ExternalError(f"network {schedule.graph.name!r} on {board.name} differs from the reference executor")
+        found.append(_Measured(deployment.schedule, measured))
+        watch.advance(index + 1)
+    watch.end(f"{len(found)} networks, every output equal to the reference")
+    return found
+
+
+def _mean_error(model: LatencyModel, networks: Sequence[_Measured]) -> float:
+    """Mean absolute relative error per layer, on the layers of the fit."""
+    errors = [
+        abs(step.value / ticks - 1.0)
+        for network in networks
+        for step, ticks in zip(model.predict(network.schedule).steps, network.measured.steps, strict=True)
+        if step.value is not None
+    ]
+    return sum(errors) / len(errors)

@@ -1,0 +1,188 @@
+"""Take a network out: the winner of a run, or any int8 model, as a C project, a .tflite or an .onnx file."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tinynas.engine import DEFAULT_PREFIX, ModelInfo, export
+from tinynas.errors import UsageError
+from tinynas.formats import (
+    OFFLINE_PLAN_METADATA,
+    FormatError,
+    add_offline_plan,
+    read_metadata,
+    read_offline_plan,
+    read_tflite,
+    tensor_table,
+    write_onnx,
+)
+from tinynas.graph import Graph
+from tinynas.lowering import DSP_LOWERING, Schedule
+from tinynas.memory import embedded_code, plan_arena
+from tinynas.memory.tflm import FileTensors, Kernels, TflmMemoryModel, TflmUnsupportedError, offline_plan
+from tinynas.pipeline.costs import choose_for_board, kernels_json, schedule_json
+from tinynas.pipeline.run import read_result, schedule_of_winner
+from tinynas.pipeline.run.storage import write_atomically
+from tinynas.targets import Reserve, load_board
+
+logger = logging.getLogger(__name__)
+
+
+class ExportError(UsageError):
+    """There is no winner to export, or the target is in the way."""
+
+
+def export_winner(
+    run_directory: Path, out: Path, *, prefix: str = DEFAULT_PREFIX, force: bool = False
+) -> dict[str, Any]:
+    """Write the winner of a run.
+
+    Args:
+        run_directory: a finished run.
+        out: `*.tflite` gets the int8 model, `*.onnx` the float network; any other name becomes a folder with the
+            generated C, the kernels it needs and a Makefile.
+        prefix: of the C project's names.
+        force: replace what is there.
+
+    Returns:
+        `format` and `files`, the paths that were written.
+
+    Raises:
+        ExportError: the run is not finished, or `out` exists and `force` is not given.
+        ResultFormatError: another version finished the run.
+    """
+    model = run_directory / "winner.tflite"
+    document = read_result(run_directory)
+    if not model.is_file() or document is None:
+        raise ExportError(f"{run_directory} holds no finished run: `tinynas run` finishes it, then export")
+    _require_c_project(out, prefix)
+    _require_free(out, force)
+    if out.suffix == ".tflite":
+        write_atomically(out, model.read_bytes())
+        return {"format": "tflite", "files": [str(out)]}
+    if out.suffix == ".onnx":
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_onnx(read_tflite(run_directory / "winner" / "float.tflite"), out)
+        return {"format": "onnx", "files": [str(out)]}
+    return _c_project(schedule_of_winner(document, read_tflite(model)), out, _info(document), prefix)
+
+
+def export_model(
+    model: Path,
+    out: Path,
+    *,
+    plan_offline: bool = False,
+    kernels: Kernels = "reference",
+    board_name: str | None = None,
+    toolchain: str = "zig",
+    reserve_flash: int = 0,
+    prefix: str = DEFAULT_PREFIX,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Write an int8 model file in another form.
+
+    Args:
+        model: an int8 `.tflite` file.
+        out: `*.tflite` gets the same model with an offline plan of TFLM's arena; any other name becomes a folder with
+            the generated C, the kernels it needs and a Makefile.
+        plan_offline: store the plan; goes with a `.tflite` and is the only change that one can get.
+        kernels: whose scratch the plan is for.
+        board_name: the board that the C project is for, by name or file: its kernels are chosen for that core, and for
+            the flash that is left there. None for the kernels of cores with DSP instructions, by the local rule.
+        toolchain: with a board, whose code sizes and instructions count: "zig" or "gcc".
+        reserve_flash: with a board, bytes of its flash that the application keeps for itself.
+        prefix: of the C project's names.
+        force: replace what is there.
+
+    Returns:
+        `format`, `files`, and for an offline plan `kernels`, `stored` (False: the file's own plan, or TFLM's, is as
+        good, and the file was copied), `head_bytes` and `saved_bytes` of TFLM's arena (32-bit Arm); for a board
+        `choice`, the kernels of each layer with the reasons, and `schedule`, what was done so that it fits.
+
+    Raises:
+        ExportError: `out` exists and `force` is not given, or the request makes no sense.
+        FormatError: the model cannot be read.
+    """
+    graph = read_tflite(model)
+    if out.suffix == ".onnx":
+        raise ExportError(f"{out}: an .onnx file is the float network of a finished run; {model} is an int8 model")
+    if plan_offline != (out.suffix == ".tflite"):
+        raise ExportError(
+            f"{out}: --offline-plan goes with a .tflite file, and a .tflite file with --offline-plan; without it, name "
+            "a folder for the C project"
+        )
+    if plan_offline and board_name is not None:
+        raise ExportError("--board goes with a folder for the C project: TFLM brings its own kernels")
+    _require_c_project(out, prefix)
+    _require_free(out, force)
+    if plan_offline:
+        return _planned(model, graph, out, kernels)
+    if board_name is None:
+        return _c_project(DSP_LOWERING(graph), out, ModelInfo(model.stem), prefix)
+    board = load_board(board_name)
+    if reserve_flash >= board.code_region.size_bytes:
+        raise ExportError(
+            f"--reserve-flash {reserve_flash}: {board.name} has {board.code_region.size_bytes:,} bytes of flash in all"
+        )
+    reserve = Reserve(flash_bytes=reserve_flash)
+    chosen = choose_for_board(graph, board, toolchain, reserve)
+    if chosen.kernels.not_compared:
+        logger.warning("%s: kernels by shape alone: %s", board.name, chosen.kernels.not_compared)
+    document = _c_project(chosen.schedule, out, ModelInfo(model.stem), prefix)
+    return document | {"choice": kernels_json(chosen.kernels), "schedule": schedule_json(chosen)}
+
+
+def _planned(model: Path, graph: Graph, out: Path, kernels: Kernels) -> dict[str, Any]:
+    """The model with a plan, where that is better than what the file has: never worse than before."""
+    tensors, tflm = tensor_table(model), TflmMemoryModel(4, kernels)
+    before = _head_before(model, graph, tflm, tensors)
+    plan = offline_plan(graph, tflm, tensors)
+    # A plan in the file that TFLM refuses is replaced, whatever that saves.
+    stored = before is None or plan.head_bytes < before
+    write_atomically(out, add_offline_plan(model, plan.offsets) if stored else model.read_bytes())
+    return {
+        "format": "tflite",
+        "files": [str(out)],
+        "kernels": kernels,
+        "stored": stored,
+        "head_bytes": plan.head_bytes if before is None else min(before, plan.head_bytes),
+        "saved_bytes": 0 if before is None else max(0, before - plan.head_bytes),
+    }
+
+
+def _head_before(model: Path, graph: Graph, tflm: TflmMemoryModel, tensors: FileTensors) -> int | None:
+    """The head of TFLM's arena with the file as it is; None where TFLM refuses the plan in it."""
+    metadata = read_metadata(model).get(OFFLINE_PLAN_METADATA)
+    try:
+        stored = None if metadata is None else read_offline_plan(metadata)
+        return tflm.sram(graph, tensors, stored).head_bytes
+    except (FormatError, TflmUnsupportedError):
+        if metadata is None:
+            raise
+        return None
+
+
+def _require_free(out: Path, force: bool) -> None:
+    if out.exists() and not force and (out.is_file() or any(out.iterdir())):
+        raise ExportError(f"{out} exists: choose another name, or give --force to replace it")
+
+
+def _require_c_project(out: Path, prefix: str) -> None:
+    if prefix != DEFAULT_PREFIX and out.suffix in (".tflite", ".onnx"):
+        raise ExportError(f"{out}: --prefix goes with a folder for the C project; a {out.suffix} file has no symbols")
+
+
+def _c_project(schedule: Schedule, out: Path, info: ModelInfo, prefix: str) -> dict[str, Any]:
+    if out.is_file():
+        raise ExportError(f"{out} is a file: name a folder for the C project")
+    embedded = (*embedded_code(schedule, "zig"), *embedded_code(schedule, "gcc"))
+    export(schedule, plan_arena(schedule), out, replace(info, embedded=embedded), prefix=prefix)
+    return {"format": "c", "files": sorted(str(path) for path in out.rglob("*") if path.is_file())}
+
+
+def _info(result: dict[str, Any]) -> ModelInfo:
+    facts = result["model_info"]
+    return ModelInfo(**{**facts, "labels": tuple(facts["labels"])})

@@ -1,0 +1,161 @@
+"""What `tinynas measure` answers: a .tflite model on a board, counted per layer and compared bit by bit."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynas.errors import UsageError
+from tinynas.formats import read_tflite
+from tinynas.graph import Graph
+from tinynas.pipeline._progress import Progress, SilentProgress
+from tinynas.pipeline.costs import choose_for_board, schedule_json
+from tinynas.pipeline.deployment import (
+    Deployment,
+    Int8Array,
+    NetworkMeasurement,
+    deploy,
+    flash,
+    measure,
+    random_inputs,
+    warn_of_other_clock,
+)
+from tinynas.pipeline.run.storage import storage_error
+from tinynas.targets import Board, load_board
+
+
+class MeasurementInputError(UsageError):
+    """Inputs that the model does not take, or an unclear choice of board."""
+
+
+def measure_model(
+    model: Path,
+    board_name: str,
+    *,
+    virtual: bool = False,
+    port: str | None = None,
+    flash_first: bool = True,
+    toolchain: str = "zig",
+    runs: int = 1,
+    input_file: Path | None = None,
+    output_file: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Measure a model file on a board.
+
+    Args:
+        model: an int8 `.tflite` file.
+        board_name: a board's name or file.
+        virtual: measure on the virtual board.
+        port: serial port of a real board.
+        flash_first: write the firmware to the board at `port`. Otherwise it must be there: same model, sources and
+            compiler, which the build id in the device's HELLO tells.
+        toolchain: "zig" or "gcc".
+        runs: random inputs to compare, if no `input_file` is given.
+        input_file: int8 array of one input, or of several stacked along a new first axis (.npy).
+        output_file: gets the int8 outputs of the board, stacked (.npy).
+        progress: who watches.
+
+    Returns:
+        The object that `--json` prints.
+
+    Raises:
+        MeasurementInputError: neither or both of `virtual` and `port`, nothing to flash, or inputs of another shape or
+            type.
+        LinkError: without `flash_first`, another image runs on the board.
+        TinyNASError: the model cannot be read, lowered, built, or run.
+    """
+    if virtual == (port is not None):
+        raise MeasurementInputError("give either --virtual or --port PORT: where should the model run?")
+    if virtual and not flash_first:
+        raise MeasurementInputError("--no-flash goes with --port: a virtual board has nothing to flash")
+    board = load_board(board_name)
+    graph = read_tflite(model)
+    given = None if input_file is None else _read_inputs(input_file, graph)
+    watch = progress or SilentProgress()
+    with tempfile.TemporaryDirectory(prefix="tinynas-measure-") as scratch:
+        watch.begin("firmware", 0)
+        chosen = choose_for_board(graph, board, toolchain)
+        deployment = deploy(chosen.schedule.graph, board, Path(scratch), toolchain=toolchain, schedule=chosen.schedule)
+        if port is not None and flash_first:
+            flash(board, deployment.firmware.elf)
+        watch.end(deployment.firmware.toolchain)
+        inputs = random_inputs(deployment.schedule, runs, seed=0) if given is None else given
+        watch.begin("inferences", len(inputs))
+        measured = measure(deployment, board, inputs, port=port, progress=watch.advance)
+        watch.end(f"{measured.mismatches} of {len(inputs)} differ from the reference")
+        warn_of_other_clock(measured.clock_hz, board)
+    if output_file is not None:
+        try:
+            with output_file.open("wb") as stream:
+                np.save(stream, measured.outputs, allow_pickle=False)
+        except OSError as error:
+            raise storage_error(output_file, error) from error
+    return {**measurement_json(deployment, measured, board), "schedule": schedule_json(chosen)}
+
+
+def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board: Board) -> dict[str, Any]:
+    """A measurement with the keys of the contract of `tinynas measure --json`."""
+    counted = measured.unit == "instructions"
+    cycles, basis = _cycles(measured, board)
+    graph = deployment.schedule.graph
+    return {
+        "transport": "virtual" if counted else "serial",
+        "instructions": measured.ticks if counted else None,
+        "cycles": cycles,
+        "cycles_basis": basis,
+        "latency_ms": None if cycles is None else 1e3 * cycles / measured.clock_hz,
+        "layers": [
+            {
+                "index": step.index,
+                "kind": str(graph.ops[step.ops[-1]].kind),
+                "name": step.name,
+                "variant": step.variant,
+                "macs": step.macs,
+                measured.unit: ticks,
+                "per_mac": ticks / step.macs if step.macs else None,
+            }
+            for step, ticks in zip(deployment.schedule.steps, measured.steps, strict=True)
+        ],
+        "sram_high_water_bytes": measured.memory.sram_high_water_bytes,
+        "flash_bytes": deployment.firmware.flash_bytes,
+        "matches_reference": measured.mismatches == 0,
+        "toolchain": deployment.firmware.toolchain,
+    }
+
+
+def _cycles(measured: NetworkMeasurement, board: Board) -> tuple[int | None, str]:
+    """Cycles of one inference, and what they and their milliseconds rest on."""
+    clock = ""
+    if measured.clock_hz != board.clock_hz:
+        clock = f", at {measured.clock_hz / 1e6:g} MHz instead of the board file's {board.clock_hz / 1e6:g} MHz"
+    if measured.unit == "cycles":
+        return measured.ticks, f"{board.core.name} cycle counter{clock}"
+    declared = board.cycles_per_instruction
+    if declared is None:
+        return None, "the virtual board counts instructions; the board file declares no cycles per instruction"
+    return round(measured.ticks * declared.value), f"instructions times {declared.value:g}: {declared.basis}{clock}"
+
+
+def _read_inputs(path: Path, graph: Graph) -> Int8Array:
+    shape = graph.tensor(graph.inputs[0]).shape[1:]
+    try:
+        array = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise MeasurementInputError(f"cannot read inputs {path}: {error.strerror or 'not a .npy file'}") from error
+    except (ValueError, EOFError) as error:
+        raise MeasurementInputError(f"cannot read inputs {path}: not a .npy file of numbers") from error
+    if not isinstance(array, np.ndarray) or array.dtype != np.int8:
+        kind = getattr(array, "dtype", type(array).__name__)
+        raise MeasurementInputError(f"{path} holds {kind}: the model takes int8 inputs of shape {list(shape)}")
+    if array.shape[1:] == shape and len(array) > 0:
+        return array
+    if array.shape == shape:
+        return array[np.newaxis]
+    raise MeasurementInputError(
+        f"{path} has shape {list(array.shape)}: the model takes {list(shape)}, or several stacked: "
+        f"[N, {', '.join(map(str, shape))}]"
+    )

@@ -1,0 +1,245 @@
+"""What a network costs on a board, from the costs of its blocks: computed once per signature, then combined.
+
+Blocks meet in single tensors, so the arena of a chain is the maximum over its blocks, constants and latencies add up,
+and code is a union over kernel variants (`tinynas.memory`). A network is then a few dozen dictionary lookups, which is
+what lets the space optimizer look at a hundred thousand of them.
+
+Where the arena is what is too large, blocks give up scratch: those that do not fit are lowered once more, within the
+arena that the board has room for. A block that fits gives up nothing, so all others keep their costs, and the whole
+network lowered within that arena has the kernels of its blocks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from tinynas.engine import Execution
+from tinynas.graph import Graph
+from tinynas.latency import LatencyModel
+from tinynas.lowering import Lowering, Schedule
+from tinynas.memory import BlockCost, NativeMemoryModel, RegionUsage, Verdict, combine
+from tinynas.pipeline.costs._block_schedules import BlockSchedules
+from tinynas.pipeline.costs._network_cost import LatencyLimit, NetworkCost
+from tinynas.pipeline.costs._patched_stages import PatchedStage, PatchedStages
+from tinynas.spaces import Architecture, ArchitectureCost, Block, cached_by_signature
+from tinynas.targets import Board, Reserve
+
+
+@dataclass(frozen=True)
+class _InMemory:
+    """How a network is executed as far as memory decides it.
+
+    Attributes:
+        macs: its own multiply-accumulates.
+        cost: of the whole, combined.
+        verdict: whether that fits.
+        blocks: where the blocks' schedules are from: all scratch, or what fits.
+        stage: the first blocks in patches; None for none.
+    """
+
+    macs: int
+    cost: BlockCost
+    verdict: Verdict
+    blocks: BlockSchedules
+    stage: PatchedStage | None = None
+
+
+@dataclass(frozen=True)
+class _BlockLatency:
+    """Ticks of the steps of a block (None: a kernel was never measured), and their number."""
+
+    ticks: float | None
+    steps: int
+
+
+class CostModel:
+    """Costs of architectures under a board's memory model, a reserve, and a latency model with its limit.
+
+    Args:
+        board: the board.
+        memory: what our engine takes of it.
+        reserve: what the user keeps for herself.
+        latency: predicts ticks; None before anything was measured.
+        limit: of one inference, in ticks of `latency`; it cannot be checked before there is a latency model.
+        schedules: shared cache of lowered blocks.
+        patches: whether the first blocks run in patches where a network does not fit otherwise.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        memory: NativeMemoryModel,
+        reserve: Reserve,
+        latency: LatencyModel | None = None,
+        limit: LatencyLimit | None = None,
+        schedules: BlockSchedules | None = None,
+        patches: bool = False,
+    ) -> None:
+        self.board = board
+        self.memory = memory
+        self.reserve = reserve
+        self.latency = latency
+        self.limit = limit
+        self.schedules = schedules if schedules is not None else BlockSchedules(Lowering.for_core(board.core))
+        self.patches = patches
+        self._arena_bytes = memory.largest_arena(reserve)
+        self._relieved = self.schedules.within(self._arena_bytes)
+        self._block_memory = {
+            self.schedules: self.schedules.memory(memory),
+            self._relieved: cached_by_signature(self._relieved_cost),
+        }
+        self._block_latency = {
+            blocks: cached_by_signature(partial(self._predict_block, blocks)) for blocks in self._block_memory
+        }
+        self._stages = {
+            blocks: PatchedStages(blocks.lowering, blocks.schedule, memory, reserve) for blocks in self._block_memory
+        }
+        self._stage_latency: dict[tuple[BlockSchedules, Hashable], _BlockLatency] = {}
+
+    def with_latency(self, latency: LatencyModel) -> CostModel:
+        """The same costs under another latency model, without lowering anything again."""
+        return self._with(latency, self.limit, self.patches)
+
+    def with_limit(self, limit: LatencyLimit | None) -> CostModel:
+        """The same costs under another latency limit."""
+        return self._with(self.latency, limit, self.patches)
+
+    def with_patches(self) -> CostModel:
+        """The same costs where the first blocks may run in patches."""
+        return self._with(self.latency, self.limit, True)
+
+    def _with(self, latency: LatencyModel | None, limit: LatencyLimit | None, patches: bool) -> CostModel:
+        return CostModel(self.board, self.memory, self.reserve, latency, limit, self.schedules, patches)
+
+    def of(self, architecture: Architecture) -> NetworkCost:
+        """All costs of a network."""
+        found = self._nearest(architecture)
+        latency = self._predict(architecture, found)
+        slow, overshoot = self._too_slow(latency)
+        sram = self.memory.sram_of(found.cost, self.reserve)
+        return NetworkCost(
+            macs=found.macs,
+            sram_bytes=sram.static_bytes,
+            stack_bytes=sram.stack_bytes,
+            flash_bytes=self.memory.flash_of(found.cost, self.reserve).total_bytes,
+            latency=latency,
+            regions=found.verdict.regions,
+            violations=(*found.verdict.reasons, *slow),
+            excess=max(_excess(found.verdict.regions), overshoot),
+            lowering=found.blocks.lowering,
+            patches=None if found.stage is None else found.stage.plan,
+        )
+
+    def fits(self, architecture: Architecture) -> ArchitectureCost:
+        """What the space optimizer asks, as fast as possible."""
+        found = self._in_memory(architecture)
+        excess, fits = _excess(found.verdict.regions), found.verdict.fits is True
+        if self.limit is None:
+            return ArchitectureCost(found.macs, fits, excess)
+        slow, overshoot = self._too_slow(self._predict(architecture, found))
+        return ArchitectureCost(found.macs, fits and not slow, max(excess, overshoot))
+
+    def execution(self, architecture: Architecture, graph: Graph) -> Execution:
+        """How `graph`, which is this network, is executed for these costs. Latency does not decide it."""
+        found = self._in_memory(architecture)
+        return Execution(graph, found.blocks.lowering, None if found.stage is None else found.stage.plan)
+
+    def _in_memory(self, architecture: Architecture) -> _InMemory:
+        """All scratch if that fits; else what fits; else, where patches are allowed, the first blocks in patches.
+
+        Where nothing fits, all scratch: `_nearest` says what misses by less.
+        """
+        plain = self._combined(self.schedules, self._costs(self.schedules, architecture))
+        if plain.verdict.fits is True:
+            return plain
+        short = plain.cost.arena_bytes > self._arena_bytes
+        if short and self._gives_up_enough(architecture):
+            relieved = self._combined(self._relieved, self._costs(self._relieved, architecture))
+            if relieved.verdict.fits is True:
+                return relieved
+        if short and self.patches:
+            for blocks in (self.schedules, self._relieved):
+                costs = self._costs(blocks, architecture)
+                stage = self._stages[blocks].find(architecture, costs)
+                if stage is not None:
+                    cost = combine((stage.cost, *costs[len(stage.blocks) :]))
+                    return _InMemory(plain.macs, cost, self.memory.verdict((cost,), self.reserve), blocks, stage)
+        return plain
+
+    def _nearest(self, architecture: Architecture) -> _InMemory:
+        """As `_in_memory`, and where nothing fits, with the scratch given up that does not."""
+        found = self._in_memory(architecture)
+        if found.verdict.fits is not False or found.cost.arena_bytes <= self._arena_bytes:
+            return found
+        relieved = self._combined(self._relieved, self._costs(self._relieved, architecture))
+        return relieved if relieved.cost.arena_bytes < found.cost.arena_bytes else found
+
+    def _costs(self, blocks: BlockSchedules, architecture: Architecture) -> list[BlockCost]:
+        return [self._block_memory[blocks](block) for block in architecture.blocks]
+
+    def _gives_up_enough(self, architecture: Architecture) -> bool:
+        """Whether every block fits the arena with less scratch; most that do not fit do not then."""
+        plain, relieved = (self._block_memory[blocks] for blocks in (self.schedules, self._relieved))
+        return all(
+            relieved(block).arena_bytes <= self._arena_bytes
+            for block in architecture.blocks
+            if plain(block).arena_bytes > self._arena_bytes
+        )
+
+    def _relieved_cost(self, block: Block) -> BlockCost:
+        cost: BlockCost = self._block_memory[self.schedules](block)
+        if cost.arena_bytes <= self._arena_bytes:
+            return cost  # it gives nothing up
+        return self.memory.block_cost(self._relieved.schedule(block))
+
+    def _combined(self, blocks: BlockSchedules, costs: Sequence[BlockCost]) -> _InMemory:
+        combined = combine(costs)
+        return _InMemory(combined.macs, combined, self.memory.verdict((combined,), self.reserve), blocks)
+
+    def _too_slow(self, latency: float | None) -> tuple[tuple[str, ...], float]:
+        """The violation of the latency limit, if there is one, and the overshoot relative to the limit."""
+        if self.limit is None or self.latency is None:
+            return (), 0.0
+        if latency is None:
+            return ("its latency is unknown: a kernel of it was never measured on this board",), math.inf
+        if latency <= self.limit.ticks:
+            return (), 0.0
+        text = f"one inference takes about {latency:,.0f} {self.limit.unit}, the limit is {self.limit.ticks:,.0f}"
+        return (text,), latency / self.limit.ticks - 1
+
+    def _predict(self, architecture: Architecture, found: _InMemory) -> float | None:
+        if self.latency is None:
+            return None
+        total, steps = 0.0, 0
+        parts: list[_BlockLatency] = [] if found.stage is None else [self._predict_stage(found.blocks, found.stage)]
+        behind = architecture.blocks[0 if found.stage is None else len(found.stage.blocks) :]
+        parts += map(self._block_latency[found.blocks], behind)
+        for predicted in parts:
+            if predicted.ticks is None:
+                return None
+            total += predicted.ticks
+            steps += predicted.steps
+        overhead = self.latency.overhead
+        return total + overhead.per_inference + overhead.per_step * steps
+
+    def _predict_block(self, blocks: BlockSchedules, block: Block) -> _BlockLatency:
+        return self._predict_schedule(blocks.schedule(block))
+
+    def _predict_stage(self, blocks: BlockSchedules, stage: PatchedStage) -> _BlockLatency:
+        key = (blocks, stage.key)
+        if key not in self._stage_latency:
+            self._stage_latency[key] = self._predict_schedule(self._stages[blocks].schedule(stage))
+        return self._stage_latency[key]
+
+    def _predict_schedule(self, schedule: Schedule) -> _BlockLatency:
+        assert self.latency is not None
+        values = [step.value for step in self.latency.predict(schedule).steps]
+        known = [value for value in values if value is not None]
+        return _BlockLatency(sum(known) if len(known) == len(values) else None, len(values))
+
+
+def _excess(regions: tuple[RegionUsage, ...]) -> float:
+    return max((max(0.0, r.used_bytes / max(1, r.available_bytes) - 1.0) for r in regions), default=0.0)

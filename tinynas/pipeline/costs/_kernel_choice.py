@@ -1,0 +1,100 @@
+"""The schedule and kernels of a finished network on a board: which models decide, and how the choice is kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tinynas.engine import ChosenKernels, ChosenSchedule, choose_schedule
+from tinynas.graph import Graph
+from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
+from tinynas.lowering import Lowering, Schedule, with_variants
+from tinynas.memory import MissingMemoryModelError, NativeMemoryModel, firmware_hash, plan_arena
+from tinynas.pipeline.deployment import load_memory_model
+from tinynas.targets import Board, Reserve
+
+logger = logging.getLogger(__name__)
+
+
+def choose_for_board(graph: Graph, board: Board, toolchain: str, reserve: Reserve | None = None) -> ChosenSchedule:
+    """Choose how to execute a network by the models that ship for a board's core; by shapes alone without them.
+
+    Warns where nothing fits beside our firmware, and of what: the linker then names one region only.
+
+    Args:
+        graph: the int8 network.
+        board: the target.
+        toolchain: "zig" or "gcc".
+        reserve: memory that the application keeps for itself.
+    """
+    memory: NativeMemoryModel | None
+    try:
+        memory = load_memory_model(board, toolchain)
+    except MissingMemoryModelError:
+        memory = None
+    lowering = Lowering.for_core(board.core)
+    chosen = choose_schedule(graph, lowering, memory, load_latency(board, toolchain), reserve)
+    if chosen.fits is False:
+        logger.warning("%s does not fit %s beside our firmware: %s", graph.name, board.name, "; ".join(chosen.reasons))
+    return chosen
+
+
+def load_latency(board: Board, toolchain: str, path: Path | None = None) -> LatencyModel | None:
+    """The latency model in `path`, else the one that ships for the core, if there is one. Warns where it is stale."""
+    again = f"tinynas calibrate --board {board.name}"
+    if path is None:
+        path = latency_model_path(board.core.name, toolchain)
+        again = "make models"
+        if not path.is_file():
+            return None
+    model = load_latency_model(path)
+    if model.provenance.get("firmware_sha256") != firmware_hash():
+        logger.warning(
+            "latency model %s is stale: the firmware's sources or flags have changed since it was fitted; run %s",
+            path.name,
+            again,
+        )
+    return model
+
+
+def schedule_json(chosen: ChosenSchedule) -> dict[str, Any]:
+    """How a network is executed, and what that costs beside what shapes alone decide, for `--json`."""
+    execution, patches = chosen.execution, chosen.execution.patches
+    return {
+        "changes": list(chosen.changes),
+        "ways_tried": chosen.tried,
+        "reordered": execution.reordered,
+        "in_place": execution.lowering.in_place,
+        "patches": None if patches is None else asdict(patches),
+        "arena_bytes": plan_arena(chosen.schedule).arena_bytes,
+        "arena_bytes_by_shape": chosen.arena_bytes_by_shape,
+        "unit": chosen.kernels.unit,
+        "extra_ticks": chosen.extra_ticks,
+        "extra_flash_bytes": chosen.extra_flash_bytes,
+    }
+
+
+def kernels_json(chosen: ChosenKernels) -> dict[str, Any]:
+    """A choice of kernels as `tinynas inspect --json` prints it, and as `result.json` keeps it."""
+    return {
+        "unit": chosen.unit,
+        "saved_ticks": chosen.saved_ticks,
+        "extra_flash_bytes": chosen.extra_flash_bytes,
+        "gap_ticks": chosen.gap_ticks,
+        "not_compared": chosen.not_compared or None,
+        "layers": [asdict(layer) for layer in chosen.layers],
+    }
+
+
+def with_kernels(schedule: Schedule, document: Mapping[str, Any]) -> Schedule:
+    """The schedule with the kernels and reasons of a choice that `kernels_json` wrote.
+
+    Raises:
+        VariantError: it was made by another version.
+    """
+    variants = {step: layer["variant"] for layer in document["layers"] for step in layer["steps"]}
+    reasons = {step: layer["reason"] for layer in document["layers"] for step in layer["steps"]}
+    return with_variants(schedule, variants, reasons)

@@ -1,0 +1,23 @@
+"""A network on a board: its firmware built, flashed, run, and compared with the reference bit by bit."""
+
+from tinynas.pipeline.deployment._deployment import Deployment, deploy, load_memory_model
+from tinynas.pipeline.deployment._flashing import flash
+from tinynas.pipeline.deployment._measurement import (
+    Int8Array,
+    NetworkMeasurement,
+    measure,
+    random_inputs,
+    warn_of_other_clock,
+)
+
+__all__ = [
+    "Deployment",
+    "Int8Array",
+    "NetworkMeasurement",
+    "deploy",
+    "flash",
+    "load_memory_model",
+    "measure",
+    "random_inputs",
+    "warn_of_other_clock",
+]

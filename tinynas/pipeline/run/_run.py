@@ -1,0 +1,73 @@
+"""A run from configuration to result: opens the run directory and hands it to the stages."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tinynas import __version__
+from tinynas.errors import MissingExtraError
+from tinynas.memory import firmware_hash
+from tinynas.pipeline._progress import Progress, SilentProgress
+from tinynas.pipeline.report import write_report
+from tinynas.pipeline.run._config import RunConfig
+from tinynas.pipeline.run.storage import RunDirectory
+from tinynas.spaces import load_space
+from tinynas.targets import load_board
+
+
+def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | None = None) -> dict[str, Any]:
+    """Search, train, quantize, build and measure; continue where an earlier process stopped.
+
+    Args:
+        config: what to search; the same for every process that works on `directory`.
+        directory: the run directory, new or of an unfinished run of the same configuration.
+        progress: who watches.
+
+    Returns:
+        The content of `result.json`: winner, baselines, and where the artefacts are.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+        AnswerIsNo: no network of the space fits; the message has the nearest miss.
+        TinyNASError: anything else that a user can cause or meet.
+    """
+    if find_spec("torch") is None:
+        raise MissingExtraError("torch", "training")
+    from tinynas.pipeline.run.stages import execute, load_data
+
+    board = load_board(config.board)
+    space = load_space(config.space.name)
+    data = load_data(config)
+    identity = {
+        "tinynas": __version__,
+        "firmware": firmware_hash(),
+        "config": config.model_dump(mode="json"),
+        "board": board.model_dump(mode="json"),
+        "space": space.table.model_dump(mode="json"),
+        "data": {"train": data.train.digest(), "test": data.test.digest()},
+    }
+    with RunDirectory(directory, identity) as run:
+        if run.finished("result") is not None:
+            return _finished_result(run)
+        return execute(config, board, space, data, run, progress or SilentProgress(), processes=available_processors())
+
+
+def _finished_result(run: RunDirectory) -> dict[str, Any]:
+    """The result of a finished run, with its report.
+
+    The report is written after the result is journalled, so a process may have died between the two: then it is
+    missing, or one of the unfinished run, older than the result.
+    """
+    report, document = run.file("report.html"), run.file("result.json")
+    if not report.is_file() or report.stat().st_mtime_ns < document.stat().st_mtime_ns:
+        write_report(run.path, report)
+    result: dict[str, Any] = run.read_json("result.json")
+    return result
+
+
+def available_processors() -> int:
+    """Processors this process may use: the affinity mask counts, not the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

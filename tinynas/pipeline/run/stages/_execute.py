@@ -1,0 +1,104 @@
+"""All stages in their order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tinynas.memory import NativeMemoryModel
+from tinynas.pipeline._progress import Progress
+from tinynas.pipeline.costs import BlockSchedules, CostModel, LatencyLimit
+from tinynas.pipeline.deployment import load_memory_model
+from tinynas.pipeline.run import RunConfig, latency_limit
+from tinynas.pipeline.run.stages._calibration import calibrate, device_clock_hz
+from tinynas.pipeline.run.stages._candidates import measure_and_refine
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._feasibility import check_feasibility
+from tinynas.pipeline.run.stages._networks import Contender, train_and_quantize
+from tinynas.pipeline.run.stages._result import summarize
+from tinynas.pipeline.run.stages._scores import JournalledScores
+from tinynas.pipeline.run.stages._search import Search
+from tinynas.pipeline.run.stages._selection import measured_ticks, pick_contenders, unmeasured_best
+from tinynas.pipeline.run.stages._space import choose_space, show_schedules
+from tinynas.pipeline.run.stages._supernet import train
+from tinynas.pipeline.run.stages._verification import test_accuracy, verify_on_board
+from tinynas.pipeline.run.storage import RunDirectory
+from tinynas.spaces import SearchSpace
+from tinynas.targets import Board
+from tinynas.training import Dataset, Supernet, load_dataset
+
+
+def load_data(config: RunConfig) -> Dataset:
+    """The data set of a run, with its held-out part.
+
+    Raises:
+        DatasetError: it is not there, or damaged.
+    """
+    return load_dataset(
+        config.data.dataset,
+        directory=None if config.data.directory is None else Path(config.data.directory),
+        held_out=config.data.holdout,
+        seed=config.seed,
+    )
+
+
+def execute(
+    config: RunConfig,
+    board: Board,
+    space: SearchSpace,
+    data: Dataset,
+    run: RunDirectory,
+    progress: Progress,
+    processes: int,
+) -> dict[str, Any]:
+    """Run every stage that is not finished, in order, and return the content of `result.json`."""
+    # One thread here too, as in the training processes: what is computed does not depend on the number of processors.
+    torch.set_num_threads(1)
+    context = RunContext(config, board, space, data, run, progress, processes)
+    memory = load_memory_model(board, config.measure.toolchain)
+    unit = "instructions" if config.measure.transport == "virtual" else "cycles"
+    limit = latency_limit(config.limits, board, unit)
+    costs = CostModel(
+        board,
+        memory,
+        context.reserve,
+        limit=limit,
+        schedules=BlockSchedules(context.lowering),
+        patches=config.engine.patches,
+    )
+    configurations = check_feasibility(context, costs)
+    costs = costs.with_latency(calibrate(context, memory))
+    # Milliseconds of the clock that the device runs at, which only the device knows.
+    limit = latency_limit(config.limits, board, unit, clock_hz=device_clock_hz(context))
+    costs = costs.with_limit(limit)
+    if limit is not None:
+        configurations = check_feasibility(context, costs, within_limit=True)
+    chosen = choose_space(context, costs, configurations)
+    show_schedules(context, costs, context.configurations())
+    supernet = train(context, chosen)
+    contenders = _search(context, chosen, supernet, memory, costs, limit)
+    networks = [train_and_quantize(context, chosen, supernet, contender) for contender in contenders]
+    verified = {network.contender.key: verify_on_board(context, memory, network, limit) for network in networks}
+    return summarize(context, chosen, contenders, verified, test_accuracy(context, networks))
+
+
+def _search(
+    context: RunContext,
+    chosen: ChosenSpace,
+    supernet: Supernet,
+    memory: NativeMemoryModel,
+    costs: CostModel,
+    limit: LatencyLimit | None,
+) -> list[Contender]:
+    """Rounds of searching and measuring; returns the winner first, then the baselines."""
+    settings = context.config.search
+    with JournalledScores(context, chosen, supernet) as scores:
+        search = Search(context, chosen, costs, scores)
+        for number in range(1, settings.rounds + 1):
+            search.run_round(number, costs)
+            candidates = unmeasured_best(context, search, number, settings.top_candidates)
+            costs = costs.with_latency(measure_and_refine(context, chosen, supernet, memory, number, candidates))
+        search.recost(costs)
+        return pick_contenders(context, chosen, search, scores, measured_ticks(context), limit)

@@ -1,0 +1,109 @@
+"""Stage: from everything that was scored and measured to the winner and the baselines beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinynas.errors import AnswerIsNo
+from tinynas.pipeline.costs import CostModel, LatencyLimit
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._networks import Contender
+from tinynas.pipeline.run.stages._scores import JournalledScores
+from tinynas.pipeline.run.stages._search import Scored, Search, pareto_front
+from tinynas.spaces import Architecture, Genotype, scale_mobilenet_v2
+
+SEARCH = "search.json"
+
+
+class NoCandidateError(AnswerIsNo):
+    """Everything that was found turned out too slow when it was measured."""
+
+
+def measured_ticks(context: RunContext) -> dict[Genotype, float]:
+    """Ticks of one inference of every candidate that was measured."""
+    return {tuple(r["genotype"]): float(r["ticks"]) for r in context.run.journal.records("measured")}
+
+
+def unmeasured_best(context: RunContext, search: Search, round_number: int, count: int) -> list[Scored]:
+    """The best networks that evolution has found so far and that no earlier round measured."""
+    earlier = {
+        tuple(record["genotype"])
+        for record in context.run.journal.records("measured")
+        if record["round"] < round_number
+    }
+    return [entry for entry in search.ranked("evolution") if entry.genotype not in earlier][:count]
+
+
+def pick_contenders(
+    context: RunContext,
+    chosen: ChosenSpace,
+    search: Search,
+    scores: JournalledScores,
+    measured: dict[Genotype, float],
+    limit: LatencyLimit | None,
+) -> list[Contender]:
+    """The winner and the baselines, and `search.json` with everything that was scored.
+
+    Raises:
+        NoCandidateError: no network meets the limit by its measurement (or, unmeasured, by the refined prediction).
+    """
+
+    def within_limit(entry: Scored) -> bool:
+        return limit is None or measured.get(entry.genotype, 0.0) <= limit.ticks
+
+    winner = next((entry for entry in search.ranked("evolution") if within_limit(entry)), None)
+    if winner is None:
+        raise NoCandidateError("no network that the search found meets the latency limit on the board: raise [limits]")
+    random = search.best("random")
+    most_macs = search.most_macs()
+    macs_score = scores([most_macs])[0]
+    choices = {
+        "winner": winner,
+        **({"random search": random} if random is not None else {}),
+        "most MACs": Scored("MACs", 0, most_macs, macs_score, search.cost(most_macs)),
+    }
+    context.run.once("selection", lambda: _write_search(context, search, choices), [SEARCH])
+    contenders = [_contender(chosen, "winner", "winner (evolution)", winner)]
+    wanted = context.config.baselines.train
+    if "random" in wanted and random is not None:
+        contenders.append(_contender(chosen, "random", "random search", random))
+    if "macs" in wanted:
+        contenders.append(_contender(chosen, "macs", "most MACs that fit", choices["most MACs"]))
+    if "mobilenet-v2" in wanted:
+        mobilenet = _mobilenet(context, chosen, search.costs)
+        if mobilenet is not None:
+            contenders.append(
+                Contender(
+                    "mobilenet-v2",
+                    f"MobileNetV2, scaled by hand ({mobilenet.name.removeprefix('mobilenet-v2-')})",
+                    mobilenet,
+                )
+            )
+    return contenders
+
+
+def _contender(chosen: ChosenSpace, key: str, label: str, entry: Scored) -> Contender:
+    return Contender(key, label, chosen.architecture(entry.genotype), entry.genotype, entry.score)
+
+
+def _mobilenet(context: RunContext, chosen: ChosenSpace, costs: CostModel) -> Architecture | None:
+    resolutions = sorted({resolution for _, resolution in context.configurations()})
+    return scale_mobilenet_v2(
+        lambda architecture: not costs.of(architecture).violations, resolutions, chosen.input_channels, chosen.classes
+    )
+
+
+def _write_search(context: RunContext, search: Search, choices: dict[str, Scored]) -> dict[str, Any]:
+    front = pareto_front(entry for entry in search.scored if not entry.cost.violations)
+    latency = search.costs.latency
+    context.run.write_json(
+        SEARCH,
+        {
+            "entries": [entry.as_json() for entry in search.scored],
+            "front": sorted(list(genotype) for genotype in front),
+            "choices": {name: entry.as_json() for name, entry in choices.items()},
+            "unit": "ticks" if latency is None else latency.unit,
+            "seed": context.config.seed,
+        },
+    )
+    return {"winner": list(choices["winner"].genotype), "score": choices["winner"].score}

@@ -1,0 +1,69 @@
+"""Stage: train the weight-shared network over the chosen space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynas.graph import Graph
+from tinynas.pipeline.run import DataConfig
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.training import Augmentation, Supernet, TrainingSettings, train_supernet, training_device
+
+SUPERNET = "supernet.pt"
+_CHECKPOINT = "checkpoints/supernet.pt"
+
+
+def augmentation(config: DataConfig) -> Augmentation:
+    """The random changes of training images that the configuration asks for."""
+    return Augmentation(shift=config.shift, flip=config.flip)
+
+
+def train(context: RunContext, chosen: ChosenSpace) -> Supernet:
+    """Return the trained supernet: from the run directory if it is finished, else continued from its checkpoint."""
+    largest = chosen.graph(chosen.space.largest())
+    supernet = Supernet([largest], seed=context.config.seed, device=training_device())
+    if context.run.finished("supernet") is None:
+        context.run.once("supernet", lambda: _train(context, chosen, supernet, largest), [SUPERNET])
+        context.run.file(_CHECKPOINT).unlink(missing_ok=True)
+    else:
+        supernet.load(context.run.file(SUPERNET))
+    return supernet
+
+
+def _train(context: RunContext, chosen: ChosenSpace, supernet: Supernet, largest: Graph) -> dict[str, Any]:
+    config = context.config
+    settings = config.supernet
+    last = [0.0]
+
+    def report(step: int, steps: int, loss: float) -> None:
+        last[0] = loss
+        context.progress.advance(step, f"loss {loss:.3f}")
+
+    def sample(rng: np.random.Generator) -> Graph:
+        return chosen.graph(chosen.space.sample(rng))
+
+    context.progress.begin("supernet", settings.steps)
+    train_supernet(
+        supernet,
+        largest=largest,
+        smallest=chosen.graph(chosen.space.smallest()),
+        sample=sample,
+        data=context.data.resized(chosen.resolution).train,
+        settings=TrainingSettings(
+            steps=settings.steps,
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            label_smoothing=settings.label_smoothing,
+            augmentation=augmentation(config.data),
+        ),
+        sampled_per_step=settings.sampled_per_step,
+        seed=config.seed,
+        processes=context.processes,
+        checkpoint=context.run.file(_CHECKPOINT),
+        progress=report,
+    )
+    supernet.save(context.run.file(SUPERNET))
+    context.progress.end(f"{settings.steps} steps over {chosen.space.size():.2e} networks, last loss {last[0]:.3f}")
+    return {"loss": last[0], "steps": settings.steps}

@@ -1,0 +1,156 @@
+"""The run directory: journal, named artefacts, and one owner at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tinynas.errors import UsageError
+from tinynas.pipeline.run.storage._atomic import storage_error, write_atomically
+from tinynas.pipeline.run.storage._journal import Journal
+
+
+class RunDirectoryError(UsageError):
+    """The directory belongs to another run, is in use, or an artefact in it has been changed."""
+
+
+class RunDirectory:
+    """A directory in which a run keeps everything it must not lose.
+
+    Use it as a context manager: it is locked against a second process while open. The lock is the kernel's
+    (`flock`), so that a killed run never leaves one behind. `identity` is whatever decides the result (the
+    configuration, the board); reopening the directory with another identity is refused.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+        self.path = path
+        self._identity: dict[str, Any] = json.loads(json.dumps(identity))
+        self._lock = -1
+        self._journal: Journal | None = None
+
+    def __enter__(self) -> RunDirectory:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise storage_error(self.path, error) from error
+        try:
+            self._acquire()
+            self._journal = Journal(self.path / "journal.jsonl")
+            self._check_identity()
+        except BaseException:
+            os.close(self._lock)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._lock)
+
+    @property
+    def journal(self) -> Journal:
+        if self._journal is None:
+            raise RuntimeError("the run directory is not open")
+        return self._journal
+
+    def file(self, name: str) -> Path:
+        """The path of the artefact `name` (which may name a folder: `winner/model.tflite`)."""
+        return self.path / name
+
+    def write(self, name: str, content: bytes | str) -> None:
+        """Write an artefact atomically."""
+        write_atomically(self.file(name), content.encode() if isinstance(content, str) else content)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write an artefact as JSON; NaN and infinities are refused, because other readers refuse them."""
+        self.write(name, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        """Read back what `write_json` wrote."""
+        return json.loads(self.file(name).read_bytes())
+
+    def finished(self, work: str) -> dict[str, Any] | None:
+        """The result of finished `work`, after checking that its artefacts are still what it wrote; or None.
+
+        Raises:
+            RunDirectoryError: an artefact has been removed or changed since.
+        """
+        record = self.journal.last("finished", work=work)
+        if record is None:
+            return None
+        for name, digest in record["artefacts"].items():
+            path = self.file(name)
+            if not path.is_file():
+                raise RunDirectoryError(f"{path}, written by '{work}', is gone: restore it, or start in a new --out")
+            if _digest(path) != digest:
+                raise RunDirectoryError(f"{path} has changed since '{work}' wrote it: restore it, or use a new --out")
+        result: dict[str, Any] = record["result"]
+        return result
+
+    def finish(self, work: str, result: Mapping[str, Any], artefacts: Iterable[str], seconds: float) -> None:
+        """Record that `work` is done. Its artefacts must be on the disk already."""
+        digests = {name: _digest(self.file(name)) for name in artefacts}
+        self.journal.append("finished", work=work, result=dict(result), artefacts=digests, seconds=round(seconds, 2))
+
+    def once(
+        self, work: str, compute: Callable[[], Mapping[str, Any]], artefacts: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        """Return the result of `work`, computing it only if no earlier process finished it.
+
+        `compute` writes `artefacts` itself and returns a JSON object.
+        """
+        result = self.finished(work)
+        if result is None:
+            started = time.monotonic()
+            result = json.loads(json.dumps(dict(compute()), allow_nan=False))
+            self.finish(work, result, artefacts, time.monotonic() - started)
+        return result
+
+    def _acquire(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(self._lock, 32, 0).decode(errors="replace").strip() or "unknown"
+            raise RunDirectoryError(f"{self.path} is in use by another run (process {owner})") from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    def _check_identity(self) -> None:
+        started = self.journal.last("started")
+        if started is None:
+            if self._strangers():
+                raise RunDirectoryError(f"{self.path} is not empty and holds no run: choose another --out")
+            self.journal.append("started", identity=self._identity)
+            return
+        changed = list(_differences(started["identity"], self._identity))
+        if changed:
+            key, before, after = changed[0]
+            more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+            raise RunDirectoryError(
+                f"{self.path} was started with {key} = {before}, now it is {after}{more}: "
+                "undo the change, or start in a new directory (--out)"
+            )
+        self.journal.append("continued")
+
+    def _strangers(self) -> bool:
+        return any(entry.name not in ("run.lock", "journal.jsonl") for entry in self.path.iterdir())
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _differences(before: Any, after: Any, key: str = "") -> Iterable[tuple[str, str, str]]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in sorted(before.keys() | after.keys()):
+            yield from _differences(before.get(name), after.get(name), f"{key}.{name}" if key else name)
+    elif before != after:
+        yield key, json.dumps(before), json.dumps(after)
