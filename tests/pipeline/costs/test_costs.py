@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tinynas.engine import choose_kernels
 from tinynas.graph import DType, count_macs
 from tinynas.latency import LatencyModel, Measurement, fit_latency
 from tinynas.lowering import InstructionSet, Lowering, Schedule
@@ -184,3 +185,29 @@ def test_limits_in_the_units_of_the_measurement(board: Board) -> None:
     assert latency_limit(LimitsConfig(latency_ms=2.0), declared, "instructions") == LatencyLimit(
         72_000.0, "instructions"
     )
+
+
+@pytest.mark.parametrize("less", [4, 600, 2000])
+@pytest.mark.parametrize("name", ["virt-m4", "virt-m0plus"])
+def test_kernels_are_left_out_where_flash_is_short_and_none_of_what_fits_is_missed(name: str, less: int) -> None:
+    board = load_board(name)
+    memory = NativeMemoryModel.for_board(board)
+    flash = board.code_region.size_bytes - memory.flash_margin_bytes
+    arena_bytes = memory.largest_arena()
+    for architecture in few_channels(6):
+        graph = build_graph(architecture, DType.INT8)
+        plain = CostModel(board, memory, Reserve()).of(architecture)
+        reserve = Reserve(flash_bytes=flash - plain.flash_bytes + less)
+        costs = CostModel(board, memory, reserve)
+        cost = costs.of(architecture)
+        schedule = cost.lowering(graph, cost.patches)
+        assert cost.flash_bytes == memory.flash(schedule).total_bytes
+        assert cost.sram_bytes == memory.sram(schedule).static_bytes
+        assert cost.violations == memory.fits(schedule, reserve).reasons
+        assert costs.execution(architecture, graph).schedule() == schedule
+        # Where the search finds nothing that fits, neither does the exact choice of kernels for a finished network.
+        exact = choose_kernels(
+            plain.lowering(graph), memory, None, reserve, arena_bytes=arena_bytes, least_flash=True
+        ).schedule
+        assert (cost.violations == ()) is memory.fits(exact, reserve).fits
+        assert not schedule.variants & cost.lowering.unlinked

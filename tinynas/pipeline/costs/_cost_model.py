@@ -7,12 +7,15 @@ what lets the space optimizer look at a hundred thousand of them.
 Where the arena is what is too large, blocks give up scratch: those that do not fit are lowered once more, within the
 arena that the board has room for. A block that fits gives up nothing, so all others keep their costs, and the whole
 network lowered within that arena has the kernels of its blocks.
+
+Where flash is what is too small, kernels are left out (`_unlinked_kernels`): lowered without them, the network has the
+kernels of its blocks, too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,6 +27,7 @@ from tinynas.memory import BlockCost, NativeMemoryModel, RegionUsage, Verdict, c
 from tinynas.pipeline.costs._block_schedules import BlockSchedules
 from tinynas.pipeline.costs._network_cost import LatencyLimit, NetworkCost
 from tinynas.pipeline.costs._patched_stages import PatchedStage, PatchedStages
+from tinynas.pipeline.costs._unlinked_kernels import UnlinkedKernels
 from tinynas.spaces import Architecture, ArchitectureCost, Block, cached_by_signature
 from tinynas.targets import Board, Reserve
 
@@ -36,7 +40,7 @@ class _InMemory:
         macs: its own multiply-accumulates.
         cost: of the whole, combined.
         verdict: whether that fits.
-        blocks: where the blocks' schedules are from: all scratch, or what fits.
+        blocks: where the blocks' schedules are from: all scratch and kernels, or what fits.
         stage: the first blocks in patches; None for none.
     """
 
@@ -87,13 +91,12 @@ class CostModel:
         self.patches = patches
         self._arena_bytes = memory.largest_arena(reserve)
         self._relieved = self.schedules.within(self._arena_bytes)
+        self._unlinked = UnlinkedKernels(self._relieved, memory, reserve)
         self._block_memory = {
             self.schedules: self.schedules.memory(memory),
             self._relieved: cached_by_signature(self._relieved_cost),
         }
-        self._block_latency = {
-            blocks: cached_by_signature(partial(self._predict_block, blocks)) for blocks in self._block_memory
-        }
+        self._block_latency: dict[BlockSchedules, Callable[[Block], _BlockLatency]] = {}
         self._stages = {
             blocks: PatchedStages(blocks.lowering, blocks.schedule, memory, reserve) for blocks in self._block_memory
         }
@@ -148,7 +151,7 @@ class CostModel:
         return Execution(graph, found.blocks.lowering, None if found.stage is None else found.stage.plan)
 
     def _in_memory(self, architecture: Architecture) -> _InMemory:
-        """All scratch if that fits; else what fits; else, where patches are allowed, the first blocks in patches.
+        """All scratch if that fits; else what fits; else without some kernels; else, where patches are allowed, those.
 
         Where nothing fits, all scratch: `_nearest` says what misses by less.
         """
@@ -160,6 +163,9 @@ class CostModel:
             relieved = self._combined(self._relieved, self._costs(self._relieved, architecture))
             if relieved.verdict.fits is True:
                 return relieved
+        without = self._unlinked.find(architecture, plain.cost)
+        if without is not None:
+            return self._combined(without, list(map(without.memory(self.memory), architecture.blocks)))
         if short and self.patches:
             for blocks in (self.schedules, self._relieved):
                 costs = self._costs(blocks, architecture)
@@ -216,7 +222,7 @@ class CostModel:
         total, steps = 0.0, 0
         parts: list[_BlockLatency] = [] if found.stage is None else [self._predict_stage(found.blocks, found.stage)]
         behind = architecture.blocks[0 if found.stage is None else len(found.stage.blocks) :]
-        parts += map(self._block_latency[found.blocks], behind)
+        parts += map(self._latency_of(found.blocks), behind)
         for predicted in parts:
             if predicted.ticks is None:
                 return None
@@ -224,6 +230,11 @@ class CostModel:
             steps += predicted.steps
         overhead = self.latency.overhead
         return total + overhead.per_inference + overhead.per_step * steps
+
+    def _latency_of(self, blocks: BlockSchedules) -> Callable[[Block], _BlockLatency]:
+        if blocks not in self._block_latency:
+            self._block_latency[blocks] = cached_by_signature(partial(self._predict_block, blocks))
+        return self._block_latency[blocks]
 
     def _predict_block(self, blocks: BlockSchedules, block: Block) -> _BlockLatency:
         return self._predict_schedule(blocks.schedule(block))

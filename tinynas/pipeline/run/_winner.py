@@ -68,7 +68,8 @@ def schedule_of_winner(result: Mapping[str, Any], graph: Graph) -> Schedule:
     patches, kernels = (result["winner"].get(key) for key in ("patches", "kernels"))
     try:
         instruction_set = InstructionSet(result["winner"].get("instruction_set", InstructionSet.DSP))
-        lowering = Lowering(instruction_set, arena_bytes=result["winner"].get("arena_limit_bytes"))
+        limit, unlinked = result["winner"].get("arena_limit_bytes"), result["winner"].get("unlinked", ())
+        lowering = Lowering(instruction_set, arena_bytes=limit, unlinked=frozenset(unlinked))
         schedule = lowering(graph, None if patches is None else PatchPlan(**patches))
         return schedule if kernels is None else with_kernels(schedule, kernels)
     except (ValueError, KeyError, TypeError) as error:

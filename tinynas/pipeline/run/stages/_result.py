@@ -127,6 +127,7 @@ def _winner_facts(
         "sram_high_water_bytes": verified["sram_high_water_bytes"],
         "instruction_set": verified["instruction_set"],
         "arena_limit_bytes": verified["arena_limit_bytes"],
+        "unlinked": verified.get("unlinked", []),
         "patches": verified["patches"],
         "kernels": verified["kernels"],
         "arena_available_bytes": arena_region["available_bytes"] - beside,

@@ -128,6 +128,7 @@ def _verify(
         "flash_bytes": built.deployment.firmware.flash_bytes,
         "instruction_set": context.lowering.instruction_set,
         "arena_limit_bytes": execution.lowering.arena_bytes,
+        "unlinked": sorted(execution.lowering.unlinked),
         "patches": None if execution.patches is None else asdict(execution.patches),
         "kernels": kernels_json(kernels),
         "arena_bytes": built.deployment.plan.arena_bytes,
