@@ -98,11 +98,14 @@ def _unshifted(call: KernelCall, outputs: Iterable[int]) -> int:
 def _in_fours_features(call: KernelCall) -> dict[str, float]:
     rows, quads = _dense_rows(call), call.weights.shape[-1] // WORD
     tiles, others = divmod(call.weights.shape[0], _OUTPUTS)
+    whole_rows, rest_rows = rows * (tiles > 0), rows * (others > 0)
     tiles, twos = rows * tiles, rows * pairs(others)
     general = _needs_more_than_one_right_shift(call)
     return {
         "calls": 1,
         "rows": rows,
+        "whole_rows": whole_rows,
+        "rest_rows": rest_rows,
         "tiles": 0 if general else tiles,
         "general_tiles": tiles if general else 0,
         "quads": tiles * quads,
@@ -185,6 +188,8 @@ FULLY_CONNECTED_IN_FOURS = KernelVariant(
     features=_in_fours_features,
     loops={
         "rows": "input rows",
+        "whole_rows": "the same where there are four outputs or more",
+        "rest_rows": "rows with outputs that four leave over",
         "tiles": "groups of four outputs, over all rows",
         "quads": "four inputs of each group: sixteen MACs each",
         "odd_quads": "groups whose loop leaves out half a round",
