@@ -101,18 +101,21 @@ def _in_fours_features(call: KernelCall) -> dict[str, float]:
     whole_rows, rest_rows = rows * (tiles > 0), rows * (others > 0)
     tiles, twos = rows * tiles, rows * pairs(others)
     general = _needs_more_than_one_right_shift(call)
+    general_sums = _OUTPUTS * tiles + 2 * twos if general else 0
+    own_scales = general and quantization_of(call.weights).per_channel
     return {
         "calls": 1,
         "rows": rows,
         "whole_rows": whole_rows,
         "rest_rows": rest_rows,
         "tiles": 0 if general else tiles,
-        "general_tiles": tiles if general else 0,
         "quads": tiles * quads,
         "odd_quads": tiles * (quads % 2),
         "twos": 0 if general else twos,
-        "general_twos": twos if general else 0,
         "quads_of_twos": twos * quads,
+        "own_scales": general_sums if own_scales else 0,
+        "one_scale": 0 if own_scales else general_sums,
+        "general_twos": twos if general else 0,
         **clamp_features(call),
     }
 
@@ -194,9 +197,10 @@ FULLY_CONNECTED_IN_FOURS = KernelVariant(
         "quads": "four inputs of each group: sixteen MACs each",
         "odd_quads": "groups whose loop leaves out half a round",
         "twos": "pairs of outputs that four left over, over all rows",
-        "general_tiles": "groups of four outputs of a layer that needs the general requantization",
-        "general_twos": "pairs of outputs that four left over in such a layer",
         "quads_of_twos": "four inputs of each pair",
+        "own_scales": "outputs of groups and pairs that need the general requantization, each with its scale",
+        "one_scale": "the same of a layer that has one scale",
+        "general_twos": "pairs of outputs that four left over in both",
         **CLAMP_LOOPS,
     },
     instruction_sets=frozenset({InstructionSet.DSP}),
