@@ -75,7 +75,7 @@ def test_outputs_narrower_than_int8_are_clamped(
     graph = _layer(kind, activation)
     output = graph.ops[0].outputs[0]
     narrow, elements = _with(graph, output, (scale,), zero_point), graph.tensors[output].elements
-    turns = {InstructionSet.DSP: 3 + elements // 4 + elements % 4, InstructionSet.ARMV6M: elements}
+    turns = {InstructionSet.DSP: 2 + elements // 4 + elements % 4, InstructionSet.ARMV6M: elements}
     for instruction_set, expected in turns.items():
         assert _features(narrow, instruction_set)["clamped"] == (expected if clamps else 0)
 
@@ -114,6 +114,29 @@ def test_a_scale_for_each_output_is_general_and_takes_tables() -> None:
     assert step == lower(per_channel).steps[0]
     assert step.features["general_tiles"] == 4
     assert step.constant_bytes - skeleton.constant_bytes == (4 * 7 + 8) - (4 + 4)  # multipliers, shifts in words
+
+
+@pytest.mark.parametrize(("outputs", "whole_rows", "rest_rows"), [(3, 0, 2), (4, 2, 0), (7, 2, 2)])
+def test_rows_of_whole_fours_and_rows_with_a_rest_are_told_apart(outputs: int, whole_rows: int, rest_rows: int) -> None:
+    b = GraphBuilder("fours", DType.INT8)
+    graph = with_random_constants(b.build([b.fully_connected(b.input((2, 32)), outputs, name="layer")]), seed=1)
+    features = _features(graph)
+    assert (features["whole_rows"], features["rest_rows"]) == (whole_rows, rest_rows)
+    assert not any(value for name, value in features.items() if name.startswith("general_"))
+
+
+@pytest.mark.parametrize(("scales", "counted"), [(7, "general_own_scales"), (1, "general_one_scale")])
+def test_general_outputs_in_fours_are_counted_by_whether_they_share_a_scale(scales: int, counted: str) -> None:
+    b = GraphBuilder("fours", DType.INT8)
+    graph = with_random_constants(b.build([b.fully_connected(b.input((2, 32)), 7, name="layer")]), seed=1)
+    features = _features(_with(graph, graph.ops[0].inputs[1], (1.0,) * scales))
+    # In each row four outputs at once, and two pairs, of which the second computes its output twice.
+    assert {name: features[name] for name in ("tiles", "twos", "general_twos", counted)} == {
+        "tiles": 0,
+        "twos": 0,
+        "general_twos": 4,
+        counted: 16,
+    }
 
 
 def test_an_add_outside_both_short_ways_is_general() -> None:

@@ -9,8 +9,9 @@ from tinynas.lowering._weights import quantization_of
 
 _INT8 = (-128, 127)
 
-_TURNS_TO_BEGIN = 3
-"""With DSP instructions, what comes before and behind the loop takes as long as so many turns of it."""
+_TURNS_TO_BEGIN = 2
+"""With DSP instructions, what comes before and behind the loop takes as long as so many turns of it: 15 to 20
+instructions, where a turn takes eight to ten."""
 
 CLAMP_LOOPS = {
     "clamped": "turns of the loop that clamps outputs in a pass of its own, where the activation is narrower than int8",

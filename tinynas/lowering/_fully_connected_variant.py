@@ -98,18 +98,24 @@ def _unshifted(call: KernelCall, outputs: Iterable[int]) -> int:
 def _in_fours_features(call: KernelCall) -> dict[str, float]:
     rows, quads = _dense_rows(call), call.weights.shape[-1] // WORD
     tiles, others = divmod(call.weights.shape[0], _OUTPUTS)
+    whole_rows, rest_rows = rows * (tiles > 0), rows * (others > 0)
     tiles, twos = rows * tiles, rows * pairs(others)
     general = _needs_more_than_one_right_shift(call)
+    general_sums = _OUTPUTS * tiles + 2 * twos if general else 0
+    own_scales = general and quantization_of(call.weights).per_channel
     return {
         "calls": 1,
         "rows": rows,
+        "whole_rows": whole_rows,
+        "rest_rows": rest_rows,
         "tiles": 0 if general else tiles,
-        "general_tiles": tiles if general else 0,
         "quads": tiles * quads,
         "odd_quads": tiles * (quads % 2),
         "twos": 0 if general else twos,
-        "general_twos": twos if general else 0,
         "quads_of_twos": twos * quads,
+        "general_own_scales": general_sums if own_scales else 0,
+        "general_one_scale": 0 if own_scales else general_sums,
+        "general_twos": twos if general else 0,
         **clamp_features(call),
     }
 
@@ -185,13 +191,16 @@ FULLY_CONNECTED_IN_FOURS = KernelVariant(
     features=_in_fours_features,
     loops={
         "rows": "input rows",
+        "whole_rows": "the same where there are four outputs or more",
+        "rest_rows": "rows with outputs that four leave over",
         "tiles": "groups of four outputs, over all rows",
         "quads": "four inputs of each group: sixteen MACs each",
         "odd_quads": "groups whose loop leaves out half a round",
         "twos": "pairs of outputs that four left over, over all rows",
-        "general_tiles": "groups of four outputs of a layer that needs the general requantization",
-        "general_twos": "pairs of outputs that four left over in such a layer",
         "quads_of_twos": "four inputs of each pair",
+        "general_own_scales": "outputs of groups and pairs that need the general requantization, each with its scale",
+        "general_one_scale": "the same of a layer that has one scale",
+        "general_twos": "pairs of outputs that four left over in both",
         **CLAMP_LOOPS,
     },
     instruction_sets=frozenset({InstructionSet.DSP}),
