@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
 
-from tinynas.lowering import CATALOGUE
-from tinynas.memory import BlockCost, NativeMemoryModel, Verdict, combine
+from tinynas.lowering import CATALOGUE, Schedule, by_rule
+from tinynas.memory import BlockCost, NativeMemoryModel, combine
 from tinynas.pipeline.costs._block_schedules import BlockSchedules
-from tinynas.spaces import Architecture
+from tinynas.spaces import Architecture, cached_by_signature
 from tinynas.targets import Reserve
 
 _GENERAL = frozenset(
@@ -24,10 +24,10 @@ _MOST_CONSTANTS_SAVED = 1 / 16
 class UnlinkedKernels:
     """Finds which kernels to leave out of a network of which flash is too small otherwise.
 
-    One kernel after the other is left out, each time the one without which flash is smallest, until the network fits:
-    of those with which it does, the one that the fewest steps had. The choice depends on nothing but the network, the
-    memory model and the reserve, and costs stay sums over blocks, because a block lowers alone as it does in the
-    network. A network that only two kernels less, but neither of them alone, make smaller is not found to fit.
+    One kernel after the other is left out, first those that execute the fewest multiply-accumulates for each byte of
+    flash that they take, until the network fits; then those come back, the most multiply-accumulates first, with which
+    it fits as well. The choice depends on nothing but the network, the memory model and the reserve,
+    and costs stay sums over blocks, because a block lowers alone as it does in the network.
 
     Args:
         schedules: of blocks, within the arena of the board.
@@ -39,6 +39,9 @@ class UnlinkedKernels:
         self._schedules = schedules
         self._memory = memory
         self._reserve = reserve
+        # Of the others a block knows nothing, so that it need not be lowered anew for every set of kernels.
+        self._candidates_of = cached_by_signature(lambda block: _candidates(schedules.schedule(block)))
+        self._macs_of = cached_by_signature(lambda block: _macs_by_kernel(schedules.schedule(block)))
 
     def find(self, architecture: Architecture, cost: BlockCost) -> BlockSchedules | None:
         """The schedules of blocks with which `architecture`, which costs `cost` without this, fits; None for none."""
@@ -46,25 +49,26 @@ class UnlinkedKernels:
             return None
         if self._short_of_flash(self._cost(architecture, _DISPENSABLE)):
             return None
+        macs: Counter[str] = Counter()
+        for block in architecture.blocks:
+            macs.update(self._macs_of(block))
         unlinked: frozenset[str] = frozenset()
-        while True:
-            found = [
-                (without, self._cost(architecture, without), cost.steps[variant])
-                for variant, without in self._next(unlinked, cost)
-            ]
-            fitting = [entry for entry in found if self._verdict(entry[1]).fits is True]
-            if fitting:
-                unlinked, _, _ = min(fitting, key=lambda entry: (entry[2], sorted(entry[0])))
-                return self._schedules.unlinking(unlinked)
-            smaller = [entry for entry in found if self._flash(entry[1]) < self._flash(cost)]
-            if not smaller:
+        while not self._fits(cost):
+            before, flash = unlinked, self._flash(cost)
+            present = sorted(_DISPENSABLE & cost.steps.keys())
+            saved = {v: flash - self._flash(self._cost(architecture, unlinked | {v})) for v in present}
+            for variant in sorted((v for v in present if saved[v] > 0), key=lambda v: (macs[v] / saved[v], v)):
+                without = self._cost(architecture, unlinked | {variant})
+                if self._flash(without) < self._flash(cost):
+                    unlinked, cost = unlinked | {variant}, without
+                if self._fits(cost):
+                    break
+            if unlinked == before:
                 return None
-            unlinked, cost, _ = min(smaller, key=lambda entry: (self._flash(entry[1]), sorted(entry[0])))
-
-    @staticmethod
-    def _next(unlinked: frozenset[str], cost: BlockCost) -> Iterator[tuple[str, frozenset[str]]]:
-        """Each kernel that may be left out besides, and all that are out then."""
-        return ((v, unlinked | {v}) for v in sorted(cost.steps) if v in _DISPENSABLE)
+        for variant in sorted(unlinked, key=lambda v: (-macs[v], v)):
+            if self._fits(self._cost(architecture, unlinked - {variant})):
+                unlinked -= {variant}
+        return self._schedules.unlinking(unlinked)
 
     def _may_fit(self, cost: BlockCost) -> bool:
         """Whether the constants fit without any code; most networks that flash is too small for fail this."""
@@ -72,15 +76,29 @@ class UnlinkedKernels:
         return cost.constant_bytes * (1 - _MOST_CONSTANTS_SAVED) <= room
 
     def _cost(self, architecture: Architecture, unlinked: frozenset[str]) -> BlockCost:
-        of_block = self._schedules.unlinking(unlinked).memory(self._memory)
-        return combine(map(of_block, architecture.blocks))
+        return combine(
+            self._schedules.unlinking(unlinked & self._candidates_of(block)).memory(self._memory)(block)
+            for block in architecture.blocks
+        )
 
-    def _verdict(self, cost: BlockCost) -> Verdict:
-        return self._memory.verdict((cost,), self._reserve)
+    def _fits(self, cost: BlockCost) -> bool:
+        return self._memory.verdict((cost,), self._reserve).fits is True
 
     def _flash(self, cost: BlockCost) -> int:
         return self._memory.flash_of(cost).total_bytes
 
     def _short_of_flash(self, cost: BlockCost) -> bool:
         margin = self._memory.flash_margin_bytes
-        return any(r.used_bytes + margin > r.available_bytes for r in self._verdict(cost).regions if r.kind == "flash")
+        regions = self._memory.verdict((cost,), self._reserve).regions
+        return any(r.used_bytes + margin > r.available_bytes for r in regions if r.kind == "flash")
+
+
+def _candidates(schedule: Schedule) -> frozenset[str]:
+    return _DISPENSABLE & {variant.name for step in schedule.steps for variant in by_rule(schedule.call(step))}
+
+
+def _macs_by_kernel(schedule: Schedule) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for step in schedule.steps:
+        found[step.variant] += step.macs
+    return found
