@@ -45,9 +45,10 @@ def toml_keys() -> frozenset[str]:
 @cache
 def values() -> frozenset[str]:
     """What those files name: boards, cores, spaces, block kinds and their choices; and kernel variants."""
-    choices = (choice for kind in block_kinds() for choice in block_kind(kind).choices)
+    kinds = [kind.name for kind in block_kinds() if kind.source == "tinynas"]
+    choices = (choice for kind in kinds for choice in block_kind(kind).choices)
     variants = CATALOGUE
-    return frozenset((*board_names(), *CORES, *space_names(), *block_kinds(), *choices, *variants))
+    return frozenset((*board_names(), *CORES, *space_names(), *kinds, *choices, *variants))
 
 
 @cache

@@ -89,7 +89,7 @@ def random_pairs(space: SearchSpace, count: int) -> list[Pair]:
         width, resolution = configurations[rng.integers(len(configurations))]
         channels, classes = int(rng.choice([1, 3])), int(rng.integers(2, 100))
         network, largest = (
-            space.architecture(genotype, width, resolution, channels, classes)
+            space.decode(genotype, width, resolution, channels, classes)
             for genotype in (space.sample(rng), space.largest())
         )
         pairs.append((network, largest))
