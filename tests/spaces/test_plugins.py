@@ -18,6 +18,7 @@ from tinynas.spaces import (
     block_kinds,
     load_space,
     parse_space,
+    register_block_kind,
     search_spaces,
     space_names,
 )
@@ -163,6 +164,16 @@ def test_a_name_of_this_package_stays_its_own(install: Install) -> None:
         (refused,) = [line for line in listing if line.source == "rude-plugin"]
         assert refused.name == name
         assert "takes the name of what tinynas has; repair or uninstall the package" in refused.description
+
+
+def test_a_plugin_that_also_registers_itself_is_listed_once(install: Install) -> None:
+    install("good-plugin", GOOD)
+    register_block_kind(block_kind("pointwise"))
+    try:
+        for _ in range(2):
+            assert [line.source for line in block_kinds() if line.name == "pointwise"] == ["good-plugin"]
+    finally:
+        del kinds._KINDS["pointwise"]
 
 
 def test_two_packages_of_one_name_are_refused(install: Install) -> None:

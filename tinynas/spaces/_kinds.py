@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tinynas.graph import Activation, GraphBuilder
-from tinynas.plugins import OWN, Listed, Plugins
+from tinynas.plugins import OWN, Listed, PluginError, Plugins
 from tinynas.spaces._block import Block, Shape
 from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._nearest import suggestion
@@ -184,9 +184,19 @@ def block_kind(name: str) -> BlockKind:
 
 def block_kinds() -> list[Listed]:
     """Every kind there is, by name, description and source, sorted by name; plugins are imported now."""
-    known = [Listed(kind.name, kind.description, _source(kind)) for kind in _KINDS.values()]
+    known = [
+        Listed(kind.name, kind.description, _source(kind)) for kind in tuple(_KINDS.values()) if not _is_plugin(kind)
+    ]
     taken = {kind.name: kind.source for kind in known}
     return sorted([*known, *_PLUGINS.listed(taken, lambda kind: kind.description)])
+
+
+def _is_plugin(kind: BlockKind) -> bool:
+    """Whether a kind was registered by the very module that an entry point names: it is listed once."""
+    try:
+        return _PLUGINS.get(kind.name) == kind
+    except PluginError:
+        return False
 
 
 def _source(kind: BlockKind) -> str:
