@@ -39,7 +39,7 @@ def test_a_network_without_some_kernels_has_the_kernels_of_its_blocks(lowering: 
     space, rng = load_space("mobile-tiny"), np.random.default_rng(4)
     changed = 0
     for _ in range(8):
-        architecture = space.architecture(space.sample(rng), 0.5, int(rng.integers(17, 40)), 3, 10)
+        architecture = space.decode(space.sample(rng), 0.5, int(rng.integers(17, 40)), 3, 10)
         graph = build_graph(architecture, DType.INT8)
         plain = lowering(graph)
         for variant in sorted(plain.variants):
