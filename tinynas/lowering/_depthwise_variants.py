@@ -87,7 +87,9 @@ def _planar_features(call: KernelCall, overlapped: bool) -> dict[str, float]:
             "general_rows": rows,
             "general_sums": rows * width,
             "general_tap_rows": rows * width * kernel[0],
+            "general_with_threes": rows * width * kernel[0] * (kernel[1] >= 3),
             "general_threes": rows * width * kernel[0] * (kernel[1] // 3),
+            "general_with_taps": rows * width * kernel[0] * (kernel[1] % 3 > 0),
             "general_taps": rows * width * kernel[0] * (kernel[1] % 3),
         }
     else:
@@ -158,7 +160,9 @@ _PLANAR_LOOPS = {
     "general_rows": "output rows of such a layer, over all channels",
     "general_sums": "outputs in them",
     "general_tap_rows": "rows of the window, over these outputs",
+    "general_with_threes": "those of three taps or more",
     "general_threes": "three taps at once in these rows",
+    "general_with_taps": "rows with taps that three leave over",
     "general_taps": "taps that three leave over in them",
 }
 
