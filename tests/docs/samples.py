@@ -108,7 +108,8 @@ def _wrong_python(blocks: list[CodeBlock], folder: Path) -> Iterator[tuple[int, 
         stream.writelines(f"\nimport {Path(name).stem}" for name in files if name not in tests)
     yield from _wrong_program([program.name], folder, blocks[0].line)
     if tests:
-        words = ["-m", "pytest", "-p", "no:cacheprovider", "-x", "--tb=native", *tests]
+        # Plain assertions: what differs is not wanted, and takes minutes to tell of long lists.
+        words = ["-m", "pytest", "-p", "no:cacheprovider", "-x", "--tb=native", "--assert=plain", *tests]
         yield from _wrong_program(words, folder, files[tests[0]].line)
 
 
