@@ -68,7 +68,7 @@ def _rows(board: Board, space: SearchSpace, count: int, seed: int) -> list[tuple
         if len(rows) == count:
             return rows
         width, resolution = rng.choice(space.width_multipliers), int(rng.choice(space.resolutions))
-        architecture = space.architecture(space.sample(rng), float(width), resolution, 1, 10)
+        architecture = space.decode(space.sample(rng), float(width), resolution, 1, 10)
         cost = costs.of(architecture)
         if cost.violations:
             continue

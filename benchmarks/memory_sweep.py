@@ -124,7 +124,7 @@ def _network(seed: int) -> Graph:
         return with_random_constants(random_network(seed, LIMITS), seed)
     space = load_space("mobile-tiny")
     width, resolution = float(rng.choice(space.width_multipliers)), int(rng.integers(12, 29))
-    architecture = space.architecture(space.sample(rng), width, resolution, int(rng.choice([1, 3])), 10)
+    architecture = space.decode(space.sample(rng), width, resolution, int(rng.choice([1, 3])), 10)
     return with_random_constants(build_graph(architecture, DType.INT8), seed)
 
 

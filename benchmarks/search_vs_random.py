@@ -60,7 +60,7 @@ def main() -> None:
     channels, classes = dataset.image_shape[2], len(dataset.classes)
 
     def architecture(genotype: Genotype) -> Architecture:
-        return space.architecture(genotype, chosen["width"], chosen["resolution"], channels, classes)
+        return space.decode(genotype, chosen["width"], chosen["resolution"], channels, classes)
 
     def violations(genotype: Genotype) -> tuple[str, ...]:
         return costs.of(architecture(genotype)).violations

@@ -15,6 +15,7 @@ from tinynas.lowering import CATALOGUE
 from tinynas.pipeline import RunConfig
 from tinynas.spaces import block_kind, block_kinds, space_names
 from tinynas.spaces._space_file import SpaceTable
+from tinynas.spaces.encodings import ENCODINGS
 from tinynas.targets import CORES, Board, board_names
 
 SECTIONS_OF_FILES: tuple[type[BaseModel], ...] = (RunConfig, Board, SpaceTable)
@@ -44,10 +45,19 @@ def toml_keys() -> frozenset[str]:
 
 @cache
 def values() -> frozenset[str]:
-    """What those files name: boards, cores, spaces, block kinds and their choices; and kernel variants."""
-    choices = (choice for kind in block_kinds() for choice in block_kind(kind).choices)
+    """What those files name: boards, cores, spaces, block kinds and their choices; encodings and kernel variants."""
+    kinds = [kind.name for kind in block_kinds() if kind.source == "tinynas"]
+    choices = (choice for kind in kinds for choice in block_kind(kind).choices)
     variants = CATALOGUE
-    return frozenset((*board_names(), *CORES, *space_names(), *block_kinds(), *choices, *variants))
+    return frozenset((*board_names(), *CORES, *space_names(), *kinds, *choices, *ENCODINGS, *variants))
+
+
+@cache
+def entry_point_groups() -> frozenset[str]:
+    """Groups of entry points, from where the package looks them up."""
+    sources = (path.read_text("utf-8") for path in (ROOT / "tinynas").rglob("*.py"))
+    found = (re.findall(r'(?:\bPlugins\(|^GROUP = )"(tinynas\.\w+)"', text, re.MULTILINE) for text in sources)
+    return frozenset(group for groups in found for group in groups)
 
 
 @cache

@@ -32,7 +32,7 @@ def space() -> SearchSpace:
 
 def samples(space: SearchSpace, count: int) -> list[Architecture]:
     rng = np.random.default_rng(5)
-    return [space.architecture(space.sample(rng), 1.0, 24, 1, 10) for _ in range(count)]
+    return [space.decode(space.sample(rng), 1.0, 24, 1, 10) for _ in range(count)]
 
 
 @pytest.mark.parametrize("lowering", [Lowering(), Lowering(in_place=False)], ids=str)
@@ -65,7 +65,7 @@ def test_blockwise_latency_equals_that_of_the_whole_network(
 def few_channels(count: int) -> list[Architecture]:
     """Networks whose first blocks have so few channels that planes and columns are a good part of the arena."""
     space, rng = load_space("mobile-tiny"), np.random.default_rng(6)
-    return [space.architecture(space.sample(rng), 0.5, int(rng.integers(17, 40)), 3, 10) for _ in range(count)]
+    return [space.decode(space.sample(rng), 0.5, int(rng.integers(17, 40)), 3, 10) for _ in range(count)]
 
 
 @pytest.mark.parametrize("instruction_set", ["dsp", "armv6-m"])
@@ -144,7 +144,7 @@ def latency_of(schedules: list[Schedule]) -> LatencyModel:
 def test_a_reserve_that_takes_everything_is_a_violation_with_its_size(
     board: Board, memory: NativeMemoryModel, space: SearchSpace
 ) -> None:
-    architecture = space.architecture(space.smallest(), 0.5, 16, 1, 10)
+    architecture = space.decode(space.smallest(), 0.5, 16, 1, 10)
     fitting = CostModel(board, memory, Reserve()).of(architecture)
     assert fitting.violations == ()
     assert fitting.excess == 0

@@ -30,7 +30,7 @@ BOARD = load_board("nucleo-f303k8")
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
     space = load_space("mobile-tiny")
-    architecture = space.architecture(space.smallest(), 0.5, 16, 1, 10)
+    architecture = space.decode(space.smallest(), 0.5, 16, 1, 10)
     graph = with_random_constants(build_graph(architecture, DType.INT8), seed=0)
     return deploy(graph, BOARD, tmp_path_factory.mktemp("deployment"))
 

@@ -36,7 +36,7 @@ def random_architectures(count: int) -> list[Architecture]:
         space = spaces[index % 2]
         width = float(rng.choice(space.width_multipliers))
         resolution = int(rng.integers(16, 150)) if index % 2 == 0 else int(rng.integers(12, 40))
-        drawn.append(space.architecture(space.sample(rng), width, resolution, int(rng.choice([1, 3])), 10))
+        drawn.append(space.decode(space.sample(rng), width, resolution, int(rng.choice([1, 3])), 10))
     return drawn
 
 
@@ -69,7 +69,7 @@ def steps_of(schedule: Schedule) -> list[tuple[object, ...]]:
 
 def test_costs_with_patches_are_those_of_the_schedule_that_they_name(board: Board, memory: NativeMemoryModel) -> None:
     space, rng = load_space("mobile"), np.random.default_rng(2)
-    architectures = [space.architecture(space.sample(rng), 0.6, 192, 3, 10) for _ in range(12)]
+    architectures = [space.decode(space.sample(rng), 0.6, 192, 3, 10) for _ in range(12)]
     model = latency_of_everything(architectures)
     plain = CostModel(board, memory, Reserve())
     patched = CostModel(board, memory, Reserve(), patches=True).with_latency(model)
@@ -111,7 +111,7 @@ def latency_of_everything(architectures: list[Architecture]) -> LatencyModel:
 
 
 def test_the_stage_found_has_the_fewest_macs(memory: NativeMemoryModel) -> None:
-    architecture = load_space("mobile").architecture(load_space("mobile").smallest(), 0.6, 208, 3, 10)
+    architecture = load_space("mobile").decode(load_space("mobile").smallest(), 0.6, 208, 3, 10)
     schedules = BlockSchedules(Lowering())
     costs = [block_cost(schedules.schedule(block)) for block in architecture.blocks]
     stages = PatchedStages(Lowering(), schedules.schedule, memory, Reserve())
@@ -128,7 +128,7 @@ def test_the_stage_found_has_the_fewest_macs(memory: NativeMemoryModel) -> None:
 
 
 def test_no_patches_help_where_the_blocks_behind_them_are_too_large(memory: NativeMemoryModel) -> None:
-    architecture = load_space("mobile").architecture(load_space("mobile").largest(), 1.0, 224, 3, 10)
+    architecture = load_space("mobile").decode(load_space("mobile").largest(), 1.0, 224, 3, 10)
     schedules = BlockSchedules(Lowering())
     costs = [block_cost(schedules.schedule(block)) for block in architecture.blocks]
     stages = PatchedStages(Lowering(), schedules.schedule, memory, Reserve())

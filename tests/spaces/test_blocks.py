@@ -109,7 +109,7 @@ def test_a_new_kind_works_in_a_space_file(pooling_kind: BlockKind, tmp_path) -> 
         """
     )
     space = load_space(path)
-    graph = build_graph(space.architecture(space.largest(), 1.0, 16, 3, 4))
+    graph = build_graph(space.decode(space.largest(), 1.0, 16, 3, 4))
     assert op_names(graph) == [
         "stem.conv",
         "stage1.block1.pool",
@@ -118,7 +118,7 @@ def test_a_new_kind_works_in_a_space_file(pooling_kind: BlockKind, tmp_path) -> 
         "head.classifier",
         "head.logits",
     ]
-    assert "pooling" in block_kinds()
+    assert ("pooling", "", "test_blocks") in block_kinds()
 
 
 def test_a_taken_name_is_refused(pooling_kind: BlockKind) -> None:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
+import numpy as np
 import pytest
+from toy_cell import ToyCellSpace
 
 from tinynas.graph import Activation, GraphBuilder, Padding
-from tinynas.spaces import Block, BlockKind, SearchSpace, load_space, parse_space, register_block_kind, space_names
+from tinynas.spaces import (
+    Architecture,
+    Block,
+    BlockKind,
+    Cell,
+    Genotype,
+    SearchSpace,
+    SpaceError,
+    VariableSpace,
+    load_space,
+    parse_space,
+    register_block_kind,
+    space_names,
+)
 from tinynas.spaces import _kinds as kinds
-from tinynas.testing import BaseSpaceTestCase
-from tinynas.testing._space_contract import random_pairs
+from tinynas.testing import BaseSharedWeightsTestCase, BaseSpaceTestCase
+from tinynas.testing._shared_weights_contract import random_pairs
+from tinynas.testing._space_contract import random_networks
 
 Build = Callable[[GraphBuilder, int, Block], int]
 
@@ -35,10 +53,27 @@ choices = { kernel = [2, 3, 5] }
 """
 
 
-class TestSpacesThatShip(BaseSpaceTestCase):
+class TestSpacesThatShip(BaseSpaceTestCase, BaseSharedWeightsTestCase):
     @pytest.fixture(params=space_names())
     def space(self, request: pytest.FixtureRequest) -> SearchSpace:
         return load_space(request.param)
+
+
+class TestToyCell(BaseSpaceTestCase):
+    @pytest.fixture
+    def space(self) -> SearchSpace:
+        return ToyCellSpace()
+
+
+class NoWiring(ToyCellSpace):
+    def structure(self, genotype: Genotype) -> tuple[Cell, ...]:
+        return VariableSpace.structure(self, genotype)
+
+
+class TestSpaceThatDoesNotSayItsWiring(BaseSpaceTestCase):
+    @pytest.fixture
+    def space(self) -> SearchSpace:
+        return NoWiring()
 
 
 @pytest.fixture
@@ -94,13 +129,16 @@ def named_by_its_place(builder: GraphBuilder, x: int, block: Block) -> int:
     )
 
 
-def rules_broken(space: SearchSpace) -> set[str]:
-    contract, pairs = BaseSpaceTestCase(), random_pairs(space, 40)
+def rules_broken(contract: object, **fixtures: object) -> set[str]:
+    """The tests of a contract that fail, of those that need nothing but these fixtures."""
     broken = set()
     for name in (name for name in dir(contract) if name.startswith("test_")):
+        test = getattr(contract, name)
+        wanted = inspect.signature(test).parameters
         try:
-            getattr(contract, name)(pairs)
-        except AssertionError:
+            if set(wanted) <= set(fixtures):
+                test(**{fixture: fixtures[fixture] for fixture in wanted})
+        except (AssertionError, pytest.fail.Exception):
             broken.add(name)
     return broken
 
@@ -119,4 +157,65 @@ def rules_broken(space: SearchSpace) -> set[str]:
 def test_the_rule_that_a_kind_breaks_is_named(
     build: Build, broken: set[str], register: Callable[[Build], SearchSpace]
 ) -> None:
-    assert rules_broken(register(build)) == broken
+    space = register(build)
+    of_blocks = rules_broken(BaseSpaceTestCase(), networks=random_networks(space, 40))
+    of_weights = rules_broken(BaseSharedWeightsTestCase(), pairs=random_pairs(space, 40))
+    assert of_blocks | of_weights == broken
+
+
+class ForgetsInactive(ToyCellSpace):
+    def canonical(self, values: Sequence[int]) -> Genotype:
+        return tuple(values)
+
+
+class CountsAssignments(ToyCellSpace):
+    def size(self) -> int:
+        return 27
+
+
+class SkipsAValue(ToyCellSpace):
+    def neighbours(self, genotype: Genotype) -> Iterator[Genotype]:
+        return islice(super().neighbours(genotype), 1, None)
+
+
+class DecodesOneNetwork(ToyCellSpace):
+    def decode(
+        self, genotype: Genotype, width: float, resolution: int, input_channels: int = 3, classes: int = 1000
+    ) -> Architecture:
+        return super().decode(self.smallest(), width, resolution, input_channels, classes)
+
+
+class ShrinksInCircles(ToyCellSpace):
+    def shrink(self, genotype: Genotype, rng: np.random.Generator) -> Genotype | None:
+        return self.largest()
+
+
+class WiresOneNetwork(ToyCellSpace):
+    def structure(self, genotype: Genotype) -> tuple[Cell, ...]:
+        return super().structure(self.smallest())
+
+
+@pytest.mark.parametrize(
+    ("space", "broken"),
+    [
+        (ToyCellSpace(), set()),
+        (CountsAssignments(), {"test_size_counts_every_member_once"}),
+        (SkipsAValue(), {"test_neighbours_differ_in_one_variable"}),
+        (DecodesOneNetwork(), {"test_equal_networks_have_equal_genotypes"}),
+        (ShrinksInCircles(), {"test_shrinking_ends_at_the_smallest"}),
+        (WiresOneNetwork(), {"test_wiring_is_of_one_form_and_tells_networks_apart"}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_promise_that_a_space_breaks_is_named(space: SearchSpace, broken: set[str]) -> None:
+    rng = np.random.default_rng(1)
+    genotypes = [space.smallest(), space.largest(), *(space.sample(rng) for _ in range(20))]
+    assert rules_broken(BaseSpaceTestCase(), space=space, genotypes=genotypes) == broken
+
+
+def test_a_space_that_forgets_what_is_inactive_breaks_its_contract() -> None:
+    space = ForgetsInactive()
+    rng = np.random.default_rng(1)
+    genotypes = [space.smallest(), space.largest(), *(space.sample(rng) for _ in range(20))]
+    with pytest.raises(SpaceError, match=r"first\.operator, is inactive and must be 0"):
+        BaseSpaceTestCase().test_members_have_allowed_values_where_active_and_none_elsewhere(space, genotypes)

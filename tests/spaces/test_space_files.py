@@ -42,8 +42,8 @@ def test_a_space_in_one_file(tmp_path) -> None:
     assert space.configurations() == [(0.5, 24), (0.5, 32), (1.0, 24), (1.0, 32)]
     assert space.configurations(max_resolution=28) == [(0.5, 24), (1.0, 24)]
     # Choices come in the order of the block kind, whatever their order in the file.
-    assert space.decode(space.largest())["stage2"]["blocks"][0] == {"kernel": 3, "expansion": 4}
-    architecture = space.architecture(space.largest(), 0.5, 32, 1, 7)
+    assert space.describe(space.largest())["stage2"]["blocks"][0] == {"kernel": 3, "expansion": 4}
+    architecture = space.decode(space.largest(), 0.5, 32, 1, 7)
     assert [block.name for block in architecture.blocks] == [
         "stem",
         "stage1.block1",

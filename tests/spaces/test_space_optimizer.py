@@ -54,9 +54,7 @@ def test_figures_are_those_of_the_samples_that_fit() -> None:
     ranking = optimize_space(space, [(1.0, 28)], 200, within(12 * KB, 40 * KB), 3, None, 1, 10)
     result = ranking.configurations[0]
     rng = np.random.default_rng(3)
-    costs = [
-        within(12 * KB, 40 * KB)(space.architecture(space.sample(rng), 1.0, 28, 1, 10)) for _ in range(result.samples)
-    ]
+    costs = [within(12 * KB, 40 * KB)(space.decode(space.sample(rng), 1.0, 28, 1, 10)) for _ in range(result.samples)]
     macs = sorted(cost.macs for cost in costs if cost.fits)
     assert 20 < len(macs) < 180
     assert result.share_fits == len(macs) / 200
@@ -72,7 +70,7 @@ def test_figures_are_those_of_the_samples_that_fit() -> None:
 
 def test_macs_of_blocks_are_macs_of_the_graph() -> None:
     space = load_space("mobile")
-    architecture = space.architecture(space.sample(np.random.default_rng(0)), 0.5, 144, 3, 100)
+    architecture = space.decode(space.sample(np.random.default_rng(0)), 0.5, 144, 3, 100)
     assert sum(native_cost(block)[0] for block in architecture.blocks) == count_macs(build_graph(architecture))
 
 
@@ -123,11 +121,11 @@ def test_where_nothing_fits_the_nearest_miss_is_named() -> None:
     assert all(c.share_fits == 0 and c.mean_macs is None and c.score == 0 for c in ranking.configurations)
     miss = ranking.nearest_miss
     assert miss is not None
-    assert cost(space.architecture(miss.genotype, miss.width, miss.resolution, 1, 10)) == miss.cost
+    assert cost(space.decode(miss.genotype, miss.width, miss.resolution, 1, 10)) == miss.cost
     rng = np.random.default_rng(0)
     genotypes = [space.sample(rng) for _ in range(50)]
     assert miss.cost.excess == min(
-        cost(space.architecture(g, w, r, 1, 10)).excess for w, r in space.configurations(28) for g in genotypes
+        cost(space.decode(g, w, r, 1, 10)).excess for w, r in space.configurations(28) for g in genotypes
     )
 
 
@@ -151,7 +149,7 @@ def test_costs_are_computed_once_per_signature() -> None:
     cost = cached_by_signature(lambda block: asked.append(block) or len(asked))
     space = load_space("mobile-tiny")
     rng = np.random.default_rng(0)
-    blocks = [block for _ in range(50) for block in space.architecture(space.sample(rng), 0.5, 28, 1, 10).blocks]
+    blocks = [block for _ in range(50) for block in space.decode(space.sample(rng), 0.5, 28, 1, 10).blocks]
     assert [cost(block) for block in blocks] == [cost(block) for block in blocks]
     assert len(asked) == len({block.signature for block in blocks}) < len(blocks)
 

@@ -46,7 +46,7 @@ def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | Non
         "firmware": firmware_hash(),
         "config": config.model_dump(mode="json"),
         "board": board.model_dump(mode="json"),
-        "space": space.table.model_dump(mode="json"),
+        "space": space.definition(),
         "data": {"train": data.train.digest(), "test": data.test.digest()},
     }
     with RunDirectory(directory, identity) as run:

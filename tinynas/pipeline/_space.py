@@ -85,7 +85,7 @@ def _nearest_miss(
     nearest = ranking.nearest_miss
     if nearest is None:
         return message
-    architecture = space.architecture(nearest.genotype, nearest.width, nearest.resolution, input_channels, classes)
+    architecture = space.decode(nearest.genotype, nearest.width, nearest.resolution, input_channels, classes)
     return (
         f"{message}; the nearest, at width {nearest.width:g} and resolution {nearest.resolution}: "
         f"{costs.of(architecture).shortfall}"

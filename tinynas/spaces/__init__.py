@@ -1,26 +1,38 @@
 """Search spaces: building blocks, genotypes, the networks they stand for, and the search-space optimizer."""
 
 from tinynas.spaces._block import Architecture, Block
-from tinynas.spaces._genes import Genotype
+from tinynas.spaces._cell import Cell
+from tinynas.spaces._chain_space import ChainSpace, round_channels
+from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._graphs import build_block_graph, build_graph
-from tinynas.spaces._kinds import BlockKind, SpaceError, block_kind, block_kinds, register_block_kind
+from tinynas.spaces._kinds import BlockKind, block_kind, block_kinds, register_block_kind
+from tinynas.spaces._load import load_space, parse_space, search_spaces, space_names
 from tinynas.spaces._mobilenet_v2 import mobilenet_v2_architecture, scale_mobilenet_v2
 from tinynas.spaces._optimizer import cached_by_signature, optimize_space
 from tinynas.spaces._ranking import ArchitectureCost, ConfigurationResult, NearestMiss, SpaceRanking
-from tinynas.spaces._space import SearchSpace, load_space, parse_space, round_channels
-from tinynas.spaces._space_file import space_names
+from tinynas.spaces._search_space import SearchSpace
+from tinynas.spaces._variable_space import VariableSpace
+from tinynas.spaces._variables import INACTIVE, Condition, Genotype, Variable, active, activity
 
 __all__ = [
+    "INACTIVE",
     "Architecture",
     "ArchitectureCost",
     "Block",
     "BlockKind",
+    "Cell",
+    "ChainSpace",
+    "Condition",
     "ConfigurationResult",
     "Genotype",
     "NearestMiss",
     "SearchSpace",
     "SpaceError",
     "SpaceRanking",
+    "Variable",
+    "VariableSpace",
+    "active",
+    "activity",
     "block_kind",
     "block_kinds",
     "build_block_graph",
@@ -33,5 +45,6 @@ __all__ = [
     "register_block_kind",
     "round_channels",
     "scale_mobilenet_v2",
+    "search_spaces",
     "space_names",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.spaces._block import Architecture, Block
-from tinynas.spaces._kinds import SpaceError, block_kind
+from tinynas.spaces._errors import SpaceError
+from tinynas.spaces._kinds import block_kind
 
 
 def build_graph(architecture: Architecture, dtype: DType = DType.INT8) -> Graph:

@@ -1,15 +1,16 @@
 """Block kinds by name: what a stage of a search space is made of, and how each becomes operators.
 
-A new kind needs a `build` function and one call of `register_block_kind`; search spaces name it in their file, and
-counting, planning and training follow from the operators that it emits. Three rules keep a kind trainable inside a
-weight-shared supernet, which shares weights by operator name:
+A new kind needs a `build` function and one call of `register_block_kind`, or an entry point of the group
+`tinynas.block_kinds` that gives the `BlockKind`; search spaces name it in their file, and counting, planning and
+training follow from the operators that it emits. Three rules keep a kind trainable inside a weight-shared supernet,
+which shares weights by operator name:
 
 - the weights of an operator, under any choice, are a leading slice (channels) and a centre crop (kernel) of the
   weights under the largest choice;
 - whether there is a skip connection follows from `stride` and the channels at both ends, never from a choice;
 - padding is TF-SAME inside the convolutions, so that no PAD operator enters a deployed graph.
 
-`tinynas.testing.BaseSpaceTestCase` checks them on random networks of a space.
+`tinynas.testing.BaseSharedWeightsTestCase` checks them on random networks of a space.
 """
 
 from __future__ import annotations
@@ -17,14 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tinynas.errors import UsageError
 from tinynas.graph import Activation, GraphBuilder
+from tinynas.plugins import OWN, Listed, PluginError, Plugins
 from tinynas.spaces._block import Block, Shape
+from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._nearest import suggestion
-
-
-class SpaceError(UsageError):
-    """A search space, a block or a genotype that makes no sense: the message names the part and the remedy."""
 
 
 def strided_shape(input_shape: Shape, settings: Mapping[str, int]) -> Shape:
@@ -54,6 +52,7 @@ class BlockKind:
             wrong with it or None. The largest value of a choice must give the largest weights.
         fixed: parameters that the chain sets (`out_channels` and `stride` in a stage, `classes` in a head).
         output_shape: shape of the output from the input's shape and the parameters.
+        description: one line for listings.
     """
 
     name: str
@@ -61,6 +60,7 @@ class BlockKind:
     choices: Mapping[str, Callable[[int], str | None]] = field(default_factory=dict)
     fixed: tuple[str, ...] = ("out_channels", "stride")
     output_shape: Callable[[Shape, Mapping[str, int]], Shape] = strided_shape
+    description: str = ""
 
     def block(self, name: str, input_shape: Shape, settings: Mapping[str, int]) -> Block:
         """A block with `settings`, which must name every parameter of the kind and nothing else."""
@@ -130,16 +130,34 @@ def _classifier_shape(input_shape: Shape, settings: Mapping[str, int]) -> Shape:
 _KINDS: dict[str, BlockKind] = {
     kind.name: kind
     for kind in (
-        BlockKind("conv", _build_conv, {"kernel": _odd}),
-        BlockKind("depthwise_separable", _build_depthwise_separable, {"kernel": _odd}),
-        BlockKind("inverted_bottleneck", _build_inverted_bottleneck, {"kernel": _odd, "expansion": _positive}),
-        BlockKind("classifier", _build_classifier, {}, ("classes",), _classifier_shape),
+        BlockKind("conv", _build_conv, {"kernel": _odd}, description="convolution with ReLU6"),
+        BlockKind(
+            "depthwise_separable",
+            _build_depthwise_separable,
+            {"kernel": _odd},
+            description="depthwise with ReLU6, 1x1 with ReLU6 (MobileNetV1)",
+        ),
+        BlockKind(
+            "inverted_bottleneck",
+            _build_inverted_bottleneck,
+            {"kernel": _odd, "expansion": _positive},
+            description="1x1 expansion, depthwise, linear 1x1, skip where shapes allow (MobileNetV2)",
+        ),
+        BlockKind(
+            "classifier",
+            _build_classifier,
+            {},
+            ("classes",),
+            _classifier_shape,
+            "head: global average, then one linear layer that gives the logits",
+        ),
     )
 }
+_PLUGINS = Plugins("tinynas.block_kinds", BlockKind)
 
 
 def register_block_kind(kind: BlockKind) -> None:
-    """Make `kind` available to search spaces by its name.
+    """Make `kind` available to search spaces by its name, for as long as the program runs.
 
     Raises:
         SpaceError: another kind of that name exists.
@@ -150,17 +168,38 @@ def register_block_kind(kind: BlockKind) -> None:
 
 
 def block_kind(name: str) -> BlockKind:
-    """The kind of that name.
+    """The kind of that name: of this package, registered, or of a plugin, which is imported now.
 
     Raises:
         SpaceError: there is none; the message names the nearest.
+        PluginError: it is a plugin that cannot be used.
     """
+    kind = _KINDS.get(name)
+    if kind is None:
+        kind = _PLUGINS.get(name)
+    if kind is None:
+        raise SpaceError(f"unknown block kind {name!r}{suggestion(name, {*_KINDS, *_PLUGINS.names()})}")
+    return kind
+
+
+def block_kinds() -> list[Listed]:
+    """Every kind there is, by name, description and source, sorted by name; plugins are imported now."""
+    known = [
+        Listed(kind.name, kind.description, _source(kind)) for kind in tuple(_KINDS.values()) if not _is_plugin(kind)
+    ]
+    taken = {kind.name: kind.source for kind in known}
+    return sorted([*known, *_PLUGINS.listed(taken, lambda kind: kind.description)])
+
+
+def _is_plugin(kind: BlockKind) -> bool:
+    """Whether a kind was registered by the very module that an entry point names: it is listed once."""
     try:
-        return _KINDS[name]
-    except KeyError:
-        raise SpaceError(f"unknown block kind {name!r}{suggestion(name, _KINDS)}") from None
+        return _PLUGINS.get(kind.name) == kind
+    except PluginError:
+        return False
 
 
-def block_kinds() -> tuple[str, ...]:
-    """Names of all registered kinds, sorted."""
-    return tuple(sorted(_KINDS))
+def _source(kind: BlockKind) -> str:
+    """`OWN`, or the package of the function that builds a registered kind."""
+    package = getattr(kind.build, "__module__", OWN).partition(".")[0]
+    return package or OWN

@@ -8,9 +8,10 @@ from itertools import product
 
 from tinynas.graph import count_macs
 from tinynas.spaces._block import Architecture, Block
+from tinynas.spaces._chain_space import round_channels
+from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._graphs import build_graph
-from tinynas.spaces._kinds import SpaceError, block_kind
-from tinynas.spaces._space import round_channels
+from tinynas.spaces._kinds import block_kind
 
 # Expansion factor, channels, repeats, stride of the first: Sandler et al. 2018, table 2.
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))

@@ -8,9 +8,9 @@ from typing import TypeVar
 import numpy as np
 
 from tinynas.spaces._block import Architecture, Block
-from tinynas.spaces._kinds import SpaceError
+from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._ranking import ArchitectureCost, NearestMiss, SpaceRanking, rank, summarize
-from tinynas.spaces._space import SearchSpace
+from tinynas.spaces._search_space import SearchSpace
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ def optimize_space(
     results = []
     nearest: NearestMiss | None = None
     for done, (width, resolution) in enumerate(configurations, start=1):
-        costs = [cost(space.architecture(g, width, resolution, input_channels, classes)) for g in genotypes]
+        costs = [cost(space.decode(g, width, resolution, input_channels, classes)) for g in genotypes]
         results.append(summarize(width, resolution, costs))
         closest = min(range(samples), key=lambda i: costs[i].excess)
         if not costs[closest].fits and (nearest is None or costs[closest].excess < nearest.cost.excess):

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.spaces._genes import Genotype
+from tinynas.spaces._variables import Genotype
 
 BEST_OF = 10
 CRITERION = (

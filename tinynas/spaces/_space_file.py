@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tinynas.spaces._kinds import SpaceError, block_kind
+from tinynas.spaces._errors import SpaceError
+from tinynas.spaces._kinds import block_kind
 from tinynas.spaces._nearest import suggestion
 
 PositiveInt = Annotated[int, Field(ge=1, strict=True)]
@@ -101,25 +102,22 @@ def _check_parameters(kind_name: str, choices: dict[str, tuple[int, ...]]) -> No
         raise ValueError(f"{kind_name!r} also needs {', '.join(missing)}")
 
 
-def space_names() -> list[str]:
+def shipped_names() -> list[str]:
     """Names of the search spaces that ship with the package, sorted."""
     return sorted(Path(entry.name).stem for entry in _directory().iterdir() if entry.name.endswith(".toml"))
 
 
-def read_space_table(name_or_path: str | Path) -> SpaceTable:
-    """Read a space by the name of one that ships with the package, or from a file (anything that ends in .toml).
+def read_shipped(name: str) -> SpaceTable:
+    """The table of a space that ships with the package."""
+    return parse_space_table((_directory() / f"{name}.toml").read_text("utf-8"), name)
+
+
+def read_space_table(path: Path) -> SpaceTable:
+    """Read a space from a file.
 
     Raises:
-        SpaceError: there is no such space or file, or the file is wrong; the message says where and what to do.
+        SpaceError: there is no such file, or it is wrong; the message says where and what to do.
     """
-    if isinstance(name_or_path, str) and not name_or_path.endswith(".toml"):
-        names = space_names()
-        if name_or_path not in names:
-            raise SpaceError(
-                f"unknown search space {name_or_path!r}{suggestion(name_or_path, names)} (a file name ends in .toml)"
-            )
-        return parse_space_table((_directory() / f"{name_or_path}.toml").read_text("utf-8"), name_or_path)
-    path = Path(name_or_path)
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -20,12 +20,14 @@ from tinynas.testing._transports import DamagingTransport, ScriptedTransport
 
 if TYPE_CHECKING:
     from tinynas.testing._memory_model_contract import BaseMemoryModelTestCase
+    from tinynas.testing._shared_weights_contract import BaseSharedWeightsTestCase
     from tinynas.testing._space_contract import BaseSpaceTestCase
     from tinynas.testing._strategy_contract import BaseStrategyTestCase
     from tinynas.testing._transport_contract import BaseTransportTestCase
 
 _CONTRACTS = {
     "BaseMemoryModelTestCase": "tinynas.testing._memory_model_contract",
+    "BaseSharedWeightsTestCase": "tinynas.testing._shared_weights_contract",
     "BaseSpaceTestCase": "tinynas.testing._space_contract",
     "BaseStrategyTestCase": "tinynas.testing._strategy_contract",
     "BaseTransportTestCase": "tinynas.testing._transport_contract",
@@ -47,6 +49,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "BaseMemoryModelTestCase",
+    "BaseSharedWeightsTestCase",
     "BaseSpaceTestCase",
     "BaseStrategyTestCase",
     "BaseTransportTestCase",

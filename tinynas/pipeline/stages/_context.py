@@ -72,7 +72,7 @@ class ChosenSpace:
     classes: int
 
     def architecture(self, genotype: Genotype) -> Architecture:
-        return self.space.architecture(genotype, self.width, self.resolution, self.input_channels, self.classes)
+        return self.space.decode(genotype, self.width, self.resolution, self.input_channels, self.classes)
 
     def graph(self, genotype: Genotype, dtype: DType = DType.FLOAT32) -> Graph:
         return build_graph(self.architecture(genotype), dtype)

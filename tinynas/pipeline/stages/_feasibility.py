@@ -56,9 +56,7 @@ def _check(context: RunContext, costs: CostModel, artefacts: list[str]) -> dict[
 
 
 def _smallest(context: RunContext, width: float, resolution: int) -> Architecture:
-    return context.space.architecture(
-        context.space.smallest(), width, resolution, context.input_channels, context.classes
-    )
+    return context.space.decode(context.space.smallest(), width, resolution, context.input_channels, context.classes)
 
 
 def _with_patches(context: RunContext, costs: CostModel, width: float, resolution: int) -> str:

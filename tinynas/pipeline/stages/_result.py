@@ -130,7 +130,7 @@ def _winner_facts(
         "patches": verified["patches"],
         "kernels": verified["kernels"],
         "arena_available_bytes": arena_region["available_bytes"] - beside,
-        "readable": chosen.space.decode(contender.genotype),
+        "readable": chosen.space.describe(contender.genotype),
         "blocks": [
             {
                 "name": block.name,

@@ -1,0 +1,56 @@
+"""Search spaces by name: those that ship, those in files, and plugins of other packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinynas.plugins import OWN, Listed, Plugins
+from tinynas.spaces._chain_space import ChainSpace
+from tinynas.spaces._errors import SpaceError
+from tinynas.spaces._nearest import suggestion
+from tinynas.spaces._search_space import SearchSpace
+from tinynas.spaces._space_file import parse_space_table, read_shipped, read_space_table, shipped_names
+
+# A protocol is no class that could be instantiated, which mypy asks of what is handed over as a type.
+_PLUGINS: Plugins[SearchSpace] = Plugins("tinynas.spaces", SearchSpace)  # type: ignore[type-abstract]
+
+
+def load_space(name_or_path: str | Path) -> SearchSpace:
+    """The search space of that name (see `space_names`), or the one described in a `.toml` file.
+
+    A space of a plugin is imported now.
+
+    Raises:
+        SpaceError: there is no such space, or its file is wrong; the message says where and what to do.
+        PluginError: it is a plugin that cannot be used.
+    """
+    if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
+        return ChainSpace(read_space_table(Path(name_or_path)))
+    if name_or_path in shipped_names():
+        return ChainSpace(read_shipped(name_or_path))
+    plugin = _PLUGINS.get(name_or_path)
+    if plugin is None:
+        known = suggestion(name_or_path, space_names())
+        raise SpaceError(f"unknown search space {name_or_path!r}{known} (a file name ends in .toml)")
+    return plugin
+
+
+def parse_space(text: str, where: str = "text") -> ChainSpace:
+    """The search space described by the text of a space file; `where` names it in messages.
+
+    Raises:
+        SpaceError: the text is wrong.
+    """
+    return ChainSpace(parse_space_table(text, where))
+
+
+def space_names() -> list[str]:
+    """Names of the search spaces there are, those of plugins included, sorted; nothing is imported."""
+    return sorted({*shipped_names(), *_PLUGINS.names()})
+
+
+def search_spaces() -> list[Listed]:
+    """Every search space by name, description and source, sorted by name; plugins are imported now."""
+    shipped = [Listed(name, read_shipped(name).description, OWN) for name in shipped_names()]
+    taken = {space.name: space.source for space in shipped}
+    return sorted([*shipped, *_PLUGINS.listed(taken, lambda space: space.description)])
