@@ -8,19 +8,20 @@ from pathlib import Path
 
 import pytest
 
-import tinynas.search._registry as registry
+from tinynas import plugins
+from tinynas.plugins import OWN, PluginError, Plugins
 from tinynas.search import (
-    PluginError,
     RandomSearch,
     SearchProblem,
     StrategyError,
     StrategySpec,
     build_strategy,
-    list_strategies,
     register_strategy,
+    search_strategies,
     strategy,
     strategy_names,
 )
+from tinynas.search import _registry as registry
 from tinynas.spaces import parse_space
 from tinynas.testing._strategy_contract import STRATEGY_SPACE
 
@@ -39,9 +40,10 @@ def problem() -> SearchProblem:
 @pytest.fixture(autouse=True)
 def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(registry, "_registered", dict(registry._registered))
-    registry._plugins.cache_clear()
+    monkeypatch.setattr(registry, "_PLUGINS", Plugins(registry._PLUGINS.group, StrategySpec))
+    plugins._entry_points.cache_clear()
     yield
-    registry._plugins.cache_clear()
+    plugins._entry_points.cache_clear()
 
 
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, distribution: str, entry_points: str, code: str) -> None:
@@ -62,13 +64,12 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
 
 
 def test_each_has_one_line_and_a_source() -> None:
-    for spec in list_strategies():
-        assert isinstance(spec, StrategySpec)
-        assert spec.source == "tinynas"
-        assert spec.description
-        assert "\n" not in spec.description
-        assert len(spec.description) < 100
-        assert strategy(spec.name) is spec
+    for name, description, source in search_strategies():
+        assert source == OWN
+        assert description
+        assert "\n" not in description
+        assert len(description) < 100
+        assert strategy(name).description == description
 
 
 def test_every_strategy_is_built_by_its_name_and_keeps_it_in_its_state() -> None:
@@ -82,7 +83,7 @@ def test_a_strategy_without_options_takes_none() -> None:
 
 
 def test_a_program_registers_its_own_but_takes_no_name() -> None:
-    register_strategy(StrategySpec("mine", "my own", RandomSearch, source="my-program"))
+    register_strategy(StrategySpec("mine", "my own", RandomSearch))
     assert isinstance(build_strategy("mine", problem(), 0), RandomSearch)
     with pytest.raises(StrategyError, match="there is a strategy 'mine' already"):
         register_strategy(StrategySpec("mine", "another", RandomSearch))
@@ -95,9 +96,7 @@ def test_a_plugin_runs_by_name_and_is_imported_when_it_is_asked_for(
     assert "good" in strategy_names()
     assert "good_plugin" not in sys.modules
     assert isinstance(build_strategy("good", problem(), 0), RandomSearch)
-    assert strategy("good").source == "good-plugin"
-    with pytest.raises(StrategyError, match="there is a strategy 'good' already"):
-        register_strategy(StrategySpec("good", "another", RandomSearch))
+    assert ("good", "a plugin", "good-plugin") in search_strategies()
 
 
 @pytest.mark.parametrize(
@@ -106,11 +105,11 @@ def test_a_plugin_runs_by_name_and_is_imported_when_it_is_asked_for(
         (
             "bad_plugin:SPEC",
             "import no_such_module_anywhere",
-            "cannot be imported: ModuleNotFoundError",
+            "cannot be loaded: ModuleNotFoundError",
         ),
-        ("bad_plugin:SPEC", "", "cannot be imported: AttributeError"),
-        ("bad_plugin:NUMBER", PLUGIN.format(name="bad"), "is no tinynas.search.StrategySpec"),
-        ("bad_plugin:SPEC", PLUGIN.format(name="other"), "is a strategy of another name, 'other'"),
+        ("bad_plugin:SPEC", "", "cannot be loaded: AttributeError"),
+        ("bad_plugin:NUMBER", PLUGIN.format(name="bad"), "gives no StrategySpec"),
+        ("bad_plugin:SPEC", PLUGIN.format(name="other"), "gives one of another name, 'other'"),
     ],
 )
 def test_a_broken_plugin_is_one_line_and_only_when_asked_for(
@@ -122,16 +121,17 @@ def test_a_broken_plugin_is_one_line_and_only_when_asked_for(
         strategy("bad")
     assert problem_line in str(caught.value)
     assert "\n" not in str(caught.value)
-    listed = [entry for entry in list_strategies() if isinstance(entry, PluginError)]
-    assert [(entry.distribution, entry.entry_point) for entry in listed] == [("bad-plugin", "bad")]
+    (listed,) = [entry for entry in search_strategies() if entry.source != OWN]
+    assert (listed.name, listed.source) == ("bad", "bad-plugin")
+    assert problem_line in listed.description
 
 
 def test_names_that_are_taken_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = "evolution = clash:EVOLUTION\ntwice = clash:SPEC"
     install(tmp_path / "1", monkeypatch, "clash", entries, PLUGIN.format(name="twice"))
     install(tmp_path / "2", monkeypatch, "second", "twice = second:SPEC", PLUGIN.format(name="twice"))
-    assert strategy("evolution").source == "tinynas"
-    with pytest.raises(PluginError, match=r"package clash: .*takes the name of a strategy of second"):
+    assert strategy("evolution").source == OWN
+    with pytest.raises(PluginError, match=r"package clash: .*takes the name of what second has"):
         strategy("twice")
-    lines = [str(entry) for entry in list_strategies() if isinstance(entry, PluginError)]
-    assert any("'evolution'" in line and "takes the name of a strategy of tinynas" in line for line in lines)
+    lines = [entry.description for entry in search_strategies() if entry.source == "clash"]
+    assert any("'evolution'" in line and "takes the name of what tinynas has" in line for line in lines)
