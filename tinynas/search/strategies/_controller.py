@@ -42,8 +42,8 @@ class Controller:
             "output_bias": np.zeros(total),
         }
 
-    def sample(self, rng: np.random.Generator) -> Genotype:
-        """A network drawn from the distribution."""
+    def sample(self, rng: np.random.Generator, temperature: float = 1.0) -> Genotype:
+        """A network drawn from the distribution; logits are divided by the temperature."""
         variables, parameters = self._variables, self.parameters
         draws = rng.random(len(variables))
         values: list[int] = []
@@ -53,7 +53,7 @@ class Controller:
                 values.append(INACTIVE)
                 continue
             state = np.tanh(parameters["recurrent"] @ state + given + parameters["bias"])
-            cumulative = np.cumsum(self._probabilities(state, i))
+            cumulative = np.cumsum(self._probabilities(state, i, temperature))
             place = min(int(np.searchsorted(cumulative, draws[i])), len(variable.values) - 1)
             values.append(variable.values[place])
             given = parameters["embedding"][self._starts[i] + place]
@@ -107,9 +107,9 @@ class Controller:
             back = parameters["recurrent"].T @ inner
         return value, gradients
 
-    def _probabilities(self, state: Array, i: int) -> Array:
+    def _probabilities(self, state: Array, i: int, temperature: float = 1.0) -> Array:
         rows = slice(self._starts[i], self._starts[i + 1])
         logits = self.parameters["output"][rows] @ state + self.parameters["output_bias"][rows]
-        exponentials = np.exp(logits - logits.max())
+        exponentials = np.exp((logits - logits.max()) / temperature)
         probabilities: Array = exponentials / exponentials.sum()
         return probabilities

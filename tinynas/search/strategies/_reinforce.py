@@ -14,6 +14,10 @@ from tinynas.search._problem import Observation, SearchProblem, Trial
 from tinynas.search.strategies._controller import Controller
 from tinynas.spaces import Genotype
 
+# A network that was asked before is drawn again with flatter decisions: so a settled controller gives what is new, and
+# still near to what it has learned.
+_WARMING, _HIGHEST_TEMPERATURE = 1.05, 20.0
+
 
 class ReinforceOptions(StrategyOptions):
     """Options of `Reinforce`.
@@ -40,7 +44,7 @@ class Reinforce(BaseStrategy):
     3.2), b an exponential moving average of earlier scores, plus an entropy bonus that keeps decisions open (Williams
     and Peng 1991). R_k - b is divided by a moving average of its magnitude, so that it does not matter whether scores
     are fractions or per cent. Networks that were repaired are credited as what was scored. As no network is asked
-    twice, a controller that has settled is asked again until it draws a new one.
+    twice, one that a settled controller draws again makes the next draw one of a higher temperature.
 
     Args:
         problem: what is searched.
@@ -55,10 +59,18 @@ class Reinforce(BaseStrategy):
         super().__init__(problem, seed, options)
         self._options = options
         self._seed = seed
+        self._temperature = 1.0
         self._begin()
 
+    def next_trial(self) -> Trial:
+        self._temperature = 1.0
+        return super().next_trial()
+
     def propose(self) -> Genotype:
-        return self._controller.sample(self.rng)
+        genotype = self._controller.sample(self.rng, self._temperature)
+        if genotype in self.candidates.seen:
+            self._temperature = min(_HIGHEST_TEMPERATURE, self._temperature * _WARMING)
+        return genotype
 
     def tell(self, trial: Trial, score: float, deviation: float | None = None) -> None:
         super().tell(trial, score, deviation)

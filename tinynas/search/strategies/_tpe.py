@@ -28,14 +28,15 @@ class TpeOptions(StrategyOptions):
 
     Attributes:
         initial: random networks before the first estimate.
-        good_share: gamma, the share of scores that count as good.
+        good_share: gamma, the share of scores that count as good. Bergstra et al. take 0.15 of hundreds; of a few dozen
+            that leaves too few to count (`benchmarks/strategies.py`).
         candidates: networks drawn from the density of the good ones, of which the best ratio is asked.
         prior_weight: how many observations of each value the uniform prior counts as.
         bandwidth: how far an observation of an ordinal value counts for its neighbours.
     """
 
     initial: Annotated[int, Field(ge=2)] = 10
-    good_share: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    good_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
     candidates: Annotated[int, Field(ge=1)] = 24
     prior_weight: Annotated[float, Field(gt=0)] = 1.0
     bandwidth: Annotated[float, Field(ge=0, lt=1)] = 0.3
