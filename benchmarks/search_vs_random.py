@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,15 @@ from rich.table import Table
 from tinynas.graph import DType
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline import CostModel, load_config
-from tinynas.search import Constraint, EvolutionarySearch, RandomSearch, SearchStrategy
+from tinynas.search import (
+    Constraint,
+    EvolutionarySearch,
+    EvolutionOptions,
+    RandomSearch,
+    SearchProblem,
+    SearchStrategy,
+    Trial,
+)
 from tinynas.spaces import Architecture, Genotype, SearchSpace, build_graph, load_space
 from tinynas.targets import Reserve, load_board
 from tinynas.training import SubnetScorer, Supernet, load_dataset
@@ -73,22 +82,20 @@ def main() -> None:
         def search(strategy: SearchStrategy) -> float:
             best = 0.0
             for start in range(0, evaluations, population):
-                asked = [strategy.ask() for _ in range(min(population, evaluations - start))]
+                asked = [strategy.ask().genotype for _ in range(min(population, evaluations - start))]
                 missing = [g for g in asked if g not in known]
                 scores = scorer.score([build_graph(architecture(g), DType.FLOAT32) for g in missing])
                 known.update(zip(missing, scores, strict=True))
                 for genotype in asked:
-                    strategy.tell(genotype, known[genotype])
+                    strategy.tell(Trial(genotype), known[genotype])
                     best = max(best, known[genotype])
             return best
 
         for seed in range(arguments.seeds):
-            evolution = search(
-                EvolutionarySearch(
-                    space, violations, seed, population=population, parents=max(2, population // 4), initial=initial
-                )
-            )
-            random = search(RandomSearch(space, violations, seed))
+            options = EvolutionOptions(population=population, parents=max(2, population // 4))
+            problem = SearchProblem(space, violations, evaluations)
+            evolution = search(EvolutionarySearch(replace(problem, initial=initial), seed, options))
+            random = search(RandomSearch(problem, seed))
             differences.append(100 * (evolution - random))
             table.add_row(str(seed), f"{100 * evolution:.2f}", f"{100 * random:.2f}", f"{differences[-1]:+.2f}")
     Console().print(table)
@@ -97,11 +104,13 @@ def main() -> None:
 
 
 def _most_macs(space: SearchSpace, violations: Constraint, macs: Callable[[Genotype], int]) -> Genotype:
-    strategy = EvolutionarySearch(space, violations, 0, population=100, parents=20)
+    strategy = EvolutionarySearch(
+        SearchProblem(space, violations, 2000), 0, EvolutionOptions(population=100, parents=20)
+    )
     for _ in range(2000):
-        genotype = strategy.ask()
-        strategy.tell(genotype, float(macs(genotype)))
-    return max(strategy.scored, key=lambda entry: entry[1])[0]
+        trial = strategy.ask()
+        strategy.tell(trial, float(macs(trial.genotype)))
+    return max(strategy.scored, key=lambda observation: observation.score).genotype
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from tinynas.lowering import CATALOGUE
 from tinynas.pipeline import RunConfig
+from tinynas.search import search_strategies, strategy
 from tinynas.spaces import block_kind, block_kinds, space_names
 from tinynas.spaces._space_file import SpaceTable
 from tinynas.spaces.encodings import ENCODINGS
@@ -45,11 +46,16 @@ def toml_keys() -> frozenset[str]:
 
 @cache
 def values() -> frozenset[str]:
-    """What those files name: boards, cores, spaces, block kinds and their choices; encodings and kernel variants."""
+    """What those files name: boards, cores, spaces, block kinds and their choices; encodings,
+    strategies and their options, kernel variants."""
     kinds = [kind.name for kind in block_kinds() if kind.source == "tinynas"]
     choices = (choice for kind in kinds for choice in block_kind(kind).choices)
     variants = CATALOGUE
-    return frozenset((*board_names(), *CORES, *space_names(), *kinds, *choices, *ENCODINGS, *variants))
+    strategies = [entry.name for entry in search_strategies() if entry.source == "tinynas"]
+    options = (option for name in strategies for option in strategy(name).options.model_fields)
+    return frozenset(
+        (*strategies, *options, *board_names(), *CORES, *space_names(), *kinds, *choices, *ENCODINGS, *variants)
+    )
 
 
 @cache

@@ -60,8 +60,8 @@ from tinynas.testing import BaseStrategyTestCase
 
 
 class TestForgetful(BaseStrategyTestCase):
-    def strategy(self, space, constraint, seed):
-        return Forgetful(space, constraint, seed)
+    def strategy(self, problem, seed):
+        return Forgetful(problem, seed)
 ```
 """
 
@@ -71,7 +71,11 @@ class TestForgetful(BaseStrategyTestCase):
     [
         ("\n```python\nx = 1\n```\n\n```python\nprint(x + y)\n```\n", 7, "NameError: name 'y' is not defined"),
         ("```python\nfrom tinynas.search import Candidate\n```\n", 2, "tinynas.search.Candidate is not public"),
-        ("```python\n\nfrom tinynas.search._random import RandomSearch\n```\n", 3, "RandomSearch is not public"),
+        (
+            "```python\n\nfrom tinynas.search._ledger import Ledger\n```\n",
+            3,
+            "Ledger is not public",
+        ),
         ("```python\nimport warnings\nwarnings.warn('old', DeprecationWarning)\n```\n", 3, "DeprecationWarning: old"),
         ("```python\n# mine.py\nx = 1 / 0\n```\n", 3, "ZeroDivisionError"),
         (_STRATEGY_WITHOUT_RESUME, 13, "AssertionError"),

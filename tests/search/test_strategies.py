@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tinynas.search import (
-    Constraint,
     EvolutionarySearch,
+    EvolutionOptions,
     InfeasibleError,
     RandomSearch,
+    SearchProblem,
     SearchStrategy,
     SpaceExhaustedError,
     StrategyError,
+    build_strategy,
 )
 from tinynas.spaces import Genotype, SearchSpace, parse_space
 from tinynas.testing import BaseStrategyTestCase
@@ -42,28 +46,20 @@ def free(_: Genotype) -> tuple[str, ...]:
 
 
 class TestRandomSearch(BaseStrategyTestCase):
-    def strategy(self, space: SearchSpace, constraint: Constraint, seed: int) -> SearchStrategy:
-        return RandomSearch(space, constraint, seed)
+    def strategy(self, problem: SearchProblem, seed: int) -> SearchStrategy:
+        return RandomSearch(problem, seed)
 
 
 class TestEvolutionarySearch(BaseStrategyTestCase):
-    def strategy(self, space: SearchSpace, constraint: Constraint, seed: int) -> SearchStrategy:
-        return EvolutionarySearch(space, constraint, seed, population=16, parents=5)
+    def strategy(self, problem: SearchProblem, seed: int) -> SearchStrategy:
+        return EvolutionarySearch(problem, seed, EvolutionOptions(population=16, parents=5))
 
 
 class TestEvolutionOfDefaults(BaseStrategyTestCase):
     """The first generation of 100 spans the whole contract: a different path than above."""
 
-    def strategy(self, space: SearchSpace, constraint: Constraint, seed: int) -> SearchStrategy:
-        return EvolutionarySearch(space, constraint, seed)
-
-
-class TestEvolutionFromKnownNetworks(BaseStrategyTestCase):
-    """The largest network rarely meets a constraint, the smallest does: one is passed over, the other asked first."""
-
-    def strategy(self, space: SearchSpace, constraint: Constraint, seed: int) -> SearchStrategy:
-        initial = (space.largest(), space.smallest())
-        return EvolutionarySearch(space, constraint, seed, population=16, parents=5, initial=initial)
+    def strategy(self, problem: SearchProblem, seed: int) -> SearchStrategy:
+        return EvolutionarySearch(replace(problem, evaluations=3000), seed)
 
 
 def test_evolution_asks_known_networks_first(small: SearchSpace) -> None:
@@ -72,10 +68,9 @@ def test_evolution_asks_known_networks_first(small: SearchSpace) -> None:
     def not_the_largest(genotype: Genotype) -> tuple[str, ...]:
         return ("too large",) if genotype == largest else ()
 
-    strategy = EvolutionarySearch(
-        small, not_the_largest, 0, population=4, parents=2, initial=(largest, smallest, smallest)
-    )
-    asked = [strategy.ask() for _ in range(20)]
+    problem = SearchProblem(small, not_the_largest, 20, initial=(largest, smallest, smallest))
+    strategy = EvolutionarySearch(problem, 0, EvolutionOptions(population=4, parents=2))
+    asked = [strategy.ask().genotype for _ in range(20)]
     assert asked[0] == smallest
     assert largest not in asked
     assert len(set(asked)) == 20
@@ -84,10 +79,10 @@ def test_evolution_asks_known_networks_first(small: SearchSpace) -> None:
 def best_after(strategy: SearchStrategy, evaluations: int, score) -> float:
     best = -np.inf
     for _ in range(evaluations):
-        genotype = strategy.ask()
-        value = score(genotype)
+        trial = strategy.ask()
+        value = score(trial.genotype)
         best = max(best, value)
-        strategy.tell(genotype, value)
+        strategy.tell(trial, value)
     return best
 
 
@@ -107,22 +102,23 @@ def test_evolution_beats_random_search_at_equal_evaluations(limit: int, noise: f
         def noisy(genotype: Genotype, rng: np.random.Generator = rng) -> float:
             return landscape(genotype) + noise * rng.standard_normal()
 
-        evolution = EvolutionarySearch(space, constraint, seed, population=25, parents=8)
-        random = RandomSearch(space, constraint, seed)
+        problem = SearchProblem(space, constraint, 200)
+        evolution = EvolutionarySearch(problem, seed, EvolutionOptions(population=25, parents=8))
+        random = RandomSearch(problem, seed)
         best = {}
         for name, strategy in (("evolution", evolution), ("random", random)):
             best_after(strategy, 200, noisy)
-            chosen, _ = max(strategy.scored, key=lambda entry: entry[1])
-            best[name] = landscape(chosen)
+            chosen = max(strategy.scored, key=lambda observation: observation.score)
+            best[name] = landscape(chosen.genotype)
         wins.append(best["evolution"] > best["random"])
     assert sum(wins) >= 7, wins
 
 
 @pytest.mark.parametrize("strategy_type", [RandomSearch, EvolutionarySearch])
 def test_a_small_space_is_searched_to_its_end(small: SearchSpace, strategy_type) -> None:
-    strategy = strategy_type(small, free, seed=0)
+    strategy = strategy_type(SearchProblem(small, free, 42), seed=0)
     assert small.size() == 6 + 36
-    asked = [strategy.ask() for _ in range(42)]
+    asked = [strategy.ask().genotype for _ in range(42)]
     assert set(asked) == set(small.enumerate())
     with pytest.raises(SpaceExhaustedError, match="all 42"):
         strategy.ask()
@@ -133,7 +129,7 @@ def test_an_infeasible_small_space_is_known_to_be_infeasible(small: SearchSpace)
         return ("SRAM 900 of 800 bytes",) if genotype[0] == 2 else ("SRAM 900 of 800 bytes", "flash 90 of 80 bytes")
 
     with pytest.raises(InfeasibleError, match=r"none of the 42 networks.*: SRAM 900 of 800 bytes\. ") as caught:
-        RandomSearch(small, constraint, seed=0).ask()
+        RandomSearch(SearchProblem(small, constraint, 42), seed=0).ask()
     assert caught.value.genotype[0] == 2
     assert caught.value.exit_code == 1
 
@@ -147,8 +143,8 @@ def test_proposals_that_fit_are_not_touched_by_repair() -> None:
     def constraint(genotype: Genotype) -> tuple[str, ...]:
         return () if active_genes(genotype) <= limit else ("too large",)
 
-    strategy = RandomSearch(space, constraint, seed=1)
-    searched = [active_genes(strategy.ask()) for _ in range(1500)]
+    strategy = RandomSearch(SearchProblem(space, constraint, 1500), seed=1)
+    searched = [active_genes(strategy.ask().genotype) for _ in range(1500)]
     drawn = [size for size in (active_genes(space.sample(rng)) for _ in range(4000)) if size <= limit]
     standard_error = np.std(drawn) * np.sqrt(1 / len(drawn) + 1 / len(searched))
     assert abs(np.mean(searched) - np.mean(drawn)) < 4 * standard_error
@@ -156,13 +152,15 @@ def test_proposals_that_fit_are_not_touched_by_repair() -> None:
 
 def test_children_come_from_the_best() -> None:
     space = parse_space(STRATEGY_SPACE)
-    strategy = EvolutionarySearch(space, free, seed=2, population=10, parents=2, mutation_share=0.0)
+    options = EvolutionOptions(population=10, parents=2, mutation_share=0.0)
+    strategy = EvolutionarySearch(SearchProblem(space, free, 20), 2, options)
     first = []
     for _ in range(10):
-        first.append(strategy.ask())
-        strategy.tell(first[-1], landscape(first[-1]))
+        trial = strategy.ask()
+        first.append(trial.genotype)
+        strategy.tell(trial, landscape(trial.genotype))
     a, b = sorted(first, key=landscape)[-2:]
-    child = strategy.ask()
+    child = strategy.ask().genotype
     assert child not in (a, b)
     assert all(gene in (x, y) or gene == 0 for gene, x, y in zip(child, a, b, strict=True))
 
@@ -174,32 +172,34 @@ def test_parents_meet_constraints_that_tightened_since() -> None:
     def constraint(genotype: Genotype) -> tuple[str, ...]:
         return () if active_genes(genotype) <= limit else ("too large",)
 
-    strategy = EvolutionarySearch(
-        parse_space(STRATEGY_SPACE), constraint, seed=3, population=20, parents=2, mutation_share=0.0
-    )
+    options = EvolutionOptions(population=20, parents=2, mutation_share=0.0)
+    strategy = EvolutionarySearch(SearchProblem(parse_space(STRATEGY_SPACE), constraint, 30), 3, options)
     first = []
     for _ in range(20):
-        first.append(strategy.ask())
-        strategy.tell(first[-1], active_genes(first[-1]))
+        trial = strategy.ask()
+        first.append(trial.genotype)
+        strategy.tell(trial, active_genes(trial.genotype))
     limit = 50
     a, b = sorted((g for g in first if not constraint(g)), key=active_genes)[-2:]
     assert max(map(active_genes, first)) > limit
-    children = [strategy.ask() for _ in range(10)]
+    children = [strategy.ask().genotype for _ in range(10)]
     assert all(not constraint(child) for child in children)
     # Repair may shrink a gene of a child, nothing makes it larger than in both parents.
     assert all(gene <= max(x, y) for child in children for gene, x, y in zip(child, a, b, strict=True))
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "line"),
     [
-        {"population": 1},
-        {"parents": 0},
-        {"population": 10, "parents": 11},
-        {"mutation_share": 1.5},
-        {"mutation_rate": -0.1},
+        ({"population": 1}, "population: Input should be greater than or equal to 2"),
+        ({"parents": 0}, "parents: Input should be greater than or equal to 1"),
+        ({"population": 10, "parents": 11}, "parents (11) must not exceed population (10)"),
+        ({"mutation_share": 1.5}, "mutation_share: Input should be less than or equal to 1"),
+        ({"mutation_rate": -0.1}, "mutation_rate: Input should be greater than or equal to 0"),
+        ({"poplation": 10}, "unknown key 'poplation'; did you mean 'population'?"),
     ],
 )
-def test_wrong_settings_are_refused(wrong) -> None:
-    with pytest.raises(StrategyError):
-        EvolutionarySearch(parse_space(STRATEGY_SPACE), free, seed=0, **wrong)
+def test_wrong_settings_are_refused(small: SearchSpace, wrong: dict[str, float], line: str) -> None:
+    with pytest.raises(StrategyError) as caught:
+        build_strategy("evolution", SearchProblem(small, free, 10), 0, wrong)
+    assert str(caught.value) == f"options of strategy 'evolution': {line}"

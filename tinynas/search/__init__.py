@@ -1,23 +1,99 @@
-"""Search strategies behind ask and tell, hard constraints, and the Pareto front."""
+"""Search strategies behind ask and tell, by name; hard and soft constraints, and the Pareto front."""
 
+from tinynas.search._base import BaseStrategy
 from tinynas.search._candidates import Candidates
-from tinynas.search._evolution import EvolutionarySearch
+from tinynas.search._errors import InfeasibleError, SpaceExhaustedError, StrategyError
 from tinynas.search._ledger import Ledger, reading_state
+from tinynas.search._options import StrategyOptions
 from tinynas.search._pareto import Evaluation, ParetoArchive
-from tinynas.search._random import RandomSearch
-from tinynas.search._strategy import Constraint, InfeasibleError, SearchStrategy, SpaceExhaustedError, StrategyError
+from tinynas.search._problem import Constraint, Costs, Observation, SearchProblem, Trial
+from tinynas.search._registry import (
+    StrategySpec,
+    build_strategy,
+    register_strategy,
+    search_strategies,
+    strategy,
+    strategy_names,
+)
+from tinynas.search._soft_constraints import SoftConstraint, mnasnet_product, weighted_sum
+from tinynas.search._strategy import SearchStrategy
+from tinynas.search.strategies import (
+    AgingEvolution,
+    AgingEvolutionOptions,
+    Bohb,
+    BohbOptions,
+    EvolutionarySearch,
+    EvolutionOptions,
+    GaussianProcessOptions,
+    GaussianProcessSearch,
+    GridSearch,
+    Hyperband,
+    LocalSearch,
+    LocalSearchOptions,
+    Nsga2,
+    Nsga2Options,
+    PredictorOptions,
+    PredictorSearch,
+    RandomSearch,
+    Reinforce,
+    ReinforceOptions,
+    SuccessiveHalving,
+    SuccessiveHalvingOptions,
+    TpeOptions,
+    TpeSearch,
+    TrainAndRank,
+    TrainAndRankOptions,
+)
 
 __all__ = [
+    "AgingEvolution",
+    "AgingEvolutionOptions",
+    "BaseStrategy",
+    "Bohb",
+    "BohbOptions",
     "Candidates",
     "Constraint",
+    "Costs",
     "Evaluation",
+    "EvolutionOptions",
     "EvolutionarySearch",
+    "GaussianProcessOptions",
+    "GaussianProcessSearch",
+    "GridSearch",
+    "Hyperband",
     "InfeasibleError",
     "Ledger",
+    "LocalSearch",
+    "LocalSearchOptions",
+    "Nsga2",
+    "Nsga2Options",
+    "Observation",
     "ParetoArchive",
+    "PredictorOptions",
+    "PredictorSearch",
     "RandomSearch",
+    "Reinforce",
+    "ReinforceOptions",
+    "SearchProblem",
     "SearchStrategy",
+    "SoftConstraint",
     "SpaceExhaustedError",
     "StrategyError",
+    "StrategyOptions",
+    "StrategySpec",
+    "SuccessiveHalving",
+    "SuccessiveHalvingOptions",
+    "TpeOptions",
+    "TpeSearch",
+    "TrainAndRank",
+    "TrainAndRankOptions",
+    "Trial",
+    "build_strategy",
+    "mnasnet_product",
     "reading_state",
+    "register_strategy",
+    "search_strategies",
+    "strategy",
+    "strategy_names",
+    "weighted_sum",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from tinynas.search._strategy import Constraint, InfeasibleError, SpaceExhaustedError
+from tinynas.search._errors import InfeasibleError, SpaceExhaustedError
+from tinynas.search._problem import Constraint
 from tinynas.spaces import Genotype, SearchSpace
 
 _ATTEMPTS = 200
@@ -57,6 +58,17 @@ class Candidates:
                     self.seen.add(genotype)
                     return genotype
         return self._last_resort()
+
+    def new(self, genotypes: Iterable[Genotype]) -> list[Genotype]:
+        """Those of `genotypes` that are feasible and not seen, each once, in order; none of them is seen by that."""
+        return [g for g in dict.fromkeys(genotypes) if g not in self.seen and not self._constraint(g)]
+
+    def take(self, genotype: Genotype) -> bool:
+        """Whether `genotype` is feasible and was not seen; if so, it is from now on."""
+        if genotype in self.seen or self._constraint(genotype):
+            return False
+        self.seen.add(genotype)
+        return True
 
     def _repair(self, genotype: Genotype, rng: np.random.Generator) -> Genotype | None:
         """The first feasible network on a random way down to the smallest; None if there is none."""

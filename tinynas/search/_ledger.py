@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynas.search._strategy import StrategyError
+from tinynas.search._errors import StrategyError
+from tinynas.search._problem import Observation, Trial
 from tinynas.spaces import Genotype, SearchSpace
 
 
@@ -19,12 +19,12 @@ def reading_state() -> Iterator[None]:
     """Turns what reading a damaged state raises into a `StrategyError` of one line."""
     try:
         yield
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise StrategyError(f"cannot resume the search: its state is damaged: {error!r}") from error
 
 
 class Ledger:
-    """Asked and told genotypes in order, and their state.
+    """Asked and told trials in order, and their state.
 
     Args:
         strategy: name of the strategy that keeps the ledger.
@@ -32,50 +32,51 @@ class Ledger:
         settings: the strategy's arguments, as JSON values; a state restores only under equal ones.
 
     Attributes:
-        told: every genotype told so far with its score, in the order told.
+        told: every trial told so far with its score, in the order told.
+        pending: every trial asked but not told, in the order asked.
     """
 
     def __init__(self, strategy: str, space: SearchSpace, settings: Mapping[str, Any]) -> None:
         self._identity = {"strategy": strategy, "space": space.name, **settings}
         self._check = space.check
-        self.told: list[tuple[Genotype, float]] = []
-        self._pending: dict[Genotype, None] = {}
-        self._again: deque[Genotype] = deque()
+        self.told: list[Observation] = []
+        self.pending: dict[Trial, None] = {}
+        self._again: deque[Trial] = deque()
 
     @property
     def asked(self) -> set[Genotype]:
-        """Every genotype ever asked."""
-        return {genotype for genotype, _ in self.told} | set(self._pending)
+        """Every genotype ever asked, at whichever fidelity."""
+        return {observation.genotype for observation in self.told} | {trial.genotype for trial in self.pending}
 
-    def asked_again(self) -> Genotype | None:
-        """After `restore`: the next genotype that was asked but not told, until each was returned once."""
+    def asked_again(self) -> Trial | None:
+        """After `restore`: the next trial that was asked but not told, until each was returned once."""
         while self._again:
-            genotype = self._again.popleft()
-            if genotype in self._pending:
-                return genotype
+            trial = self._again.popleft()
+            if trial in self.pending:
+                return trial
         return None
 
-    def ask(self, genotype: Genotype) -> None:
-        """Enter a genotype that is about to be returned for the first time."""
-        self._pending[genotype] = None
+    def ask(self, trial: Trial) -> None:
+        """Enter a trial that is about to be returned for the first time."""
+        self.pending[trial] = None
 
-    def tell(self, genotype: Genotype, score: float) -> None:
+    def tell(self, trial: Trial, score: float, deviation: float | None = None) -> None:
         """Enter a score; raises what `SearchStrategy.tell` does."""
-        genotype = tuple(genotype)
-        if genotype not in self._pending:
-            raise StrategyError(f"genotype {genotype} was told without being asked, or told twice")
-        if not math.isfinite(score):
-            raise StrategyError(f"the score of genotype {genotype} must be a finite number, got {score}")
-        del self._pending[genotype]
-        self.told.append((genotype, float(score)))
+        if trial not in self.pending:
+            raise StrategyError(
+                f"genotype {trial.genotype} at fidelity {trial.fidelity:g} was told without being asked, or told twice"
+            )
+        observation = Observation(trial, float(score), None if deviation is None else float(deviation))
+        del self.pending[trial]
+        self.told.append(observation)
 
     def state(self, rng: np.random.Generator) -> dict[str, Any]:
         """Everything entered, and where the strategy's random numbers are, as JSON values."""
         return {
             **self._identity,
             "rng": rng.bit_generator.state,
-            "told": [[list(genotype), score] for genotype, score in self.told],
-            "pending": [list(genotype) for genotype in self._pending],
+            "told": [[list(o.genotype), o.trial.fidelity, o.score, o.deviation] for o in self.told],
+            "pending": [[list(trial.genotype), trial.fidelity] for trial in self.pending],
         }
 
     def restore(self, state: Mapping[str, Any], rng: np.random.Generator) -> None:
@@ -86,11 +87,14 @@ class Ledger:
                     f"cannot resume the search: its state has {key} = {state.get(key)!r}, this search has {value!r}"
                 )
         with reading_state():
-            told = [(self._member(genotype), float(score)) for genotype, score in state["told"]]
-            pending = {self._member(genotype): None for genotype in state["pending"]}
+            told = [
+                Observation(self._trial(genotype, fidelity), float(score), deviation)
+                for genotype, fidelity, score, deviation in state["told"]
+            ]
+            pending = {self._trial(genotype, fidelity): None for genotype, fidelity in state["pending"]}
             rng.bit_generator.state = state["rng"]
-        self.told, self._pending, self._again = told, pending, deque(pending)
+        self.told, self.pending, self._again = told, pending, deque(pending)
 
-    def _member(self, genotype: Sequence[int]) -> Genotype:
+    def _trial(self, genotype: Sequence[int], fidelity: float) -> Trial:
         self._check(genotype)
-        return tuple(genotype)
+        return Trial(tuple(genotype), float(fidelity))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tinynas.search._strategy import StrategyError
+from tinynas.search._errors import StrategyError
 from tinynas.spaces import Genotype
 
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tinynas.search import Constraint, InfeasibleError, SearchStrategy, SpaceExhaustedError, StrategyError
+from tinynas.search import (
+    Constraint,
+    InfeasibleError,
+    SearchProblem,
+    SearchStrategy,
+    SpaceExhaustedError,
+    StrategyError,
+    Trial,
+)
 from tinynas.spaces import Genotype, SearchSpace, parse_space
 
 STRATEGY_SPACE = """
@@ -46,15 +55,24 @@ def landscape(genotype: Genotype) -> float:
     return sum(math.sqrt(value) * (1 + 0.1 * (i % 7)) for i, value in enumerate(genotype))
 
 
+def trial_score(trial: Trial) -> float:
+    """What a trial scores: a short training sees the same landscape, less of it, and through a little noise."""
+    noise = math.sin(1000.0 * landscape(trial.genotype)) * (1 - trial.fidelity)
+    return landscape(trial.genotype) * trial.fidelity + noise
+
+
 class BaseStrategyTestCase:
     """The contract of `SearchStrategy`, for strategies in this project and in others.
 
-    Override `strategy`; override `space` too if the strategy needs another one.
+    Override `strategy`; override `space` too if the strategy needs another one, `fidelities` if it uses several,
+    and `seeded` if it does the same whatever the seed.
     """
 
     limit = 60
+    fidelities: tuple[float, ...] = (1.0,)
+    seeded = True
 
-    def strategy(self, space: SearchSpace, constraint: Constraint, seed: int) -> SearchStrategy:
+    def strategy(self, problem: SearchProblem, seed: int) -> SearchStrategy:
         """A new strategy."""
         raise NotImplementedError
 
@@ -73,108 +91,140 @@ class BaseStrategyTestCase:
 
         return violations
 
-    def _run(self, strategy: SearchStrategy, steps: int) -> list[Genotype]:
+    @pytest.fixture
+    def problem(self, space: SearchSpace, constraint: Constraint) -> SearchProblem:
+        """The search that every test here begins."""
+        return SearchProblem(
+            space,
+            constraint,
+            evaluations=200,
+            costs=lambda genotype: {"macs": float(active_genes(genotype))},
+            objectives=("macs",),
+            fidelities=self.fidelities,
+        )
+
+    def _tell(self, strategy: SearchStrategy, trial: Trial) -> None:
+        strategy.tell(trial, trial_score(trial))
+
+    def _run(self, strategy: SearchStrategy, steps: int) -> list[Trial]:
         asked = []
         for _ in range(steps):
-            genotype = strategy.ask()
-            asked.append(genotype)
-            strategy.tell(genotype, landscape(genotype))
+            trial = strategy.ask()
+            asked.append(trial)
+            self._tell(strategy, trial)
         return asked
 
-    def test_asks_only_new_members_that_meet_the_constraints(self, space: SearchSpace, constraint: Constraint) -> None:
-        asked = self._run(self.strategy(space, constraint, seed=1), 120)
-        for genotype in asked:
-            space.check(genotype)
-            assert constraint(genotype) == ()
+    def test_asks_only_new_members_that_meet_the_constraints(
+        self, problem: SearchProblem, space: SearchSpace, constraint: Constraint
+    ) -> None:
+        asked = self._run(self.strategy(problem, seed=1), 120)
+        for trial in asked:
+            space.check(trial.genotype)
+            assert constraint(trial.genotype) == ()
+            assert trial.fidelity in problem.fidelities
         assert len(set(asked)) == len(asked)
 
-    def test_same_seed_same_sequence(self, space: SearchSpace, constraint: Constraint) -> None:
-        first, second, other = (self._run(self.strategy(space, constraint, seed), 60) for seed in (5, 5, 6))
+    def test_same_seed_same_sequence(self, problem: SearchProblem) -> None:
+        first, second, other = (self._run(self.strategy(problem, seed), 60) for seed in (5, 5, 6))
         assert first == second
-        assert first != other
+        assert (first != other) == self.seeded
 
     @pytest.mark.parametrize("steps", [0, 1, 13, 64])
-    def test_resumes_from_json_exactly(self, space: SearchSpace, constraint: Constraint, steps: int) -> None:
-        undisturbed = self._run(self.strategy(space, constraint, seed=3), steps + 50)
-        killed = self.strategy(space, constraint, seed=3)
+    def test_resumes_from_json_exactly(self, problem: SearchProblem, steps: int) -> None:
+        undisturbed = self._run(self.strategy(problem, seed=3), steps + 50)
+        killed = self.strategy(problem, seed=3)
         self._run(killed, steps)
         state = json.loads(json.dumps(killed.state()))
         killed.ask()
-        resumed = self.strategy(space, constraint, seed=3)
+        resumed = self.strategy(problem, seed=3)
         resumed.restore(state)
         assert self._run(resumed, 50) == undisturbed[steps:]
 
-    def test_what_was_under_way_is_asked_again_first(self, space: SearchSpace, constraint: Constraint) -> None:
-        killed = self.strategy(space, constraint, seed=4)
+    def test_what_was_under_way_is_asked_again_first(self, problem: SearchProblem) -> None:
+        killed = self.strategy(problem, seed=4)
         self._run(killed, 20)
         under_way = [killed.ask(), killed.ask(), killed.ask()]
-        killed.tell(under_way[1], landscape(under_way[1]))
+        self._tell(killed, under_way[1])
         state = json.loads(json.dumps(killed.state()))
-        resumed = self.strategy(space, constraint, seed=4)
+        resumed = self.strategy(problem, seed=4)
         resumed.restore(state)
         again = [resumed.ask(), resumed.ask()]
         assert again == [under_way[0], under_way[2]]
         for strategy in (killed, resumed):
-            for genotype in again:
-                strategy.tell(genotype, landscape(genotype))
+            for trial in again:
+                self._tell(strategy, trial)
         assert self._run(resumed, 30) == self._run(killed, 30)
 
-    def test_asks_a_batch_without_being_told(self, space: SearchSpace, constraint: Constraint) -> None:
-        strategy = self.strategy(space, constraint, seed=8)
+    def test_asks_a_batch_without_being_told(self, problem: SearchProblem) -> None:
+        strategy = self.strategy(problem, seed=8)
         batch = [strategy.ask() for _ in range(40)]
         assert len(set(batch)) == 40
-        for genotype in reversed(batch):
-            strategy.tell(genotype, landscape(genotype))
+        for trial in reversed(batch):
+            self._tell(strategy, trial)
         assert strategy.ask() not in batch
 
-    def test_rejects_what_was_not_asked_and_scores_that_are_no_numbers(
-        self, space: SearchSpace, constraint: Constraint
-    ) -> None:
-        strategy = self.strategy(space, constraint, seed=9)
-        with pytest.raises(StrategyError, match="without being asked"):
-            strategy.tell(space.smallest(), 0.5)
-        genotype = strategy.ask()
-        with pytest.raises(StrategyError, match="finite"):
-            strategy.tell(genotype, float("nan"))
-        strategy.tell(genotype, 0.5)
-        with pytest.raises(StrategyError, match="told twice"):
-            strategy.tell(genotype, 0.5)
+    def test_asks_what_is_known_to_be_worth_a_look_first(self, problem: SearchProblem, space: SearchSpace) -> None:
+        """The largest network does not meet the constraints, the smallest does."""
+        known = replace(problem, initial=(space.largest(), space.smallest()))
+        asked = [trial.genotype for trial in self._run(self.strategy(known, seed=2), 20)]
+        assert asked[0] == space.smallest()
+        assert space.largest() not in asked
 
-    def test_refuses_the_state_of_another_search(self, space: SearchSpace, constraint: Constraint) -> None:
-        state = self.strategy(space, constraint, seed=1).state()
+    def test_rejects_what_was_not_asked_and_scores_that_are_no_numbers(
+        self, problem: SearchProblem, space: SearchSpace
+    ) -> None:
+        strategy = self.strategy(problem, seed=9)
+        with pytest.raises(StrategyError, match="without being asked"):
+            strategy.tell(Trial(space.largest()), 0.5)
+        trial = strategy.ask()
+        with pytest.raises(StrategyError, match="finite"):
+            strategy.tell(trial, float("nan"))
+        with pytest.raises(StrategyError, match="deviation"):
+            strategy.tell(trial, 0.5, -1.0)
+        strategy.tell(trial, 0.5, 0.1)
+        with pytest.raises(StrategyError, match="told twice"):
+            strategy.tell(trial, 0.5)
+
+    def test_refuses_the_state_of_another_search(self, problem: SearchProblem) -> None:
+        state = self.strategy(problem, seed=1).state()
         with pytest.raises(StrategyError, match="cannot resume"):
-            self.strategy(space, constraint, seed=2).restore(state)
+            self.strategy(problem, seed=2).restore(state)
 
     @pytest.mark.parametrize(
         "damage",
         [
             lambda state: state.pop("told"),
             lambda state: state.update(rng={"bit_generator": "PCG64"}),
-            lambda state: state["told"].append([[1, 2, 3], 0.5]),
+            lambda state: state["told"].append([[1, 2, 3], 1.0, 0.5, None]),
             lambda state: state["pending"].append(7),
         ],
     )
-    def test_refuses_a_damaged_state(
-        self, space: SearchSpace, constraint: Constraint, damage: Callable[[dict[str, Any]], Any]
-    ) -> None:
-        strategy = self.strategy(space, constraint, seed=1)
+    def test_refuses_a_damaged_state(self, problem: SearchProblem, damage: Callable[[dict[str, Any]], Any]) -> None:
+        strategy = self.strategy(problem, seed=1)
         self._run(strategy, 3)
         state = json.loads(json.dumps(strategy.state()))
         damage(state)
         with pytest.raises(StrategyError, match="damaged"):
-            self.strategy(space, constraint, seed=1).restore(state)
+            self.strategy(problem, seed=1).restore(state)
 
-    def test_says_by_how_much_nothing_fits(self, space: SearchSpace) -> None:
-        strategy = self.strategy(space, lambda g: (f"size {active_genes(g)} of 3",), seed=1)
+    def test_says_by_how_much_nothing_fits(self, problem: SearchProblem, space: SearchSpace) -> None:
+        nothing_fits = replace(problem, constraint=lambda g: (f"size {active_genes(g)} of 3",))
+        strategy = self.strategy(nothing_fits, seed=1)
         with pytest.raises(InfeasibleError, match=f"size {active_genes(space.smallest())} of 3") as caught:
             strategy.ask()
         assert caught.value.genotype == space.smallest()
 
-    def test_finds_the_needle(self, space: SearchSpace) -> None:
+    def test_finds_the_needle(self, problem: SearchProblem, space: SearchSpace) -> None:
         """Of 10^8 networks only the smallest is feasible: rejection alone would never find it."""
         smallest = space.smallest()
-        strategy = self.strategy(space, lambda g: () if g == smallest else ("too large",), seed=1)
-        assert strategy.ask() == smallest
-        strategy.tell(smallest, 1.0)
+        needle = replace(problem, constraint=lambda g: () if g == smallest else ("too large",))
+        strategy = self.strategy(needle, seed=1)
+        asked = self._run(strategy, 1)
+        while len(asked) < len(problem.fidelities):  # at other fidelities, if it wants that
+            try:
+                asked += self._run(strategy, 1)
+            except SpaceExhaustedError:
+                break
+        assert {trial.genotype for trial in asked} == {smallest}
         with pytest.raises(SpaceExhaustedError):
             strategy.ask()

@@ -12,10 +12,13 @@ from tinynas.pipeline.run.stages._scores import JournalledScores
 from tinynas.search import (
     Evaluation,
     EvolutionarySearch,
+    EvolutionOptions,
     ParetoArchive,
     RandomSearch,
+    SearchProblem,
     SearchStrategy,
     SpaceExhaustedError,
+    Trial,
 )
 from tinynas.spaces import Genotype
 
@@ -57,17 +60,15 @@ class Search:
         self._scores = scores
         self.costs = costs
         self.scored: list[Scored] = []
+        problem = SearchProblem(chosen.space, self.violations, settings.evaluations)
         self._strategies: dict[str, SearchStrategy] = {
             "evolution": EvolutionarySearch(
-                chosen.space,
-                self.violations,
-                seed,
-                population=settings.population,
-                parents=max(2, settings.population // 4),
                 # What capacity alone would choose is worth one evaluation: evolution never ends below it.
-                initial=(self.most_macs(),),
+                replace(problem, initial=(self.most_macs(),)),
+                seed,
+                EvolutionOptions(population=settings.population, parents=max(2, settings.population // 4)),
             ),
-            "random": RandomSearch(chosen.space, self.violations, seed),
+            "random": RandomSearch(problem, seed),
         }
 
     def cost(self, genotype: Genotype) -> NetworkCost:
@@ -118,7 +119,7 @@ class Search:
         scores = dict(zip(genotypes, self._scores(genotypes, seen), strict=True))
         for origin, batch in asked.items():
             for genotype in batch:
-                self._strategies[origin].tell(genotype, scores[genotype])
+                self._strategies[origin].tell(Trial(genotype), scores[genotype])
                 found.append(Scored(origin, number, genotype, scores[genotype], self.cost(genotype)))
         return found
 
@@ -135,16 +136,19 @@ class Search:
     def most_macs(self) -> Genotype:
         """The choice of who only counts MACs: the network with the most that meets the current constraints."""
         settings = self._context.config.search
+        evaluations = max(_MACS_ONLY_EVALUATIONS, settings.evaluations)
         strategy = EvolutionarySearch(
-            self._chosen.space, self.violations, self._context.config.seed, population=100, parents=20
+            SearchProblem(self._chosen.space, self.violations, evaluations),
+            self._context.config.seed,
+            EvolutionOptions(population=100, parents=20),
         )
         best: tuple[int, Genotype] | None = None
-        for _ in range(max(_MACS_ONLY_EVALUATIONS, settings.evaluations)):
+        for _ in range(evaluations):
             genotypes = _ask(strategy, 1)
             if not genotypes:
                 break
             macs = self.cost(genotypes[0]).macs
-            strategy.tell(genotypes[0], float(macs))
+            strategy.tell(Trial(genotypes[0]), float(macs))
             if best is None or macs > best[0]:
                 best = (macs, genotypes[0])
         if best is None:
@@ -165,7 +169,7 @@ def _ask(strategy: SearchStrategy, count: int) -> list[Genotype]:
     asked: list[Genotype] = []
     try:
         while len(asked) < count:
-            asked.append(strategy.ask())
+            asked.append(strategy.ask().genotype)
     except SpaceExhaustedError:
         pass  # fewer networks meet the constraints than were asked for; what was found is all there is
     return asked

@@ -1,0 +1,100 @@
+"""The schedules of successive halving and Hyperband, and what moves up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from tinynas.search import (
+    Bohb,
+    Hyperband,
+    SearchProblem,
+    StrategyError,
+    SuccessiveHalving,
+    SuccessiveHalvingOptions,
+)
+from tinynas.search.strategies._brackets import halving_rungs, hyperband_rungs
+from tinynas.spaces import parse_space
+from tinynas.testing._strategy_contract import STRATEGY_SPACE, landscape
+
+LADDER = (1 / 81, 1 / 27, 1 / 9, 1 / 3, 1.0)
+
+
+def problem(fidelities: tuple[float, ...], evaluations: int = 20) -> SearchProblem:
+    return SearchProblem(parse_space(STRATEGY_SPACE), lambda _: (), evaluations, fidelities=fidelities)
+
+
+@pytest.mark.parametrize(
+    ("fidelities", "evaluations", "networks"),
+    [
+        (LADDER, 5, [81, 27, 9, 3, 1]),
+        (LADDER, 15, [243, 81, 27, 9, 3]),
+        ((0.125, 0.25, 0.5, 1.0), 16, [32, 16, 8, 4]),
+        ((0.1, 1.0), 3, [15, 1]),
+        ((1.0,), 7, [7]),
+        ((0.5, 1.0), 1, [1, 1]),
+    ],
+)
+def test_every_rung_of_successive_halving_costs_the_same(
+    fidelities: tuple[float, ...], evaluations: int, networks: list[int]
+) -> None:
+    rungs = halving_rungs(fidelities, evaluations)
+    assert [count for count, _ in rungs] == networks
+    assert tuple(fidelity for _, fidelity in rungs) == fidelities
+
+
+def test_the_brackets_of_hyperband() -> None:
+    """Algorithm 1 of Li et al. 2018 with R = 81 and eta = 3."""
+    brackets = [[count for count, _ in hyperband_rungs(LADDER, skipped)] for skipped in range(5)]
+    assert brackets == [[81, 27, 9, 3, 1], [34, 11, 3, 1], [15, 5, 1], [8, 2], [5]]
+
+
+def test_the_best_move_up_and_nothing_else() -> None:
+    strategy = SuccessiveHalving(problem((1 / 9, 1 / 3, 1.0)), 0, SuccessiveHalvingOptions(bracket_evaluations=3))
+    asked = []
+    for _ in range(9 + 3 + 1):
+        trial = strategy.ask()
+        asked.append(trial)
+        strategy.tell(trial, landscape(trial.genotype))
+    assert Counter(trial.fidelity for trial in asked) == {1 / 9: 9, 1 / 3: 3, 1.0: 1}
+    best = sorted((trial.genotype for trial in asked[:9]), key=landscape, reverse=True)
+    assert [trial.genotype for trial in asked[9:12]] == best[:3]
+    assert asked[12].genotype == best[0]
+    assert strategy.ask().fidelity == 1 / 9  # the next bracket
+
+
+def test_what_is_awaited_does_not_keep_the_next_bracket_from_beginning() -> None:
+    strategy = SuccessiveHalving(problem((1 / 3, 1.0)), 0, SuccessiveHalvingOptions(bracket_evaluations=2))
+    first = [strategy.ask() for _ in range(3)]
+    following = strategy.ask()
+    assert following.fidelity == 1 / 3
+    for trial in first:
+        strategy.tell(trial, landscape(trial.genotype))
+    best = max(first, key=lambda trial: landscape(trial.genotype))
+    assert strategy.ask() == replace(best, fidelity=1.0)
+
+
+def test_bohb_asks_for_better_networks_than_hyperband() -> None:
+    """Among those that enter at the lowest fidelity: what moves up is chosen alike."""
+    means = {}
+    for strategy_type in (Hyperband, Bohb):
+        entered = []
+        for seed in range(3):
+            strategy = strategy_type(problem((1 / 9, 1 / 3, 1.0)), seed)
+            seen: set[tuple[int, ...]] = set()
+            for step in range(250):
+                trial = strategy.ask()
+                if step >= 100 and trial.genotype not in seen:
+                    entered.append(landscape(trial.genotype))
+                seen.add(trial.genotype)
+                strategy.tell(trial, landscape(trial.genotype))
+        means[strategy_type.name] = sum(entered) / len(entered)
+    assert means["bohb"] > means["hyperband"] + 1
+
+
+@pytest.mark.parametrize("fidelities", [(), (0.5,), (0.0, 1.0), (0.5, 0.25, 1.0), (0.5, 0.5, 1.0), (1.0, 2.0)])
+def test_wrong_fidelities_are_refused(fidelities: tuple[float, ...]) -> None:
+    with pytest.raises(StrategyError, match="ascending and ending with 1"):
+        problem(fidelities)

@@ -1,0 +1,157 @@
+"""What each strategy promises beyond the contract, on a landscape that is cheap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinynas.search import (
+    AgingEvolution,
+    AgingEvolutionOptions,
+    GridSearch,
+    LocalSearch,
+    LocalSearchOptions,
+    Reinforce,
+    SearchProblem,
+    StrategyError,
+    TrainAndRank,
+    TrainAndRankOptions,
+    build_strategy,
+)
+from tinynas.search.strategies._controller import Controller
+from tinynas.spaces import Condition, Genotype, Variable, parse_space
+from tinynas.testing._strategy_contract import STRATEGY_SPACE, active_genes, landscape
+
+SMALL_SPACE = """
+name = "small"
+description = "6 + 36 networks"
+width_multipliers = [1.0]
+resolutions = [8]
+[stem]
+width = 8
+[[stages]]
+width = 8
+depth = [1, 2]
+choices = { kernel = [3, 5], expansion = [3, 4, 6] }
+"""
+
+
+def free(_: Genotype) -> tuple[str, ...]:
+    return ()
+
+
+def problem(evaluations: int = 200) -> SearchProblem:
+    return SearchProblem(parse_space(STRATEGY_SPACE), free, evaluations)
+
+
+def scores(strategy, count: int) -> list[float]:
+    result = []
+    for _ in range(count):
+        trial = strategy.ask()
+        result.append(landscape(trial.genotype))
+        strategy.tell(trial, result[-1])
+    return result
+
+
+def test_grid_visits_each_feasible_network_once_and_refuses_more_than_its_budget() -> None:
+    small = parse_space(SMALL_SPACE)
+
+    def fits(genotype: Genotype) -> tuple[str, ...]:
+        return () if active_genes(genotype) <= 15 else ("too large",)
+
+    feasible = {genotype for genotype in small.enumerate() if not fits(genotype)}
+    grid = GridSearch(SearchProblem(small, fits, len(feasible)), 0)
+    assert sorted(grid.ask().genotype for _ in feasible) == sorted(feasible)
+    with pytest.raises(StrategyError, match=rf"42 networks, {len(feasible)} of which .* not {len(feasible) - 1}; "):
+        GridSearch(SearchProblem(small, fits, len(feasible) - 1), 0)
+    with pytest.raises(StrategyError, match="grid search needs a budget of as many evaluations, not 1000"):
+        GridSearch(problem(1000), 0)
+
+
+def test_children_of_aging_evolution_change_a_living_network() -> None:
+    strategy = AgingEvolution(problem(), 0, AgingEvolutionOptions(population=5, sample=5))
+    told: list[Genotype] = []
+    for step in range(40):
+        trial = strategy.ask()
+        if step >= 5:
+            parent = max(told[-5:], key=landscape)  # with a sample as large as the population there is no choice
+            changed = [i for i, (a, b) in enumerate(zip(parent, trial.genotype, strict=True)) if a != b]
+            variables = strategy.problem.space.variables
+            woken = [i for i in changed if parent[i] == 0 or trial.genotype[i] == 0]
+            assert len(changed) - len(woken) <= 1, (parent, trial.genotype, variables)
+        told.append(trial.genotype)
+        strategy.tell(trial, landscape(trial.genotype))
+
+
+def test_local_search_climbs_to_an_optimum_and_begins_anew() -> None:
+    small = parse_space(SMALL_SPACE)
+    strategy = LocalSearch(SearchProblem(small, free, 42), 1, LocalSearchOptions(initial=1))
+    asked = []
+    for _ in range(42):
+        trial = strategy.ask()
+        asked.append(trial.genotype)
+        strategy.tell(trial, landscape(trial.genotype))
+    assert set(asked[1:3]) <= set(small.neighbours(asked[0]))
+    best = max(small.enumerate(), key=landscape)
+    assert best in asked[:30]
+
+
+def test_ranking_looks_at_more_networks_than_are_scored() -> None:
+    strategy = TrainAndRank(problem(), 0, TrainAndRankOptions(train=60, rank=3000))
+    found = scores(strategy, 90)
+    assert np.mean(found[60:]) > np.max(found[:60])
+
+
+@pytest.mark.parametrize("name", ["aging-evolution", "gaussian-process", "tpe", "predictor", "reinforce"])
+def test_what_learns_ends_above_random_search(name: str) -> None:
+    best = [max(scores(build_strategy(name, problem(80), seed), 80)) for seed in range(3)]
+    random = [max(scores(build_strategy("random", problem(80), seed), 80)) for seed in range(3)]
+    assert np.mean(best) > np.mean(random)
+
+
+def test_the_gradient_of_the_controller() -> None:
+    variables = (
+        Variable("depth", (1, 2)),
+        Variable("kernel", (3, 5, 7)),
+        Variable("second", (0, 1, 2), ordinal=False, requires=(Condition(0, (2,)),)),
+        Variable("last", (4, 8)),
+    )
+    controller = Controller(variables, 5, np.random.default_rng(0))
+    for value in controller.parameters.values():
+        value += np.random.default_rng(1).normal(0, 0.5, value.shape)
+    for genotype in ((2, 5, 1, 8), (1, 7, 0, 4)):
+        _, gradients = controller.gradient(genotype, 0.7, 0.3)
+        for name, parameter in controller.parameters.items():
+            for index in np.ndindex(parameter.shape):
+                saved = parameter[index]
+                values = []
+                for step in (1e-6, -1e-6):
+                    parameter[index] = saved + step
+                    values.append(controller.gradient(genotype, 0.7, 0.3)[0])
+                parameter[index] = saved
+                expected = (values[0] - values[1]) / 2e-6
+                assert gradients[name][index] == pytest.approx(expected, rel=1e-4, abs=1e-7), (name, index)
+
+
+def test_the_controller_draws_what_its_gradient_makes_likelier() -> None:
+    variables = tuple(Variable(f"v{i}", (0, 1, 2), ordinal=False) for i in range(4))
+    controller = Controller(variables, 8, np.random.default_rng(0))
+    wanted = (0, 2, 1, 2)
+    for _ in range(60):
+        _, gradients = controller.gradient(wanted, 1.0, 0.0)
+        for name, gradient in gradients.items():
+            controller.parameters[name] += 0.3 * gradient
+    rng = np.random.default_rng(1)
+    assert sum(controller.sample(rng) == wanted for _ in range(100)) > 80
+    assert sum(controller.sample(rng, temperature=100.0) == wanted for _ in range(100)) < 20
+
+
+def test_reinforce_improves_its_own_samples_whatever_the_unit_of_scores() -> None:
+    for unit in (0.01, 1.0, 100.0):
+        strategy = Reinforce(problem(), 0)
+        found = []
+        for _ in range(200):
+            trial = strategy.ask()
+            found.append(landscape(trial.genotype))
+            strategy.tell(trial, unit * found[-1])
+        assert np.mean(found[-50:]) > np.mean(found[:50]) + np.std(found[:50])
