@@ -4,7 +4,7 @@ from tinynas.search._base import BaseStrategy
 from tinynas.search._candidates import Candidates
 from tinynas.search._errors import InfeasibleError, SpaceExhaustedError, StrategyError
 from tinynas.search._ledger import Ledger, reading_state
-from tinynas.search._options import StrategyOptions
+from tinynas.search._options import StrategyOptions, read_options
 from tinynas.search._pareto import Evaluation, ParetoArchive
 from tinynas.search._problem import Constraint, Costs, Observation, SearchProblem, Trial
 from tinynas.search._registry import (
@@ -90,6 +90,7 @@ __all__ = [
     "Trial",
     "build_strategy",
     "mnasnet_product",
+    "read_options",
     "reading_state",
     "register_strategy",
     "search_strategies",

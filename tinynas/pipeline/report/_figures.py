@@ -78,13 +78,18 @@ def flops_distributions(configurations: Sequence[Mapping[str, Any]], chosen: tup
         return _svg(figure)
 
 
-def search_progress(
-    evolution: Sequence[float], random: Sequence[float], rounds: Sequence[int], macs_only: float | None
-) -> str:
-    """Best held-out accuracy so far over evaluations; `rounds` are the evaluations at which a round began."""
+def search_progress(strategies: Mapping[str, Sequence[float]], rounds: Sequence[int], macs_only: float | None) -> str:
+    """Best held-out accuracy so far over evaluations; `rounds` are the evaluations at which a round began.
+
+    Args:
+        strategies: the scores that each found in their order, that of the run first.
+        rounds: the evaluations at which a round began.
+        macs_only: the score of the network of the most MACs.
+    """
     with _figure(7.2, 3.2) as figure:
         axes = figure.add_subplot()
-        for scores, colour, label in ((random, _ORANGE, "random search"), (evolution, _BLUE, "evolution")):
+        drawn = list(zip(strategies.items(), (_BLUE, _ORANGE), strict=False))
+        for (label, scores), colour in reversed(drawn):
             if scores:
                 best = 100 * np.maximum.accumulate(np.asarray(scores, dtype=float))
                 steps = np.arange(1, len(scores) + 1)

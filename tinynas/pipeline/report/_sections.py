@@ -50,11 +50,10 @@ def search_section(search: Mapping[str, Any] | None, result: Mapping[str, Any] |
     """Progress of both searches, and the Pareto front of everything that was scored."""
     if search is None:
         return None
-    entries = search["entries"]
-    scores = {
-        origin: [entry["score"] for entry in entries if entry["origin"] == origin] for origin in ("evolution", "random")
-    }
-    rounds = [entry["round"] for entry in entries if entry["origin"] == "evolution"]
+    entries, strategy = search["entries"], search.get("strategy", "evolution")
+    origins = dict.fromkeys((strategy, "random"))
+    scores = {origin: [entry["score"] for entry in entries if entry["origin"] == origin] for origin in origins}
+    rounds = [entry["round"] for entry in entries if entry["origin"] == strategy]
     starts = [index for index, number in enumerate(rounds) if index == 0 or number != rounds[index - 1]]
     front = {tuple(genotype) for genotype in search["front"]}
     points = [
@@ -72,17 +71,17 @@ def search_section(search: Mapping[str, Any] | None, result: Mapping[str, Any] |
         for name, choice in search["choices"].items()
         if choice["cost"]["latency"] is not None
     }
-    best = {origin: max(values, default=0.0) for origin, values in scores.items()}
+    said = ", ".join(
+        f"{len(values)} networks scored by {origin} (best {100 * max(values, default=0.0):.2f} % held out)"
+        for origin, values in scores.items()
+    )
     macs_only = search["choices"].get("most MACs")
     return {
         "summary": (
-            f"{len(scores['evolution'])} networks scored by evolution (best {100 * best['evolution']:.2f} % held out), "
-            f"{len(scores['random'])} by random search (best {100 * best['random']:.2f} %), "
-            "each with the weights of the supernet and its own batch-norm statistics."
+            f"{said}, each with the weights of the supernet and its own batch-norm statistics. "
+            "All look at the network of the most MACs first."
         ),
-        "progress": _figures.search_progress(
-            scores["evolution"], scores["random"], starts, None if macs_only is None else macs_only["score"]
-        ),
+        "progress": _figures.search_progress(scores, starts, None if macs_only is None else macs_only["score"]),
         "pareto": _figures.pareto_front(points, marks, search["unit"]),
         "source": f"search.json, seed {search['seed']}; scores are the records of kind score in journal.jsonl",
     }

@@ -3,7 +3,15 @@
 `run_pipeline` is not listed here: it needs all other packages of the pipeline, and some of them need this one.
 """
 
-from tinynas.pipeline.run._config import ConfigError, DataConfig, LimitsConfig, RunConfig, load_config
+from tinynas.pipeline.run._config import (
+    ConfigError,
+    DataConfig,
+    LimitsConfig,
+    RunConfig,
+    SearchConfig,
+    load_config,
+    strategy_options,
+)
 from tinynas.pipeline.run._latency_limit import latency_limit
 from tinynas.pipeline.run._winner import RESULT, RESULT_FORMAT, ResultFormatError, read_result, schedule_of_winner
 
@@ -15,8 +23,10 @@ __all__ = [
     "LimitsConfig",
     "ResultFormatError",
     "RunConfig",
+    "SearchConfig",
     "latency_limit",
     "load_config",
     "read_result",
     "schedule_of_winner",
+    "strategy_options",
 ]

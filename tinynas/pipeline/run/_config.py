@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tinynas.errors import UsageError
+from tinynas.search import StrategyError, read_options, strategy
 from tinynas.targets import explain_validation_error
 
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -62,9 +63,29 @@ class SupernetConfig(_Section):
     sampled_per_step: PositiveInt = 2
 
 
-class SearchConfig(_Section):
-    """Evolution under hard constraints; random search gets the same number of evaluations."""
+class SoftConstraintConfig(_Section):
+    """What a cost weighs beside accuracy: MnasNet's product, or a weighted sum. Costs are predictions.
 
+    `target` is in the unit of the cost: bytes, multiply-accumulates, or ticks of the latency model.
+    """
+
+    cost: Literal["latency", "macs", "sram_bytes", "flash_bytes"]
+    target: Rate
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    form: Literal["product", "sum"] = "product"
+
+
+class SearchConfig(_Section):
+    """A strategy under hard constraints; random search gets the same number of evaluations.
+
+    `options` are the strategy's own; those of a population take `population` unless `options` say otherwise.
+    `objectives` are what a strategy of several objectives minimizes beside accuracy.
+    """
+
+    strategy: str = "evolution"
+    options: dict[str, Any] = Field(default_factory=dict)
+    soft_constraint: SoftConstraintConfig | None = None
+    objectives: tuple[Literal["latency", "macs", "sram_bytes", "flash_bytes"], ...] = ("latency", "sram_bytes")
     evaluations: Annotated[int, Field(ge=2)] = 60
     population: Annotated[int, Field(ge=2)] = 20
     rounds: PositiveInt = 2
@@ -193,7 +214,27 @@ def load_config(path: Path, *, seed: int | None = None) -> RunConfig:
         config = RunConfig.model_validate(document)
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain_validation_error(RunConfig, error)}") from error
+    check_strategy(config.search, str(path))
     return _with_absolute_paths(config, path.parent)
+
+
+def strategy_options(config: SearchConfig) -> dict[str, Any]:
+    """The options that the strategy is given: its own, and the population, if it has one."""
+    given = {"population": config.population} if "population" in strategy(config.strategy).options.model_fields else {}
+    return {**given, **config.options}
+
+
+def check_strategy(config: SearchConfig, where: str) -> None:
+    """Check that there is such a strategy, and that it has these options; `where` names the file in messages.
+
+    Raises:
+        ConfigError: there is not, or it has not.
+        PluginError: it is a plugin that cannot be used.
+    """
+    try:
+        read_options(config.strategy, strategy(config.strategy).options, strategy_options(config))
+    except StrategyError as error:
+        raise ConfigError(f"{where}: search: {error}") from error
 
 
 def _with_absolute_paths(config: RunConfig, base: Path) -> RunConfig:

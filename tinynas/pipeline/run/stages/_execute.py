@@ -77,8 +77,9 @@ def execute(
         configurations = check_feasibility(context, costs, within_limit=True)
     chosen = choose_space(context, costs, configurations)
     show_schedules(context, costs, context.configurations())
+    search = Search(context, chosen, costs)  # what its strategy refuses, it refuses before anything is trained
     supernet = train(context, chosen)
-    contenders = _search(context, chosen, supernet, memory, costs, limit)
+    contenders = _search(context, chosen, supernet, memory, search, limit)
     networks = [train_and_quantize(context, chosen, supernet, contender) for contender in contenders]
     verified = {network.contender.key: verify_on_board(context, memory, network, limit) for network in networks}
     return summarize(context, chosen, contenders, verified, test_accuracy(context, networks))
@@ -89,15 +90,15 @@ def _search(
     chosen: ChosenSpace,
     supernet: Supernet,
     memory: NativeMemoryModel,
-    costs: CostModel,
+    search: Search,
     limit: LatencyLimit | None,
 ) -> list[Contender]:
     """Rounds of searching and measuring; returns the winner first, then the baselines."""
     settings = context.config.search
     with JournalledScores(context, chosen, supernet) as scores:
-        search = Search(context, chosen, costs, scores)
+        costs = search.costs
         for number in range(1, settings.rounds + 1):
-            search.run_round(number, costs)
+            search.run_round(number, costs, scores)
             candidates = unmeasured_best(context, search, number, settings.top_candidates)
             costs = costs.with_latency(measure_and_refine(context, chosen, supernet, memory, number, candidates))
         search.recost(costs)

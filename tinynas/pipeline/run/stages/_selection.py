@@ -9,7 +9,7 @@ from tinynas.pipeline.costs import CostModel, LatencyLimit
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._networks import Contender
 from tinynas.pipeline.run.stages._scores import JournalledScores
-from tinynas.pipeline.run.stages._search import Scored, Search, pareto_front
+from tinynas.pipeline.run.stages._search import RANDOM, Scored, Search, pareto_front
 from tinynas.spaces import Architecture, Genotype, scale_mobilenet_v2
 
 SEARCH = "search.json"
@@ -25,13 +25,13 @@ def measured_ticks(context: RunContext) -> dict[Genotype, float]:
 
 
 def unmeasured_best(context: RunContext, search: Search, round_number: int, count: int) -> list[Scored]:
-    """The best networks that evolution has found so far and that no earlier round measured."""
+    """The best networks that the strategy has found so far and that no earlier round measured."""
     earlier = {
         tuple(record["genotype"])
         for record in context.run.journal.records("measured")
         if record["round"] < round_number
     }
-    return [entry for entry in search.ranked("evolution") if entry.genotype not in earlier][:count]
+    return [entry for entry in search.ranked(search.strategy) if entry.genotype not in earlier][:count]
 
 
 def pick_contenders(
@@ -51,19 +51,19 @@ def pick_contenders(
     def within_limit(entry: Scored) -> bool:
         return limit is None or measured.get(entry.genotype, 0.0) <= limit.ticks
 
-    winner = next((entry for entry in search.ranked("evolution") if within_limit(entry)), None)
+    winner = next((entry for entry in search.ranked(search.strategy) if within_limit(entry)), None)
     if winner is None:
         raise NoCandidateError("no network that the search found meets the latency limit on the board: raise [limits]")
-    random = search.best("random")
+    random = search.best(RANDOM)
     most_macs = search.most_macs()
     macs_score = scores([most_macs])[0]
     choices = {
         "winner": winner,
         **({"random search": random} if random is not None else {}),
-        "most MACs": Scored("MACs", 0, most_macs, macs_score, search.cost(most_macs)),
+        "most MACs": search.entry("MACs", 0, most_macs, macs_score),
     }
     context.run.once("selection", lambda: _write_search(context, search, choices), [SEARCH])
-    contenders = [_contender(chosen, "winner", "winner (evolution)", winner)]
+    contenders = [_contender(chosen, "winner", f"winner ({search.strategy})", winner)]
     wanted = context.config.baselines.train
     if "random" in wanted and random is not None:
         contenders.append(_contender(chosen, "random", "random search", random))
@@ -101,6 +101,7 @@ def _write_search(context: RunContext, search: Search, choices: dict[str, Scored
         {
             "entries": [entry.as_json() for entry in search.scored],
             "front": sorted(list(genotype) for genotype in front),
+            "strategy": search.strategy,
             "choices": {name: entry.as_json() for name, entry in choices.items()},
             "unit": "ticks" if latency is None else latency.unit,
             "seed": context.config.seed,
