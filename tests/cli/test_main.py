@@ -29,7 +29,7 @@ def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    for command in ("run", "space", "inspect", "measure", "calibrate", "export", "boards", "data", "report"):
+    for command in ("run", "space", "inspect", "measure", "calibrate", "export", "boards", "list", "data", "report"):
         assert f"  {command} " in result.stdout
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from tinynas import __version__
-from tinynas.cli import _boards, _calibrate, _data, _export, _inspect, _measure, _report, _run, _space
+from tinynas.cli import _boards, _calibrate, _data, _export, _inspect, _list, _measure, _report, _run, _space
 from tinynas.errors import TinyNASError
 
 # The disk, not the program: full, over quota, over the file size limit, read-only.
@@ -58,6 +58,7 @@ app.command("measure")(_measure.measure)
 app.command("calibrate")(_calibrate.calibrate)
 app.command("export")(_export.export)
 app.command("boards")(_boards.boards)
+app.command("list")(_list.list_parts)
 app.add_typer(_data.app, name="data")
 app.command("report")(_report.report)
 

@@ -4,6 +4,7 @@ from tinynas.pipeline.commands._calibrate_board import calibrate_board
 from tinynas.pipeline.commands._export_winner import ExportError, export_model, export_winner
 from tinynas.pipeline.commands._fetch_data import fetch_data
 from tinynas.pipeline.commands._inspect_model import InspectError, inspect_model
+from tinynas.pipeline.commands._list_parts import Part, UnknownFamilyError, parts_of
 from tinynas.pipeline.commands._measure_model import MeasurementInputError, measure_model, measurement_json
 from tinynas.pipeline.commands._rank_space import NothingFits, rank_space, ranking_json
 
@@ -12,6 +13,8 @@ __all__ = [
     "InspectError",
     "MeasurementInputError",
     "NothingFits",
+    "Part",
+    "UnknownFamilyError",
     "calibrate_board",
     "export_model",
     "export_winner",
@@ -19,6 +22,7 @@ __all__ = [
     "inspect_model",
     "measure_model",
     "measurement_json",
+    "parts_of",
     "rank_space",
     "ranking_json",
 ]

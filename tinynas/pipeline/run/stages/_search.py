@@ -81,6 +81,7 @@ class Search:
         self._context = context
         self._chosen = chosen
         self.costs = costs
+        self._costs: dict[Genotype, NetworkCost] = {}
         self.scored: list[Scored] = []
         self._soft = _soft_constraint(settings)
         problem = SearchProblem(
@@ -101,7 +102,9 @@ class Search:
 
     def cost(self, genotype: Genotype) -> NetworkCost:
         """Predicted costs of a network, by the latency model of the current round."""
-        return self.costs.of(self._chosen.architecture(genotype))
+        if genotype not in self._costs:
+            self._costs[genotype] = self.costs.of(self._chosen.architecture(genotype))
+        return self._costs[genotype]
 
     def violations(self, genotype: Genotype) -> tuple[str, ...]:
         """The hard constraints that a network violates, one line each."""
@@ -130,7 +133,9 @@ class Search:
 
     def recost(self, costs: CostModel) -> None:
         """Predict the costs of everything scored so far anew, under a refined latency model."""
-        self.costs = costs
+        if costs is not self.costs:
+            self.costs = costs
+            self._costs.clear()
         self.scored = [self.entry(entry.origin, entry.round, entry.genotype, entry.score) for entry in self.scored]
 
     def entry(self, origin: str, round_number: int, genotype: Genotype, score: float) -> Scored:

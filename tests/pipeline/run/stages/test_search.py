@@ -1,0 +1,133 @@
+"""The search stage with every strategy: budgets, hard and soft constraints, replay, and what is found by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinynas.latency import latency_model_path, load_latency_model
+from tinynas.memory import NativeMemoryModel
+from tinynas.pipeline._progress import SilentProgress
+from tinynas.pipeline.costs import CostModel, LatencyLimit
+from tinynas.pipeline.run import RunConfig
+from tinynas.pipeline.run.storage import RunDirectory
+from tinynas.search import StrategyError, search_strategies
+from tinynas.spaces import Genotype, load_space
+from tinynas.targets import Reserve, load_board
+from tinynas.training import Dataset, Split
+
+pytest.importorskip("torch")
+
+from tinynas.pipeline.run.stages import _search
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._search import Scored, Search
+
+STRATEGIES = [listed.name for listed in search_strategies() if listed.source == "tinynas"]
+
+SPACE = load_space("mobile-tiny")
+
+
+class Scores:
+    """What a network would score: more of everything is better, with diminishing returns; counts its questions."""
+
+    def __init__(self) -> None:
+        self.asked: list[Genotype] = []
+
+    def __call__(self, genotypes: Sequence[Genotype], seen: Callable[[int], None] | None = None) -> list[float]:
+        self.asked += genotypes
+        if seen is not None:
+            seen(len(genotypes))
+        return [float(1 - 1 / (1 + np.sqrt(np.sum(genotype)))) for genotype in genotypes]
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Search]]:
+    """Makes the stage for a configuration of `[search]`."""
+    monkeypatch.setattr(_search, "_MACS_ONLY_EVALUATIONS", 100)
+    board = load_board("nucleo-f303k8")
+    split = Split(np.zeros((2, 16, 16, 1), np.uint8), np.arange(2))
+    data = Dataset("own", split, split, split, ("a", "b"))
+    costs = CostModel(
+        board,
+        NativeMemoryModel.for_board(board),
+        Reserve(),
+        load_latency_model(latency_model_path(board.core.name, "zig")),
+        LatencyLimit(1e6, "instructions"),
+    )
+    chosen = ChosenSpace(SPACE, 0.5, 16, 1, 2)
+    with RunDirectory(tmp_path, {}) as run:
+
+        def make(**settings: Any) -> Search:
+            config = RunConfig.model_validate(
+                {"board": board.name, "data": {"dataset": "own"}, "search": {"evaluations": 24, **settings}}
+            )
+            return Search(RunContext(config, board, SPACE, data, run, SilentProgress(), 1), chosen, costs)
+
+        yield make
+
+
+def run_rounds(search: Search, scores: Scores | None = None) -> list[Scored]:
+    for number in (1, 2):
+        search.run_round(number, search.costs, scores or Scores())  # type: ignore[arg-type]
+    return search.scored
+
+
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "grid"])
+def test_a_strategy_gets_its_budget_and_meets_the_hard_constraints(strategy: str, stage: Callable[..., Search]) -> None:
+    search = stage(strategy=strategy, population=6)
+    scored = run_rounds(search)
+    for origin in {strategy, "random"}:
+        mine = [entry for entry in scored if entry.origin == origin]
+        assert len(mine) == 24
+        assert len({entry.genotype for entry in mine}) == 24
+        assert mine[0].genotype == search.most_macs()
+    assert all(entry.cost.violations == () for entry in scored)
+    assert {entry.round for entry in scored} == {1, 2}
+    ranked = search.ranked(strategy)
+    assert ranked[0].score == max(entry.score for entry in scored if entry.origin == strategy)
+    # What is asked follows from seed and scores: so does the whole search, after any interruption.
+    assert run_rounds(stage(strategy=strategy, population=6)) == scored
+
+
+def test_random_search_alone_is_searched_once(stage: Callable[..., Search]) -> None:
+    scores = Scores()
+    search = stage(strategy="random")
+    run_rounds(search, scores)
+    assert len(scores.asked) == 24
+    assert search.best("random") == search.ranked(search.strategy)[0]
+
+
+def test_a_grid_larger_than_its_budget_is_refused_before_anything_is_scored(stage: Callable[..., Search]) -> None:
+    with pytest.raises(StrategyError, match="24"):
+        stage(strategy="grid")
+
+
+@pytest.mark.parametrize("form", ["product", "sum"])
+@pytest.mark.parametrize("cost", ["latency", "macs", "sram_bytes", "flash_bytes"])
+def test_a_soft_constraint_ranks_by_what_it_makes_of_the_score(
+    form: str, cost: str, stage: Callable[..., Search]
+) -> None:
+    plain = run_rounds(stage())
+    nothing = stage(soft_constraint={"cost": cost, "target": 1e5, "weight": 0, "form": form})
+    assert run_rounds(nothing) == plain
+    assert nothing.best("evolution") == max(
+        (entry for entry in plain if entry.origin == "evolution"), key=lambda entry: (entry.score, -entry.cost.macs)
+    )
+    heavy = stage(soft_constraint={"cost": cost, "target": 1e5, "weight": 1, "form": form})
+    run_rounds(heavy)
+    ranked = heavy.ranked("evolution")
+    expected = [
+        entry.score * 1e5 / getattr(entry.cost, cost)
+        if form == "product"
+        else entry.score - getattr(entry.cost, cost) / 1e5
+        for entry in ranked
+    ]
+    assert [entry.worth for entry in ranked] == pytest.approx(expected)
+    assert expected == sorted(expected, reverse=True)
+    best = heavy.best("evolution")
+    assert best is not None
+    assert getattr(best.cost, cost) <= getattr(nothing.ranked("evolution")[0].cost, cost)

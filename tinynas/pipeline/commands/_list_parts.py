@@ -1,0 +1,70 @@
+"""What there is of each family that a user may choose from or add to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from tinynas.errors import UsageError
+from tinynas.graph import OpKind
+from tinynas.lowering import CATALOGUE
+from tinynas.plugins import OWN, Listed
+from tinynas.search import search_strategies
+from tinynas.spaces import block_kinds, search_spaces
+from tinynas.targets import closest
+
+
+class UnknownFamilyError(UsageError):
+    """There is no such family of parts."""
+
+
+class Part(NamedTuple):
+    """One line of a listing.
+
+    Attributes:
+        name: by which a configuration, a space file or a model file names it.
+        kind: what it is, in one word.
+        description: one line; of a plugin that cannot be used, `broken: ` and why.
+        source: `tinynas`, or the distribution that it comes from.
+    """
+
+    name: str
+    kind: str
+    description: str
+    source: str
+
+
+def _operators() -> list[Listed]:
+    """The operators that the engine executes, with the kernels for them."""
+    kernels = {kind: [v.name for v in CATALOGUE.values() if kind in v.kinds] for kind in OpKind}
+    return [
+        Listed(kind.value, f"{len(names)} kernels" if len(names) > 1 else "1 kernel", OWN)
+        for kind, names in kernels.items()
+        if names
+    ]
+
+
+_FAMILIES: Mapping[str, tuple[str, Callable[[], list[Listed]]]] = MappingProxyType(
+    {
+        "strategies": ("strategy", search_strategies),
+        "spaces": ("space", search_spaces),
+        "block-kinds": ("block kind", block_kinds),
+        "operators": ("operator", _operators),
+    }
+)
+
+
+def parts_of(family: str | None = None) -> dict[str, list[Part]]:
+    """The parts of one family, or of each; plugins are imported now.
+
+    Raises:
+        UnknownFamilyError: there is no such family; names the nearest.
+    """
+    if family is not None and family not in _FAMILIES:
+        raise UnknownFamilyError(f"there is nothing called {family!r} to list; {closest(family, list(_FAMILIES))}")
+    return {
+        name: [Part(part.name, kind, part.description, part.source) for part in listed()]
+        for name, (kind, listed) in _FAMILIES.items()
+        if family in (None, name)
+    }
