@@ -53,9 +53,8 @@ def values() -> frozenset[str]:
     variants = CATALOGUE
     strategies = [entry.name for entry in search_strategies() if entry.source == "tinynas"]
     options = (option for name in strategies for option in strategy(name).options.model_fields)
-    return frozenset(
-        (*strategies, *options, *board_names(), *CORES, *space_names(), *kinds, *choices, *ENCODINGS, *variants)
-    )
+    names = (*board_names(), *CORES, *space_names(), *kinds, *choices, *ENCODINGS, *strategies, *options, *variants)
+    return frozenset(names)
 
 
 @cache

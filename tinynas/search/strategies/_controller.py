@@ -46,16 +46,15 @@ class Controller:
         """A network drawn from the distribution; logits are divided by the temperature."""
         variables, parameters = self._variables, self.parameters
         draws = rng.random(len(variables))
-        values: list[int] = []
+        values = [INACTIVE] * len(variables)
         state, given = np.zeros(len(parameters["bias"])), parameters["first"]
         for i, variable in enumerate(variables):
-            if not active(variables, [*values, *[INACTIVE] * (len(variables) - i)], i):
-                values.append(INACTIVE)
+            if not active(variables, values, i):  # which only looks at what was drawn before
                 continue
             state = np.tanh(parameters["recurrent"] @ state + given + parameters["bias"])
             cumulative = np.cumsum(self._probabilities(state, i, temperature))
             place = min(int(np.searchsorted(cumulative, draws[i])), len(variable.values) - 1)
-            values.append(variable.values[place])
+            values[i] = variable.values[place]
             given = parameters["embedding"][self._starts[i] + place]
         return tuple(values)
 

@@ -136,12 +136,10 @@ def bandwidths_of(variables: Sequence[Variable], genotypes: Sequence[Genotype], 
 
 
 def _draw(variables: Sequence[Variable], probabilities: Callable[[int], Array], rng: np.random.Generator) -> Genotype:
-    values: list[int] = []
+    values = [INACTIVE] * len(variables)
     draws = rng.random(len(variables))
     for i, variable in enumerate(variables):
-        if active(variables, [*values, *[INACTIVE] * (len(variables) - i)], i):
+        if active(variables, values, i):  # which only looks at what was drawn before
             place = int(np.searchsorted(np.cumsum(probabilities(i)), draws[i]))
-            values.append(variable.values[min(place, len(variable.values) - 1)])
-        else:
-            values.append(INACTIVE)
+            values[i] = variable.values[min(place, len(variable.values) - 1)]
     return tuple(values)
