@@ -15,8 +15,8 @@ CONFIGURATIONS = [
 def drawings() -> dict[str, str]:
     return {
         "space": _figures.flops_distributions(CONFIGURATIONS, (0.5, 24)),
-        "search": _figures.search_progress([0.5, 0.6], [0.4, 0.7], [0, 1], 0.55),
-        "empty search": _figures.search_progress([], [], [], None),
+        "search": _figures.search_progress({"evolution": [0.5, 0.6], "random": [0.4, 0.7]}, [0, 1], 0.55),
+        "empty search": _figures.search_progress({}, [], None),
         "pareto": _figures.pareto_front(
             [{"accuracy": 0.5, "latency": 1e6, "sram_bytes": 5000, "on_front": True}],
             {"winner": {"accuracy": 0.5, "latency": 1e6}},

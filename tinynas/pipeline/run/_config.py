@@ -72,7 +72,7 @@ class SoftConstraintConfig(_Section):
     cost: Literal["latency", "macs", "sram_bytes", "flash_bytes"]
     target: Rate
     weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    form: Literal["product", "sum"] = "product"
+    form: Literal["product", "sum"]
 
 
 class SearchConfig(_Section):
