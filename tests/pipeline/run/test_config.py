@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinynas.errors import UsageError
-from tinynas.pipeline.run import ConfigError, RunConfig, load_config
+from tinynas.pipeline.run import ConfigError, RunConfig, load_config, strategy_options
 
 MINIMAL = 'board = "virt-m4"\n[data]\ndataset = "fashion-mnist"\n'
 
@@ -50,6 +50,16 @@ def test_seed_can_be_replaced(tmp_path: Path) -> None:
         (MINIMAL + "[search]\nrounds = 0\n", "search.rounds: Input should be greater than or equal to 1"),
         (MINIMAL + "[supernet]\nlearning_rate = inf\n", "supernet.learning_rate: Input should be a finite number"),
         (MINIMAL + "[search]\nevaluations = 4\npopulation = 9\n", "search: population (9) must not exceed"),
+        (
+            MINIMAL + '[search]\nstrategy = "evolutoin"\n',
+            "search: unknown strategy 'evolutoin'; did you mean 'evolution'?",
+        ),
+        (MINIMAL + '[search]\nstrategy = "tpe"\noptions = { x = 1 }\n', "options of strategy 'tpe': unknown key 'x'"),
+        (MINIMAL + '[search]\nstrategy = "grid"\noptions = { x = 1 }\n', "strategy 'grid' has no options, got 'x'"),
+        (
+            MINIMAL + "[search]\nsoft_constraint = { cost = 'macs', target = 1, weight = -1, form = 'sum' }\n",
+            "search.soft_",
+        ),
         (MINIMAL + "[limits]\ninstructions = 5\nlatency_ms = 2.0\n", "limits: give either instructions or"),
         (MINIMAL + '[measure]\ntransport = "serial"\n', "measure: port is needed"),
         (MINIMAL + "[space\n", "is not valid TOML"),
@@ -64,6 +74,12 @@ def test_errors_are_one_line_with_place_and_suggestion(tmp_path: Path, text: str
     assert str(path) in message
     assert "\n" not in message or "TOML" in message
     assert caught.value.exit_code == 2
+
+
+def test_a_population_is_for_strategies_that_have_one(tmp_path: Path) -> None:
+    few = MINIMAL + '[search]\nevaluations = 8\nstrategy = "{}"\n'
+    assert strategy_options(load_config(write(tmp_path, few.format("evolution"))).search) == {"population": 8}
+    assert strategy_options(load_config(write(tmp_path, few.format("tpe"))).search) == {}
 
 
 def test_missing_file_is_one_line(tmp_path: Path) -> None:

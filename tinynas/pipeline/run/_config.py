@@ -95,7 +95,7 @@ class SearchConfig(_Section):
 
     @model_validator(mode="after")
     def _population_within_evaluations(self) -> SearchConfig:
-        if self.population > self.evaluations:
+        if "population" in self.model_fields_set and self.population > self.evaluations:
             raise ValueError(f"population ({self.population}) must not exceed evaluations ({self.evaluations})")
         return self
 
@@ -220,8 +220,9 @@ def load_config(path: Path, *, seed: int | None = None) -> RunConfig:
 
 def strategy_options(config: SearchConfig) -> dict[str, Any]:
     """The options that the strategy is given: its own, and the population, if it has one."""
-    given = {"population": config.population} if "population" in strategy(config.strategy).options.model_fields else {}
-    return {**given, **config.options}
+    population = {"population": min(config.population, config.evaluations)}
+    known = strategy(config.strategy).options.model_fields
+    return {**(population if "population" in known else {}), **config.options}
 
 
 def check_strategy(config: SearchConfig, where: str) -> None:
