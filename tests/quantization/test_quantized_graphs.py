@@ -26,6 +26,7 @@ from tinynas.quantization import (
 )
 from tinynas.testing import run_litert
 from tinynas.training import (
+    Sgd,
     Supernet,
     TrainingSettings,
     accuracy,
@@ -117,7 +118,7 @@ def test_weights_move_under_training_and_the_int8_network_keeps_the_accuracy(tmp
     before = accuracy(graph, held_out)
     assert before > 0.9
     scales = calibrate(graph, data.images[:128])
-    settings = TrainingSettings(10, batch_size=32, learning_rate=0.005, weight_decay=0.0)
+    settings = TrainingSettings(10, batch_size=32, learning_rate=0.005, optimizer=Sgd(weight_decay=0.0))
     checkpoint = tmp_path / "qat.checkpoint"
     tuned = train_quantization_aware(graph, scales, data=data, settings=settings, checkpoint=checkpoint)
     moved = [
