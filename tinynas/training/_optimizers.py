@@ -10,6 +10,11 @@ import torch
 
 from tinynas.errors import UsageError
 
+# Ten times that of the paper, for trainings as short as ours. A network of 52,230 parameters after 200 steps of 128
+# Fashion-MNIST images at 20x20, Adam, held-out accuracy: 77.6 % at 0.001, 82.5 % at 0.003, 85.8 % at 0.01 and 85.9 % at
+# 0.02 (SGD at 0.2: 86.1 %).
+_ADAM_LEARNING_RATE = 0.01
+
 
 class Optimizer(Protocol):
     """Options of one of torch's optimizers: a frozen dataclass, whose `repr` a checkpoint is known by."""
@@ -63,7 +68,7 @@ class Sgd:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam (Kingma and Ba 2015, algorithm 1, whose constants are the defaults), L2 in the gradient.
+    """Adam (Kingma and Ba 2015, algorithm 1, with its betas and epsilon), L2 in the gradient.
 
     Attributes:
         betas: decay of the first and second moment.
@@ -71,7 +76,7 @@ class Adam:
         weight_decay: L2 penalty on weights.
     """
 
-    default_learning_rate: ClassVar[float] = 1e-3
+    default_learning_rate: ClassVar[float] = _ADAM_LEARNING_RATE
 
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
@@ -101,7 +106,7 @@ class AdamW:
         weight_decay: of weights, times the learning rate at each step; torch's default.
     """
 
-    default_learning_rate: ClassVar[float] = 1e-3
+    default_learning_rate: ClassVar[float] = _ADAM_LEARNING_RATE
 
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
