@@ -120,6 +120,18 @@ def test_only_what_is_said_to_be_required_is() -> None:
     assert re.findall(r"^(\w+) = .* # required: ", TEXT, re.MULTILINE) == ["board", "dataset"]
 
 
+def test_learning_rates_that_are_left_out_are_the_optimizers_own() -> None:
+    pytest.importorskip("torch")
+    from tinynas.training import Adam, AdamW, Sgd
+
+    sgd, adam = Sgd.default_learning_rate, Adam.default_learning_rate
+    assert adam == AdamW.default_learning_rate
+    assert f'else the optimizer\'s: {sgd}, and {adam} of "adam" and "adamw"\n' in TEXT
+    shown = all_keys_set(TEXT)
+    assert [shown[f"{section}.learning_rate"] for section in ("supernet", "finetune")] == [sgd, sgd]
+    assert shown["quantization.learning_rate"] == 0.01 * sgd  # tests/quantization has the hundredth
+
+
 @pytest.mark.parametrize(
     ("old", "new", "at", "what"),
     [

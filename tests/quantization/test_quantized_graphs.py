@@ -26,6 +26,8 @@ from tinynas.quantization import (
 )
 from tinynas.testing import run_litert
 from tinynas.training import (
+    OPTIMIZERS,
+    Sgd,
     Supernet,
     TrainingSettings,
     accuracy,
@@ -117,7 +119,7 @@ def test_weights_move_under_training_and_the_int8_network_keeps_the_accuracy(tmp
     before = accuracy(graph, held_out)
     assert before > 0.9
     scales = calibrate(graph, data.images[:128])
-    settings = TrainingSettings(10, batch_size=32, learning_rate=0.005, weight_decay=0.0)
+    settings = TrainingSettings(10, batch_size=32, learning_rate=0.005, optimizer=Sgd(weight_decay=0.0))
     checkpoint = tmp_path / "qat.checkpoint"
     tuned = train_quantization_aware(graph, scales, data=data, settings=settings, checkpoint=checkpoint)
     moved = [
@@ -128,6 +130,19 @@ def test_weights_move_under_training_and_the_int8_network_keeps_the_accuracy(tmp
     again = train_quantization_aware(graph, scales, data=data, settings=settings, checkpoint=checkpoint)
     assert again == tuned
     assert train_quantization_aware(graph, scales, data=data, settings=settings, processes=2) == tuned
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_learning_rate_is_a_hundredth_of_the_optimizers_unless_named(name: str) -> None:
+    graph, data = skip_network(), toy_split(64)
+    scales = calibrate(graph, data.images)
+    optimizer = OPTIMIZERS[name]()
+    unnamed = TrainingSettings(3, batch_size=16, optimizer=optimizer)
+    named = replace(unnamed, learning_rate=0.01 * optimizer.default_learning_rate)
+    tuned = train_quantization_aware(graph, scales, data=data, settings=unnamed)
+    assert tuned == train_quantization_aware(graph, scales, data=data, settings=named)
+    moved = [np.abs(a.data - b.data).max() for a, b in zip(graph.tensors, tuned.tensors, strict=True) if a.constant]
+    assert 0 < max(moved) < 0.1
 
 
 def test_predictions_do_not_depend_on_the_number_of_processes() -> None:

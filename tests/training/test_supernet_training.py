@@ -16,6 +16,7 @@ from tinynas.errors import UsageError
 from tinynas.training import (
     Augmentation,
     CheckpointError,
+    Sgd,
     SubnetScorer,
     Supernet,
     TrainingDiverged,
@@ -135,7 +136,8 @@ def test_divergence_is_reported() -> None:
 def test_a_clipped_step_is_no_longer_than_its_limit() -> None:
     supernet = Supernet([SMALLEST], seed=0)
     before = supernet.parameters.flat.clone()
-    settings = TrainingSettings(1, batch_size=16, learning_rate=1.0, momentum=0.0, weight_decay=0.0, gradient_clip=1e-3)
+    plain = Sgd(momentum=0.0, weight_decay=0.0)
+    settings = TrainingSettings(1, batch_size=16, learning_rate=1.0, optimizer=plain, gradient_clip=1e-3)
     train_subnet(supernet, SMALLEST, data=DATA, settings=settings)
     assert float(torch.linalg.vector_norm(supernet.parameters.flat - before)) == pytest.approx(1e-3, rel=1e-2)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tinynas.graph import Graph
 from tinynas.quantization._calibration import ActivationQuantization
 from tinynas.quantization._fake_quantization import FakeQuantizedNetwork
 from tinynas.training import ProgressCallback, Recipe, Split, TrainingSettings, descend
+
+_GENTLE = 0.01
+"""Peak of the learning rate, as a fraction of that for training from scratch."""
 
 
 def train_quantization_aware(
@@ -30,7 +34,7 @@ def train_quantization_aware(
         graph: float32, with weights.
         activations: from `calibrate`; kept fixed.
         data: training examples at the network's resolution.
-        settings: how to train.
+        settings: how to train; without a learning rate its peak is a hundredth of the optimizer's own.
         seed: of data order and augmentation.
         processes: see `TrainingSettings.shards`; the result does not depend on it.
         checkpoint: as for `tinynas.training.train_supernet`.
@@ -43,6 +47,8 @@ def train_quantization_aware(
         CheckpointError: the checkpoint is damaged or belongs to another run.
         TrainingDiverged: the loss is no longer finite.
     """
+    if settings.learning_rate is None:
+        settings = replace(settings, learning_rate=_GENTLE * settings.peak_learning_rate)
     network = FakeQuantizedNetwork(graph, activations)
     descend(
         network,

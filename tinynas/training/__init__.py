@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tinynas.training._flat_parameters import FlatParameters
     from tinynas.training._float_execution import graph_logits, graph_values, graph_weights
     from tinynas.training._operators import WEIGHTED
+    from tinynas.training._optimizers import OPTIMIZERS, Adam, AdamW, Optimizer, Sgd
     from tinynas.training._processes import ProcessPool, WorkerError
     from tinynas.training._supernet import BatchNormStatistics, Statistics, Supernet, SupernetError, logits_tensor
     from tinynas.training._tensors import images_to_tensor
@@ -42,6 +43,7 @@ _NEEDS_TORCH = {
     "_flat_parameters": ("FlatParameters",),
     "_float_execution": ("graph_logits", "graph_values", "graph_weights"),
     "_operators": ("WEIGHTED",),
+    "_optimizers": ("OPTIMIZERS", "Adam", "AdamW", "Optimizer", "Sgd"),
     "_processes": ("ProcessPool", "WorkerError"),
     "_supernet": ("BatchNormStatistics", "Statistics", "Supernet", "SupernetError", "logits_tensor"),
     "_tensors": ("images_to_tensor",),
@@ -63,17 +65,22 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "DATASET_NAMES",
+    "OPTIMIZERS",
     "PIXEL_SCALE",
     "WEIGHTED",
+    "Adam",
+    "AdamW",
     "Augmentation",
     "BatchNormStatistics",
     "CheckpointError",
     "Dataset",
     "DatasetError",
     "FlatParameters",
+    "Optimizer",
     "ProcessPool",
     "ProgressCallback",
     "Recipe",
+    "Sgd",
     "Split",
     "Statistics",
     "SubnetScorer",

@@ -16,7 +16,8 @@ from tinynas.graph import Graph
 from tinynas.training._batches import Augmentation, training_batch
 from tinynas.training._checkpoint import CheckpointClock, CheckpointError, load_checkpoint, save_checkpoint
 from tinynas.training._flat_parameters import FlatParameters
-from tinynas.training._optimizer import Schedule, nesterov_step
+from tinynas.training._learning_rate import LearningRateSchedule
+from tinynas.training._optimizers import Optimizer, Sgd
 from tinynas.training._processes import ProcessPool
 from tinynas.training._splits import Split
 from tinynas.training._tensors import images_to_tensor, shared, tensor_of
@@ -36,9 +37,8 @@ class TrainingSettings:
     Attributes:
         steps: number of optimizer steps; the learning rate reaches zero at the last one.
         batch_size: examples per step.
-        learning_rate: peak of the schedule.
-        momentum: of Nesterov's SGD.
-        weight_decay: L2 penalty on weights (not on batch norm or biases).
+        optimizer: what makes steps of gradients: `Sgd`, `Adam`, `AdamW` and their options.
+        learning_rate: peak of the schedule; None for the optimizer's own (`peak_learning_rate` is either).
         label_smoothing: probability mass spread evenly over all classes.
         warmup: fraction of the steps in which the learning rate rises.
         gradient_clip: longest gradient (Euclidean norm over all parameters); longer ones are scaled down to it.
@@ -49,9 +49,8 @@ class TrainingSettings:
 
     steps: int
     batch_size: int = 128
-    learning_rate: float = 0.2
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
+    optimizer: Optimizer = field(default_factory=Sgd)
+    learning_rate: float | None = None
     label_smoothing: float = 0.1
     warmup: float = 0.05
     gradient_clip: float = math.inf
@@ -64,6 +63,11 @@ class TrainingSettings:
                 f"training needs at least 1 step, 1 shard and 2 examples per shard, got steps {self.steps}, "
                 f"shards {self.shards}, batch_size {self.batch_size}"
             )
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The learning rate after the warm-up."""
+        return self.optimizer.default_learning_rate if self.learning_rate is None else self.learning_rate
 
 
 class Trainable(Protocol):
@@ -170,8 +174,11 @@ def descend(
     parameters = model.parameters
     initial = hashlib.sha256(parameters.flat.cpu().numpy().tobytes()).hexdigest()
     key = hashlib.sha256(repr((model.identity(), initial, data.digest(), settings, seed)).encode()).hexdigest()
-    velocity = torch.zeros_like(parameters.flat)
-    start = _restore(checkpoint, key, parameters, velocity) if checkpoint is not None and checkpoint.exists() else 0
+    state = _load(checkpoint, key) if checkpoint is not None and checkpoint.exists() else None
+    start = 0 if state is None else int(state["step"])
+    if state is not None:
+        with torch.no_grad():
+            parameters.flat.copy_(state["parameters"])
     if start >= settings.steps:
         return
     on_cpu = parameters.flat.device.type == "cpu"
@@ -181,50 +188,53 @@ def descend(
     if processes > 1:
         parameters.attach(shared(parameters.flat))
         gradients, images, labels = shared(gradients), shared(images), shared(labels)
-    decay = parameters.weight_mask() * settings.weight_decay
-    schedule = Schedule(settings.learning_rate, settings.steps, settings.warmup)
+    learning_rate = LearningRateSchedule(settings.peak_learning_rate, settings.steps, settings.warmup)
     clock = CheckpointClock()
     arguments = (recipe, parameters.flat, gradients, images, labels, settings, seed)
     with ProcessPool(processes, _build_worker, *arguments) as pool:
+        # While the other processes start: torch's first optimizer takes a second of imports.
+        weights, others = map(torch.nn.Parameter, parameters.split(parameters.flat))
+        optimizer = settings.optimizer.build(weights, others)
+        if state is not None:
+            optimizer.load_state_dict(state["optimizer"])
+        gradient = gradients[0]  # that of the first shard, to which the others are added
+        weights.grad, others.grad = parameters.split(gradient)
         for step in range(start, settings.steps):
             sampled = sample(step)
             losses = pool.map(_shard_gradient, [_ShardTask(step, s, sampled) for s in range(settings.shards)])
             loss = sum(losses) / len(losses)
             if not math.isfinite(loss):
                 raise TrainingDiverged(
-                    f"training diverged at step {step}: lower learning_rate {settings.learning_rate}"
+                    f"training diverged at step {step}: lower learning_rate {settings.peak_learning_rate}"
                 )
-            gradient = gradients[0]
             for other in gradients[1:]:
                 gradient += other
             gradient.div_(settings.shards)
-            norm = float(torch.linalg.vector_norm(gradient))
-            if norm > settings.gradient_clip:
-                gradient.mul_(settings.gradient_clip / norm)
-            nesterov_step(
-                parameters.flat,
-                velocity,
-                gradient,
-                learning_rate=schedule(step),
-                momentum=settings.momentum,
-                decay=decay,
-            )
+            if settings.gradient_clip < math.inf:
+                torch.nn.utils.clip_grad_norm_((weights, others), settings.gradient_clip)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step)
+            optimizer.step()
             done = step + 1
             if checkpoint is not None and (done == settings.steps or clock.due()):
-                state = {"key": key, "step": done, "parameters": parameters.flat.clone(), "velocity": velocity}
-                save_checkpoint(checkpoint, state)
+                save_checkpoint(
+                    checkpoint,
+                    {
+                        "key": key,
+                        "step": done,
+                        "parameters": parameters.flat.clone(),
+                        "optimizer": optimizer.state_dict(),
+                    },
+                )
             if progress is not None:
                 progress(done, settings.steps, loss)
 
 
-def _restore(checkpoint: Path, key: str, parameters: FlatParameters, velocity: torch.Tensor) -> int:
-    """Load parameters and velocity; return the number of steps done."""
+def _load(checkpoint: Path, key: str) -> dict[str, Any]:
+    """The state of the run that `key` stands for, which says all that its layout depends on."""
     state = load_checkpoint(checkpoint)
     if state.get("key") != key:
         raise CheckpointError(
             f"checkpoint {checkpoint} belongs to other settings, data or networks: delete it to start anew"
         )
-    with torch.no_grad():
-        parameters.flat.copy_(state["parameters"])
-        velocity.copy_(state["velocity"])
-    return int(state["step"])
+    return state

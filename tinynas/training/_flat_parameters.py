@@ -15,15 +15,17 @@ Shape = tuple[int, ...]
 class FlatParameters:
     """Named float32 parameters that are views of one vector `flat`.
 
-    The optimizer, a checkpoint and the exchange of gradients between processes each handle a single array.
+    The optimizer, a checkpoint and the exchange of gradients between processes each handle a single array. Weights
+    (`<op>/weights`) come first and all others (batch norm, biases) after them: weight decay applies to one slice.
 
     Args:
-        shapes: shape of each parameter, in the order of the vector.
+        shapes: shape of each parameter; their order is kept among weights and among others.
         device: of the vector.
     """
 
     def __init__(self, shapes: Mapping[str, Shape], device: str | torch.device = "cpu") -> None:
-        self.shapes = dict(shapes)
+        self.shapes = dict(sorted(shapes.items(), key=lambda item: not _is_weight(item[0])))
+        self._weights = sum(math.prod(s) for name, s in self.shapes.items() if _is_weight(name))
         self.attach(torch.zeros(sum(math.prod(s) for s in self.shapes.values()), device=device))
 
     def attach(self, flat: torch.Tensor) -> None:
@@ -52,12 +54,9 @@ class FlatParameters:
         for name, view in self._views(gradient).items():
             self._named[name].grad = view
 
-    def weight_mask(self) -> torch.Tensor:
-        """Vector like `flat`: 1 for the elements of weights (`<op>/weights`), 0 for batch norm and biases."""
-        mask = torch.zeros_like(self.flat)
-        for name, view in self._views(mask).items():
-            view.fill_(float(name.endswith("/weights")))
-        return mask
+    def split(self, vector: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The parts of a vector like `flat`, as views: weights, and batch norm and biases (may be empty)."""
+        return vector[: self._weights], vector[self._weights :]
 
     def __getitem__(self, name: str) -> torch.nn.Parameter:
         return self._named[name]
@@ -68,3 +67,7 @@ class FlatParameters:
     def items(self) -> list[tuple[str, torch.nn.Parameter]]:
         """Names and parameters in the order of the vector."""
         return list(self._named.items())
+
+
+def _is_weight(name: str) -> bool:
+    return name.endswith("/weights")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from tinynas.errors import UsageError
 from tinynas.pipeline.run import ConfigError, RunConfig, load_config, strategy_options
+from tinynas.pipeline.run._config import FinetuneConfig, QuantizationConfig, SupernetConfig
 
 MINIMAL = 'board = "virt-m4"\n[data]\ndataset = "fashion-mnist"\n'
 
@@ -49,6 +51,10 @@ def test_seed_can_be_replaced(tmp_path: Path) -> None:
         (MINIMAL + '[measure]\ntoolchain = "gc"\n', "measure.toolchain: Input should be 'zig' or 'gcc'"),
         (MINIMAL + "[search]\nrounds = 0\n", "search.rounds: Input should be greater than or equal to 1"),
         (MINIMAL + "[supernet]\nlearning_rate = inf\n", "supernet.learning_rate: Input should be a finite number"),
+        (
+            MINIMAL + '[finetune]\noptimizer = "lion"\n',
+            "finetune.optimizer: Input should be 'sgd', 'adam' or 'adamw'",
+        ),
         (MINIMAL + "[search]\nevaluations = 4\npopulation = 9\n", "search: population (9) must not exceed"),
         (
             MINIMAL + '[search]\nstrategy = "evolutoin"\n',
@@ -105,6 +111,14 @@ def test_own_data_smaller_than_the_usual_holdout_hold_a_fifth_out(tmp_path: Path
     assert (len(data.train), len(data.validation)) == (160, 40)
     with pytest.raises(UsageError, match=r"cannot hold 200 of the 200 training examples .*: \[data\] holdout"):
         load_data(load_config(write(tmp_path, text + "holdout = 200\n")))
+
+
+def test_every_optimizer_of_training_can_be_named_and_no_other() -> None:
+    pytest.importorskip("torch")
+    from tinynas.training import OPTIMIZERS
+
+    for section in (SupernetConfig, FinetuneConfig, QuantizationConfig):
+        assert typing.get_args(section.model_fields["optimizer"].annotation) == tuple(OPTIMIZERS)
 
 
 def test_every_example_is_valid() -> None:

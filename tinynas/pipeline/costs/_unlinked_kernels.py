@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tinynas.lowering import CATALOGUE, Schedule, by_rule
+from tinynas.lowering import CATALOGUE, WEIGHTED, Schedule, by_rule
 from tinynas.memory import BlockCost, NativeMemoryModel, combine
 from tinynas.pipeline.costs._block_schedules import BlockSchedules
 from tinynas.spaces import Architecture, cached_by_signature
@@ -16,9 +16,6 @@ _GENERAL = frozenset(
 """The last of each kind of operator, which executes what no other does."""
 
 _DISPENSABLE = frozenset(v.name for v in CATALOGUE.values() if not v.for_speed) - _GENERAL
-
-_MOST_CONSTANTS_SAVED = 1 / 16
-"""Kernels differ in how they pack constants, by less than this share of them."""
 
 
 class UnlinkedKernels:
@@ -41,11 +38,12 @@ class UnlinkedKernels:
         self._reserve = reserve
         # Of the others a block knows nothing, so that it need not be lowered anew for every set of kernels.
         self._candidates_of = cached_by_signature(lambda block: _candidates(schedules.schedule(block)))
+        self._weights_of = cached_by_signature(lambda block: _weight_bytes(schedules.schedule(block)))
         self._macs_of = cached_by_signature(lambda block: _macs_by_kernel(schedules.schedule(block)))
 
     def find(self, architecture: Architecture, cost: BlockCost) -> BlockSchedules | None:
         """The schedules of blocks with which `architecture`, which costs `cost` without this, fits; None for none."""
-        if not self._short_of_flash(cost) or not self._may_fit(cost):
+        if not self._short_of_flash(cost) or not self._may_fit(architecture, cost):
             return None
         if self._short_of_flash(self._cost(architecture, _DISPENSABLE)):
             return None
@@ -70,10 +68,10 @@ class UnlinkedKernels:
                 unlinked -= {variant}
         return self._schedules.unlinking(unlinked)
 
-    def _may_fit(self, cost: BlockCost) -> bool:
-        """Whether the constants fit without any code; most networks that flash is too small for fail this."""
+    def _may_fit(self, architecture: Architecture, cost: BlockCost) -> bool:
+        """Whether weights and biases fit without any code; most networks that flash is too small for fail this."""
         room = self._memory.room_for_constants(frozenset(), sum(cost.steps.values()), self._reserve)
-        return cost.constant_bytes * (1 - _MOST_CONSTANTS_SAVED) <= room
+        return sum(map(self._weights_of, architecture.blocks)) <= room
 
     def _cost(self, architecture: Architecture, unlinked: frozenset[str]) -> BlockCost:
         return combine(
@@ -95,6 +93,13 @@ class UnlinkedKernels:
 
 def _candidates(schedule: Schedule) -> frozenset[str]:
     return _DISPENSABLE & {variant.name for step in schedule.steps for variant in by_rule(schedule.call(step))}
+
+
+def _weight_bytes(schedule: Schedule) -> int:
+    """Bytes of weights and biases, which every kernel stores in some form."""
+    tensors = schedule.graph.tensors
+    calls = [schedule.call(step).op for step in schedule.steps]
+    return sum(tensors[t].size_bytes for op in calls if op.kind in WEIGHTED for t in op.inputs[1:] if t >= 0)
 
 
 def _macs_by_kernel(schedule: Schedule) -> Counter[str]:

@@ -20,6 +20,7 @@ PositiveInt = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+OptimizerName = Literal["sgd", "adam", "adamw"]
 
 
 class ConfigError(UsageError):
@@ -54,11 +55,15 @@ class SpaceConfig(_Section):
 
 
 class SupernetConfig(_Section):
-    """Training of the weight-shared network, in optimizer steps, not seconds, so that a seed can reproduce it."""
+    """Training of the weight-shared network, in optimizer steps, not seconds, so that a seed can reproduce it.
+
+    Without `learning_rate` its peak is the optimizer's own.
+    """
 
     steps: PositiveInt = 1500
     batch_size: PositiveInt = 128
-    learning_rate: Rate = 0.2
+    optimizer: OptimizerName = "sgd"
+    learning_rate: Rate | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     sampled_per_step: PositiveInt = 2
 
@@ -104,12 +109,13 @@ class FinetuneConfig(_Section):
     """Training of the winner and of the baselines that are trained like it.
 
     Short trainings, of a few epochs, underfit: label smoothing and augmentation then cost accuracy, so they are off
-    unless asked for.
+    unless asked for. Without `learning_rate` its peak is the optimizer's own.
     """
 
     steps: PositiveInt = 1000
     batch_size: PositiveInt = 128
-    learning_rate: Rate = 0.2
+    optimizer: OptimizerName = "sgd"
+    learning_rate: Rate | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
@@ -120,11 +126,15 @@ class BaselinesConfig(_Section):
 
 
 class QuantizationConfig(_Section):
-    """From float to int8: `qat` fine-tunes with quantization in the loop, `ptq` only calibrates."""
+    """From float to int8: `qat` fine-tunes with quantization in the loop, `ptq` only calibrates.
+
+    Without `learning_rate` its peak is a hundredth of the optimizer's own.
+    """
 
     method: Literal["qat", "ptq"] = "qat"
     steps: Count = 300
-    learning_rate: Rate = 0.002
+    optimizer: OptimizerName = "sgd"
+    learning_rate: Rate | None = None
     calibration_images: PositiveInt = 512
 
 

@@ -14,6 +14,7 @@ from tinynas.pipeline.run.storage import write_atomically
 from tinynas.quantization import calibrate, integer_accuracy, quantize, train_quantization_aware
 from tinynas.spaces import Architecture, Genotype, build_graph
 from tinynas.training import (
+    OPTIMIZERS,
     Split,
     Supernet,
     TrainingSettings,
@@ -106,6 +107,7 @@ def _train(context: RunContext, contender: Contender, supernet: Supernet, data: 
         settings=TrainingSettings(
             steps=settings.steps,
             batch_size=settings.batch_size,
+            optimizer=OPTIMIZERS[settings.optimizer](),
             learning_rate=settings.learning_rate,
             label_smoothing=settings.label_smoothing,
             augmentation=augmentation(context.config.data),
@@ -141,6 +143,7 @@ def _quantize(
             settings=TrainingSettings(
                 steps=settings.steps,
                 batch_size=context.config.finetune.batch_size,
+                optimizer=OPTIMIZERS[settings.optimizer](),
                 learning_rate=settings.learning_rate,
                 label_smoothing=context.config.finetune.label_smoothing,
                 augmentation=augmentation(context.config.data),

@@ -9,7 +9,7 @@ import numpy as np
 from tinynas.graph import Graph
 from tinynas.pipeline.run import DataConfig
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
-from tinynas.training import Augmentation, Supernet, TrainingSettings, train_supernet, training_device
+from tinynas.training import OPTIMIZERS, Augmentation, Supernet, TrainingSettings, train_supernet, training_device
 
 SUPERNET = "supernet.pt"
 _CHECKPOINT = "checkpoints/supernet.pt"
@@ -54,6 +54,7 @@ def _train(context: RunContext, chosen: ChosenSpace, supernet: Supernet, largest
         settings=TrainingSettings(
             steps=settings.steps,
             batch_size=settings.batch_size,
+            optimizer=OPTIMIZERS[settings.optimizer](),
             learning_rate=settings.learning_rate,
             label_smoothing=settings.label_smoothing,
             augmentation=augmentation(config.data),

@@ -1,0 +1,188 @@
+"""torch's optimizers take the steps that their papers give, and a killed training continues in the same bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from toy_networks import LARGEST, SMALLEST, sample_toy, toy_data
+
+from tinynas.errors import UsageError
+from tinynas.training import (
+    OPTIMIZERS,
+    Adam,
+    AdamW,
+    Augmentation,
+    CheckpointError,
+    FlatParameters,
+    Optimizer,
+    Sgd,
+    Supernet,
+    TrainingSettings,
+    train_supernet,
+)
+from tinynas.training import _descent as descent_module
+from tinynas.training._checkpoint import load_checkpoint, save_checkpoint
+
+Vector = npt.NDArray[np.float64]
+
+STEPS = 20
+LEARNING_RATES = [0.01 * (STEPS - step) / STEPS for step in range(STEPS)]
+DATA = toy_data(256)
+
+
+def nesterov(w: Vector, gradients: list[Vector], decay: Vector, momentum: float) -> Vector:
+    """As torch documents SGD: the velocity without the learning rate, w the point that is looked ahead to."""
+    velocity = np.zeros_like(w)
+    for g, rate in zip(gradients, LEARNING_RATES, strict=True):
+        g = g + decay * w
+        velocity = momentum * velocity + g
+        w = w - rate * (g + momentum * velocity)
+    return w
+
+
+def adam(w: Vector, gradients: list[Vector], decay: Vector, options: Adam | AdamW) -> Vector:
+    """Kingma and Ba 2015, algorithm 1; with Loshchilov and Hutter 2019, algorithm 2, line 12, for AdamW."""
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    beta1, beta2 = options.betas
+    for t, (g, rate) in enumerate(zip(gradients, LEARNING_RATES, strict=True), start=1):
+        if isinstance(options, AdamW):
+            w = w - rate * decay * w
+        else:
+            g = g + decay * w
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+        w = w - rate * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + options.epsilon)
+    return w
+
+
+def expected(w: Vector, gradients: list[Vector], decay: Vector, options: Optimizer) -> Vector:
+    if isinstance(options, Sgd):
+        return nesterov(w, gradients, decay, options.momentum)
+    assert isinstance(options, Adam | AdamW)
+    return adam(w, gradients, decay, options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Sgd(weight_decay=0.1),
+        Sgd(momentum=0.0),
+        Adam(weight_decay=0.1),
+        Adam(betas=(0.5, 0.9)),
+        AdamW(weight_decay=0.5),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("shapes", [{"a/gamma": (5,), "a/weights": (3, 7), "b/weights": (2,)}, {"a/weights": (9,)}])
+def test_steps_are_those_of_the_paper(options: Sgd | Adam | AdamW, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Weights decay, batch norm and biases do not, and there may be none of these."""
+    rng = np.random.default_rng(0)
+    parameters = FlatParameters(shapes)
+    size = parameters.flat.numel()
+    start, gradients = rng.standard_normal(size), [rng.standard_normal(size) for _ in range(STEPS)]
+    parameters.flat.copy_(torch.from_numpy(start))
+    weights, others = map(torch.nn.Parameter, parameters.split(parameters.flat))
+    optimizer = options.build(weights, others)
+    for gradient, rate in zip(gradients, LEARNING_RATES, strict=True):
+        weights.grad, others.grad = parameters.split(torch.from_numpy(gradient.astype(np.float32)))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+    decay = np.zeros(size)
+    decay[: sum(parameters[name].numel() for name in shapes if name.endswith("/weights"))] = options.weight_decay
+    np.testing.assert_allclose(parameters.flat.numpy(), expected(start, gradients, decay, options), rtol=0, atol=2e-6)
+
+
+def test_nesterovs_look_ahead_is_that_of_sutskever() -> None:
+    """With a constant learning rate: v = momentum v - rate grad(theta + momentum v), theta += v (equations 3 and 4)."""
+    rate, momentum, curvature = 0.05, 0.9, torch.tensor([1.0, 3.0])
+    weights, others = torch.nn.Parameter(torch.tensor([1.0, -2.0])), torch.nn.Parameter(torch.zeros(0))
+    optimizer = Sgd(momentum=momentum, weight_decay=0.0).build(weights, others)
+    optimizer.param_groups[0]["lr"] = rate
+    theta, v = weights.detach().clone(), torch.zeros(2)
+    for _ in range(30):
+        weights.grad = curvature * weights.detach()
+        optimizer.step()
+        v = momentum * v - rate * curvature * (theta + momentum * v)
+        theta = theta + v
+        torch.testing.assert_close(weights.detach(), theta + momentum * v, rtol=0, atol=1e-6)
+
+
+SETTINGS = {
+    name: TrainingSettings(
+        12, batch_size=16, optimizer=options(weight_decay=1e-3), augmentation=Augmentation(shift=1, flip=True)
+    )
+    for name, options in OPTIMIZERS.items()
+}
+
+
+def trained(name: str, **changes: object) -> torch.Tensor:
+    supernet = Supernet([LARGEST], seed=5)
+    arguments: dict[str, object] = {"settings": SETTINGS[name], "data": DATA, "seed": 7} | changes
+    train_supernet(supernet, largest=LARGEST, smallest=SMALLEST, sample=sample_toy, **arguments)  # type: ignore[arg-type]
+    return supernet.parameters.flat.clone()
+
+
+class Killed(Exception):
+    """Stands for a kill."""
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_killed_in_two_processes_and_resumed_in_one_it_ends_in_the_same_bits(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(done: int, total: int, loss: float) -> None:
+        if done == 6:
+            raise Killed
+
+    monkeypatch.setattr(descent_module.CheckpointClock, "due", lambda self: True)
+    checkpoint = tmp_path / "supernet.checkpoint"
+    with pytest.raises(Killed):
+        trained(name, checkpoint=checkpoint, progress=kill, processes=2)
+    steps: list[int] = []
+    resumed = trained(name, checkpoint=checkpoint, progress=lambda done, total, loss: steps.append(done))
+    assert steps == list(range(7, 13))
+    undisturbed = trained(name)
+    assert torch.equal(resumed, undisturbed)
+    assert torch.equal(trained(name, processes=2), undisturbed)
+
+
+def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "supernet.checkpoint"
+    trained("adam", checkpoint=checkpoint)
+    with pytest.raises(CheckpointError, match="belongs to other settings, data or networks"):
+        trained("adamw", checkpoint=checkpoint)
+
+
+def test_a_checkpoint_with_another_layout_is_refused(tmp_path: Path) -> None:
+    """As of the version that kept a velocity in place of the optimizer's state."""
+    checkpoint = tmp_path / "supernet.checkpoint"
+    flat = trained("sgd", checkpoint=checkpoint)
+    assert set(load_checkpoint(checkpoint)) == {"key", "step", "parameters", "optimizer"}
+    save_checkpoint(checkpoint, {"key": "0" * 64, "step": 6, "parameters": flat, "velocity": flat})
+    with pytest.raises(CheckpointError, match="delete it to start anew"):
+        trained("sgd", checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_learning_rate_is_the_optimizers_own_unless_named(name: str) -> None:
+    options = OPTIMIZERS[name]()
+    assert TrainingSettings(1, optimizer=options).peak_learning_rate == options.default_learning_rate
+    assert TrainingSettings(1, optimizer=options, learning_rate=0.5).peak_learning_rate == 0.5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: Sgd(momentum=1.0),
+        lambda: Sgd(weight_decay=-1.0),
+        lambda: Adam(betas=(0.9, 1.0)),
+        lambda: AdamW(weight_decay=float("nan")),
+    ],
+)
+def test_impossible_options_are_one_line(wrong) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageError, match="momentum and betas lie in"):
+        wrong()
