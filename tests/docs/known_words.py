@@ -6,11 +6,12 @@ import re
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from pages import ROOT
 from pydantic import BaseModel
 
+from tinynas.evaluation import evaluator, list_evaluators
 from tinynas.lowering import CATALOGUE
 from tinynas.pipeline import RunConfig
 from tinynas.spaces import block_kind, block_kinds, space_names
@@ -45,11 +46,15 @@ def toml_keys() -> frozenset[str]:
 
 @cache
 def values() -> frozenset[str]:
-    """What those files name: boards, cores, spaces, block kinds and their choices; encodings and kernel variants."""
+    """What those files name: boards, cores, spaces, block kinds, evaluators, what these have; encodings and kernels."""
     kinds = [kind.name for kind in block_kinds() if kind.source == "tinynas"]
     choices = (choice for kind in kinds for choice in block_kind(kind).choices)
     variants = CATALOGUE
-    return frozenset((*board_names(), *CORES, *space_names(), *kinds, *choices, *ENCODINGS, *variants))
+    evaluators = [entry.name for entry in list_evaluators() if entry.source == "tinynas"]
+    fields = {name: field for each in evaluators for name, field in evaluator(each).options.model_fields.items()}
+    options = (*fields, *(value for field in fields.values() for value in get_args(field.annotation)))
+    names = (*board_names(), *CORES, *space_names(), *kinds, *choices, *ENCODINGS, *evaluators, *options, *variants)
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 @cache

@@ -68,8 +68,8 @@ class SupernetEvaluator:
             **self._task.identity,
             "weights": hashlib.sha256(weights.tobytes()).hexdigest(),
             "device": self._supernet.device.type,
-            "calibration": self._calibration.digest(),
-            "held_out": self._held_out.digest(),
+            "calibration": self._drawn_from(self._task.train, self._options.recalibration_images).digest(),
+            "held_out": self._drawn_from(self._task.validation, self._options.validation_images).digest(),
         }
         return evaluator_key(self.name, _VERSION, settings)
 
@@ -96,13 +96,14 @@ class SupernetEvaluator:
 
     @cached_property
     def _calibration(self) -> Split:
-        images = self._task.train.resized(self._task.resolution)
-        return draw_examples(images, self._options.recalibration_images, self._task.seed)
+        return self._drawn_from(self._task.train.resized(self._task.resolution), self._options.recalibration_images)
 
     @cached_property
     def _held_out(self) -> Split:
-        images = self._task.validation.resized(self._task.resolution)
-        return draw_examples(images, self._options.validation_images, self._task.seed)
+        return self._drawn_from(self._task.validation.resized(self._task.resolution), self._options.validation_images)
+
+    def _drawn_from(self, split: Split, count: int) -> Split:
+        return draw_examples(split, count, self._task.seed)
 
     def _open(self) -> SubnetScorer:
         """Start the scoring processes when something must be scored, not before."""

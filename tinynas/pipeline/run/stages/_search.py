@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tinynas.evaluation import Estimate, Evaluator
 from tinynas.pipeline.costs import CostModel, NetworkCost
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.run.stages._scores import JournalledScores
 from tinynas.search import (
     Evaluation,
     EvolutionarySearch,
@@ -46,15 +46,15 @@ class Scored:
 class Search:
     """Evolution and random search over the same space, constraints and number of evaluations.
 
-    `run_round` may be called once per round. All state follows from the seed and the scores, and the scores are
+    `run_round` may be called once per round. All state follows from the seed and the scores, and those are
     journalled: after an interruption the same calls replay in moments what was done before.
     """
 
-    def __init__(self, context: RunContext, chosen: ChosenSpace, costs: CostModel, scores: JournalledScores) -> None:
+    def __init__(self, context: RunContext, chosen: ChosenSpace, costs: CostModel, evaluator: Evaluator) -> None:
         settings, seed = context.config.search, context.config.seed
         self._context = context
         self._chosen = chosen
-        self._scores = scores
+        self._evaluator = evaluator
         self.costs = costs
         self.scored: list[Scored] = []
         self._strategies: dict[str, SearchStrategy] = {
@@ -111,11 +111,14 @@ class Search:
     def _score(self, number: int, asked: dict[str, list[Genotype]], done: int) -> list[Scored]:
         found: list[Scored] = []
 
-        def seen(completed: int) -> None:
-            self._context.progress.advance(done + completed)
+        def seen(_: int, estimate: Estimate) -> None:
+            known.append(estimate)
+            self._context.progress.advance(done + len(known))
 
+        known: list[Estimate] = []
         genotypes = [genotype for batch in asked.values() for genotype in batch]
-        scores = dict(zip(genotypes, self._scores(genotypes, seen), strict=True))
+        estimates = self._evaluator.evaluate(genotypes, progress=seen)
+        scores = {genotype: estimate.value for genotype, estimate in zip(genotypes, estimates, strict=True)}
         for origin, batch in asked.items():
             for genotype in batch:
                 self._strategies[origin].tell(genotype, scores[genotype])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tinynas.errors import AnswerIsNo
+from tinynas.evaluation import Evaluator
 from tinynas.pipeline.costs import CostModel, LatencyLimit
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._networks import Contender
-from tinynas.pipeline.run.stages._scores import JournalledScores
 from tinynas.pipeline.run.stages._search import Scored, Search, pareto_front
 from tinynas.spaces import Architecture, Genotype, scale_mobilenet_v2
 
@@ -38,7 +38,7 @@ def pick_contenders(
     context: RunContext,
     chosen: ChosenSpace,
     search: Search,
-    scores: JournalledScores,
+    evaluator: Evaluator,
     measured: dict[Genotype, float],
     limit: LatencyLimit | None,
 ) -> list[Contender]:
@@ -56,7 +56,7 @@ def pick_contenders(
         raise NoCandidateError("no network that the search found meets the latency limit on the board: raise [limits]")
     random = search.best("random")
     most_macs = search.most_macs()
-    macs_score = scores([most_macs])[0]
+    macs_score = evaluator.evaluate([most_macs])[0].value
     choices = {
         "winner": winner,
         **({"random search": random} if random is not None else {}),
