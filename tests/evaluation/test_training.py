@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 
 from tinynas import training
 from tinynas.evaluation import EvaluationTask, Evaluator, build_evaluator
-from tinynas.training import Split
+from tinynas.training import Augmentation, Split
 
 SHORT = {"steps": 12, "batch_size": 16}
 
@@ -47,6 +47,11 @@ def test_fidelities_do_not_change_the_key() -> None:
         build_evaluator("training", task, {**SHORT, "fidelities": [0.5, 1.0]}).key
         == build_evaluator("training", task, SHORT).key
     )
+
+
+def test_the_key_follows_seed_and_augmentation() -> None:
+    tasks = [small_task(), small_task(seed=4), small_task(augmentation=Augmentation(shift=1))]
+    assert len({build_evaluator("training", task, SHORT).key for task in tasks}) == 3
 
 
 def test_stand_ins_train_smaller_networks_on_smaller_images() -> None:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -34,6 +34,9 @@ from tinynas.evaluation._workers import Workers
 from tinynas.graph import Graph
 from tinynas.spaces import Genotype
 from tinynas.training import Augmentation, Split
+
+if TYPE_CHECKING:
+    from tinynas.training import TrainingSettings
 
 _VERSION = 1
 _SUBSET, _SEEDS = 0x5B5E7, 0x5EED
@@ -126,7 +129,7 @@ class TrainingEvaluator:
             **self._task.identity,
             "data": self._task.data_digest,
             "seed": self._task.seed,
-            "augmentation": [self._task.augmentation.shift, self._task.augmentation.flip],
+            "training": repr(_settings(self._options, self._task.augmentation, self._options.steps)),
             "options": self._options.model_dump(exclude={"fidelities"}),
             "device": training.training_device().type,
         }
@@ -202,13 +205,7 @@ def _train(recipe: _Recipe, work: _Training) -> _Trained:
             network,
             work.graph,
             data=recipe.train,
-            settings=training.TrainingSettings(
-                steps=work.steps,
-                batch_size=options.batch_size,
-                learning_rate=options.learning_rate,
-                label_smoothing=options.label_smoothing,
-                augmentation=recipe.augmentation,
-            ),
+            settings=_settings(options, recipe.augmentation, work.steps),
             seed=work.seed,
             processes=recipe.shard_processes,
             checkpoint=work.checkpoint,
@@ -218,6 +215,16 @@ def _train(recipe: _Recipe, work: _Training) -> _Trained:
     calibration = recipe.train.images[: options.recalibration_images]
     accuracy = training.score_subnet(network, work.graph, calibration, recipe.validation)
     return _Trained(accuracy, time.perf_counter() - began)
+
+
+def _settings(options: TrainingOptions, augmentation: Augmentation, steps: int) -> TrainingSettings:
+    return training.TrainingSettings(
+        steps=steps,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        label_smoothing=options.label_smoothing,
+        augmentation=augmentation,
+    )
 
 
 def _estimate(trained: Sequence[_Trained], steps: int) -> Estimate:
