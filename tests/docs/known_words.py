@@ -6,11 +6,12 @@ import re
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from pages import ROOT
 from pydantic import BaseModel
 
+from tinynas.evaluation import evaluator, list_evaluators
 from tinynas.lowering import CATALOGUE
 from tinynas.pipeline import RunConfig
 from tinynas.search import search_strategies, strategy
@@ -46,15 +47,18 @@ def toml_keys() -> frozenset[str]:
 
 @cache
 def values() -> frozenset[str]:
-    """What those files name: boards, cores, spaces, block kinds and their choices; encodings,
-    strategies and their options, kernel variants."""
+    """What those files name: boards, cores, spaces, block kinds, strategies, evaluators, what these have; encodings and
+    kernels."""
     kinds = [kind.name for kind in block_kinds() if kind.source == "tinynas"]
     choices = (choice for kind in kinds for choice in block_kind(kind).choices)
-    variants = CATALOGUE
     strategies = [entry.name for entry in search_strategies() if entry.source == "tinynas"]
-    options = (option for name in strategies for option in strategy(name).options.model_fields)
-    names = (*board_names(), *CORES, *space_names(), *kinds, *choices, *ENCODINGS, *strategies, *options, *variants)
-    return frozenset(names)
+    evaluators = [entry.name for entry in list_evaluators() if entry.source == "tinynas"]
+    classes = (*(strategy(name).options for name in strategies), *(evaluator(name).options for name in evaluators))
+    fields = {name: field for each in classes for name, field in each.model_fields.items()}
+    options = (*fields, *(value for field in fields.values() for value in get_args(field.annotation)))
+    parts = (*kinds, *choices, *strategies, *evaluators, *options)
+    names = (*board_names(), *CORES, *space_names(), *parts, *ENCODINGS, *CATALOGUE)
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 @cache

@@ -11,6 +11,7 @@ from pages import PAGES
 import tinynas
 import tinynas.pipeline
 from tinynas.boards import Command, Status
+from tinynas.evaluation import list_evaluators
 from tinynas.spaces import block_kind, block_kinds
 from tinynas.targets import CORES
 
@@ -43,6 +44,12 @@ def test_every_block_kind_is_in_the_table_with_its_choices() -> None:
     # The classifier is a head and has no choices: the sample beside the table describes it.
     kinds = [kind.name for kind in block_kinds() if kind.source == "tinynas" and kind.name != "classifier"]
     assert choices == {kind: tuple(block_kind(kind).choices) for kind in kinds}
+
+
+def test_every_evaluator_is_in_the_table() -> None:
+    described = [name for name, _ in rows(TEXT["docs/evaluators.md"], r"`([\w-]+)`", r"([^|]+)", r"[^|]+")]
+    own = [evaluator.name for evaluator in list_evaluators() if evaluator.source == "tinynas"]
+    assert described[: len(own)] == own
 
 
 def test_every_core_is_listed() -> None:

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from tinynas.evaluation.regressors import MlpEnsemble
+from tinynas.evaluation.regressors._mlp_ensemble import loss_gradients
 from tinynas.search.surrogates import (
     GaussianProcess,
     IndependentParzen,
     JointParzen,
-    MlpEnsemble,
     expected_improvement,
     places_of,
 )
 from tinynas.search.surrogates._gaussian_process import Hyperparameters, distances, negative_log_posterior
-from tinynas.search.surrogates._mlp_ensemble import loss_gradients
 from tinynas.search.surrogates._parzen import smoothing
 from tinynas.spaces import Condition, Variable
 

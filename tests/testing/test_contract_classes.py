@@ -16,6 +16,7 @@ CONTRACTS = [name for name in tinynas.testing.__all__ if name.startswith("Base")
 
 def test_there_is_a_contract_for_every_family() -> None:
     assert CONTRACTS == [
+        "BaseEvaluatorTestCase",
         "BaseMemoryModelTestCase",
         "BaseSharedWeightsTestCase",
         "BaseSpaceTestCase",

@@ -16,7 +16,7 @@ def list_parts(
     family: Annotated[
         str | None,
         typer.Argument(
-            help="strategies, spaces, block-kinds or operators; all of them by default.", show_default=False
+            help="strategies, evaluators, spaces, block-kinds or operators; all of them by default.", show_default=False
         ),
     ] = None,
     as_json: JsonOption = False,

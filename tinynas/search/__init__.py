@@ -4,12 +4,13 @@ from tinynas.search._base import BaseStrategy
 from tinynas.search._candidates import Candidates
 from tinynas.search._errors import InfeasibleError, SpaceExhaustedError, StrategyError
 from tinynas.search._ledger import Ledger, reading_state
-from tinynas.search._options import StrategyOptions, read_options
+from tinynas.search._options import StrategyOptions
 from tinynas.search._pareto import Evaluation, ParetoArchive
 from tinynas.search._problem import Constraint, Costs, Observation, SearchProblem, Trial
 from tinynas.search._registry import (
     StrategySpec,
     build_strategy,
+    check_strategy_options,
     register_strategy,
     search_strategies,
     strategy,
@@ -89,8 +90,8 @@ __all__ = [
     "TrainAndRankOptions",
     "Trial",
     "build_strategy",
+    "check_strategy_options",
     "mnasnet_product",
-    "read_options",
     "reading_state",
     "register_strategy",
     "search_strategies",

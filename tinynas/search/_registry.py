@@ -72,6 +72,16 @@ def strategy(name: str) -> StrategySpec:
     return spec
 
 
+def check_strategy_options(name: str, options: Mapping[str, Any]) -> None:
+    """Check the options of a strategy before there is a problem.
+
+    Raises:
+        StrategyError: there is no such strategy or option, or an option cannot have that value.
+        PluginError: it is a plugin that cannot be used.
+    """
+    read_options(name, strategy(name).options, options)
+
+
 def build_strategy(
     name: str, problem: SearchProblem, seed: int, options: Mapping[str, Any] | None = None
 ) -> SearchStrategy:

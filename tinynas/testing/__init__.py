@@ -19,6 +19,7 @@ from tinynas.testing._tflm_arena import TflmArena, tflm_arena, tflm_runs_in
 from tinynas.testing._transports import DamagingTransport, ScriptedTransport
 
 if TYPE_CHECKING:
+    from tinynas.testing._evaluator_contract import BaseEvaluatorTestCase
     from tinynas.testing._memory_model_contract import BaseMemoryModelTestCase
     from tinynas.testing._shared_weights_contract import BaseSharedWeightsTestCase
     from tinynas.testing._space_contract import BaseSpaceTestCase
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tinynas.testing._transport_contract import BaseTransportTestCase
 
 _CONTRACTS = {
+    "BaseEvaluatorTestCase": "tinynas.testing._evaluator_contract",
     "BaseMemoryModelTestCase": "tinynas.testing._memory_model_contract",
     "BaseSharedWeightsTestCase": "tinynas.testing._shared_weights_contract",
     "BaseSpaceTestCase": "tinynas.testing._space_contract",
@@ -48,6 +50,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "BaseEvaluatorTestCase",
     "BaseMemoryModelTestCase",
     "BaseSharedWeightsTestCase",
     "BaseSpaceTestCase",

@@ -45,6 +45,10 @@ class Split:
         """Return the examples at `indices`."""
         return Split(self.images[indices], self.labels[indices])
 
+    def resized(self, resolution: int) -> Split:
+        """Return the examples with square images of `resolution` pixels."""
+        return Split(resize_images(self.images, resolution), self.labels)
+
     def digest(self) -> str:
         """SHA-256 of shapes, images and labels: part of the key of a checkpoint."""
         sha = hashlib.sha256(repr(self.images.shape).encode())
@@ -81,9 +85,7 @@ class Dataset:
         """Return the data set with square images of `resolution` pixels."""
         if self.image_shape[:2] == (resolution, resolution):
             return self
-        train, validation, test = (
-            Split(resize_images(s.images, resolution), s.labels) for s in (self.train, self.validation, self.test)
-        )
+        train, validation, test = (split.resized(resolution) for split in (self.train, self.validation, self.test))
         return replace(self, train=train, validation=validation, test=test)
 
 

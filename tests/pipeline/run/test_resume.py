@@ -126,7 +126,7 @@ def undisturbed(config: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
 @pytest.mark.parametrize(
     "moments",
     [
-        pytest.param(('"kind":"score"', '"work":"refinement 1"'), id="search"),
+        pytest.param(('"kind":"evaluation"', '"work":"refinement 1"'), id="search"),
         pytest.param(
             ('"work":"space"', '"work":"calibration-0"', '"work":"supernet"', '"work":"round-1-candidate-0"'),
             id="early",
@@ -154,7 +154,7 @@ def test_killed_again_and_again_the_winner_is_the_same(
     finished = [record["work"] for record in journal(out) if record["kind"] == "finished"]
     assert len(finished) == len(set(finished)), "finished work was repeated"
     assert sorted(finished) == sorted(r["work"] for r in journal(reference_out) if r["kind"] == "finished")
-    scored = [tuple(record["genotype"]) for record in journal(out) if record["kind"] == "score"]
+    scored = [tuple(record["genotype"]) for record in journal(out) if record["kind"] == "evaluation"]
     assert len(scored) == len(set(scored)), "a network was scored twice"
 
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tinynas.errors import UsageError
+from tinynas.evaluation import list_evaluators
 from tinynas.graph import OpKind
 from tinynas.lowering import CATALOGUE
 from tinynas.plugins import OWN, Listed
@@ -48,6 +49,7 @@ def _operators() -> list[Listed]:
 _FAMILIES: Mapping[str, tuple[str, Callable[[], list[Listed]]]] = MappingProxyType(
     {
         "strategies": ("strategy", search_strategies),
+        "evaluators": ("evaluator", list_evaluators),
         "spaces": ("space", search_spaces),
         "block-kinds": ("block kind", block_kinds),
         "operators": ("operator", _operators),

@@ -9,6 +9,7 @@ from tinynas.pipeline.run._config import (
     LimitsConfig,
     RunConfig,
     SearchConfig,
+    evaluator_options,
     load_config,
     strategy_options,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "ResultFormatError",
     "RunConfig",
     "SearchConfig",
+    "evaluator_options",
     "latency_limit",
     "load_config",
     "read_result",

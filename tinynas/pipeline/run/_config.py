@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tinynas.errors import UsageError
-from tinynas.search import StrategyError, read_options, strategy
+from tinynas.evaluation import EvaluatorError, check_evaluator_options, evaluator
+from tinynas.search import StrategyError, check_strategy_options, strategy
 from tinynas.targets import explain_validation_error
 
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -83,12 +84,15 @@ class SoftConstraintConfig(_Section):
 class SearchConfig(_Section):
     """A strategy under hard constraints; random search gets the same number of evaluations.
 
-    `options` are the strategy's own; those of a population take `population` unless `options` say otherwise.
-    `objectives` are what a strategy of several objectives minimizes beside accuracy.
+    `evaluator` says what a network is worth, with `evaluator_options` of its own. `options` are the strategy's own;
+    those of a population take `population` unless `options` say otherwise. `objectives` are what a strategy of several
+    objectives minimizes beside accuracy.
     """
 
     strategy: str = "evolution"
     options: dict[str, Any] = Field(default_factory=dict)
+    evaluator: str = "supernet"
+    evaluator_options: dict[str, Any] = Field(default_factory=dict)
     soft_constraint: SoftConstraintConfig | None = None
     objectives: tuple[Literal["latency", "macs", "sram_bytes", "flash_bytes"], ...] = ("latency", "sram_bytes")
     evaluations: Annotated[int, Field(ge=2)] = 60
@@ -224,7 +228,7 @@ def load_config(path: Path, *, seed: int | None = None) -> RunConfig:
         config = RunConfig.model_validate(document)
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain_validation_error(RunConfig, error)}") from error
-    check_strategy(config.search, str(path))
+    check_search(config.search, str(path))
     return _with_absolute_paths(config, path.parent)
 
 
@@ -235,16 +239,24 @@ def strategy_options(config: SearchConfig) -> dict[str, Any]:
     return {**(population if "population" in known else {}), **config.options}
 
 
-def check_strategy(config: SearchConfig, where: str) -> None:
-    """Check that there is such a strategy, and that it has these options; `where` names the file in messages.
+def evaluator_options(config: SearchConfig) -> dict[str, Any]:
+    """The options that the evaluator is given: its own, and the numbers of images, if it asks for them."""
+    images = {"validation_images": config.validation_images, "recalibration_images": config.recalibration_images}
+    known = evaluator(config.evaluator).options.model_fields
+    return {**{name: value for name, value in images.items() if name in known}, **config.evaluator_options}
+
+
+def check_search(config: SearchConfig, where: str) -> None:
+    """Check that there are such a strategy and evaluator with these options; `where` names the file in messages.
 
     Raises:
-        ConfigError: there is not, or it has not.
-        PluginError: it is a plugin that cannot be used.
+        ConfigError: there are not.
+        PluginError: one is a plugin that cannot be used.
     """
     try:
-        read_options(config.strategy, strategy(config.strategy).options, strategy_options(config))
-    except StrategyError as error:
+        check_strategy_options(config.strategy, strategy_options(config))
+        check_evaluator_options(config.evaluator, evaluator_options(config))
+    except (StrategyError, EvaluatorError) as error:
         raise ConfigError(f"{where}: search: {error}") from error
 
 

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from tinynas.evaluation.regressors import MlpEnsemble
 from tinynas.search._base import BaseStrategy
 from tinynas.search._options import StrategyOptions
 from tinynas.search._problem import SearchProblem, Trial
 from tinynas.search.strategies._pool import candidate_pool
 from tinynas.search.surrogates._gaussian_process import expected_improvement
-from tinynas.search.surrogates._mlp_ensemble import MlpEnsemble
 from tinynas.spaces import Genotype
 from tinynas.spaces.encodings import encode
 

@@ -7,11 +7,11 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from tinynas.evaluation.regressors import MlpEnsemble
 from tinynas.search._base import BaseStrategy
 from tinynas.search._options import StrategyOptions
 from tinynas.search._problem import SearchProblem, Trial
 from tinynas.search.strategies._predictor import EncodingName
-from tinynas.search.surrogates._mlp_ensemble import MlpEnsemble
 from tinynas.spaces import Genotype
 from tinynas.spaces.encodings import encode
 

@@ -1,7 +1,6 @@
 """Models of scores that strategies learn from what they were told: NumPy and SciPy only."""
 
 from tinynas.search.surrogates._gaussian_process import GaussianProcess, expected_improvement
-from tinynas.search.surrogates._mlp_ensemble import MlpEnsemble
 from tinynas.search.surrogates._parzen import IndependentParzen, JointParzen, bandwidths_of
 from tinynas.search.surrogates._places import Places, places_of
 
@@ -9,7 +8,6 @@ __all__ = [
     "GaussianProcess",
     "IndependentParzen",
     "JointParzen",
-    "MlpEnsemble",
     "Places",
     "bandwidths_of",
     "expected_improvement",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinynas.evaluation import Estimate, EvaluationProgress
 from tinynas.latency import latency_model_path, load_latency_model
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._progress import SilentProgress
@@ -24,24 +25,38 @@ pytest.importorskip("torch")
 
 from tinynas.pipeline.run.stages import _search
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.run.stages._search import Scored, Search
+from tinynas.pipeline.run.stages._scored import Scored
+from tinynas.pipeline.run.stages._search import Search
 
 STRATEGIES = [listed.name for listed in search_strategies() if listed.source == "tinynas"]
 
 SPACE = load_space("mobile-tiny")
 
 
-class Scores:
-    """What a network would score: more of everything is better, with diminishing returns; counts its questions."""
+class Landscape:
+    """An evaluator: more of everything is better, with diminishing returns, and less sure with less training."""
 
-    def __init__(self) -> None:
-        self.asked: list[Genotype] = []
+    name = key = "landscape"
 
-    def __call__(self, genotypes: Sequence[Genotype], seen: Callable[[int], None] | None = None) -> list[float]:
-        self.asked += genotypes
-        if seen is not None:
-            seen(len(genotypes))
-        return [float(1 - 1 / (1 + np.sqrt(np.sum(genotype)))) for genotype in genotypes]
+    def __init__(self, fidelities: tuple[float, ...] = (1.0,)) -> None:
+        self.fidelities = fidelities
+        self.asked: list[tuple[Genotype, float]] = []
+
+    def evaluate(
+        self, genotypes: Sequence[Genotype], fidelity: float = 1.0, progress: EvaluationProgress | None = None
+    ) -> list[Estimate]:
+        assert fidelity in self.fidelities
+        self.asked += [(genotype, fidelity) for genotype in genotypes]
+        estimates = [
+            Estimate(float(fidelity - 1 / (2 + np.sqrt(np.sum(genotype)))), deviation=0.01) for genotype in genotypes
+        ]
+        for position, estimate in enumerate(estimates):
+            if progress is not None:
+                progress(position, estimate)
+        return estimates
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.fixture
@@ -70,9 +85,10 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         yield make
 
 
-def run_rounds(search: Search, scores: Scores | None = None) -> list[Scored]:
+def run_rounds(search: Search, evaluator: Landscape | None = None) -> list[Scored]:
+    search.use(evaluator or Landscape())
     for number in (1, 2):
-        search.run_round(number, search.costs, scores or Scores())  # type: ignore[arg-type]
+        search.run_round(number, search.costs)
     return search.scored
 
 
@@ -93,11 +109,28 @@ def test_a_strategy_gets_its_budget_and_meets_the_hard_constraints(strategy: str
     assert run_rounds(stage(strategy=strategy, population=6)) == scored
 
 
+@pytest.mark.parametrize("strategy", ["successive-halving", "hyperband", "bohb", "tpe"])
+def test_the_budget_counts_full_trainings_and_the_best_is_of_the_highest_fidelity(
+    strategy: str, stage: Callable[..., Search]
+) -> None:
+    fidelities = (0.25, 0.5, 1.0)
+    search = stage(strategy=strategy)
+    scored = run_rounds(search, Landscape(fidelities))
+    mine = [entry for entry in scored if entry.origin == strategy]
+    spent = sum(entry.fidelity for entry in mine)
+    assert 24 <= spent < 24 + 2 * 4  # a batch may end beyond the share of a round
+    assert {entry.fidelity for entry in mine} == ({1.0} if strategy == "tpe" else set(fidelities))
+    ranked = search.ranked(strategy)
+    assert ranked[0].fidelity == 1
+    assert len({entry.genotype for entry in ranked}) == len(ranked)
+    assert all(entry.fidelity == 1 for entry in scored if entry.origin == "random")
+
+
 def test_random_search_alone_is_searched_once(stage: Callable[..., Search]) -> None:
-    scores = Scores()
+    evaluator = Landscape()
     search = stage(strategy="random")
-    run_rounds(search, scores)
-    assert len(scores.asked) == 24
+    run_rounds(search, evaluator)
+    assert len(evaluator.asked) == 24
     assert search.best("random") == search.ranked(search.strategy)[0]
 
 

@@ -20,7 +20,7 @@ from tinynas.pipeline.run.stages._board_work import (
 )
 from tinynas.pipeline.run.stages._calibration import latency_model_file, load_round_model
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.run.stages._search import Scored
+from tinynas.pipeline.run.stages._scored import Scored
 from tinynas.quantization import calibrate, quantize
 from tinynas.spaces import Genotype
 from tinynas.training import Supernet, float_graph, recalibrate_batch_norm

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from tinynas.pipeline.run import RunConfig, latency_limit
 from tinynas.pipeline.run.stages._calibration import calibrate, device_clock_hz
 from tinynas.pipeline.run.stages._candidates import measure_and_refine
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._evaluations import configured_evaluator
 from tinynas.pipeline.run.stages._feasibility import check_feasibility
 from tinynas.pipeline.run.stages._networks import Contender, train_and_quantize
 from tinynas.pipeline.run.stages._result import summarize
-from tinynas.pipeline.run.stages._scores import JournalledScores
 from tinynas.pipeline.run.stages._search import Search
 from tinynas.pipeline.run.stages._selection import measured_ticks, pick_contenders, unmeasured_best
 from tinynas.pipeline.run.stages._space import choose_space, show_schedules
@@ -95,11 +96,12 @@ def _search(
 ) -> list[Contender]:
     """Rounds of searching and measuring; returns the winner first, then the baselines."""
     settings = context.config.search
-    with JournalledScores(context, chosen, supernet) as scores:
+    with closing(configured_evaluator(context, chosen, supernet, search.feasible)) as evaluator:
+        search.use(evaluator)
         costs = search.costs
         for number in range(1, settings.rounds + 1):
-            search.run_round(number, costs, scores)
+            search.run_round(number, costs)
             candidates = unmeasured_best(context, search, number, settings.top_candidates)
             costs = costs.with_latency(measure_and_refine(context, chosen, supernet, memory, number, candidates))
         search.recost(costs)
-        return pick_contenders(context, chosen, search, scores, measured_ticks(context), limit)
+        return pick_contenders(context, chosen, search, evaluator, measured_ticks(context), limit)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+import math
+from dataclasses import replace
 
+import numpy as np
+
+from tinynas.evaluation import Estimate, Evaluator
 from tinynas.pipeline.costs import CostModel, NetworkCost
 from tinynas.pipeline.run import SearchConfig, strategy_options
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.run.stages._scores import JournalledScores
+from tinynas.pipeline.run.stages._scored import Scored, figures_of
 from tinynas.search import (
-    Evaluation,
     EvolutionarySearch,
     EvolutionOptions,
-    ParetoArchive,
     SearchProblem,
     SearchStrategy,
     SoftConstraint,
@@ -33,51 +33,24 @@ _MACS_ONLY_EVALUATIONS = 2000
 # processors, on which no result depends.
 _BATCH = 4
 
+_NOTHING = 1e-9  # of an evaluation: shares of the full training add up but for rounding
+
+_DRAWS = 200
+
 RANDOM = "random"
 """The strategy that every other one is compared with."""
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A network that was scored.
-
-    Attributes:
-        origin: the strategy that asked for it.
-        round: in which round.
-        genotype: what it is.
-        score: its held-out accuracy.
-        cost: its predicted costs.
-        worth: what it is ranked by: the score, or what a soft constraint makes of it.
-    """
-
-    origin: str
-    round: int
-    genotype: Genotype
-    score: float
-    cost: NetworkCost
-    worth: float
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "origin": self.origin,
-            "round": self.round,
-            "genotype": list(self.genotype),
-            "score": self.score,
-            "worth": self.worth,
-            "cost": self.cost.as_json(),
-        }
 
 
 class Search:
     """The configured strategy and random search over the same space, constraints and number of evaluations.
 
     Both look at the network of the most MACs first: what counting alone would choose is worth one evaluation.
-    `run_round` may be called once per round. All state follows from the seed and the scores, and the scores are
-    journalled: after an interruption the same calls replay in moments what was done before.
+    `use` says what scores networks, then `run_round` may be called once per round. All state follows from the seed and
+    the scores, and those are journalled: after an interruption the same calls replay in moments what was done before.
     """
 
     def __init__(self, context: RunContext, chosen: ChosenSpace, costs: CostModel) -> None:
-        settings, seed = context.config.search, context.config.seed
+        settings = context.config.search
         self._context = context
         self._chosen = chosen
         self.costs = costs
@@ -88,17 +61,34 @@ class Search:
             chosen.space,
             self.violations,
             settings.evaluations,
-            costs=lambda genotype: _figures(self.cost(genotype)),
+            costs=lambda genotype: figures_of(self.cost(genotype)),
             objectives=settings.objectives,
             initial=(self.most_macs(),),
         )
-        options = strategy_options(settings)
-        self._strategies: dict[str, SearchStrategy] = {
-            settings.strategy: build_strategy(settings.strategy, problem, seed, options)
-        }
-        if settings.strategy != RANDOM:
-            self._strategies[RANDOM] = build_strategy(RANDOM, problem, seed)
-        self._batch = int(options.get("population", _BATCH))
+        self._problem = problem
+        self._strategies = self._built(problem)  # refuses now what it would refuse after a supernet was trained
+        self._batch = int(strategy_options(settings).get("population", _BATCH))
+        self._evaluator: Evaluator | None = None
+
+    def _built(self, problem: SearchProblem) -> dict[str, SearchStrategy]:
+        settings, seed = self._context.config.search, self._context.config.seed
+        options = {settings.strategy: strategy_options(settings), RANDOM: {}}
+        return {name: build_strategy(name, problem, seed, given) for name, given in options.items()}
+
+    def use(self, evaluator: Evaluator) -> None:
+        """Score networks by this evaluator, at the fidelities that it has. Before the first round."""
+        self._evaluator = evaluator
+        if evaluator.fidelities != self._problem.fidelities:
+            self._strategies = self._built(replace(self._problem, fidelities=tuple(evaluator.fidelities)))
+
+    def feasible(self, rng: np.random.Generator) -> Genotype:
+        """A random network that meets the constraints, or any where none is found."""
+        space = self._chosen.space
+        for _ in range(_DRAWS):
+            genotype = space.sample(rng)
+            if not self.violations(genotype):
+                return genotype
+        return genotype
 
     def cost(self, genotype: Genotype) -> NetworkCost:
         """Predicted costs of a network, by the latency model of the current round."""
@@ -110,24 +100,28 @@ class Search:
         """The hard constraints that a network violates, one line each."""
         return self.cost(genotype).violations
 
-    def run_round(self, number: int, costs: CostModel, scores: JournalledScores) -> list[Scored]:
+    def run_round(self, number: int, costs: CostModel) -> list[Scored]:
         """Search under `costs`; returns what this round scored. Everything scored before is re-costed."""
         self.recost(costs)
         settings = self._context.config.search
         evaluations = _share(settings.evaluations, settings.rounds, number)
         self._context.progress.begin(f"search, round {number}", len(self._strategies) * evaluations)
         found: list[Scored] = []
-        for first in range(0, evaluations, self._batch):
-            count = min(self._batch, evaluations - first)
-            asked = {origin: _ask(strategy, count) for origin, strategy in self._strategies.items()}
-            if not any(asked.values()):
-                break  # every network that meets the constraints has been scored
-            found += self._score(number, asked, scores, done=len(found))
+        left = dict.fromkeys(self._strategies, float(evaluations))
+        while any(budget > _NOTHING for budget in left.values()):
+            asked = {
+                origin: _ask(strategy, min(self._batch, math.ceil(left[origin] - _NOTHING)))
+                for origin, strategy in self._strategies.items()
+            }
+            for origin, batch in asked.items():
+                # Where nothing more is asked, every network that meets the constraints has been scored.
+                left[origin] = left[origin] - sum(trial.fidelity for trial in batch) if batch else 0.0
+            found += self._score(number, asked, done=round(sum(entry.fidelity for entry in found)))
         self.scored += found
         best = {origin: self.best(origin) for origin in self._strategies}
         self._context.progress.end(
-            ", ".join(f"{origin} {100 * entry.score:.2f} %" for origin, entry in best.items() if entry is not None)
-            + " held-out, shared weights"
+            ", ".join(f"{origin} {_worded(entry.score)}" for origin, entry in best.items() if entry is not None)
+            + f" by {settings.evaluator}"
         )
         return found
 
@@ -136,32 +130,44 @@ class Search:
         if costs is not self.costs:
             self.costs = costs
             self._costs.clear()
-        self.scored = [self.entry(entry.origin, entry.round, entry.genotype, entry.score) for entry in self.scored]
+        self.scored = [self.entry(e.origin, e.round, Trial(e.genotype, e.fidelity), e.score) for e in self.scored]
 
-    def entry(self, origin: str, round_number: int, genotype: Genotype, score: float) -> Scored:
+    def entry(self, origin: str, round_number: int, trial: Trial, score: float) -> Scored:
         """A scored network with its costs, by the latency model of the current round."""
-        cost = self.cost(genotype)
-        return Scored(origin, round_number, genotype, score, cost, self._soft(score, _figures(cost)))
+        cost = self.cost(trial.genotype)
+        worth = self._soft(score, figures_of(cost))
+        return Scored(origin, round_number, trial.genotype, score, trial.fidelity, cost, worth)
 
-    def _score(self, number: int, asked: dict[str, list[Trial]], scores: JournalledScores, done: int) -> list[Scored]:
+    def _score(self, number: int, asked: dict[str, list[Trial]], done: int) -> list[Scored]:
+        assert self._evaluator is not None  # `use` comes before the first round
         found: list[Scored] = []
 
-        def seen(completed: int) -> None:
-            self._context.progress.advance(done + completed)
+        def seen(_: int, estimate: Estimate) -> None:
+            known.append(estimate)
+            self._context.progress.advance(done + len(known))
 
-        genotypes = [trial.genotype for batch in asked.values() for trial in batch]
-        accuracy = dict(zip(genotypes, scores(genotypes, seen), strict=True))
+        trials = [trial for batch in asked.values() for trial in batch]
+        known: list[Estimate] = []
+        values: dict[Trial, Estimate] = {}
+        for fidelity in sorted({trial.fidelity for trial in trials}):
+            here = [trial for trial in dict.fromkeys(trials) if trial.fidelity == fidelity]
+            estimates = self._evaluator.evaluate([trial.genotype for trial in here], fidelity, seen)
+            values |= dict(zip(here, estimates, strict=True))
         for origin, batch in asked.items():
             for trial in batch:
-                entry = self.entry(origin, number, trial.genotype, accuracy[trial.genotype])
-                self._strategies[origin].tell(trial, entry.worth)
+                entry = self.entry(origin, number, trial, values[trial].value)
+                self._strategies[origin].tell(trial, entry.worth, values[trial].deviation)
                 found.append(entry)
         return found
 
     def ranked(self, origin: str) -> list[Scored]:
-        """What `origin` found that meets the current constraints, best first; fewer MACs break a tie."""
+        """What `origin` found that meets the current constraints, best first; fewer MACs break a tie.
+
+        What was scored at the highest fidelity comes before all else; every network stands there once.
+        """
         feasible = [entry for entry in self.scored if entry.origin == origin and not entry.cost.violations]
-        return sorted(feasible, key=lambda entry: (-entry.worth, entry.cost.macs, entry.genotype))
+        feasible.sort(key=lambda entry: (-entry.fidelity, -entry.worth, entry.cost.macs, entry.genotype))
+        return list({entry.genotype: entry for entry in reversed(feasible)}.values())[::-1]
 
     @property
     def strategy(self) -> str:
@@ -196,13 +202,9 @@ class Search:
         return best[1]
 
 
-def pareto_front(entries: Iterable[Scored], costs: Sequence[str] = ("latency", "sram_bytes")) -> set[Genotype]:
-    """Genotypes on the front of accuracy, latency and SRAM."""
-    archive = ParetoArchive(costs)
-    for entry in entries:
-        values = {"latency": entry.cost.latency, "sram_bytes": entry.cost.sram_bytes}
-        archive.add(Evaluation(entry.genotype, entry.score, {k: float(v) for k, v in values.items() if v is not None}))
-    return {evaluation.genotype for evaluation in archive.members}
+def _worded(score: float) -> str:
+    """Accuracies are percentages; what lies outside them is none."""
+    return f"{100 * score:.2f} %" if 0 <= score <= 1 else f"{score:.4g}"
 
 
 def _ask(strategy: SearchStrategy, count: int) -> list[Trial]:
@@ -213,17 +215,6 @@ def _ask(strategy: SearchStrategy, count: int) -> list[Trial]:
     except SpaceExhaustedError:
         pass  # fewer networks meet the constraints than were asked for; what was found is all there is
     return asked
-
-
-def _figures(cost: NetworkCost) -> dict[str, float]:
-    """What strategies and soft constraints know of a network's costs; what is not known is left out."""
-    figures = {
-        "latency": cost.latency,
-        "macs": cost.macs,
-        "sram_bytes": cost.sram_bytes,
-        "flash_bytes": cost.flash_bytes,
-    }
-    return {name: float(value) for name, value in figures.items() if value is not None}
 
 
 def _soft_constraint(settings: SearchConfig) -> SoftConstraint:

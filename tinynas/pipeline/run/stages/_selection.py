@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from tinynas.errors import AnswerIsNo
+from tinynas.evaluation import Evaluator
 from tinynas.pipeline.costs import CostModel, LatencyLimit
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._networks import Contender
-from tinynas.pipeline.run.stages._scores import JournalledScores
-from tinynas.pipeline.run.stages._search import RANDOM, Scored, Search, pareto_front
+from tinynas.pipeline.run.stages._scored import Scored, pareto_front
+from tinynas.pipeline.run.stages._search import RANDOM, Search
+from tinynas.search import Trial
 from tinynas.spaces import Architecture, Genotype, scale_mobilenet_v2
 
 SEARCH = "search.json"
@@ -38,7 +40,7 @@ def pick_contenders(
     context: RunContext,
     chosen: ChosenSpace,
     search: Search,
-    scores: JournalledScores,
+    evaluator: Evaluator,
     measured: dict[Genotype, float],
     limit: LatencyLimit | None,
 ) -> list[Contender]:
@@ -56,11 +58,11 @@ def pick_contenders(
         raise NoCandidateError("no network that the search found meets the latency limit on the board: raise [limits]")
     random = search.best(RANDOM)
     most_macs = search.most_macs()
-    macs_score = scores([most_macs])[0]
+    macs_score = evaluator.evaluate([most_macs])[0].value
     choices = {
         "winner": winner,
         **({"random search": random} if random is not None else {}),
-        "most MACs": search.entry("MACs", 0, most_macs, macs_score),
+        "most MACs": search.entry("MACs", 0, Trial(most_macs), macs_score),
     }
     context.run.once("selection", lambda: _write_search(context, search, choices), [SEARCH])
     contenders = [_contender(chosen, "winner", f"winner ({search.strategy})", winner)]
@@ -102,6 +104,7 @@ def _write_search(context: RunContext, search: Search, choices: dict[str, Scored
             "entries": [entry.as_json() for entry in search.scored],
             "front": sorted(list(genotype) for genotype in front),
             "strategy": search.strategy,
+            "evaluator": context.config.search.evaluator,
             "choices": {name: entry.as_json() for name, entry in choices.items()},
             "unit": "ticks" if latency is None else latency.unit,
             "seed": context.config.seed,

@@ -1,0 +1,64 @@
+"""Evaluators: what a candidate is worth, at which fidelity, and how sure that is; by name, and in any combination."""
+
+from tinynas.evaluation._errors import EvaluatorError
+from tinynas.evaluation._evaluator import (
+    Estimate,
+    EvaluationProgress,
+    Evaluator,
+    check_fidelities,
+    check_fidelity,
+)
+from tinynas.evaluation._key import evaluator_key
+from tinynas.evaluation._options import EvaluatorOptions
+from tinynas.evaluation._registry import (
+    EvaluatorSpec,
+    build_evaluator,
+    check_evaluator_options,
+    evaluator,
+    evaluator_names,
+    list_evaluators,
+    register_evaluator,
+)
+from tinynas.evaluation._task import EvaluationTask, draw_examples
+from tinynas.evaluation.evaluators import (
+    PredictorEvaluator,
+    PredictorOptions,
+    SupernetEvaluator,
+    SupernetOptions,
+    TableEvaluator,
+    TableOptions,
+    TrainingEvaluator,
+    TrainingOptions,
+    ZeroCostEvaluator,
+    ZeroCostOptions,
+)
+
+__all__ = [
+    "Estimate",
+    "EvaluationProgress",
+    "EvaluationTask",
+    "Evaluator",
+    "EvaluatorError",
+    "EvaluatorOptions",
+    "EvaluatorSpec",
+    "PredictorEvaluator",
+    "PredictorOptions",
+    "SupernetEvaluator",
+    "SupernetOptions",
+    "TableEvaluator",
+    "TableOptions",
+    "TrainingEvaluator",
+    "TrainingOptions",
+    "ZeroCostEvaluator",
+    "ZeroCostOptions",
+    "build_evaluator",
+    "check_evaluator_options",
+    "check_fidelities",
+    "check_fidelity",
+    "draw_examples",
+    "evaluator",
+    "evaluator_key",
+    "evaluator_names",
+    "list_evaluators",
+    "register_evaluator",
+]

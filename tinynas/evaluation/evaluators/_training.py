@@ -1,0 +1,250 @@
+"""Held-out accuracy after a training of one's own, and cheaper stand-ins for it.
+
+A candidate is trained alone from random weights, for `steps` steps at fidelity 1; fidelity f takes round(f * steps),
+and its learning rate anneals to zero at its own last step.
+
+    value(g) = 1/S sum_s accuracy(train(g, seed_s)),    deviation = sqrt(1/(S(S-1)) sum_s (accuracy_s - value)^2)
+
+Stand-ins (Zhou et al. 2020, "EcoNAS": fewer epochs, samples, pixels, channels) are options. With a share d of the
+examples, resolutions scaled by r and widths by w, the MACs of a step are r^2 w^2 of a full one (Tan and Le 2019,
+"EfficientNet": compound scaling), r^2 w in depthwise convolutions, up to the rounding of channels. d changes how
+often an example is seen, not what a step costs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from tinynas import training
+from tinynas.evaluation._evaluator import Estimate, EvaluationProgress, check_fidelities, check_fidelity
+from tinynas.evaluation._key import evaluator_key
+from tinynas.evaluation._options import EvaluatorOptions
+from tinynas.evaluation._task import EvaluationTask, draw_examples
+from tinynas.evaluation._workers import Workers
+from tinynas.graph import Graph
+from tinynas.spaces import Genotype
+from tinynas.training import Augmentation, Split
+
+if TYPE_CHECKING:
+    from tinynas.training import TrainingSettings
+
+_VERSION = 1
+_SUBSET, _SEEDS = 0x5B5E7, 0x5EED
+
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class TrainingOptions(EvaluatorOptions):
+    """How candidates are trained, and what is left out to be faster.
+
+    Attributes:
+        steps: of a training at fidelity 1.
+        fidelities: shares of `steps`.
+        batch_size: examples per step.
+        learning_rate: peak of the schedule.
+        label_smoothing: probability mass spread evenly over all classes.
+        seeds: trainings of each candidate; two or more give a deviation.
+        recalibration_images: training images for the batch-norm statistics.
+        validation_images: held-out images to score on.
+        data_share: share of the training examples, drawn once.
+        resolution_scale: of the side of the images.
+        width_scale: of the width multiplier.
+    """
+
+    steps: int = Field(default=300, ge=1)
+    fidelities: tuple[float, ...] = (1.0,)
+    batch_size: int = Field(default=128, ge=4)
+    learning_rate: float = Field(default=0.2, gt=0, allow_inf_nan=False)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    seeds: int = Field(default=1, ge=1)
+    recalibration_images: int = Field(default=512, ge=1)
+    validation_images: int = Field(default=5000, ge=1)
+    data_share: Share = 1.0
+    resolution_scale: Share = 1.0
+    width_scale: Share = 1.0
+
+    @field_validator("fidelities")
+    @classmethod
+    def _ascending(cls, fidelities: tuple[float, ...]) -> tuple[float, ...]:
+        return check_fidelities(fidelities)
+
+
+@dataclass
+class _Recipe:
+    """What every training of one evaluator has in common."""
+
+    train: Split
+    validation: Split
+    options: TrainingOptions
+    augmentation: Augmentation
+    shard_processes: int
+
+
+@dataclass(frozen=True)
+class _Training:
+    graph: Graph
+    steps: int
+    seed: int
+    checkpoint: Path | None
+
+
+@dataclass(frozen=True)
+class _Trained:
+    accuracy: float
+    seconds: float
+    diverged: bool = False
+
+
+class TrainingEvaluator:
+    """Trains candidates one by one, as many at once as there are processes.
+
+    A candidate whose training diverges is worth 0, and its details say so: a learning rate that suits the others is
+    part of the question.
+    """
+
+    name = "training"
+
+    def __init__(self, task: EvaluationTask, options: TrainingOptions) -> None:
+        self.fidelities = options.fidelities
+        self._task = task
+        self._options = options
+        self._resolution = max(1, round(options.resolution_scale * task.resolution))
+        self._width = options.width_scale * task.width
+        self._workers: Workers[_Recipe] | None = None
+
+    @cached_property
+    def key(self) -> str:
+        # Fidelities only say what may be asked: an answer depends on the steps that one of them comes to.
+        settings: dict[str, Any] = {
+            **self._task.identity,
+            "data": self._task.data_digest,
+            "seed": self._task.seed,
+            "training": repr(_settings(self._options, self._task.augmentation, self._options.steps)),
+            "options": self._options.model_dump(exclude={"fidelities"}),
+            "device": training.training_device().type,
+        }
+        return evaluator_key(self.name, _VERSION, settings)
+
+    def evaluate(
+        self, genotypes: Sequence[Genotype], fidelity: float = 1.0, progress: EvaluationProgress | None = None
+    ) -> list[Estimate]:
+        check_fidelity(self, fidelity)
+        steps = max(1, round(fidelity * self._options.steps))
+        seeds = [_seed(self._task.seed, number) for number in range(self._options.seeds)]
+        trainings = [self._training(genotype, steps, seed) for genotype in genotypes for seed in seeds]
+        estimates: list[Estimate] = []
+        trained: list[_Trained] = []
+
+        def seen(position: int, result: _Trained) -> None:
+            trained.append(result)
+            if len(trained) % len(seeds):
+                return
+            estimates.append(_estimate(trained[-len(seeds) :], steps))
+            if progress is not None:
+                progress(len(estimates) - 1, estimates[-1])
+            for training_ in trainings[position + 1 - len(seeds) : position + 1]:
+                if training_.checkpoint is not None:
+                    training_.checkpoint.unlink(missing_ok=True)
+
+        if len(trainings) == 1:
+            # Nothing to share out whole: the shards of its batches are, with the same bits.
+            alone = self._recruit(1, shard_processes=self._task.processes)
+            alone.map(_train, trainings, seen)
+            alone.close()
+        elif trainings:
+            if self._workers is None:
+                on_cpu = training.training_device().type == "cpu"
+                self._workers = self._recruit(self._task.processes if on_cpu else 1, shard_processes=1)
+            self._workers.map(_train, trainings, seen)
+        return estimates
+
+    def close(self) -> None:
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
+
+    def _training(self, genotype: Genotype, steps: int, seed: int) -> _Training:
+        graph = self._task.graph(genotype, width=self._width, resolution=self._resolution)
+        checkpoint = None
+        if self._task.folder is not None:
+            candidate = hashlib.sha256(repr((self.key, tuple(genotype), steps, seed)).encode()).hexdigest()[:24]
+            checkpoint = self._task.folder / f"{self.name}-{candidate}.pt"
+        return _Training(graph, steps, seed, checkpoint)
+
+    def _recruit(self, processes: int, shard_processes: int) -> Workers[_Recipe]:
+        arguments = (*self._examples, self._options, self._task.augmentation, shard_processes)
+        return Workers(processes, _Recipe, *arguments)
+
+    @cached_property
+    def _examples(self) -> tuple[Split, Split]:
+        """Training and held-out examples at the resolution of the training."""
+        task = self._task
+        count = max(1, round(self._options.data_share * len(task.train)))
+        train = task.train if count == len(task.train) else _subset(task.train, count, task.seed)
+        held_out = draw_examples(task.validation, self._options.validation_images, task.seed)
+        return train.resized(self._resolution), held_out.resized(self._resolution)
+
+
+def _train(recipe: _Recipe, work: _Training) -> _Trained:
+    """Train one network and score it; continues from its checkpoint."""
+    began = time.perf_counter()
+    options = recipe.options
+    network = training.Supernet([work.graph], seed=work.seed, device=training.training_device())
+    try:
+        training.train_subnet(
+            network,
+            work.graph,
+            data=recipe.train,
+            settings=_settings(options, recipe.augmentation, work.steps),
+            seed=work.seed,
+            processes=recipe.shard_processes,
+            checkpoint=work.checkpoint,
+        )
+    except training.TrainingDiverged:
+        return _Trained(0.0, time.perf_counter() - began, diverged=True)
+    calibration = recipe.train.images[: options.recalibration_images]
+    accuracy = training.score_subnet(network, work.graph, calibration, recipe.validation)
+    return _Trained(accuracy, time.perf_counter() - began)
+
+
+def _settings(options: TrainingOptions, augmentation: Augmentation, steps: int) -> TrainingSettings:
+    return training.TrainingSettings(
+        steps=steps,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        label_smoothing=options.label_smoothing,
+        augmentation=augmentation,
+    )
+
+
+def _estimate(trained: Sequence[_Trained], steps: int) -> Estimate:
+    accuracies = [result.accuracy for result in trained]
+    value = sum(accuracies) / len(accuracies)
+    deviation = None
+    if len(accuracies) > 1:
+        squares = sum((accuracy - value) ** 2 for accuracy in accuracies)
+        deviation = math.sqrt(squares / (len(accuracies) * (len(accuracies) - 1)))
+    details: dict[str, Any] = {"steps": steps, "accuracies": accuracies}
+    if diverged := sum(result.diverged for result in trained):
+        details["diverged"] = diverged
+    return Estimate(value, deviation, sum(result.seconds for result in trained), details)
+
+
+def _seed(seed: int, number: int) -> int:
+    """The seed of one of several trainings; the first is the task's own."""
+    return seed if number == 0 else int(np.random.SeedSequence([seed, _SEEDS, number]).generate_state(1)[0])
+
+
+def _subset(split: Split, count: int, seed: int) -> Split:
+    order = np.random.default_rng([seed, _SUBSET]).permutation(len(split))
+    return split.take(np.sort(order[:count]))

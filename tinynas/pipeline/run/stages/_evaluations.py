@@ -1,0 +1,140 @@
+"""Evaluators of a run: built from what the run has, and journalled, so that nothing is ever evaluated twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinynas.evaluation import (
+    Estimate,
+    EvaluationProgress,
+    EvaluationTask,
+    Evaluator,
+    build_evaluator,
+    check_fidelity,
+)
+from tinynas.pipeline.run import evaluator_options
+from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._supernet import augmentation
+from tinynas.pipeline.run.storage import Journal
+from tinynas.spaces import Genotype
+from tinynas.training import Supernet
+
+_CHECKPOINTS = "checkpoints"
+_KIND = "evaluation"
+
+
+class JournalledEvaluator:
+    """An evaluator whose answers are kept in a journal, each as soon as it is known; an evaluator itself.
+
+    What the journal already holds under its key is not computed again: a strategy that asks the same questions in the
+    same order (they depend on seed and values only) is thereby replayed after an interruption.
+    """
+
+    def __init__(self, journal: Journal, evaluator: Evaluator) -> None:
+        self._journal = journal
+        self._evaluator = evaluator
+        self.name, self.key, self.fidelities = evaluator.name, evaluator.key, evaluator.fidelities
+        self._known = {
+            (tuple(record["genotype"]), float(record["fidelity"])): Estimate(
+                record["value"], record["deviation"], record["seconds"], record["details"]
+            )
+            for record in journal.records(_KIND, key=self.key)
+        }
+
+    def evaluate(
+        self, genotypes: Sequence[Genotype], fidelity: float = 1.0, progress: EvaluationProgress | None = None
+    ) -> list[Estimate]:
+        check_fidelity(self, fidelity)
+        missing = [g for g in dict.fromkeys(genotypes) if (g, fidelity) not in self._known]
+        places: dict[Genotype, list[int]] = {}
+        for position, genotype in enumerate(genotypes):
+            places.setdefault(genotype, []).append(position)
+
+        def tell(genotype: Genotype) -> None:
+            if progress is not None:
+                for position in places[genotype]:
+                    progress(position, self._known[genotype, fidelity])
+
+        def keep(position: int, estimate: Estimate) -> None:
+            genotype = missing[position]
+            self._journal.append(
+                _KIND,
+                evaluator=self.name,
+                key=self.key,
+                genotype=list(genotype),
+                fidelity=fidelity,
+                value=estimate.value,
+                deviation=estimate.deviation,
+                seconds=round(estimate.seconds, 3),
+                details=dict(estimate.details),
+            )
+            self._known[genotype, fidelity] = estimate
+            tell(genotype)
+
+        for genotype in places:
+            if (genotype, fidelity) in self._known:
+                tell(genotype)
+        if missing:
+            self._evaluator.evaluate(missing, fidelity, keep)
+        return [self._known[genotype, fidelity] for genotype in genotypes]
+
+    def close(self) -> None:
+        self._evaluator.close()
+
+
+def evaluator_of_run(
+    context: RunContext,
+    chosen: ChosenSpace,
+    name: str,
+    options: Mapping[str, Any],
+    *,
+    supernet: Supernet | None = None,
+    sample: Callable[[np.random.Generator], Genotype] | None = None,
+) -> JournalledEvaluator:
+    """An evaluator by name, for the networks and the data of a run; those that it asks are journalled as well.
+
+    Args:
+        context: of the run.
+        chosen: space, width and resolution.
+        name: of the evaluator.
+        options: of the evaluator, as in a configuration file.
+        supernet: trained shared weights, where the run has some.
+        sample: draws networks that meet the constraints, for evaluators that learn from some; none: any network.
+
+    Raises:
+        EvaluatorError: there is no such evaluator or option, or the run lacks what it needs.
+        PluginError: it is a plugin that cannot be used.
+    """
+    journal = context.run.journal
+    task = EvaluationTask(
+        space=chosen.space,
+        width=chosen.width,
+        resolution=chosen.resolution,
+        train=context.data.train,
+        validation=context.data.validation,
+        classes=chosen.classes,
+        seed=context.config.seed,
+        processes=context.processes,
+        folder=context.run.file(_CHECKPOINTS),
+        augmentation=augmentation(context.config.data),
+        supernet=supernet,
+        sample=sample,
+        remember=lambda evaluator: JournalledEvaluator(journal, evaluator),
+    )
+    return JournalledEvaluator(journal, build_evaluator(name, task, options))
+
+
+def configured_evaluator(
+    context: RunContext,
+    chosen: ChosenSpace,
+    supernet: Supernet,
+    sample: Callable[[np.random.Generator], Genotype],
+) -> JournalledEvaluator:
+    """The evaluator that the configuration names, on as many images as it says where the evaluator asks for that."""
+    settings = context.config.search
+    return evaluator_of_run(
+        context, chosen, settings.evaluator, evaluator_options(settings), supernet=supernet, sample=sample
+    )

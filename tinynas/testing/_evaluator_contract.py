@@ -1,0 +1,186 @@
+"""What every evaluator must do: inherit `BaseEvaluatorTestCase` and override `evaluator`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinynas.evaluation import Estimate, EvaluationTask, Evaluator, EvaluatorError
+from tinynas.spaces import Genotype, SearchSpace, parse_space
+from tinynas.training import Split
+
+EVALUATOR_SPACE = """
+name = "evaluator-contract"
+description = "one elastic stage of networks that take milliseconds"
+channel_divisor = 4
+width_multipliers = [0.5, 1.0]
+resolutions = [8]
+[stem]
+width = 8
+stride = 2
+parameters = { kernel = 3 }
+[[stages]]
+width = 8
+depth = [1, 2]
+choices = { kernel = [3, 5], expansion = [1, 2, 3] }
+[head]
+block = "classifier"
+"""
+
+
+def textures(count: int, seed: int = 0, side: int = 8) -> Split:
+    """Four classes of textures in noise, which small networks begin to tell apart in a few steps."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, count)
+    row, column = np.mgrid[0:side, 0:side]
+    patterns = np.stack([0 * row, row % 2, column % 2, (row + column) % 2]) * 60
+    images = patterns[labels] + rng.integers(0, 196, (count, side, side))
+    return Split(images[..., None].astype(np.uint8), labels.astype(np.int64))
+
+
+def _negative(split: Split) -> Split:
+    return Split(255 - split.images, split.labels)
+
+
+def _answers(estimates: Sequence[Estimate]) -> list[tuple[float, float | None]]:
+    """What must not depend on how and when it was asked: everything but seconds and details."""
+    return [(estimate.value, estimate.deviation) for estimate in estimates]
+
+
+class BaseEvaluatorTestCase:
+    """The contract of `Evaluator`, for evaluators in this project and in others.
+
+    Override `evaluator`; override `task` too if the evaluator needs more of it, and `reads_data` or `reads_held_out`
+    if it does not look at training or held-out examples. Starting processes takes seconds: of evaluators that share
+    the code which does, one is enough to check it (`starts_processes`).
+    """
+
+    reads_data = True
+    reads_held_out = True
+    starts_processes = True
+
+    def evaluator(self, task: EvaluationTask) -> Evaluator:
+        """A new evaluator."""
+        raise NotImplementedError
+
+    def other_settings(self, task: EvaluationTask) -> Evaluator | None:
+        """One with a setting that changes its answers; None: it has none."""
+        return None
+
+    @pytest.fixture
+    def space(self) -> SearchSpace:
+        """The space whose networks are evaluated."""
+        return parse_space(EVALUATOR_SPACE)
+
+    @pytest.fixture
+    def task(self, space: SearchSpace, tmp_path: Path) -> EvaluationTask:
+        """Networks and examples; small, because every test evaluates some."""
+        return EvaluationTask(
+            space,
+            width=1.0,
+            resolution=8,
+            train=textures(96, seed=1),
+            validation=textures(48, seed=2),
+            classes=4,
+            seed=3,
+            folder=tmp_path,
+        )
+
+    @pytest.fixture
+    def genotypes(self, space: SearchSpace) -> list[Genotype]:
+        """Some different members of the space."""
+        rng = np.random.default_rng(5)
+        found = dict.fromkeys([space.smallest(), space.largest()])
+        while len(found) < 4:
+            found[space.sample(rng)] = None
+        return list(found)
+
+    def _ask(
+        self, evaluator: Evaluator, genotypes: Sequence[Genotype], fidelity: float = 1.0
+    ) -> list[tuple[float, float | None]]:
+        try:
+            return _answers(evaluator.evaluate(genotypes, fidelity))
+        finally:
+            evaluator.close()
+
+    def test_is_an_evaluator_with_ascending_fidelities(self, task: EvaluationTask) -> None:
+        evaluator = self.evaluator(task)
+        assert isinstance(evaluator, Evaluator)
+        assert evaluator.name
+        assert evaluator.key
+        shares = evaluator.fidelities
+        assert shares
+        assert shares[-1] == 1
+        assert shares[0] > 0
+        assert all(low < high for low, high in itertools.pairwise(shares))
+
+    def test_answers_in_order_with_finite_values(self, task: EvaluationTask, genotypes: list[Genotype]) -> None:
+        evaluator = self.evaluator(task)
+        for fidelity in evaluator.fidelities:
+            seen: dict[int, Estimate] = {}
+            estimates = evaluator.evaluate(genotypes, fidelity, seen.__setitem__)
+            assert [seen[position] for position in range(len(genotypes))] == estimates
+            for estimate in estimates:
+                assert math.isfinite(estimate.value)
+                assert estimate.deviation is None or estimate.deviation >= 0
+                assert estimate.seconds >= 0
+                json.dumps(dict(estimate.details), allow_nan=False)
+        evaluator.close()
+
+    def test_nothing_asked_nothing_answered(self, task: EvaluationTask) -> None:
+        assert self._ask(self.evaluator(task), []) == []
+
+    def test_same_key_same_answers(self, task: EvaluationTask, genotypes: list[Genotype], tmp_path: Path) -> None:
+        first = self.evaluator(task)
+        second = self.evaluator(replace(task, folder=tmp_path / "elsewhere"))
+        assert first.key == second.key
+        for fidelity in first.fidelities:
+            assert self._ask(first, genotypes, fidelity) == self._ask(second, genotypes, fidelity)
+
+    def test_the_order_of_questions_changes_nothing(self, task: EvaluationTask, genotypes: list[Genotype]) -> None:
+        evaluator = self.evaluator(task)
+        together = self._ask(evaluator, genotypes)
+        another = self.evaluator(task)
+        one_by_one = [another.evaluate([genotype])[0] for genotype in reversed(genotypes)]
+        another.close()
+        assert _answers(one_by_one)[::-1] == together
+        assert self._ask(evaluator, [*genotypes[:1], *genotypes[:1]]) == [together[0], together[0]]
+
+    def test_processes_change_nothing(self, task: EvaluationTask, genotypes: list[Genotype]) -> None:
+        if not self.starts_processes:
+            pytest.skip("starts no processes")
+        alone, shared = self.evaluator(task), self.evaluator(replace(task, processes=2))
+        assert alone.key == shared.key
+        assert self._ask(alone, genotypes[:3]) == self._ask(shared, genotypes[:3])
+
+    def test_refuses_a_fidelity_that_it_does_not_have(self, task: EvaluationTask, genotypes: list[Genotype]) -> None:
+        evaluator = self.evaluator(task)
+        with pytest.raises(EvaluatorError, match="fidelity"):
+            evaluator.evaluate(genotypes, 0.123456)
+
+    def test_the_key_changes_with_the_settings(self, task: EvaluationTask) -> None:
+        other = self.other_settings(task)
+        if other is None:
+            pytest.skip("has no settings that change its answers")
+        assert other.key != self.evaluator(task).key
+
+    @pytest.mark.parametrize("split", ["train", "validation"])
+    def test_the_key_changes_with_the_data(self, task: EvaluationTask, split: str) -> None:
+        if split == "train":
+            reads, changed = self.reads_data, replace(task, train=_negative(task.train))
+        else:
+            reads, changed = self.reads_held_out, replace(task, validation=_negative(task.validation))
+        assert (self.evaluator(changed).key != self.evaluator(task).key) is reads
+
+    def test_work_that_was_done_leaves_no_files(self, task: EvaluationTask, genotypes: list[Genotype]) -> None:
+        evaluator = self.evaluator(task)
+        self._ask(evaluator, genotypes[:2])
+        assert task.folder is not None
+        assert not list(task.folder.rglob("*.pt"))
