@@ -3,8 +3,8 @@
     python benchmarks/search_vs_random.py examples/fashion_mnist_f303k8.toml runs/fashion_mnist_f303k8 --seeds 3
 
 Both strategies search under the board's memory as the hard constraint and never score a network twice. All seeds share
-the run's supernet. With --capacity, evolution's first generation holds the network of most MACs that fits, as in
-`tinynas run`; without it, it starts from random networks only.
+the run's supernet. With --capacity, both look at the network of most MACs that fits first, as in `tinynas run`; without
+it, they start from random networks only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +43,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--evaluations", type=int, help="default: as configured")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--capacity", action="store_true", help="start evolution as `tinynas run` does")
+    parser.add_argument("--capacity", action="store_true", help="start both as `tinynas run` does")
     arguments = parser.parse_args()
 
     config = load_config(arguments.config)
@@ -93,8 +92,8 @@ def main() -> None:
 
         for seed in range(arguments.seeds):
             options = EvolutionOptions(population=population, parents=max(2, population // 4))
-            problem = SearchProblem(space, violations, evaluations)
-            evolution = search(EvolutionarySearch(replace(problem, initial=initial), seed, options))
+            problem = SearchProblem(space, violations, evaluations, initial=initial)
+            evolution = search(EvolutionarySearch(problem, seed, options))
             random = search(RandomSearch(problem, seed))
             differences.append(100 * (evolution - random))
             table.add_row(str(seed), f"{100 * evolution:.2f}", f"{100 * random:.2f}", f"{differences[-1]:+.2f}")
