@@ -103,7 +103,7 @@ class Plugins(Generic[T]):
             loaded = entry_point.load()
             if callable(loaded) and (isinstance(loaded, type) or not isinstance(loaded, self._kind)):
                 loaded = loaded()
-        except Exception as error:  # whatever a module of others raises when it is imported or called
+        except (Exception, SystemExit) as error:  # whatever a module of others raises when it is imported or called
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise self._error(entry_point, f"({entry_point.value}) cannot be loaded: {reason}") from error
         if not isinstance(loaded, self._kind):

@@ -56,15 +56,17 @@ def render_result(console: Console, result: Mapping[str, Any]) -> None:
         f"{winner['images_compared']} images bit by bit on the {result['transport']} board, "
         f"{result['verdicts']['networks']} networks linked as predicted",
     )
+    # Older results are those of a supernet.
+    evaluator, accuracy = result.get("evaluator", "supernet"), result.get("evaluator_is_accuracy", True)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("", "int8 accuracy", "held-out, shared weights", "MACs", "SRAM", "flash", result["unit"]):
+    for title in ("", "int8 accuracy", f"held-out, {evaluator}", "MACs", "SRAM", "flash", result["unit"]):
         table.add_column(title, justify="left" if title == "" else "right")
     for entry in (winner, *result["baselines"]):
         shared = entry["shared_accuracy"]
         table.add_row(
             entry["label"],
             f"{100 * entry['int8_accuracy']:.2f} %" if entry["int8_accuracy"] is not None else "-",
-            f"{100 * shared:.2f} %" if shared is not None else "-",
+            "-" if shared is None else f"{100 * shared:.2f} %" if accuracy else f"{shared:.4g}",
             f"{entry['macs'] / 1e6:.2f} M",
             f"{entry['sram_bytes']:,}",
             f"{entry['flash_bytes']:,}",

@@ -16,6 +16,7 @@ from tinynas.evaluation._registry import (
     check_evaluator_options,
     evaluator,
     evaluator_names,
+    is_accuracy,
     list_evaluators,
     register_evaluator,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "evaluator",
     "evaluator_key",
     "evaluator_names",
+    "is_accuracy",
     "list_evaluators",
     "register_evaluator",
 ]

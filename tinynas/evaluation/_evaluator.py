@@ -32,6 +32,8 @@ class Estimate:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "value", float(self.value))  # what NumPy computes is no JSON
+        object.__setattr__(self, "deviation", None if self.deviation is None else float(self.deviation))
         if not math.isfinite(self.value):
             raise EvaluatorError(f"the value of a candidate must be a finite number, got {self.value}")
         if self.deviation is not None and not (math.isfinite(self.deviation) and self.deviation >= 0):

@@ -23,6 +23,7 @@ class EvaluatorSpec:
         description: one line for listings.
         build: makes an evaluator from a task and the options.
         options: the class of its options.
+        accuracy: whether its values are accuracies in [0, 1]; of a `predictor`, those of what it predicts.
         source: who has it; of a plugin, listings say the distribution that it comes from.
     """
 
@@ -31,6 +32,7 @@ class EvaluatorSpec:
     build: Callable[[EvaluationTask, Any], Evaluator]
     options: type[EvaluatorOptions] = EvaluatorOptions
     source: str = "this program"
+    accuracy: bool = True
 
 
 _PLUGINS = Plugins("tinynas.evaluators", EvaluatorSpec)
@@ -70,6 +72,20 @@ def evaluator(name: str) -> EvaluatorSpec:
     if spec is None:
         raise EvaluatorError(f"unknown evaluator {name!r}; {closest(name, evaluator_names())}")
     return spec
+
+
+def is_accuracy(name: str, options: Mapping[str, Any]) -> bool:
+    """Whether the values of an evaluator with these options are accuracies in [0, 1].
+
+    Raises:
+        EvaluatorError: there is no such evaluator.
+        PluginError: it is a plugin that cannot be used.
+    """
+    spec = evaluator(name)
+    over = dict(options).get("over", getattr(spec.options.model_fields.get("over"), "default", None))
+    if isinstance(over, str):
+        return is_accuracy(over, options.get("over_options", {}))
+    return spec.accuracy
 
 
 def check_evaluator_options(name: str, options: Mapping[str, Any]) -> None:

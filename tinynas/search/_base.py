@@ -48,6 +48,8 @@ class BaseStrategy:
             {
                 "seed": seed,
                 "options": options.model_dump(mode="json"),
+                "evaluations": problem.evaluations,
+                "objectives": list(problem.objectives),
                 "fidelities": list(problem.fidelities),
                 "initial": [list(genotype) for genotype in problem.initial],
             },

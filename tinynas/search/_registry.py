@@ -23,6 +23,7 @@ class StrategySpec:
         description: one line for listings.
         build: makes a strategy from a problem, a seed and the options.
         options: the class of its options.
+        needs_fidelities: whether it is random search where networks can be scored at one fidelity only.
         source: who has it; of a plugin, listings say the distribution that it comes from.
     """
 
@@ -31,6 +32,7 @@ class StrategySpec:
     build: Callable[[SearchProblem, int, Any], SearchStrategy]
     options: type[StrategyOptions] = StrategyOptions
     source: str = "this program"
+    needs_fidelities: bool = False
 
 
 _PLUGINS = Plugins("tinynas.strategies", StrategySpec)

@@ -41,6 +41,8 @@ def mnasnet_product(cost: str, target: float, weight: float, weight_within: floa
 
     def product(score: float, costs: Mapping[str, float]) -> float:
         value = _cost_of(cost, costs)
+        if weight == within == 0:
+            return score
         if score < 0 or value <= 0:
             raise StrategyError(
                 f"the product of score and {cost} needs a score of at least 0 and a positive cost, got {score}, {value}"

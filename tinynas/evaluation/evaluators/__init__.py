@@ -38,10 +38,10 @@ _SPECS = (
         "predictor", "a regression on some answers of another evaluator", PredictorEvaluator, PredictorOptions, OWN
     ),
     EvaluatorSpec("table", "values from a file", TableEvaluator, TableOptions, OWN),
-    EvaluatorSpec("macs", "counts multiply-accumulates", _macs, source=OWN),
-    EvaluatorSpec("parameters", "counts weights and biases", _parameters, source=OWN),
+    EvaluatorSpec("macs", "counts multiply-accumulates", _macs, source=OWN, accuracy=False),
+    EvaluatorSpec("parameters", "counts weights and biases", _parameters, source=OWN, accuracy=False),
     *(
-        EvaluatorSpec(name, proxy.description, partial(ZeroCostEvaluator, name), ZeroCostOptions, OWN)
+        EvaluatorSpec(name, proxy.description, partial(ZeroCostEvaluator, name), ZeroCostOptions, OWN, accuracy=False)
         for name, proxy in PROXIES.items()
     ),
 )

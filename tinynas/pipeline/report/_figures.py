@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -78,46 +78,73 @@ def flops_distributions(configurations: Sequence[Mapping[str, Any]], chosen: tup
         return _svg(figure)
 
 
-def search_progress(strategies: Mapping[str, Sequence[float]], rounds: Sequence[int], macs_only: float | None) -> str:
-    """Best held-out accuracy so far over evaluations; `rounds` are the evaluations at which a round began.
+class Value(NamedTuple):
+    """What networks were scored by.
+
+    Attributes:
+        label: of an axis.
+        scale: by which values are multiplied to be drawn.
+    """
+
+    label: str = "held-out accuracy (%)"
+    scale: float = 100.0
+
+
+_ACCURACY = Value()
+
+
+def search_progress(
+    strategies: Mapping[str, Sequence[float]],
+    rounds: Sequence[int],
+    macs_only: float | None,
+    value: Value = _ACCURACY,
+) -> str:
+    """Best score so far over evaluations.
 
     Args:
         strategies: the scores that each found in their order, that of the run first.
         rounds: the evaluations at which a round began.
         macs_only: the score of the network of the most MACs.
+        value: what the scores are.
     """
     with _figure(7.2, 3.2) as figure:
         axes = figure.add_subplot()
         drawn = list(zip(strategies.items(), (_BLUE, _ORANGE), strict=False))
         for (label, scores), colour in reversed(drawn):
             if scores:
-                best = 100 * np.maximum.accumulate(np.asarray(scores, dtype=float))
+                best = value.scale * np.maximum.accumulate(np.asarray(scores, dtype=float))
                 steps = np.arange(1, len(scores) + 1)
                 axes.step(steps, best, where="post", color=colour, linewidth=2, label=f"{label}: best so far")
-                axes.plot(steps, 100 * np.asarray(scores), ".", color=colour, markersize=3, alpha=0.45)
+                axes.plot(steps, value.scale * np.asarray(scores), ".", color=colour, markersize=3, alpha=0.45)
         if macs_only is not None:
-            axes.axhline(100 * macs_only, color=_RED, linestyle="--", linewidth=1, label="most MACs that fit")
+            axes.axhline(value.scale * macs_only, color=_RED, linestyle="--", linewidth=1, label="most MACs that fit")
         for start in rounds[1:]:
             axes.axvline(start + 0.5, color="#7a828c", linestyle=":", linewidth=1)
             axes.annotate("refined", (start + 0.5, 1), xycoords=("data", "axes fraction"), fontsize=7, color="#7a828c")
         axes.set_xlabel("evaluations")
-        axes.set_ylabel("held-out accuracy, shared weights (%)")
+        axes.set_ylabel(value.label)
         _legend(axes, loc="lower right", fontsize=8)
         return _svg(figure)
 
 
-def pareto_front(points: Sequence[Mapping[str, Any]], marks: Mapping[str, Mapping[str, Any]], unit: str) -> str:
+def pareto_front(
+    points: Sequence[Mapping[str, Any]],
+    marks: Mapping[str, Mapping[str, Any]],
+    unit: str,
+    value: Value = _ACCURACY,
+) -> str:
     """Accuracy over latency, coloured by SRAM; the front of all three is outlined, named choices are ringed.
 
     Args:
         points: with `accuracy`, `latency`, `sram_bytes` and `on_front`.
         marks: named points, drawn on top (the winner, the baselines).
         unit: of `latency`.
+        value: what `accuracy` is.
     """
     with _figure(7.2, 3.8) as figure:
         axes = figure.add_subplot()
         latency = np.asarray([p["latency"] for p in points], dtype=float) / 1e6
-        accuracy = 100 * np.asarray([p["accuracy"] for p in points], dtype=float)
+        accuracy = value.scale * np.asarray([p["accuracy"] for p in points], dtype=float)
         sram = np.asarray([p["sram_bytes"] for p in points], dtype=float) / 1024
         on_front = np.asarray([bool(p["on_front"]) for p in points])
         colours = {"c": sram, "cmap": "viridis", "vmin": sram.min(initial=0), "vmax": sram.max(initial=1)}
@@ -127,10 +154,10 @@ def pareto_front(points: Sequence[Mapping[str, Any]], marks: Mapping[str, Mappin
         dots.set_label("on the front (accuracy, latency, SRAM)")
         figure.colorbar(dots, ax=axes, label="SRAM (KB)")
         for (name, point), colour in zip(marks.items(), (_RED, _ORANGE, _BLUE, _GREEN), strict=False):
-            x, y = point["latency"] / 1e6, 100 * point["accuracy"]
+            x, y = point["latency"] / 1e6, value.scale * point["accuracy"]
             axes.plot(x, y, "o", markersize=11, markerfacecolor="none", markeredgecolor=colour, label=name, zorder=3)
         axes.set_xlabel(f"predicted latency (million {unit})")
-        axes.set_ylabel("held-out accuracy, shared weights (%)")
+        axes.set_ylabel(value.label)
         _legend(axes, loc="lower right", fontsize=8)
         return _svg(figure)
 

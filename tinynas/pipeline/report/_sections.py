@@ -50,7 +50,8 @@ def search_section(search: Mapping[str, Any] | None, result: Mapping[str, Any] |
     """Progress of both searches, and the Pareto front of everything that was scored."""
     if search is None:
         return None
-    entries, strategy = search["entries"], search.get("strategy", "evolution")
+    strategy, evaluator, accuracy = _asked(search)
+    entries = [entry for entry in search["entries"] if entry.get("fidelity", 1.0) == 1.0]
     origins = dict.fromkeys((strategy, "random"))
     scores = {origin: [entry["score"] for entry in entries if entry["origin"] == origin] for origin in origins}
     rounds = [entry["round"] for entry in entries if entry["origin"] == strategy]
@@ -72,19 +73,36 @@ def search_section(search: Mapping[str, Any] | None, result: Mapping[str, Any] |
         if choice["cost"]["latency"] is not None
     }
     said = ", ".join(
-        f"{len(values)} networks scored by {origin} (best {100 * max(values, default=0.0):.2f} % held out)"
+        f"{len(values)} networks scored by {origin} (best {_score(max(values), accuracy)})"
         for origin, values in scores.items()
+        if values
     )
+    shorter = len(search["entries"]) - len(entries)
     macs_only = search["choices"].get("most MACs")
     return {
         "summary": (
-            f"{said}, each with the weights of the supernet and its own batch-norm statistics. "
-            "All look at the network of the most MACs first."
+            f"{said}, by the evaluator {evaluator}. All look at the network of the most MACs first."
+            + (f" {shorter} evaluations at lower fidelities are not shown." if shorter else "")
         ),
-        "progress": _figures.search_progress(scores, starts, None if macs_only is None else macs_only["score"]),
-        "pareto": _figures.pareto_front(points, marks, search["unit"]),
-        "source": f"search.json, seed {search['seed']}; scores are the records of kind score in journal.jsonl",
+        "progress": _figures.search_progress(
+            scores, starts, None if macs_only is None else macs_only["score"], value=_value(evaluator, accuracy)
+        ),
+        "pareto": _figures.pareto_front(points, marks, search["unit"], value=_value(evaluator, accuracy)),
+        "source": f"search.json, seed {search['seed']}; scores are the records of kind evaluation in journal.jsonl",
     }
+
+
+def _asked(search: Mapping[str, Any]) -> tuple[str, str, bool]:
+    """The strategy, the evaluator, and whether its values are accuracies; older runs had one of each."""
+    return search.get("strategy", "evolution"), search.get("evaluator", "supernet"), search.get("accuracy", True)
+
+
+def _score(value: float, accuracy: bool) -> str:
+    return f"{100 * value:.2f} % held out" if accuracy else f"{value:.4g}"
+
+
+def _value(evaluator: str, accuracy: bool) -> _figures.Value:
+    return _figures.Value(f"held-out accuracy, {evaluator} (%)", 100.0) if accuracy else _figures.Value(evaluator, 1.0)
 
 
 def memory_section(run_directory: Path, result: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tinynas.errors import UsageError
-from tinynas.evaluation import EvaluatorError, check_evaluator_options, evaluator
+from tinynas.evaluation import EvaluatorError, check_evaluator_options, evaluator, is_accuracy
 from tinynas.search import StrategyError, check_strategy_options, strategy
 from tinynas.targets import explain_validation_error
 
@@ -256,8 +256,15 @@ def check_search(config: SearchConfig, where: str) -> None:
     try:
         check_strategy_options(config.strategy, strategy_options(config))
         check_evaluator_options(config.evaluator, evaluator_options(config))
+        accuracy = is_accuracy(config.evaluator, config.evaluator_options)
     except (StrategyError, EvaluatorError) as error:
         raise ConfigError(f"{where}: search: {error}") from error
+    soft = config.soft_constraint
+    if soft is not None and soft.form == "product" and not accuracy:
+        raise ConfigError(
+            f"{where}: search: the product of a soft constraint is for accuracies, and evaluator {config.evaluator!r} "
+            'gives others; take form = "sum"'
+        )
 
 
 def _with_absolute_paths(config: RunConfig, base: Path) -> RunConfig:
@@ -274,4 +281,9 @@ def _with_absolute_paths(config: RunConfig, base: Path) -> RunConfig:
         }
     )
     space = config.space.model_copy(update={"name": resolve(config.space.name)})
-    return config.model_copy(update={"board": resolve(config.board), "data": data, "space": space})
+    given = {
+        key: resolve(value) if isinstance(value, str) else value
+        for key, value in config.search.evaluator_options.items()
+    }
+    search = config.search.model_copy(update={"evaluator_options": given})
+    return config.model_copy(update={"board": resolve(config.board), "data": data, "space": space, "search": search})

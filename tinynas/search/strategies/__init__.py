@@ -49,8 +49,10 @@ _STRATEGIES: tuple[tuple[str, str, Callable[..., SearchStrategy], type[StrategyO
 )
 """Name, description, class and options of each, simple ones first."""
 
+_BRACKETS = (SuccessiveHalving, Hyperband, Bohb)
+
 for _entry in _STRATEGIES:
-    register_strategy(StrategySpec(*_entry, OWN))
+    register_strategy(StrategySpec(*_entry, OWN, needs_fidelities=_entry[2] in _BRACKETS))
 
 __all__ = [
     "AgingEvolution",

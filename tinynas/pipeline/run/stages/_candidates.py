@@ -45,7 +45,13 @@ def measure_and_refine(
     round_number: int,
     candidates: Sequence[Scored],
 ) -> LatencyModel:
-    """Measure `candidates` and return the latency model refined with their layers."""
+    """Measure `candidates` and return the latency model refined with their layers; without any, the one before."""
+    if not candidates:
+        model = load_round_model(context, round_number - 1)
+        context.progress.begin(f"measure, round {round_number}", 0)
+        context.run.write_json(latency_model_file(round_number), to_json(model))
+        context.progress.end("every network that was found has been measured")
+        return model
     context.run.once(
         f"refinement {round_number}",
         lambda: _measure(context, chosen, supernet, memory, round_number, candidates),

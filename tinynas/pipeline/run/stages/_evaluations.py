@@ -12,6 +12,7 @@ from tinynas.evaluation import (
     EvaluationProgress,
     EvaluationTask,
     Evaluator,
+    EvaluatorError,
     build_evaluator,
     check_fidelity,
 )
@@ -78,7 +79,14 @@ class JournalledEvaluator:
             if (genotype, fidelity) in self._known:
                 tell(genotype)
         if missing:
-            self._evaluator.evaluate(missing, fidelity, keep)
+            answers = self._evaluator.evaluate(missing, fidelity, keep)
+            if len(answers) != len(missing):
+                raise EvaluatorError(
+                    f"evaluator {self.name!r} gave {len(answers)} answers for {len(missing)} networks: it is at fault"
+                )
+            for position, estimate in enumerate(answers):  # those that it did not tell on the way
+                if (missing[position], fidelity) not in self._known:
+                    keep(position, estimate)
         return [self._known[genotype, fidelity] for genotype in genotypes]
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ from tinynas.pipeline.run.stages._result import summarize
 from tinynas.pipeline.run.stages._search import Search
 from tinynas.pipeline.run.stages._selection import measured_ticks, pick_contenders, unmeasured_best
 from tinynas.pipeline.run.stages._space import choose_space, show_schedules
-from tinynas.pipeline.run.stages._supernet import train
+from tinynas.pipeline.run.stages._supernet import train, untrained
 from tinynas.pipeline.run.stages._verification import test_accuracy, verify_on_board
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import SearchSpace
@@ -78,7 +78,9 @@ def execute(
         configurations = check_feasibility(context, costs, within_limit=True)
     chosen = choose_space(context, costs, configurations)
     show_schedules(context, costs, context.configurations())
-    search = Search(context, chosen, costs)  # what its strategy refuses, it refuses before anything is trained
+    # What strategy and evaluator refuse, they refuse before anything is trained.
+    search = Search(context, chosen, costs)
+    configured_evaluator(context, chosen, untrained(context, chosen), search.feasible).close()
     supernet = train(context, chosen)
     contenders = _search(context, chosen, supernet, memory, search, limit)
     networks = [train_and_quantize(context, chosen, supernet, contender) for contender in contenders]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from tinynas.evaluation import is_accuracy
 from tinynas.pipeline.report import render_report
 from tinynas.pipeline.run import RESULT, RESULT_FORMAT
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
@@ -44,6 +45,7 @@ def _write(
         **entries[0],
         **_winner_facts(context, chosen, contenders[0], verified["winner"]),
     }
+    settings = context.config.search
     verdicts = list(context.run.journal.records("verdict"))
     document = {
         "format": RESULT_FORMAT,
@@ -53,6 +55,8 @@ def _write(
         "transport": context.config.measure.transport,
         "unit": verified["winner"]["unit"],
         "test_images": len(context.data.test),
+        "evaluator": settings.evaluator,
+        "evaluator_is_accuracy": is_accuracy(settings.evaluator, settings.evaluator_options),
         "width": chosen.width,
         "resolution": chosen.resolution,
         "winner": winner,

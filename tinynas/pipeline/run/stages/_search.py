@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import replace
 
 import numpy as np
 
-from tinynas.evaluation import Estimate, Evaluator
+from tinynas.evaluation import Estimate, Evaluator, is_accuracy
 from tinynas.pipeline.costs import CostModel, NetworkCost
 from tinynas.pipeline.run import SearchConfig, strategy_options
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
@@ -22,15 +23,17 @@ from tinynas.search import (
     Trial,
     build_strategy,
     mnasnet_product,
+    strategy,
     weighted_sum,
 )
 from tinynas.spaces import Genotype
 
-# Counting MACs costs microseconds, so the MACs-only choice may look at many more networks than there are evaluations.
+logger = logging.getLogger(__name__)
+
+# Costs are predicted in less than a millisecond, so the MACs-only choice may look at more networks than are evaluated.
 _MACS_ONLY_EVALUATIONS = 2000
 
-# Networks that are asked before the first of them is told, of strategies without generations: not the number of
-# processors, on which no result depends.
+# Networks that are asked before the first of them is told: not the number of processors, on which no result depends.
 _BATCH = 4
 
 _NOTHING = 1e-9  # of an evaluation: shares of the full training add up but for rounding
@@ -67,7 +70,7 @@ class Search:
         )
         self._problem = problem
         self._strategies = self._built(problem)  # refuses now what it would refuse after a supernet was trained
-        self._batch = int(strategy_options(settings).get("population", _BATCH))
+        self._overspent = dict.fromkeys(self._strategies, 0.0)
         self._evaluator: Evaluator | None = None
 
     def _built(self, problem: SearchProblem) -> dict[str, SearchStrategy]:
@@ -78,6 +81,12 @@ class Search:
     def use(self, evaluator: Evaluator) -> None:
         """Score networks by this evaluator, at the fidelities that it has. Before the first round."""
         self._evaluator = evaluator
+        if strategy(self.strategy).needs_fidelities and len(evaluator.fidelities) == 1:
+            logger.warning(
+                "strategy %s chooses fidelities, and evaluator %s has one: it is random search",
+                self.strategy,
+                evaluator.name,
+            )
         if evaluator.fidelities != self._problem.fidelities:
             self._strategies = self._built(replace(self._problem, fidelities=tuple(evaluator.fidelities)))
 
@@ -107,20 +116,21 @@ class Search:
         evaluations = _share(settings.evaluations, settings.rounds, number)
         self._context.progress.begin(f"search, round {number}", len(self._strategies) * evaluations)
         found: list[Scored] = []
-        left = dict.fromkeys(self._strategies, float(evaluations))
+        left = {origin: evaluations - spent for origin, spent in self._overspent.items()}
         while any(budget > _NOTHING for budget in left.values()):
             asked = {
-                origin: _ask(strategy, min(self._batch, math.ceil(left[origin] - _NOTHING)))
-                for origin, strategy in self._strategies.items()
+                origin: _ask(asking, min(_BATCH, math.ceil(left[origin] - _NOTHING)))
+                for origin, asking in self._strategies.items()
             }
             for origin, batch in asked.items():
                 # Where nothing more is asked, every network that meets the constraints has been scored.
                 left[origin] = left[origin] - sum(trial.fidelity for trial in batch) if batch else 0.0
             found += self._score(number, asked, done=round(sum(entry.fidelity for entry in found)))
+        self._overspent = {origin: -budget for origin, budget in left.items()}
         self.scored += found
         best = {origin: self.best(origin) for origin in self._strategies}
         self._context.progress.end(
-            ", ".join(f"{origin} {_worded(entry.score)}" for origin, entry in best.items() if entry is not None)
+            ", ".join(f"{origin} {self._worded(entry.score)}" for origin, entry in best.items() if entry is not None)
             + f" by {settings.evaluator}"
         )
         return found
@@ -137,6 +147,18 @@ class Search:
         cost = self.cost(trial.genotype)
         worth = self._soft(score, figures_of(cost))
         return Scored(origin, round_number, trial.genotype, score, trial.fidelity, cost, worth)
+
+    def _deviation(self, estimate: Estimate, worth: float) -> float | None:
+        """The deviation of a worth: a product scales it as it scales the score, a sum only moves that."""
+        soft = self._context.config.search.soft_constraint
+        if estimate.deviation is None or soft is None or soft.form == "sum" or estimate.value == 0:
+            return estimate.deviation
+        return estimate.deviation * abs(worth / estimate.value)
+
+    def _worded(self, score: float) -> str:
+        settings = self._context.config.search
+        accuracy = is_accuracy(settings.evaluator, settings.evaluator_options)
+        return f"{100 * score:.2f} % held out" if accuracy else f"{score:.4g}"
 
     def _score(self, number: int, asked: dict[str, list[Trial]], done: int) -> list[Scored]:
         assert self._evaluator is not None  # `use` comes before the first round
@@ -156,7 +178,7 @@ class Search:
         for origin, batch in asked.items():
             for trial in batch:
                 entry = self.entry(origin, number, trial, values[trial].value)
-                self._strategies[origin].tell(trial, entry.worth, values[trial].deviation)
+                self._strategies[origin].tell(trial, entry.worth, self._deviation(values[trial], entry.worth))
                 found.append(entry)
         return found
 
@@ -167,7 +189,10 @@ class Search:
         """
         feasible = [entry for entry in self.scored if entry.origin == origin and not entry.cost.violations]
         feasible.sort(key=lambda entry: (-entry.fidelity, -entry.worth, entry.cost.macs, entry.genotype))
-        return list({entry.genotype: entry for entry in reversed(feasible)}.values())[::-1]
+        best: dict[Genotype, Scored] = {}
+        for entry in feasible:
+            best.setdefault(entry.genotype, entry)
+        return list(best.values())
 
     @property
     def strategy(self) -> str:
@@ -183,18 +208,18 @@ class Search:
         """The choice of who only counts MACs: the network with the most that meets the current constraints."""
         settings = self._context.config.search
         evaluations = max(_MACS_ONLY_EVALUATIONS, settings.evaluations)
-        strategy = EvolutionarySearch(
+        counting = EvolutionarySearch(
             SearchProblem(self._chosen.space, self.violations, evaluations),
             self._context.config.seed,
             EvolutionOptions(population=100, parents=20),
         )
         best: tuple[int, Genotype] | None = None
         for _ in range(evaluations):
-            trials = _ask(strategy, 1)
+            trials = _ask(counting, 1)
             if not trials:
                 break
             macs = self.cost(trials[0].genotype).macs
-            strategy.tell(trials[0], float(macs))
+            counting.tell(trials[0], float(macs))
             if best is None or macs > best[0]:
                 best = (macs, trials[0].genotype)
         if best is None:
@@ -202,16 +227,11 @@ class Search:
         return best[1]
 
 
-def _worded(score: float) -> str:
-    """Accuracies are percentages; what lies outside them is none."""
-    return f"{100 * score:.2f} %" if 0 <= score <= 1 else f"{score:.4g}"
-
-
-def _ask(strategy: SearchStrategy, count: int) -> list[Trial]:
+def _ask(asking: SearchStrategy, count: int) -> list[Trial]:
     asked: list[Trial] = []
     try:
         while len(asked) < count:
-            asked.append(strategy.ask())
+            asked.append(asking.ask())
     except SpaceExhaustedError:
         pass  # fewer networks meet the constraints than were asked for; what was found is all there is
     return asked

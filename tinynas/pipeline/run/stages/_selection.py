@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinynas.errors import AnswerIsNo
-from tinynas.evaluation import Evaluator
+from tinynas.evaluation import Evaluator, is_accuracy
 from tinynas.pipeline.costs import CostModel, LatencyLimit
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._networks import Contender
@@ -67,7 +67,7 @@ def pick_contenders(
     context.run.once("selection", lambda: _write_search(context, search, choices), [SEARCH])
     contenders = [_contender(chosen, "winner", f"winner ({search.strategy})", winner)]
     wanted = context.config.baselines.train
-    if "random" in wanted and random is not None:
+    if "random" in wanted and random is not None and random.genotype != winner.genotype:
         contenders.append(_contender(chosen, "random", "random search", random))
     if "macs" in wanted:
         contenders.append(_contender(chosen, "macs", "most MACs that fit", choices["most MACs"]))
@@ -96,15 +96,16 @@ def _mobilenet(context: RunContext, chosen: ChosenSpace, costs: CostModel) -> Ar
 
 
 def _write_search(context: RunContext, search: Search, choices: dict[str, Scored]) -> dict[str, Any]:
-    front = pareto_front(entry for entry in search.scored if not entry.cost.violations)
-    latency = search.costs.latency
+    front = pareto_front(e for e in search.scored if not e.cost.violations and e.fidelity == 1)
+    latency, settings = search.costs.latency, context.config.search
     context.run.write_json(
         SEARCH,
         {
             "entries": [entry.as_json() for entry in search.scored],
             "front": sorted(list(genotype) for genotype in front),
             "strategy": search.strategy,
-            "evaluator": context.config.search.evaluator,
+            "evaluator": settings.evaluator,
+            "accuracy": is_accuracy(settings.evaluator, settings.evaluator_options),
             "choices": {name: entry.as_json() for name, entry in choices.items()},
             "unit": "ticks" if latency is None else latency.unit,
             "seed": context.config.seed,

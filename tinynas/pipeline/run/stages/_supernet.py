@@ -20,10 +20,16 @@ def augmentation(config: DataConfig) -> Augmentation:
     return Augmentation(shift=config.shift, flip=config.flip)
 
 
+def untrained(context: RunContext, chosen: ChosenSpace) -> Supernet:
+    """The supernet as it begins."""
+    largest = chosen.graph(chosen.space.largest())
+    return Supernet([largest], seed=context.config.seed, device=training_device())
+
+
 def train(context: RunContext, chosen: ChosenSpace) -> Supernet:
     """Return the trained supernet: from the run directory if it is finished, else continued from its checkpoint."""
     largest = chosen.graph(chosen.space.largest())
-    supernet = Supernet([largest], seed=context.config.seed, device=training_device())
+    supernet = untrained(context, chosen)
     if context.run.finished("supernet") is None:
         context.run.once("supernet", lambda: _train(context, chosen, supernet, largest), [SUPERNET])
         context.run.file(_CHECKPOINT).unlink(missing_ok=True)
