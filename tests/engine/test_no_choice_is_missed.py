@@ -9,7 +9,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from tinynas.engine import choose_schedule
+from tinynas.engine import choose_kernels, choose_schedule
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.latency import latency_model_path, load_latency_model
 from tinynas.lowering import Lowering, Schedule, exchangeable, layers, with_variants
@@ -82,3 +82,30 @@ def test_what_some_choice_fits_fits(seed: int) -> None:
         assert chosen.fits, (arena, flash, chosen.reasons)
         without_ticks = choose_schedule(graph, LOWERING, MEMORY, None, reserve, patches=False)
         assert without_ticks.fits, (arena, flash, without_ticks.reasons)
+
+
+def test_an_operator_is_kept_apart_behind_patches_too() -> None:
+    """In patches alone it misses SRAM or flash: only with the depthwise convolution apart both suffice."""
+    b = GraphBuilder("patched", DType.INT8)
+    x = b.conv_2d(b.input((1, 16, 16, 4)), 8, 3, name="first")
+    x = b.depthwise_conv_2d(b.conv_2d(x, 8, 3, stride=2, name="second"), 5, name="depthwise")
+    graph = b.build([b.mean(b.conv_2d(x, 8, 1, name="third"))])
+    for arena, flash in ((1920, 5684), (2176, 5364), (2688, 5152)):
+        reserve = Reserve(sram_bytes=MEMORY.largest_arena() // 8 * 8 - arena, flash_bytes=FLASH - flash)
+        chosen = choose_schedule(graph, LOWERING, MEMORY, LATENCY, reserve)
+        assert chosen.fits, chosen.reasons
+        assert chosen.execution.patches is not None
+        assert plan_arena(chosen.schedule).arena_bytes <= arena
+        assert MEMORY.flash(chosen.schedule).total_bytes <= flash
+
+
+def test_what_only_slower_kernels_fit_is_compared_with_operators_apart() -> None:
+    graph = small_network(25)
+    plain = LOWERING(graph)
+    flash = MEMORY.flash(plain).total_bytes - 4
+    chosen = choose_schedule(graph, LOWERING, MEMORY, LATENCY, Reserve(flash_bytes=FLASH - flash))
+    assert chosen.fits
+    assert chosen.first.schedule == choose_kernels(plain, MEMORY, LATENCY, Reserve(flash_bytes=FLASH - flash)).schedule
+    assert chosen.extra_ticks is not None
+    assert chosen.extra_ticks <= 0
+    assert MEMORY.flash(chosen.schedule).total_bytes <= flash

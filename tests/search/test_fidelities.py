@@ -17,7 +17,7 @@ from tinynas.search import (
 )
 from tinynas.search.strategies._brackets import halving_rungs, hyperband_rungs
 from tinynas.spaces import parse_space
-from tinynas.testing._strategy_contract import STRATEGY_SPACE, landscape
+from tinynas.testing._strategy_landscape import STRATEGY_SPACE, landscape
 
 LADDER = (1 / 81, 1 / 27, 1 / 9, 1 / 3, 1.0)
 

@@ -8,7 +8,7 @@ import pytest
 from tinynas.search import Evaluation, Nsga2, Nsga2Options, ParetoArchive, RandomSearch, SearchProblem, StrategyError
 from tinynas.search._dominance import crowded_order, crowding_distances, non_dominated_ranks
 from tinynas.spaces import parse_space
-from tinynas.testing._strategy_contract import STRATEGY_SPACE, active_genes, landscape
+from tinynas.testing._strategy_landscape import STRATEGY_SPACE, active_genes, landscape
 
 INF = float("inf")
 

@@ -20,7 +20,7 @@ from tinynas.search import (
 )
 from tinynas.search.strategies._controller import Controller
 from tinynas.spaces import Condition, Genotype, Variable, parse_space
-from tinynas.testing._strategy_contract import STRATEGY_SPACE, active_genes, landscape
+from tinynas.testing._strategy_landscape import STRATEGY_SPACE, active_genes, landscape
 
 SMALL_SPACE = """
 name = "small"

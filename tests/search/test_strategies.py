@@ -18,7 +18,7 @@ from tinynas.search import (
 )
 from tinynas.spaces import Genotype, SearchSpace, parse_space
 from tinynas.testing import BaseStrategyTestCase
-from tinynas.testing._strategy_contract import STRATEGY_SPACE, active_genes, landscape
+from tinynas.testing._strategy_landscape import STRATEGY_SPACE, active_genes, landscape
 
 SMALL_SPACE = """
 name = "small"

@@ -23,7 +23,7 @@ from tinynas.search import (
 )
 from tinynas.search import _registry as registry
 from tinynas.spaces import parse_space
-from tinynas.testing._strategy_contract import STRATEGY_SPACE
+from tinynas.testing._strategy_landscape import STRATEGY_SPACE
 
 PLUGIN = """
 from tinynas.search import RandomSearch, StrategySpec

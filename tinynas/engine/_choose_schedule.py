@@ -136,12 +136,13 @@ class _Board:
             least_flash=True,
         )
 
-    def some_apart(self, order: Execution) -> Execution | None:
-        """The execution with the operators apart whose kernels then fit best; None where that is none."""
-        lowering = order.lowering.within(self.arena_bytes)
-        schedule, nothing_in_place = lowering(order.graph), replace(lowering, in_place=False)(order.graph)
+    def some_apart(self, way: Execution) -> Iterator[Execution]:
+        """The execution with the operators apart whose kernels then fit best; none where that helps nothing."""
+        lowering = way.lowering.within(self.arena_bytes)
+        schedule = lowering(way.graph, way.patches)
+        nothing_in_place = replace(lowering, in_place=False)(way.graph, way.patches)
         if self.memory.unknown_variants(schedule.variants | nothing_in_place.variants):
-            return None
+            return
         calls = len(schedule.steps)
         apart = operators_apart(
             schedule,
@@ -151,7 +152,8 @@ class _Board:
             lambda linked: self.memory.room_for_constants(linked, calls, self.reserve),
             self.arena_bytes,
         )
-        return replace(order, lowering=replace(lowering, apart=apart)) if apart else None
+        if apart:
+            yield replace(way, lowering=replace(lowering, apart=apart))
 
     def verdict(self, schedule: Schedule) -> Verdict:
         return self.memory.fits(schedule, self.reserve)
@@ -208,7 +210,8 @@ def choose_schedule(
         return ChosenSchedule(plain, first, None, first, by_shape, 0, None, 1)
     unchanged = ChosenSchedule(plain, first, memory.fits(first.schedule, reserve), first, by_shape, 0, 0, 1)
     board = _Board(memory, latency, reserve, memory.largest_arena(reserve))
-    if unchanged.fits is not False or board.arena_bytes < 0:
+    by_shape_fits = memory.fits(schedule, reserve).fits is not False
+    if board.arena_bytes < 0 or (unchanged.fits is not False and (by_shape_fits or latency is None)):
         return unchanged
     search = _Search(board, plain, first)
     short_of_sram = by_shape > board.arena_bytes
@@ -216,12 +219,12 @@ def choose_schedule(
     for order in _orders(plain, board.arena_bytes) if short_of_sram else (plain,):
         orders.append(order)
         search.look_at(_whole(order, board.arena_bytes))
+        search.look_at(board.some_apart(order))
         if search.fits_by_shape:
             break  # an order is neither faster nor slower
-        mixed = board.some_apart(order)
-        search.look_at(() if mixed is None else (mixed,))
     if patches and short_of_sram and board.weights_fit(schedule):
-        search.look_at(_in_patches(orders, board.arena_bytes))
+        for patched in _in_patches(orders, board.arena_bytes):
+            search.look_at((patched, *board.some_apart(patched)))
     execution, kernels = search.best()
     before, after = board.ticks(first.schedule), board.ticks(kernels.schedule)
     found = ChosenSchedule(
@@ -242,7 +245,9 @@ class _Search:
 
     def __init__(self, board: _Board, plain: Execution, first: ChosenKernels) -> None:
         self._board = board
-        self._fitting: list[tuple[float, int, Execution, ChosenKernels]] = []
+        ticks = board.ticks(first.schedule)
+        fits = board.verdict(first.schedule).fits
+        self._fitting = [(math.inf if ticks is None else ticks, 1, plain, first)] if fits else []
         self._nearest = (board.missing_bytes(first.schedule), plain, first)
         self.fits_by_shape = False
         self.tried = 1

@@ -35,32 +35,33 @@ def operators_apart(
         room: Bytes of constants that fit beside the code of some kernels.
         arena_bytes: What may be alive during a step.
     """
-    options: list[list[tuple[Option, bool]]] = []
     layers = [candidates(schedule, schedule, memory, latency, arena_bytes) for schedule in (in_place, apart)]
     alive = [live_ranges(schedule).bytes_per_step() for schedule in (in_place, apart)]
-    for inside, beside in zip(*layers, strict=True):
-        found = [(option, False) for option in _options(inside, alive[0], arena_bytes, latency)]
-        taken = {option.variant for option, _ in found}
-        others = _options(beside, alive[1], arena_bytes, latency)
-        found += [(option, True) for option in others if option.variant not in taken]
-        options.append(found)
-    if not all(options) or not any(is_apart for found in options for _, is_apart in found):
-        return frozenset()
-    choice = choose_options([[option for option, _ in found] for found in options], room)
-    if choice is None:
-        return frozenset()
-    return frozenset(
-        apart.steps[layer.steps[0]].ops[-1]
-        for layer, found, place in zip(layers[1], options, choice.options, strict=True)
-        if found[place][1]
-    )
+    # Kernels whose ticks are not known are taken where nothing else fits.
+    for unknown in (False, True) if latency is not None else (True,):
+        options: list[list[tuple[Option, bool]]] = []
+        for inside, beside in zip(*layers, strict=True):
+            found = [(option, False) for option in _options(inside, alive[0], arena_bytes, unknown=unknown)]
+            taken = {option.variant for option, _ in found}
+            others = _options(beside, alive[1], arena_bytes, unknown=unknown)
+            found += [(option, True) for option in others if option.variant not in taken]
+            options.append(found)
+        if not all(options) or not any(is_apart for found in options for _, is_apart in found):
+            return frozenset()
+        choice = choose_options([[option for option, _ in found] for found in options], room)
+        if choice is not None:
+            return frozenset(
+                apart.steps[layer.steps[0]].ops[-1]
+                for layer, found, place in zip(layers[1], options, choice.options, strict=True)
+                if found[place][1]
+            )
+    return frozenset()
 
 
-def _options(layer: Layer, alive: Sequence[int], arena_bytes: int, latency: LatencyModel | None) -> list[Option]:
+def _options(layer: Layer, alive: Sequence[int], arena_bytes: int, *, unknown: bool) -> list[Option]:
     """The kernels that may be chosen; none where the schedule's own, which takes the fewest bytes, does not fit."""
     if max(alive[step] for step in layer.steps) > arena_bytes:
         return []
     present, *others = layer.candidates
-    unknown = [] if latency is not None else [c for c in others if c.obstacle is not None and c.obstacle.is_of_ticks]
-    passed = [present, *(c for c in others if c.obstacle is None), *unknown]
-    return [Option(c.variant, c.ticks or 0, c.constant_bytes) for c in passed]
+    passed = [c for c in others if c.obstacle is None or (unknown and c.obstacle.is_of_ticks)]
+    return [Option(c.variant, c.ticks or 0, c.constant_bytes) for c in (present, *passed)]

@@ -57,6 +57,7 @@ class _Steps:
 
     def __init__(self, schedule: Schedule, lowering: Lowering) -> None:
         graph = schedule.graph
+        assert not lowering.apart, "operators are kept apart by their place in one order"
         self._lowering = lowering
         self.count = len(schedule.steps)
         self._calls = [schedule.call(step) for step in schedule.steps]

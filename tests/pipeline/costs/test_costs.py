@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinynas.engine import choose_kernels
+from tinynas.engine import choose_kernels, choose_schedule
 from tinynas.graph import DType, count_macs
 from tinynas.latency import LatencyModel, Measurement, fit_latency
 from tinynas.lowering import InstructionSet, Lowering, Schedule
@@ -214,3 +214,26 @@ def test_kernels_are_left_out_where_flash_is_short_and_none_of_what_fits_is_miss
         ).schedule
         assert (cost.violations == ()) is memory.fits(exact, reserve).fits
         assert not schedule.variants & cost.lowering.unlinked
+
+
+@pytest.mark.parametrize("name", ["virt-m4", "virt-m0plus"])
+def test_kernels_are_left_out_where_sram_is_short_as_well(name: str) -> None:
+    """Kernels of less scratch take other flash, and those that work in place are needed for SRAM."""
+    board = load_board(name)
+    memory = NativeMemoryModel.for_board(board)
+    lowering = Lowering.for_core(board.core)
+    flash, largest = board.code_region.size_bytes - memory.flash_margin_bytes, memory.largest_arena() // 8 * 8
+    left_out = 0
+    for architecture in few_channels(4):
+        graph = build_graph(architecture, DType.INT8)
+        arena = -(-plan_arena(lowering.within(0)(graph)).arena_bytes // 8) * 8
+        relieved = memory.flash(lowering.within(arena)(graph)).total_bytes
+        for less in (4, 300, 1500):
+            reserve = Reserve(sram_bytes=largest - arena, flash_bytes=flash - relieved + less)
+            cost = CostModel(board, memory, reserve).of(architecture)
+            schedule = cost.lowering(graph, cost.patches)
+            assert cost.violations == memory.fits(schedule, reserve).reasons
+            exact = choose_schedule(graph, lowering, memory, None, reserve, patches=False)
+            assert (cost.violations == ()) is exact.fits
+            left_out += bool(cost.lowering.unlinked)
+    assert left_out > 3

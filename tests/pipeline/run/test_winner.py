@@ -148,6 +148,8 @@ def test_kernels_of_another_version_are_one_line(
     [
         {"instruction_set": "mve"},
         {"arena_limit_bytes": "small"},
+        {"unlinked": "conv_1x1"},
+        {"unlinked": ["conv_9x9"]},
         {"patches": {"rows": 3}},
         {"kernels": {"unit": None}},
         {"kernels": {"layers": [{"steps": [0], "variant": "conv_2d"}]}},

@@ -91,11 +91,11 @@ class CostModel:
         self.patches = patches
         self._arena_bytes = memory.largest_arena(reserve)
         self._relieved = self.schedules.within(self._arena_bytes)
-        self._unlinked = UnlinkedKernels(self._relieved, memory, reserve)
         self._block_memory = {
             self.schedules: self.schedules.memory(memory),
             self._relieved: cached_by_signature(self._relieved_cost),
         }
+        self._unlinked = UnlinkedKernels(self._relieved, self._block_memory[self._relieved], memory, reserve)
         self._block_latency: dict[BlockSchedules, Callable[[Block], _BlockLatency]] = {}
         self._stages = {
             blocks: PatchedStages(blocks.lowering, blocks.schedule, memory, reserve) for blocks in self._block_memory
@@ -166,7 +166,7 @@ class CostModel:
             relieved = self._combined(self._relieved, self._costs(self._relieved, architecture))
             if relieved.verdict.fits is True:
                 return relieved
-        without = self._unlinked.find(architecture, plain.cost) if unlinking else None
+        without = self._unlinked.find(architecture) if unlinking else None
         if without is not None:
             return self._combined(without, list(map(without.memory(self.memory), architecture.blocks)))
         if short and self.patches:

@@ -51,6 +51,8 @@ class NetworkCost:
         if not self.violations:
             return ""
         given_up = "" if self.lowering.arena_bytes is None else "even with kernels of less scratch, "
+        if self.lowering.unlinked:
+            given_up = f"without the kernels {', '.join(sorted(self.lowering.unlinked))}, "
         return given_up + "; ".join(self.violations)
 
     def as_json(self) -> dict[str, Any]:

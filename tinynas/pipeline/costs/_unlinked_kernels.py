@@ -1,21 +1,23 @@
-"""Kernels that a network does without so that its flash suffices: their layers run on others that it links anyway."""
+"""Kernels that a network does without so that its flash suffices: their layers run on others."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 
-from tinynas.lowering import CATALOGUE, WEIGHTED, Schedule, by_rule
+from tinynas.lowering import CATALOGUE, WEIGHTED, Schedule
 from tinynas.memory import BlockCost, NativeMemoryModel, combine
 from tinynas.pipeline.costs._block_schedules import BlockSchedules
-from tinynas.spaces import Architecture, cached_by_signature
+from tinynas.spaces import Architecture, Block, cached_by_signature
 from tinynas.targets import Reserve
 
-_GENERAL = frozenset(
-    {[v.name for v in CATALOGUE.values() if kind in v.kinds][-1] for v in CATALOGUE.values() for kind in v.kinds}
+_LAST = {kind: variant.name for variant in CATALOGUE.values() for kind in variant.kinds}
+_DISPENSABLE = frozenset(
+    variant.name
+    for variant in CATALOGUE.values()
+    if not variant.for_speed and any(_LAST[kind] != variant.name for kind in variant.kinds)
 )
-"""The last of each kind of operator, which executes what no other does."""
-
-_DISPENSABLE = frozenset(v.name for v in CATALOGUE.values() if not v.for_speed) - _GENERAL
+"""Kernels that another one follows in the order of the local rule, for some kind of operator."""
 
 
 class UnlinkedKernels:
@@ -23,33 +25,53 @@ class UnlinkedKernels:
 
     One kernel after the other is left out, first those that execute the fewest multiply-accumulates for each byte of
     flash that they take, until the network fits; then those come back, the most multiply-accumulates first, with which
-    it fits as well. The choice depends on nothing but the network, the memory model and the reserve,
-    and costs stay sums over blocks, because a block lowers alone as it does in the network.
+    it fits as well. Where that ends in nothing, because a kernel was left out that works in place or a larger one came
+    in, all are left out that can be, or those alone that keep within the arena. The choice depends on nothing but the
+    network, the memory model and the reserve, and costs stay sums over blocks, because a block lowers alone as it does
+    in the network.
 
     Args:
         schedules: of blocks, within the arena of the board.
+        cost_of: what a block costs so.
         memory: what our engine takes of the board.
         reserve: what the user keeps for herself.
     """
 
-    def __init__(self, schedules: BlockSchedules, memory: NativeMemoryModel, reserve: Reserve) -> None:
+    def __init__(
+        self,
+        schedules: BlockSchedules,
+        cost_of: Callable[[Block], BlockCost],
+        memory: NativeMemoryModel,
+        reserve: Reserve,
+    ) -> None:
         self._schedules = schedules
+        self._cost_of = cost_of
         self._memory = memory
         self._reserve = reserve
-        # Of the others a block knows nothing, so that it need not be lowered anew for every set of kernels.
-        self._candidates_of = cached_by_signature(lambda block: _candidates(schedules.schedule(block)))
+        self._arena_bytes = memory.largest_arena(reserve)
         self._weights_of = cached_by_signature(lambda block: _weight_bytes(schedules.schedule(block)))
         self._macs_of = cached_by_signature(lambda block: _macs_by_kernel(schedules.schedule(block)))
 
-    def find(self, architecture: Architecture, cost: BlockCost) -> BlockSchedules | None:
-        """The schedules of blocks with which `architecture`, which costs `cost` without this, fits; None for none."""
+    def find(self, architecture: Architecture) -> BlockSchedules | None:
+        """The schedules of blocks with which `architecture` fits; None where there are none, or flash is not short."""
+        cost = self._cost(architecture, frozenset())
         if not self._short_of_flash(cost) or not self._may_fit(architecture, cost):
-            return None
-        if self._short_of_flash(self._cost(architecture, _DISPENSABLE)):
             return None
         macs: Counter[str] = Counter()
         for block in architecture.blocks:
             macs.update(self._macs_of(block))
+        unlinked = self._by_flash(architecture, cost, macs)
+        if unlinked is None:
+            unlinked = self._within_arena(architecture, cost, macs)
+        if unlinked is None:
+            return None
+        for variant in sorted(unlinked, key=lambda v: (-macs[v], v)):
+            if self._fits(self._cost(architecture, unlinked - {variant})):
+                unlinked -= {variant}
+        return self._schedules.unlinking(unlinked)
+
+    def _by_flash(self, architecture: Architecture, cost: BlockCost, macs: Mapping[str, int]) -> frozenset[str] | None:
+        """What to leave out so that it fits: the fewest multiply-accumulates for a byte of flash first."""
         unlinked: frozenset[str] = frozenset()
         while not self._fits(cost):
             before, flash = unlinked, self._flash(cost)
@@ -63,10 +85,24 @@ class UnlinkedKernels:
                     break
             if unlinked == before:
                 return None
-        for variant in sorted(unlinked, key=lambda v: (-macs[v], v)):
-            if self._fits(self._cost(architecture, unlinked - {variant})):
-                unlinked -= {variant}
-        return self._schedules.unlinking(unlinked)
+        return unlinked
+
+    def _within_arena(
+        self, architecture: Architecture, cost: BlockCost, macs: Mapping[str, int]
+    ) -> frozenset[str] | None:
+        """The same: all that can be, or, the fewest multiply-accumulates first, what enlarges no memory."""
+        candidates = _DISPENSABLE & frozenset().union(*map(self._schedules.candidates, architecture.blocks))
+        if self._fits(self._cost(architecture, candidates)):
+            return candidates
+        unlinked: frozenset[str] = frozenset()
+        for variant in sorted(candidates, key=lambda v: (macs[v], v)):
+            without = self._cost(architecture, unlinked | {variant})
+            arena_bytes = max(cost.arena_bytes, self._arena_bytes)
+            if self._flash(without) <= self._flash(cost) and without.arena_bytes <= arena_bytes:
+                unlinked, cost = unlinked | {variant}, without
+            if self._fits(cost):
+                return unlinked
+        return None
 
     def _may_fit(self, architecture: Architecture, cost: BlockCost) -> bool:
         """Whether weights and biases fit without any code; most networks that flash is too small for fail this."""
@@ -74,10 +110,8 @@ class UnlinkedKernels:
         return sum(map(self._weights_of, architecture.blocks)) <= room
 
     def _cost(self, architecture: Architecture, unlinked: frozenset[str]) -> BlockCost:
-        return combine(
-            self._schedules.unlinking(unlinked & self._candidates_of(block)).memory(self._memory)(block)
-            for block in architecture.blocks
-        )
+        cost_of = self._schedules.unlinking(unlinked).memory(self._memory) if unlinked else self._cost_of
+        return combine(map(cost_of, architecture.blocks))
 
     def _fits(self, cost: BlockCost) -> bool:
         return self._memory.verdict((cost,), self._reserve).fits is True
@@ -89,10 +123,6 @@ class UnlinkedKernels:
         margin = self._memory.flash_margin_bytes
         regions = self._memory.verdict((cost,), self._reserve).regions
         return any(r.used_bytes + margin > r.available_bytes for r in regions if r.kind == "flash")
-
-
-def _candidates(schedule: Schedule) -> frozenset[str]:
-    return _DISPENSABLE & {variant.name for step in schedule.steps for variant in by_rule(schedule.call(step))}
 
 
 def _weight_bytes(schedule: Schedule) -> int:

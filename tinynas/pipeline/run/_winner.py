@@ -9,7 +9,7 @@ from typing import Any
 
 from tinynas.errors import UsageError
 from tinynas.graph import Graph
-from tinynas.lowering import InstructionSet, Lowering, PatchPlan, Schedule
+from tinynas.lowering import CATALOGUE, InstructionSet, Lowering, PatchPlan, Schedule
 from tinynas.pipeline.costs import with_kernels
 
 RESULT = "result.json"
@@ -69,6 +69,8 @@ def schedule_of_winner(result: Mapping[str, Any], graph: Graph) -> Schedule:
     try:
         instruction_set = InstructionSet(result["winner"].get("instruction_set", InstructionSet.DSP))
         limit, unlinked = result["winner"].get("arena_limit_bytes"), result["winner"].get("unlinked", ())
+        if not isinstance(unlinked, list | tuple) or not set(unlinked) <= CATALOGUE.keys():
+            raise ValueError(f"unlinked kernels {unlinked!r}")
         lowering = Lowering(instruction_set, arena_bytes=limit, unlinked=frozenset(unlinked))
         schedule = lowering(graph, None if patches is None else PatchPlan(**patches))
         return schedule if kernels is None else with_kernels(schedule, kernels)
