@@ -151,10 +151,11 @@ def test_a_reserve_that_takes_everything_is_a_violation_with_its_size(
     assert fitting.excess == 0
     exact = CostModel(board, memory, Reserve(flash_bytes=65536 - fitting.flash_bytes)).of(architecture)
     assert exact.violations == ()
-    closer = CostModel(board, memory, Reserve(flash_bytes=65536 - fitting.flash_bytes + 1)).of(architecture)
-    assert closer.violations == ()
-    assert closer.lowering.unlinked == {"conv_2d_im2col"}
-    over = CostModel(board, memory, Reserve(flash_bytes=65536)).of(architecture)
+    one_more = Reserve(flash_bytes=65536 - fitting.flash_bytes + 1)
+    without = CostModel(board, memory, one_more, unlinking=True).of(architecture)
+    assert without.violations == ()
+    assert without.lowering.unlinked == {"conv_2d_im2col"}
+    over = CostModel(board, memory, one_more).of(architecture)
     assert len(over.violations) == 1
     assert "flash" in over.violations[0]
     assert "too few" in over.violations[0]
@@ -201,7 +202,7 @@ def test_kernels_are_left_out_where_flash_is_short_and_none_of_what_fits_is_miss
         graph = build_graph(architecture, DType.INT8)
         plain = CostModel(board, memory, Reserve()).of(architecture)
         reserve = Reserve(flash_bytes=flash - plain.flash_bytes + less)
-        costs = CostModel(board, memory, reserve)
+        costs = CostModel(board, memory, reserve, unlinking=True)
         cost = costs.of(architecture)
         schedule = cost.lowering(graph, cost.patches)
         assert cost.flash_bytes == memory.flash(schedule).total_bytes
@@ -230,7 +231,7 @@ def test_kernels_are_left_out_where_sram_is_short_as_well(name: str) -> None:
         relieved = memory.flash(lowering.within(arena)(graph)).total_bytes
         for less in (4, 300, 1500):
             reserve = Reserve(sram_bytes=largest - arena, flash_bytes=flash - relieved + less)
-            cost = CostModel(board, memory, reserve).of(architecture)
+            cost = CostModel(board, memory, reserve, unlinking=True).of(architecture)
             schedule = cost.lowering(graph, cost.patches)
             assert cost.violations == memory.fits(schedule, reserve).reasons
             exact = choose_schedule(graph, lowering, memory, None, reserve, patches=False)

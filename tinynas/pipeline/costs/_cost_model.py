@@ -8,8 +8,8 @@ Where the arena is what is too large, blocks give up scratch: those that do not 
 arena that the board has room for. A block that fits gives up nothing, so all others keep their costs, and the whole
 network lowered within that arena has the kernels of its blocks.
 
-Where flash is what is too small, kernels are left out (`_unlinked_kernels`): lowered without them, the network has the
-kernels of its blocks, too.
+Where flash is what is too small, kernels may be left out (`_unlinked_kernels`): lowered without them, the network has
+the kernels of its blocks, too.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ class CostModel:
         limit: of one inference, in ticks of `latency`; it cannot be checked before there is a latency model.
         schedules: shared cache of lowered blocks.
         patches: whether the first blocks run in patches where a network does not fit otherwise.
+        unlinking: whether kernels are left out where flash is too small: more networks fit then, some times slower.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class CostModel:
         limit: LatencyLimit | None = None,
         schedules: BlockSchedules | None = None,
         patches: bool = False,
+        unlinking: bool = False,
     ) -> None:
         self.board = board
         self.memory = memory
@@ -89,6 +91,7 @@ class CostModel:
         self.limit = limit
         self.schedules = schedules if schedules is not None else BlockSchedules(Lowering.for_core(board.core))
         self.patches = patches
+        self.unlinking = unlinking
         self._arena_bytes = memory.largest_arena(reserve)
         self._relieved = self.schedules.within(self._arena_bytes)
         self._block_memory = {
@@ -104,18 +107,25 @@ class CostModel:
 
     def with_latency(self, latency: LatencyModel) -> CostModel:
         """The same costs under another latency model, without lowering anything again."""
-        return self._with(latency, self.limit, self.patches)
+        return self._with(latency, self.limit)
 
     def with_limit(self, limit: LatencyLimit | None) -> CostModel:
         """The same costs under another latency limit."""
-        return self._with(self.latency, limit, self.patches)
+        return self._with(self.latency, limit)
 
     def with_patches(self) -> CostModel:
         """The same costs where the first blocks may run in patches."""
-        return self._with(self.latency, self.limit, True)
+        return self._with(self.latency, self.limit, patches=True)
 
-    def _with(self, latency: LatencyModel | None, limit: LatencyLimit | None, patches: bool) -> CostModel:
-        return CostModel(self.board, self.memory, self.reserve, latency, limit, self.schedules, patches)
+    def with_unlinking(self) -> CostModel:
+        """The same costs where kernels may be left out."""
+        return self._with(self.latency, self.limit, unlinking=True)
+
+    def _with(
+        self, latency: LatencyModel | None, limit: LatencyLimit | None, patches: bool = False, unlinking: bool = False
+    ) -> CostModel:
+        ways = {"patches": self.patches or patches, "unlinking": self.unlinking or unlinking}
+        return CostModel(self.board, self.memory, self.reserve, latency, limit, self.schedules, **ways)
 
     def of(self, architecture: Architecture) -> NetworkCost:
         """All costs of a network."""
@@ -166,7 +176,7 @@ class CostModel:
             relieved = self._combined(self._relieved, self._costs(self._relieved, architecture))
             if relieved.verdict.fits is True:
                 return relieved
-        without = self._unlinked.find(architecture) if unlinking else None
+        without = self._unlinked.find(architecture) if unlinking and self.unlinking else None
         if without is not None:
             return self._combined(without, list(map(without.memory(self.memory), architecture.blocks)))
         if short and self.patches:

@@ -159,9 +159,11 @@ class EngineConfig(_Section):
     """How networks are executed: the same for the search's predictions, the firmware and the exported code.
 
     With `patches`, the first blocks of a network run in patches where nothing but its arena is too large otherwise.
+    With `leave_out_kernels`, fast kernels are left out where flash is too small for their code.
     """
 
     patches: bool = False
+    leave_out_kernels: bool = False
 
 
 class ReserveConfig(_Section):

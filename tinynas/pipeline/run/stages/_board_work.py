@@ -36,7 +36,12 @@ def execution_of(context: RunContext, memory: NativeMemoryModel, architecture: A
     """How a network of the run is executed, from its candidates to its winner: as in the search's costs of it."""
     schedules = BlockSchedules(context.lowering)
     return CostModel(
-        context.board, memory, context.reserve, schedules=schedules, patches=context.config.engine.patches
+        context.board,
+        memory,
+        context.reserve,
+        schedules=schedules,
+        patches=context.config.engine.patches,
+        unlinking=context.config.engine.leave_out_kernels,
     ).execution(architecture, graph)
 
 

@@ -68,6 +68,7 @@ def execute(
         limit=limit,
         schedules=BlockSchedules(context.lowering),
         patches=config.engine.patches,
+        unlinking=config.engine.leave_out_kernels,
     )
     configurations = check_feasibility(context, costs)
     costs = costs.with_latency(calibrate(context, memory))

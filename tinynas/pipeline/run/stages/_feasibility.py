@@ -47,7 +47,7 @@ def _check(context: RunContext, costs: CostModel, artefacts: list[str]) -> dict[
             f"infeasible: no network of space {context.space.name!r} fits {context.board.name} and its limits. "
             f"The nearest, the smallest at width {nearest[0]:g} and resolution {nearest[1]}: "
             + smallest[nearest].shortfall
-            + _with_patches(context, costs, *nearest)
+            + _with_more(context, costs, *nearest)
         )
     for name in artefacts:
         context.run.write_json(name, {"verdict": verdict, "regions": _regions(context, costs, smallest[nearest])})
@@ -59,11 +59,14 @@ def _smallest(context: RunContext, width: float, resolution: int) -> Architectur
     return context.space.decode(context.space.smallest(), width, resolution, context.input_channels, context.classes)
 
 
-def _with_patches(context: RunContext, costs: CostModel, width: float, resolution: int) -> str:
-    """Whether patches, which the configuration does not allow, would change the verdict."""
-    if costs.patches or costs.with_patches().of(_smallest(context, width, resolution)).violations:
-        return ""
-    return "; with [engine] patches = true it fits"
+def _with_more(context: RunContext, costs: CostModel, width: float, resolution: int) -> str:
+    """Whether what the configuration does not allow would change the verdict."""
+    smallest = _smallest(context, width, resolution)
+    if not costs.patches and not costs.with_patches().of(smallest).violations:
+        return "; with [engine] patches = true it fits"
+    if not costs.unlinking and not costs.with_unlinking().of(smallest).violations:
+        return "; with [engine] leave_out_kernels = true it fits"
+    return ""
 
 
 def _regions(context: RunContext, costs: CostModel, smallest: NetworkCost) -> list[dict[str, Any]]:
