@@ -125,9 +125,9 @@ def choose_kernels(
         missing = "" if choice is not None else "no kernels fit the board's flash"
     if least_flash and choice is None and room is not None and _left(schedule, room) < 0:
         choice, stays = _least_flash(found, room), "the least flash"
-        if latency is not None and choice is not None and _flash_left(found, choice, room) >= 0:
-            missing = "only kernels whose ticks are not known fit the board's flash"
     result = schedule if choice is None else with_variants(schedule, _variants(found, choice.options))
+    if stays == "the least flash" and latency is not None and room is not None and _left(result, room) >= 0:
+        missing = "only kernels whose ticks are not known fit the board's flash"
     if plan_arena(result).arena_bytes > max(plan_arena(schedule).arena_bytes, arena_bytes or 0):
         # The planner found a plan for more scratch; where its effort ends, it need not find one for less.
         missing, stays = "no plan was found for other kernels", "the local rule"
@@ -167,12 +167,6 @@ def _fewer(layer: Layer, taken: Candidate) -> int:
 def _left(schedule: Schedule, room: Room) -> int:
     """Flash that is left, in bytes."""
     return room(schedule.variants) - sum(step.constant_bytes for step in schedule.steps)
-
-
-def _flash_left(found: Sequence[Layer], choice: Choice, room: Room) -> int:
-    """The same for a choice, before it becomes a schedule."""
-    taken = [layer.candidates[c] for layer, c in zip(found, choice.options, strict=True)]
-    return room(frozenset(c.variant for c in taken)) - sum(c.constant_bytes for c in taken)
 
 
 def _missing(memory: NativeMemoryModel | None, room: Room | None, latency: LatencyModel | None) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 
 from tinynas.evaluation._errors import EvaluatorError
 from tinynas.evaluation._evaluator import Evaluator
-from tinynas.evaluation._options import EvaluatorOptions, read_options
+from tinynas.evaluation._options import EvaluatorOptions
 from tinynas.evaluation._task import EvaluationTask
 from tinynas.plugins import Listed, Plugins
-from tinynas.targets import closest
+from tinynas.targets import closest, read_options
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def check_evaluator_options(name: str, options: Mapping[str, Any]) -> None:
         EvaluatorError: there is no such evaluator or option, or an option cannot have that value.
         PluginError: it is a plugin that cannot be used.
     """
-    read_options(name, evaluator(name).options, options)
+    read_options(f"evaluator {name!r}", evaluator(name).options, options, EvaluatorError)
 
 
 def build_evaluator(name: str, task: EvaluationTask, options: Mapping[str, Any] | None = None) -> Evaluator:
@@ -107,4 +107,4 @@ def build_evaluator(name: str, task: EvaluationTask, options: Mapping[str, Any] 
         PluginError: it is a plugin that cannot be used.
     """
     spec = evaluator(name)
-    return spec.build(task, read_options(name, spec.options, options or {}))
+    return spec.build(task, read_options(f"evaluator {name!r}", spec.options, options or {}, EvaluatorError))

@@ -8,10 +8,10 @@ from typing import Any
 
 from tinynas.plugins import Listed, Plugins
 from tinynas.search._errors import StrategyError
-from tinynas.search._options import StrategyOptions, read_options
+from tinynas.search._options import StrategyOptions
 from tinynas.search._problem import SearchProblem
 from tinynas.search._strategy import SearchStrategy
-from tinynas.targets import closest
+from tinynas.targets import closest, read_options
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def check_strategy_options(name: str, options: Mapping[str, Any]) -> None:
         StrategyError: there is no such strategy or option, or an option cannot have that value.
         PluginError: it is a plugin that cannot be used.
     """
-    read_options(name, strategy(name).options, options)
+    read_options(f"strategy {name!r}", strategy(name).options, options, StrategyError)
 
 
 def build_strategy(
@@ -94,4 +94,4 @@ def build_strategy(
         PluginError: it is a plugin that cannot be used.
     """
     spec = strategy(name)
-    return spec.build(problem, seed, read_options(name, spec.options, options or {}))
+    return spec.build(problem, seed, read_options(f"strategy {name!r}", spec.options, options or {}, StrategyError))

@@ -5,7 +5,7 @@ from ._compiler_flags import RUNTIME_FLAGS, TOOLCHAIN_FLAGS
 from ._cores import CORES, Core
 from ._loading import BoardFileError, UnknownBoardError, board_names, load_board
 from ._resources import resource_path
-from ._validation import closest, explain_validation_error
+from ._validation import closest, explain_validation_error, read_options
 
 __all__ = [
     "CORES",
@@ -25,5 +25,6 @@ __all__ = [
     "closest",
     "explain_validation_error",
     "load_board",
+    "read_options",
     "resource_path",
 ]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+
+from tinynas.errors import UsageError
+
+_Options = TypeVar("_Options", bound=BaseModel)
 
 
 def closest(word: str, candidates: list[str]) -> str:
@@ -53,3 +58,26 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
         if found is not None:
             return found
     return None
+
+
+def read_options(
+    what: str, options: type[_Options], values: Mapping[str, Any], error_class: type[UsageError]
+) -> _Options:
+    """Options of something that a configuration file names.
+
+    Args:
+        what: whose options, for messages: a kind and a name.
+        options: their class, which refuses unknown ones.
+        values: from the file.
+        error_class: of what is raised.
+
+    Raises:
+        UsageError: as `error_class`: there is no such option, or it cannot have that value; one line that names the
+            nearest one.
+    """
+    if values and not options.model_fields:
+        raise error_class(f"{what} has no options, got {', '.join(map(repr, values))}")
+    try:
+        return options.model_validate(dict(values))
+    except ValidationError as error:
+        raise error_class(f"options of {what}: {explain_validation_error(options, error)}") from error
