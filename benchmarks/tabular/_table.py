@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tinynas.errors import UsageError
 from tinynas.search import SearchProblem
 from tinynas.spaces import Architecture, Genotype, SearchSpace, SpaceError, Variable, VariableSpace
 
@@ -58,7 +59,13 @@ class NasTable:
         return tuple(self.scores)
 
     def limited(self, share: float) -> NasTable:
-        """The table with the limit on MACs at which that share of its networks is feasible."""
+        """The table with the limit on MACs at which that share of its networks is feasible.
+
+        Raises:
+            UsageError: it is no share.
+        """
+        if not 0 < share <= 1:
+            raise UsageError(f"the feasible share of a table is in (0, 1], not {share:g}")
         return replace(self, limit=quantile_of_macs(self.costs, share))
 
     def violations(self, genotype: Genotype) -> tuple[str, ...]:
@@ -81,7 +88,13 @@ class NasTable:
         Args:
             evaluations: the budget, in longest trainings.
             fidelities: those that may be asked; by default all.
+
+        Raises:
+            UsageError: the table has no scores at one of them.
         """
+        if unknown := set(fidelities or ()) - set(self.scores):
+            known = ", ".join(f"{fidelity:g}" for fidelity in self.scores)
+            raise UsageError(f"{self.space.name} has scores at {known}, not at {min(unknown):g}")
         return SearchProblem(
             self.space,
             self.violations,

@@ -21,11 +21,22 @@ from tinynas.training import Supernet, TrainingSettings, train_supernet
 
 _PREDICTORS = {"predictor-ridge": "ridge", "predictor-trees": "trees", "predictor-mlp": "mlp"}
 _SHORT_PREDICTOR = "predictor-short"
+_STAND_INS = {
+    "training-subset": {"data_share": 0.25},
+    "training-small-images": {"resolution_scale": 0.5},
+    "training-narrow": {"width_scale": 0.5},
+}
+_STAND_IN_SHARE = 0.25
+_RECIPE = {"batch_size": 128, "learning_rate": 0.2}  # as in the table
 _SUPERNET = "supernet"
 _LOG_EVERY_S = 30.0
 
-NAMES = ("macs", "parameters", *PROXIES, _SUPERNET, *_PREDICTORS, _SHORT_PREDICTOR)
-"""Every evaluator that is compared; `predictor-short` is ridge regression on the shortest trainings."""
+NAMES = ("macs", "parameters", *PROXIES, *_STAND_INS, _SUPERNET, *_PREDICTORS, _SHORT_PREDICTOR)
+"""Every evaluator that is compared.
+
+Those that begin with `training-` take a quarter of the steps of a longest training, and a quarter of the images, half
+of the pixels on a side or half of the channels; `predictor-short` is ridge regression on the shortest trainings.
+"""
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,10 @@ class Candidates:
             return self._predictor(name, _PREDICTORS[name], longest(self.rows))
         if name == _SHORT_PREDICTOR:
             return self._predictor(name, "ridge", min(steps for _, steps in self.rows[0].trained))
+        if name in _STAND_INS:
+            steps = round(_STAND_IN_SHARE * longest(self.rows))
+            options = {**_RECIPE, "steps": steps, **_STAND_INS[name]}
+            return Candidate(name, build_evaluator("training", self.task, options))
         return Candidate(name, build_evaluator(name, self.task))
 
     def _predictor(self, name: str, regressor: str, steps: int) -> Candidate:

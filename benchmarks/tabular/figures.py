@@ -20,7 +20,8 @@ _RESAMPLES = 1000
 
 def columns(table: NasTable) -> list[str]:
     """Heads of what `row` gives."""
-    to_best = [head for share in table.shares for head in (f"to {100 * share:g} %", "of random's")]
+    ratio = "of random's steps" if len(table.fidelities) > 1 else "of random's"
+    to_best = [head for share in table.shares for head in (f"to {100 * share:g} %", ratio)]
     regret, gain = f"regret at {REGRET_AFTER}", f"last - first {COMPARED}"
     return ["strategy", *to_best, regret, gain, "hypervolume", "of random's", "seconds"]
 

@@ -81,7 +81,7 @@ class TinySpace(VariableSpace):
 
         append("stem", "conv", {"out_channels": 4, "stride": 2, "kernel": 3})
         for i in range(depth):
-            append(f"block{i}", self.kinds[kind], {"out_channels": channels, "stride": 1, "kernel": 3})
+            append(f"block{i}", self.kinds[kind], {"out_channels": round(width * channels), "stride": 1, "kernel": 3})
         append("head", "classifier", {"classes": classes})
         return Architecture(tuple(blocks), shape, self.name)
 

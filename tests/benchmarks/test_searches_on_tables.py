@@ -11,6 +11,7 @@ from little_tables import FIDELITIES, made_up_table
 from tabular import NasTable, Search, expected_random_best, hypervolume, median_random_evaluations, search
 from tabular.figures import columns, improvement, median_cost, regret_curve, relative_regret, row
 
+from tinynas.errors import UsageError
 from tinynas.search import StrategyError
 
 
@@ -29,6 +30,13 @@ def test_half_of_a_table_is_feasible_and_any_share_can_be(table: NasTable) -> No
     assert len(table.limited(1.0).ranked()) == 243
     assert table.limited(1.0).ranked()[0] == max(table.scores[1.0].values())
     assert sum(score >= table.threshold(0.05) for score in table.ranked()) == 6
+
+
+def test_what_a_table_does_not_have_is_refused(table: NasTable) -> None:
+    with pytest.raises(UsageError, match=r"made-up has scores at 0\.125, 0\.25, 0\.5, 1, not at 0\.3"):
+        search(table, "hyperband", {}, 10, seed=0, fidelities=(0.3, 1.0))
+    with pytest.raises(UsageError, match=r"in \(0, 1\], not 1\.5"):
+        table.limited(1.5)
 
 
 def test_a_short_training_costs_its_share_and_finds_nothing(table: NasTable) -> None:
