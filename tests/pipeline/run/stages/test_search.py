@@ -16,7 +16,7 @@ from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline.costs import CostModel, LatencyLimit
 from tinynas.pipeline.run import RunConfig
 from tinynas.pipeline.run.storage import RunDirectory
-from tinynas.search import StrategyError, search_strategies
+from tinynas.search import InfeasibleError, StrategyError, search_strategies
 from tinynas.spaces import Genotype, load_space
 from tinynas.targets import Reserve, load_board
 from tinynas.training import Dataset, Split
@@ -168,3 +168,31 @@ def test_a_soft_constraint_ranks_by_what_it_makes_of_the_score(
     best = heavy.best("evolution")
     assert best is not None
     assert getattr(best.cost, cost) <= getattr(nothing.ranked("evolution")[0].cost, cost)
+
+
+def test_networks_to_learn_from_meet_the_constraints_however_few_do(
+    stage: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = stage()
+    rng = np.random.default_rng(0)
+    assert len({search.feasible(rng) for _ in range(5)}) == 5
+    smallest = SPACE.smallest()
+    monkeypatch.setattr(search, "violations", lambda genotype: () if genotype == smallest else ("too large",))
+    assert [search.feasible(rng) for _ in range(2)] == [smallest, smallest]
+    monkeypatch.setattr(search, "violations", lambda _: ("9 of 8 bytes",))
+    with pytest.raises(InfeasibleError, match="9 of 8 bytes"):
+        search.feasible(rng)
+
+
+def test_the_network_of_most_macs_is_a_scored_one_where_counting_finds_none(
+    stage: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refined latency model may rule out all others, the smallest too."""
+    search = stage()
+    run_rounds(search)
+    needle = [entry for entry in search.scored if entry.origin == "evolution"][-1]  # a child: not drawn at random
+    monkeypatch.setattr(search, "violations", lambda genotype: () if genotype == needle.genotype else ("too slow",))
+    assert search.most_macs() == needle.genotype
+    search.scored = []
+    with pytest.raises(InfeasibleError, match="too slow"):
+        search.most_macs()

@@ -14,8 +14,10 @@ from tinynas.pipeline.run import SearchConfig, strategy_options
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._scored import Scored, figures_of
 from tinynas.search import (
+    Candidates,
     EvolutionarySearch,
     EvolutionOptions,
+    InfeasibleError,
     SearchProblem,
     SearchStrategy,
     SoftConstraint,
@@ -37,8 +39,6 @@ _MACS_ONLY_EVALUATIONS = 2000
 _BATCH = 4
 
 _NOTHING = 1e-9  # of an evaluation: shares of the full training add up but for rounding
-
-_DRAWS = 200
 
 RANDOM = "random"
 """The strategy that every other one is compared with."""
@@ -91,13 +91,13 @@ class Search:
             self._strategies = self._built(replace(self._problem, fidelities=tuple(evaluator.fidelities)))
 
     def feasible(self, rng: np.random.Generator) -> Genotype:
-        """A random network that meets the constraints, or any where none is found."""
+        """A random network that meets the constraints; one is shrunk until it does where hardly any does.
+
+        Raises:
+            InfeasibleError: none was found, not even the smallest.
+        """
         space = self._chosen.space
-        for _ in range(_DRAWS):
-            genotype = space.sample(rng)
-            if not self.violations(genotype):
-                return genotype
-        return genotype
+        return Candidates(space, self.violations).fresh(lambda: space.sample(rng), rng)
 
     def cost(self, genotype: Genotype) -> NetworkCost:
         """Predicted costs of a network, by the latency model of the current round."""
@@ -205,7 +205,14 @@ class Search:
         return ranked[0] if ranked else None
 
     def most_macs(self) -> Genotype:
-        """The choice of who only counts MACs: the network with the most that meets the current constraints."""
+        """The choice of who only counts MACs: the network with the most that meets the current constraints.
+
+        Where counting finds none, because a refined latency model has left next to nothing, it is the one with the most
+        of those that were scored.
+
+        Raises:
+            InfeasibleError: none of those meets the constraints either.
+        """
         settings = self._context.config.search
         evaluations = max(_MACS_ONLY_EVALUATIONS, settings.evaluations)
         counting = EvolutionarySearch(
@@ -213,18 +220,15 @@ class Search:
             self._context.config.seed,
             EvolutionOptions(population=100, parents=20),
         )
-        best: tuple[int, Genotype] | None = None
-        for _ in range(evaluations):
-            trials = _ask(counting, 1)
-            if not trials:
-                break
-            macs = self.cost(trials[0].genotype).macs
-            counting.tell(trials[0], float(macs))
-            if best is None or macs > best[0]:
-                best = (macs, trials[0].genotype)
-        if best is None:
-            raise RuntimeError("no feasible network, although the search found some")
-        return best[1]
+        try:
+            while len(counting.scored) < evaluations and (trials := _ask(counting, 1)):
+                counting.tell(trials[0], float(self.cost(trials[0].genotype).macs))
+        except InfeasibleError:
+            scored = [entry for entry in self.scored if not self.violations(entry.genotype)]
+            if not scored:
+                raise
+            return max(scored, key=lambda entry: (entry.cost.macs, entry.genotype)).genotype
+        return max(counting.scored, key=lambda observation: observation.score).genotype
 
 
 def _ask(asking: SearchStrategy, count: int) -> list[Trial]:
