@@ -18,6 +18,7 @@ from tinynas.search import (
     EvolutionarySearch,
     EvolutionOptions,
     InfeasibleError,
+    Observation,
     SearchProblem,
     SearchStrategy,
     SoftConstraint,
@@ -59,6 +60,7 @@ class Search:
         self.costs = costs
         self._costs: dict[Genotype, NetworkCost] = {}
         self.scored: list[Scored] = []
+        self._estimates: dict[Trial, Estimate] = {}
         self._soft = _soft_constraint(settings)
         problem = SearchProblem(
             chosen.space,
@@ -136,11 +138,19 @@ class Search:
         return found
 
     def recost(self, costs: CostModel) -> None:
-        """Predict the costs of everything scored so far anew, under a refined latency model."""
-        if costs is not self.costs:
-            self.costs = costs
-            self._costs.clear()
+        """Predict the costs of everything scored anew, under a refined latency model, and have strategies revise it."""
+        if costs is self.costs:
+            return
+        self.costs = costs
+        self._costs.clear()
         self.scored = [self.entry(e.origin, e.round, Trial(e.genotype, e.fidelity), e.score) for e in self.scored]
+        for origin, asking in self._strategies.items():
+            asking.revise([self._observation(entry) for entry in self.scored if entry.origin == origin])
+
+    def _observation(self, entry: Scored) -> Observation:
+        """What a strategy is told of a network that was scored."""
+        trial = Trial(entry.genotype, entry.fidelity)
+        return Observation(trial, entry.worth, self._deviation(self._estimates[trial], entry.worth))
 
     def entry(self, origin: str, round_number: int, trial: Trial, score: float) -> Scored:
         """A scored network with its costs, by the latency model of the current round."""
@@ -170,15 +180,15 @@ class Search:
 
         trials = [trial for batch in asked.values() for trial in batch]
         known: list[Estimate] = []
-        values: dict[Trial, Estimate] = {}
         for fidelity in sorted({trial.fidelity for trial in trials}):
             here = [trial for trial in dict.fromkeys(trials) if trial.fidelity == fidelity]
             estimates = self._evaluator.evaluate([trial.genotype for trial in here], fidelity, seen)
-            values |= dict(zip(here, estimates, strict=True))
+            self._estimates |= zip(here, estimates, strict=True)
         for origin, batch in asked.items():
             for trial in batch:
-                entry = self.entry(origin, number, trial, values[trial].value)
-                self._strategies[origin].tell(trial, entry.worth, self._deviation(values[trial], entry.worth))
+                entry = self.entry(origin, number, trial, self._estimates[trial].value)
+                told = self._observation(entry)
+                self._strategies[origin].tell(trial, told.score, told.deviation)
                 found.append(entry)
         return found
 
