@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tinynas.search import SearchProblem, SearchStrategy, build_strategy, search_strategies
+from tinynas.search import SearchProblem, SearchStrategy, build_strategy, list_strategies
 from tinynas.spaces import SearchSpace, parse_space
 from tinynas.testing import BaseStrategyTestCase
 
@@ -146,4 +146,4 @@ class TestBohbOfOneFidelity(Named):
 
 def test_every_strategy_is_here() -> None:
     covered = {case.name for case in Named.__subclasses__()}
-    assert covered == {entry.name for entry in search_strategies() if entry.source == "tinynas"}
+    assert covered == {entry.name for entry in list_strategies() if entry.source == "tinynas"}

@@ -85,7 +85,7 @@ def register() -> Iterator[Callable[[Build], SearchSpace]]:
         return parse_space(SPACE)
 
     yield registered
-    kinds._KINDS.pop("of-a-test", None)
+    kinds._BLOCK_KINDS._members.pop("of-a-test", None)
 
 
 def conv(builder: GraphBuilder, x: int, block: Block, kernel: int, padding: Padding = Padding.SAME) -> int:

@@ -5,8 +5,8 @@ from tinynas.spaces._cell import Cell
 from tinynas.spaces._chain_space import ChainSpace, round_channels
 from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._graphs import build_block_graph, build_graph
-from tinynas.spaces._kinds import BlockKind, block_kind, block_kinds, register_block_kind
-from tinynas.spaces._load import load_space, parse_space, search_spaces, space_names
+from tinynas.spaces._kinds import BlockKind, block_kind, list_block_kinds, register_block_kind
+from tinynas.spaces._load import list_spaces, load_space, parse_space, space_names
 from tinynas.spaces._mobilenet_v2 import mobilenet_v2_architecture, scale_mobilenet_v2
 from tinynas.spaces._optimizer import cached_by_signature, optimize_space
 from tinynas.spaces._ranking import ArchitectureCost, ConfigurationResult, NearestMiss, SpaceRanking
@@ -34,10 +34,11 @@ __all__ = [
     "active",
     "activity",
     "block_kind",
-    "block_kinds",
     "build_block_graph",
     "build_graph",
     "cached_by_signature",
+    "list_block_kinds",
+    "list_spaces",
     "load_space",
     "mobilenet_v2_architecture",
     "optimize_space",
@@ -45,6 +46,5 @@ __all__ = [
     "register_block_kind",
     "round_channels",
     "scale_mobilenet_v2",
-    "search_spaces",
     "space_names",
 ]

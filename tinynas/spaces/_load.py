@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinynas.plugins import OWN, Listed, Plugins
+from tinynas.registry import closest
 from tinynas.spaces._chain_space import ChainSpace
 from tinynas.spaces._errors import SpaceError
-from tinynas.spaces._nearest import suggestion
 from tinynas.spaces._search_space import SearchSpace
 from tinynas.spaces._space_file import parse_space_table, read_shipped, read_space_table, shipped_names
 
@@ -30,8 +30,8 @@ def load_space(name_or_path: str | Path) -> SearchSpace:
         return ChainSpace(read_shipped(name_or_path))
     plugin = _PLUGINS.get(name_or_path)
     if plugin is None:
-        known = suggestion(name_or_path, space_names())
-        raise SpaceError(f"unknown search space {name_or_path!r}{known} (a file name ends in .toml)")
+        known = closest(name_or_path, space_names())
+        raise SpaceError(f"unknown search space {name_or_path!r}; {known} (a file name ends in .toml)")
     return plugin
 
 
@@ -45,12 +45,11 @@ def parse_space(text: str, where: str = "text") -> ChainSpace:
 
 
 def space_names() -> list[str]:
-    """Names of the search spaces there are, those of plugins included, sorted; nothing is imported."""
+    """Every name there is, plugins included, sorted; nothing is imported."""
     return sorted({*shipped_names(), *_PLUGINS.names()})
 
 
-def search_spaces() -> list[Listed]:
-    """Every search space by name, description and source, sorted by name; plugins are imported now."""
-    shipped = [Listed(name, read_shipped(name).description, OWN) for name in shipped_names()]
-    taken = {space.name: space.source for space in shipped}
-    return sorted([*shipped, *_PLUGINS.listed(taken, lambda space: space.description)])
+def list_spaces() -> list[Listed]:
+    """Every search space by name, description and source; plugins are imported now, and broken ones say why."""
+    shipped = [Listed.of(read_shipped(name), OWN) for name in shipped_names()]
+    return [*shipped, *_PLUGINS.listed({space.name: space.source for space in shipped})]

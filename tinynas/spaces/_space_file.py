@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tinynas.registry import closest
 from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._kinds import block_kind
-from tinynas.spaces._nearest import suggestion
 
 PositiveInt = Annotated[int, Field(ge=1, strict=True)]
 Choices = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
@@ -93,7 +93,7 @@ def _check_parameters(kind_name: str, choices: dict[str, tuple[int, ...]]) -> No
         raise ValueError(f"a {kind_name!r} block cannot stand in the stem or in a stage")
     for name, values in choices.items():
         if name not in kind.choices:
-            raise ValueError(f"unknown parameter {name!r} of {kind_name!r}{suggestion(name, kind.choices)}")
+            raise ValueError(f"unknown parameter {name!r} of {kind_name!r}; {closest(name, kind.choices)}")
         _ascending(name, values)
         for value in values:
             if fault := kind.choices[name](value):
@@ -146,7 +146,7 @@ def _explain(error: ValidationError) -> str:
     where = ".".join(str(part + 1) if isinstance(part, int) else str(part) for part in location)
     if first["type"] == "extra_forbidden":
         table = SpaceTable if len(location) == 1 else _TABLES[str(location[0])]
-        return f"unknown key {where!r}{suggestion(str(location[-1]), table.model_fields)}"
+        return f"unknown key {where!r}; {closest(str(location[-1]), table.model_fields)}"
     if first["type"] == "missing":
         return f"key {where!r} is missing"
     message = first["msg"].removeprefix("Value error, ")

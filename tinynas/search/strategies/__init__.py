@@ -52,7 +52,7 @@ _STRATEGIES: tuple[tuple[str, str, Callable[..., SearchStrategy], type[StrategyO
 _BRACKETS = (SuccessiveHalving, Hyperband, Bohb)
 
 for _entry in _STRATEGIES:
-    register_strategy(StrategySpec(*_entry, OWN, needs_fidelities=_entry[2] in _BRACKETS))
+    register_strategy(StrategySpec(*_entry, needs_fidelities=_entry[2] in _BRACKETS), OWN)
 
 __all__ = [
     "AgingEvolution",

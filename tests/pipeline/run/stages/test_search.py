@@ -17,7 +17,7 @@ from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline.costs import CostModel, LatencyLimit
 from tinynas.pipeline.run import RunConfig
 from tinynas.pipeline.run.storage import RunDirectory
-from tinynas.search import BaseStrategy, InfeasibleError, StrategyError, search_strategies
+from tinynas.search import BaseStrategy, InfeasibleError, StrategyError, list_strategies
 from tinynas.spaces import Genotype, load_space
 from tinynas.targets import Reserve, load_board
 from tinynas.training import Dataset, Split
@@ -29,7 +29,7 @@ from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._scored import Scored
 from tinynas.pipeline.run.stages._search import Search
 
-STRATEGIES = [listed.name for listed in search_strategies() if listed.source == "tinynas"]
+STRATEGIES = [listed.name for listed in list_strategies() if listed.source == "tinynas"]
 
 SPACE = load_space("mobile-tiny")
 
