@@ -25,6 +25,7 @@ class StrategySpec:
         build: makes a strategy from a problem, a seed and the options.
         options: the class of its options.
         needs_fidelities: whether it is random search where networks can be scored at one fidelity only.
+        uses_objectives: whether it minimizes the objectives of its problem; others do not look at them.
     """
 
     name: str
@@ -32,6 +33,7 @@ class StrategySpec:
     build: Callable[[SearchProblem, int, Any], SearchStrategy]
     options: type[StrategyOptions] = StrategyOptions
     needs_fidelities: bool = False
+    uses_objectives: bool = False
 
 
 _STRATEGIES = Registry("strategy", StrategySpec, StrategyError, group="tinynas.strategies", options=StrategyOptions)

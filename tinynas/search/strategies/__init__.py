@@ -52,7 +52,9 @@ _STRATEGIES: tuple[tuple[str, str, Callable[..., SearchStrategy], type[StrategyO
 _BRACKETS = (SuccessiveHalving, Hyperband, Bohb)
 
 for _entry in _STRATEGIES:
-    register_strategy(StrategySpec(*_entry, needs_fidelities=_entry[2] in _BRACKETS), OWN)
+    _class = _entry[2]
+    _spec = StrategySpec(*_entry, needs_fidelities=_class in _BRACKETS, uses_objectives=_class is Nsga2)
+    register_strategy(_spec, OWN)
 
 __all__ = [
     "AgingEvolution",
