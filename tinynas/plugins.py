@@ -104,6 +104,12 @@ class Plugins(Generic[T]):
             self._loaded[name] = self._load(found)
         return self._loaded[name]
 
+    def versions(self, name: str) -> dict[str, str]:
+        """The version of the distribution that has the plugin of that name, by its name; empty if there is none."""
+        return {
+            _distribution(entry_point): _version(entry_point) for entry_point in _entry_points(self.group).get(name, ())
+        }
+
     def listed(self, taken: Mapping[str, str]) -> Iterator[Listed]:
         """A line for each plugin, all of which are imported; broken ones say why.
 
@@ -156,3 +162,7 @@ def _entry_points(group: str) -> dict[str, tuple[EntryPoint, ...]]:
 
 def _distribution(entry_point: EntryPoint) -> str:
     return entry_point.dist.name if entry_point.dist is not None else "unknown"
+
+
+def _version(entry_point: EntryPoint) -> str:
+    return entry_point.dist.version if entry_point.dist is not None else "unknown"

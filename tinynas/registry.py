@@ -82,6 +82,10 @@ class Registry(Generic[Spec]):
             raise self._error(f"unknown {self._what} {name!r}; {closest(name, self.names())}")
         return plugin
 
+    def versions(self, name: str) -> dict[str, str]:
+        """The version of the distribution that a plugin comes from, by its name; empty for what is no plugin."""
+        return {} if self._plugins is None or name in self._members else self._plugins.versions(name)
+
     def listed(self) -> list[Listed]:
         """Every member by name, description and source, in the order of `names`; broken plugins say why.
 

@@ -73,11 +73,32 @@ def is_accuracy(name: str, options: Mapping[str, Any]) -> bool:
         EvaluatorError: there is no such evaluator.
         PluginError: it is a plugin that cannot be used.
     """
-    spec = evaluator(name)
-    over = dict(options).get("over", getattr(spec.options.model_fields.get("over"), "default", None))
-    if isinstance(over, str):
-        return is_accuracy(over, options.get("over_options", {}))
-    return spec.accuracy
+    over = _over(name, options)
+    return evaluator(name).accuracy if over is None else is_accuracy(over, options.get("over_options", {}))
+
+
+def evaluator_versions(name: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """The versions of the distributions that an evaluator, and those that it asks, come from, by their names.
+
+    Those that it asks are what its options `over` and `features` name. What is no plugin is left out.
+
+    Raises:
+        EvaluatorError: there is no such evaluator.
+        PluginError: it is a plugin that cannot be used.
+    """
+    versions = _EVALUATORS.versions(name)
+    if (over := _over(name, options)) is not None:
+        versions |= evaluator_versions(over, options.get("over_options", {}))
+    for feature in options.get("features", ()):
+        versions |= _EVALUATORS.versions(feature)
+    return versions
+
+
+def _over(name: str, options: Mapping[str, Any]) -> str | None:
+    """The evaluator that one with these options predicts, if it does."""
+    field = evaluator(name).options.model_fields.get("over")
+    over = options.get("over", getattr(field, "default", None))
+    return over if isinstance(over, str) else None
 
 
 def check_evaluator_options(name: str, options: Mapping[str, Any]) -> None:

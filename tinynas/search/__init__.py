@@ -15,6 +15,7 @@ from tinynas.search._registry import (
     register_strategy,
     strategy,
     strategy_names,
+    strategy_versions,
 )
 from tinynas.search._soft_constraints import SoftConstraint, mnasnet_product, weighted_sum
 from tinynas.search._strategy import SearchStrategy
@@ -97,5 +98,6 @@ __all__ = [
     "register_strategy",
     "strategy",
     "strategy_names",
+    "strategy_versions",
     "weighted_sum",
 ]

@@ -68,6 +68,11 @@ def strategy(name: str) -> StrategySpec:
     return _STRATEGIES.get(name)
 
 
+def strategy_versions(name: str) -> dict[str, str]:
+    """The version of the distribution that a strategy comes from, by its name; empty for what is no plugin."""
+    return _STRATEGIES.versions(name)
+
+
 def check_strategy_options(name: str, options: Mapping[str, Any]) -> None:
     """Check the options of a strategy before there is a problem.
 

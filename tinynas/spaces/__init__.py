@@ -6,7 +6,7 @@ from tinynas.spaces._chain_space import ChainSpace, round_channels
 from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._graphs import build_block_graph, build_graph
 from tinynas.spaces._kinds import BlockKind, block_kind, list_block_kinds, register_block_kind
-from tinynas.spaces._load import list_spaces, load_space, parse_space, space_names
+from tinynas.spaces._load import list_spaces, load_space, parse_space, space_names, space_versions
 from tinynas.spaces._mobilenet_v2 import mobilenet_v2_architecture, scale_mobilenet_v2
 from tinynas.spaces._optimizer import cached_by_signature, optimize_space
 from tinynas.spaces._ranking import ArchitectureCost, ConfigurationResult, NearestMiss, SpaceRanking
@@ -47,4 +47,5 @@ __all__ = [
     "round_channels",
     "scale_mobilenet_v2",
     "space_names",
+    "space_versions",
 ]

@@ -174,6 +174,11 @@ def block_kind(name: str) -> BlockKind:
     return _BLOCK_KINDS.get(name)
 
 
+def block_kind_versions(name: str) -> dict[str, str]:
+    """The version of the distribution that a kind comes from, by its name; empty for what is no plugin."""
+    return _BLOCK_KINDS.versions(name)
+
+
 def list_block_kinds() -> list[Listed]:
     """Every kind by name, description and source; plugins are imported now, and broken ones say why."""
     return _BLOCK_KINDS.listed()

@@ -8,6 +8,7 @@ from tinynas.plugins import OWN, Listed, Plugins
 from tinynas.registry import closest
 from tinynas.spaces._chain_space import ChainSpace
 from tinynas.spaces._errors import SpaceError
+from tinynas.spaces._kinds import block_kind_versions
 from tinynas.spaces._search_space import SearchSpace
 from tinynas.spaces._space_file import parse_space_table, read_shipped, read_space_table, shipped_names
 
@@ -47,6 +48,22 @@ def parse_space(text: str, where: str = "text") -> ChainSpace:
 def space_names() -> list[str]:
     """Every name there is, plugins included, sorted; nothing is imported."""
     return sorted({*shipped_names(), *_PLUGINS.names()})
+
+
+def space_versions(name_or_path: str, space: SearchSpace) -> dict[str, str]:
+    """The versions of the distributions that a space and the block kinds of its networks come from, by their names.
+
+    Args:
+        name_or_path: as for `load_space`.
+        space: what that returned; kinds are those of its largest and its smallest network.
+    """
+    shipped = name_or_path.endswith(".toml") or name_or_path in shipped_names()
+    versions = {} if shipped else _PLUGINS.versions(name_or_path)
+    width, resolution = space.width_multipliers[0], space.resolutions[0]
+    for genotype in (space.smallest(), space.largest()):
+        for block in space.decode(genotype, width, resolution, 1, 2).blocks:
+            versions |= block_kind_versions(block.kind)
+    return versions
 
 
 def list_spaces() -> list[Listed]:
