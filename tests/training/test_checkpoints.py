@@ -1,0 +1,36 @@
+"""Checkpoints on a disk that fills: one line, and the last whole one stays."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from tinynas.training._checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """A file size limit makes the kernel cut a write short, as a full disk does."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+
+
+@pytest.mark.parametrize("elements", [2_000, 5_000, 500_000])
+def test_a_full_disk_is_one_line_and_the_last_checkpoint_stays(elements: int, tmp_path: Path) -> None:
+    path = tmp_path / "training.pt"
+    save_checkpoint(path, {"weights": torch.zeros(3)})
+    with room_for(8_000), pytest.raises(CheckpointError) as refused:
+        save_checkpoint(path, {"weights": torch.ones(elements)})
+    assert str(refused.value).startswith(f"cannot write checkpoint {path}: File too large; make room")
+    assert "\n" not in str(refused.value)
+    assert torch.equal(load_checkpoint(path)["weights"], torch.zeros(3))
+    assert list(tmp_path.iterdir()) == [path]
