@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from full_disk import room_for
 
 from tinynas.training._checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """A file size limit makes the kernel cut a write short, as a full disk does."""
-    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
 
 
 @pytest.mark.parametrize("elements", [2_000, 5_000, 500_000])
