@@ -1,0 +1,31 @@
+"""Tables by their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tabular._macro import nas_bench_macro
+from tabular._nas_bench_201 import nas_bench_201
+from tabular._own import own_table
+from tabular._table import NasTable
+from tinynas.errors import UsageError
+
+TABLE_NAMES = ("macro", "201", "own")
+
+
+def load_table(name: str, path: Path | None, dataset: str) -> NasTable:
+    """The table of that name.
+
+    Args:
+        name: of `TABLE_NAMES`.
+        path: where it lies; none: our own lies with its program.
+        dataset: of NAS-Bench-201.
+
+    Raises:
+        UsageError: a public table has no path, or there is no such file.
+    """
+    if name == "own":
+        return own_table(path)
+    if path is None or not path.is_file():
+        raise UsageError(f"table {name!r} is a file that --path names; {path} is none")
+    return nas_bench_macro(path) if name == "macro" else nas_bench_201(path, dataset)
