@@ -16,11 +16,12 @@ from tinynas.lowering import CATALOGUE
 from tinynas.pipeline import RunConfig
 from tinynas.search import list_strategies, strategy
 from tinynas.spaces import block_kind, list_block_kinds, space_names
-from tinynas.spaces._space_file import SpaceTable
+from tinynas.spaces._anynet_file import AnyNetTable
+from tinynas.spaces._chain_file import ChainTable
 from tinynas.spaces.encodings import encoding_names
 from tinynas.targets import CORES, Board, board_names
 
-SECTIONS_OF_FILES: tuple[type[BaseModel], ...] = (RunConfig, Board, SpaceTable)
+SECTIONS_OF_FILES: tuple[type[BaseModel], ...] = (RunConfig, Board, ChainTable, AnyNetTable)
 
 
 def models_within(annotation: Any) -> Iterator[type[BaseModel]]:

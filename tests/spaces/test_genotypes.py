@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinynas.spaces import SearchSpace, SpaceError, build_graph, load_space, parse_space, space_names
+from tinynas.spaces import ChainSpace, SearchSpace, SpaceError, build_graph, load_space, parse_space, space_names
 
 THREE_STAGES = """
 name = "three-stages"
@@ -41,6 +41,9 @@ DRAWS = [
 ]
 SPACES = {name: load_space(name) for name in space_names()} | {"three-stages": parse_space(THREE_STAGES)}
 spaces = st.sampled_from(sorted(SPACES)).map(SPACES.__getitem__)
+chains = st.sampled_from([name for name in sorted(SPACES) if isinstance(SPACES[name], ChainSpace)]).map(
+    SPACES.__getitem__
+)
 seeds = st.integers(0, 2**32)
 
 
@@ -62,11 +65,16 @@ def test_readable_form_is_lossless(space: SearchSpace, seed: int) -> None:
     genotype = space.sample(np.random.default_rng(seed))
     readable = json.loads(json.dumps(space.describe(genotype)))
     assert space.from_description(readable) == genotype
+
+
+@given(chains, seeds)
+def test_readable_form_of_a_chain_has_the_blocks_of_each_stage(space: SearchSpace, seed: int) -> None:
+    readable = space.describe(space.sample(np.random.default_rng(seed)))
     assert [stage["depth"] for stage in readable.values()] == [len(stage["blocks"]) for stage in readable.values()]
 
 
-@given(spaces, seeds)
-def test_shrinking_ends_at_the_smallest(space: SearchSpace, seed: int) -> None:
+@given(chains, seeds)
+def test_shrinking_makes_nothing_larger_and_ends_at_the_smallest(space: SearchSpace, seed: int) -> None:
     rng = np.random.default_rng(seed)
     genotype, steps = space.largest(), 0
     while (smaller := space.shrink(genotype, rng)) is not None:

@@ -1,5 +1,6 @@
 """Search spaces: building blocks, genotypes, the networks they stand for, and the search-space optimizer."""
 
+from tinynas.spaces._anynet_space import AnyNetSpace
 from tinynas.spaces._block import Architecture, Block
 from tinynas.spaces._cell import Cell
 from tinynas.spaces._chain_space import ChainSpace, round_channels
@@ -16,6 +17,7 @@ from tinynas.spaces._variables import INACTIVE, Condition, Genotype, Variable, a
 
 __all__ = [
     "INACTIVE",
+    "AnyNetSpace",
     "Architecture",
     "ArchitectureCost",
     "Block",

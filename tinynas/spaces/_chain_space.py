@@ -11,9 +11,9 @@ from typing import Any
 from tinynas.registry import closest
 from tinynas.spaces._block import Architecture, Block, Shape
 from tinynas.spaces._cell import Cell
+from tinynas.spaces._chain_file import ChainTable, StageTable
 from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._kinds import block_kind
-from tinynas.spaces._space_file import SpaceTable, StageTable
 from tinynas.spaces._variable_space import VariableSpace
 from tinynas.spaces._variables import Condition, Genotype, Variable
 
@@ -80,7 +80,7 @@ class ChainSpace(VariableSpace):
         table: the checked content of a space file; `load_space` reads one.
     """
 
-    def __init__(self, table: SpaceTable) -> None:
+    def __init__(self, table: ChainTable) -> None:
         self.table = table
         self._stages = tuple(
             _StageChoices(f"stage{i}", stage.block, stage.depth, tuple(_ordered_choices(stage)))

@@ -23,6 +23,13 @@ from tinynas.plugins import OWN, Listed
 from tinynas.registry import PROGRAM, Registry
 from tinynas.spaces._block import Block, Shape
 from tinynas.spaces._errors import SpaceError
+from tinynas.spaces._residual_kinds import (
+    build_average_pool,
+    build_fused_inverted_bottleneck,
+    build_max_pool,
+    build_residual,
+    pooled_shape,
+)
 
 
 def strided_shape(input_shape: Shape, settings: Mapping[str, int]) -> Shape:
@@ -143,6 +150,20 @@ for _kind in (
         {"kernel": _odd, "expansion": _positive},
         description="1x1 expansion, depthwise, linear 1x1, skip where shapes allow (MobileNetV2)",
     ),
+    BlockKind(
+        "residual",
+        build_residual,
+        {"kernel": _odd},
+        description="two convolutions, skip where shapes allow, ReLU6 after the addition (ResNet's basic block)",
+    ),
+    BlockKind(
+        "fused_inverted_bottleneck",
+        build_fused_inverted_bottleneck,
+        {"kernel": _odd, "expansion": _positive},
+        description="expanding convolution, linear 1x1, skip where shapes allow (EfficientNetV2)",
+    ),
+    BlockKind("max_pool", build_max_pool, {}, ("stride",), pooled_shape, "largest of each window"),
+    BlockKind("average_pool", build_average_pool, {}, ("stride",), pooled_shape, "mean of each window"),
     BlockKind(
         "classifier",
         _build_classifier,
