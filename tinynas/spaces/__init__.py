@@ -10,6 +10,7 @@ from tinynas.spaces._kinds import BlockKind, block_kind, list_block_kinds, regis
 from tinynas.spaces._load import list_spaces, load_space, parse_space, space_names, space_versions
 from tinynas.spaces._mobilenet_v2 import mobilenet_v2_architecture, scale_mobilenet_v2
 from tinynas.spaces._optimizer import cached_by_signature, optimize_space
+from tinynas.spaces._plain_cnn import plain_cnn_architecture, scale_plain_cnn
 from tinynas.spaces._ranking import ArchitectureCost, ConfigurationResult, NearestMiss, SpaceRanking
 from tinynas.spaces._search_space import SearchSpace
 from tinynas.spaces._variable_space import VariableSpace
@@ -45,9 +46,12 @@ __all__ = [
     "mobilenet_v2_architecture",
     "optimize_space",
     "parse_space",
+    "plain_cnn_architecture",
     "register_block_kind",
     "round_channels",
     "scale_mobilenet_v2",
+    "scale_plain_cnn",
+    "search_spaces",
     "space_names",
     "space_versions",
 ]
