@@ -51,7 +51,6 @@ __all__ = [
     "round_channels",
     "scale_mobilenet_v2",
     "scale_plain_cnn",
-    "search_spaces",
     "space_names",
     "space_versions",
 ]
