@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from evaluator_tasks import small_task
 
 from tinynas import plugins
 from tinynas.evaluation import (
@@ -23,6 +22,7 @@ from tinynas.evaluation import (
     register_evaluator,
 )
 from tinynas.evaluation import _registry as registry
+from tinynas.testing._evaluator_textures import small_task
 
 OWN = [
     "supernet",

@@ -8,30 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinynas.spaces import ChainSpace, SearchSpace, SpaceError, build_graph, load_space, parse_space, space_names
+from tinynas.testing._strategy_landscape import STRATEGY_SPACE
 
-THREE_STAGES = """
-name = "three-stages"
-description = "one that stays as it is"
-width_multipliers = [1.0]
-resolutions = [28]
-[stem]
-width = 8
-[[stages]]
-width = 16
-depth = [1, 2, 3]
-choices = { kernel = [3, 5, 7], expansion = [3, 4, 6] }
-[[stages]]
-width = 24
-stride = 2
-depth = [1, 2, 3]
-choices = { kernel = [3, 5, 7], expansion = [3, 4, 6] }
-[[stages]]
-block = "depthwise_separable"
-width = 40
-stride = 2
-depth = [1, 3]
-choices = { kernel = [3, 5] }
-"""
 DRAWS = [
     (2, 3, 3, 1, 7, 4, 0, 0, 0, 0, 3, 3, 6, 3, 6, 3, 6),
     (2, 3, 5, 1, 3, 4, 0, 0, 0, 0, 3, 5, 4, 5, 4, 3, 6),
@@ -39,7 +17,7 @@ DRAWS = [
     (2, 3, 5, 1, 3, 4, 0, 0, 0, 0, 3, 5, 6, 5, 4, 3, 6),
     (2, 3, 3, 1, 7, 3, 0, 0, 0, 0, 3, 3, 6, 3, 6, 3, 6),
 ]
-SPACES = {name: load_space(name) for name in space_names()} | {"three-stages": parse_space(THREE_STAGES)}
+SPACES = {name: load_space(name) for name in space_names()} | {"three-stages": parse_space(STRATEGY_SPACE)}
 spaces = st.sampled_from(sorted(SPACES)).map(SPACES.__getitem__)
 chains = st.sampled_from([name for name in sorted(SPACES) if isinstance(SPACES[name], ChainSpace)]).map(
     SPACES.__getitem__
@@ -161,7 +139,7 @@ def test_draws_are_the_same_in_every_version() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda g: g[:-1], "has 18 genes, got 17"),
+        (lambda g: g[:-1], "has 21 genes, got 20"),
         (lambda g: (4, *g[1:]), r"gene 0, stage1\.depth, must be one of"),
         (lambda g: (g[0], 4, *g[2:]), r"gene 1, stage1\.block1\.kernel, must be one of"),
         (lambda g: (1, g[1], g[2], 3, *g[4:]), r"gene 3, stage1\.block2\.kernel, is inactive and must be 0"),
