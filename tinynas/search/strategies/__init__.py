@@ -15,6 +15,7 @@ from tinynas.search.strategies._hyperband import Hyperband
 from tinynas.search.strategies._local_search import LocalSearch, LocalSearchOptions
 from tinynas.search.strategies._nsga2 import Nsga2, Nsga2Options
 from tinynas.search.strategies._predictor import PredictorOptions, PredictorSearch
+from tinynas.search.strategies._predictor_halving import PredictorHalving, PredictorHalvingOptions
 from tinynas.search.strategies._random import RandomSearch
 from tinynas.search.strategies._reinforce import Reinforce, ReinforceOptions
 from tinynas.search.strategies._successive_halving import SuccessiveHalving, SuccessiveHalvingOptions
@@ -46,6 +47,12 @@ _STRATEGIES: tuple[tuple[str, str, Callable[..., SearchStrategy], type[StrategyO
     ),
     ("hyperband", "successive halving that begins at every fidelity", Hyperband, StrategyOptions),
     ("bohb", "Hyperband whose networks a Parzen estimator proposes", Bohb, BohbOptions),
+    (
+        "predictor-halving",
+        "successive halving whose networks a ridge regression proposes",
+        PredictorHalving,
+        PredictorHalvingOptions,
+    ),
 )
 """Name, description, class and options of each, simple ones first."""
 
@@ -71,6 +78,8 @@ __all__ = [
     "LocalSearchOptions",
     "Nsga2",
     "Nsga2Options",
+    "PredictorHalving",
+    "PredictorHalvingOptions",
     "PredictorOptions",
     "PredictorSearch",
     "RandomSearch",
