@@ -10,14 +10,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from tinynas.errors import ExternalError
 
-T = TypeVar("T")
-
 OWN = "tinynas"
 """The source of what comes with this package."""
+
+
+class Described(Protocol):
+    """What can be listed."""
+
+    @property
+    def name(self) -> str:
+        """By which it is asked for."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """For listings, which show the first line."""
+        ...
+
+
+T = TypeVar("T", bound=Described)
 
 
 class PluginError(ExternalError):
@@ -46,6 +61,15 @@ class Listed(NamedTuple):
     description: str
     source: str
 
+    @classmethod
+    def of(cls, member: Described, source: str) -> Listed:
+        """The line of a member."""
+        return cls(member.name, next(iter(member.description.strip().splitlines()), ""), source)
+
+
+def _faultless(_: Described) -> str | None:
+    return None
+
 
 class Plugins(Generic[T]):
     """The plugins of one family, by name.
@@ -53,11 +77,13 @@ class Plugins(Generic[T]):
     Args:
         group: the group of entry points, such as `tinynas.spaces`.
         kind: what an entry point must give.
+        fault: why something of that kind cannot be used, as the end of a sentence; None if it can.
     """
 
-    def __init__(self, group: str, kind: type[T]) -> None:
+    def __init__(self, group: str, kind: type[T], fault: Callable[[T], str | None] = _faultless) -> None:
         self.group = group
         self._kind = kind
+        self._fault = fault
         self._loaded: dict[str, T] = {}
 
     def names(self) -> list[str]:
@@ -68,8 +94,8 @@ class Plugins(Generic[T]):
         """The plugin of that name, imported now; None if there is none.
 
         Raises:
-            PluginError: it cannot be imported, is not what the group is for, is called otherwise, or several packages
-                have one of that name.
+            PluginError: it cannot be imported, is not what the group is for, is called otherwise, has no description,
+                cannot be used, or several packages have one of that name.
         """
         found = _entry_points(self.group).get(name)
         if found is None:
@@ -78,12 +104,17 @@ class Plugins(Generic[T]):
             self._loaded[name] = self._load(found)
         return self._loaded[name]
 
-    def listed(self, taken: Mapping[str, str], describe: Callable[[T], str]) -> Iterator[Listed]:
+    def versions(self, name: str) -> dict[str, str]:
+        """The version of the distribution that has the plugin of that name, by its name; empty if there is none."""
+        return {
+            _distribution(entry_point): _version(entry_point) for entry_point in _entry_points(self.group).get(name, ())
+        }
+
+    def listed(self, taken: Mapping[str, str]) -> Iterator[Listed]:
         """A line for each plugin, all of which are imported; broken ones say why.
 
         Args:
             taken: names that no plugin may have, and the source of what has them.
-            describe: the description of a plugin.
         """
         for name, found in sorted(_entry_points(self.group).items()):
             try:
@@ -91,7 +122,7 @@ class Plugins(Generic[T]):
                     raise self._error(found[0], f"takes the name of what {taken[name]} has")
                 plugin = self.get(name)
                 assert plugin is not None
-                yield Listed(name, describe(plugin), _distribution(found[0]))
+                yield Listed.of(plugin, _distribution(found[0]))
             except PluginError as error:
                 yield Listed(name, f"broken: {error}", error.distribution)
 
@@ -110,6 +141,10 @@ class Plugins(Generic[T]):
             raise self._error(entry_point, f"({entry_point.value}) gives no {self._kind.__name__}")
         if (name := getattr(loaded, "name", entry_point.name)) != entry_point.name:
             raise self._error(entry_point, f"({entry_point.value}) gives one of another name, {name!r}")
+        if not isinstance(description := loaded.description, str) or not description.strip():
+            raise self._error(entry_point, f"({entry_point.value}) gives one that has no description")
+        if (fault := self._fault(loaded)) is not None:
+            raise self._error(entry_point, f"({entry_point.value}) gives one that {fault}")
         return loaded
 
     def _error(self, entry_point: EntryPoint, problem: str) -> PluginError:
@@ -127,3 +162,7 @@ def _entry_points(group: str) -> dict[str, tuple[EntryPoint, ...]]:
 
 def _distribution(entry_point: EntryPoint) -> str:
     return entry_point.dist.name if entry_point.dist is not None else "unknown"
+
+
+def _version(entry_point: EntryPoint) -> str:
+    return entry_point.dist.version if entry_point.dist is not None else "unknown"

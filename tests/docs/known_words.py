@@ -14,13 +14,14 @@ from pydantic import BaseModel
 from tinynas.evaluation import evaluator, list_evaluators
 from tinynas.lowering import CATALOGUE
 from tinynas.pipeline import RunConfig
-from tinynas.search import search_strategies, strategy
-from tinynas.spaces import block_kind, block_kinds, space_names
-from tinynas.spaces._space_file import SpaceTable
-from tinynas.spaces.encodings import ENCODINGS
+from tinynas.search import list_strategies, strategy
+from tinynas.spaces import block_kind, list_block_kinds, space_names
+from tinynas.spaces._anynet_file import AnyNetTable
+from tinynas.spaces._chain_file import ChainTable
+from tinynas.spaces.encodings import encoding_names
 from tinynas.targets import CORES, Board, board_names
 
-SECTIONS_OF_FILES: tuple[type[BaseModel], ...] = (RunConfig, Board, SpaceTable)
+SECTIONS_OF_FILES: tuple[type[BaseModel], ...] = (RunConfig, Board, ChainTable, AnyNetTable)
 
 
 def models_within(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -49,15 +50,15 @@ def toml_keys() -> frozenset[str]:
 def values() -> frozenset[str]:
     """What those files name: boards, cores, spaces, block kinds, strategies, evaluators, what these have; encodings and
     kernels."""
-    kinds = [kind.name for kind in block_kinds() if kind.source == "tinynas"]
+    kinds = [kind.name for kind in list_block_kinds() if kind.source == "tinynas"]
     choices = (choice for kind in kinds for choice in block_kind(kind).choices)
-    strategies = [entry.name for entry in search_strategies() if entry.source == "tinynas"]
+    strategies = [entry.name for entry in list_strategies() if entry.source == "tinynas"]
     evaluators = [entry.name for entry in list_evaluators() if entry.source == "tinynas"]
     classes = (*(strategy(name).options for name in strategies), *(evaluator(name).options for name in evaluators))
     fields = {name: field for each in classes for name, field in each.model_fields.items()}
     options = (*fields, *(value for field in fields.values() for value in get_args(field.annotation)))
     parts = (*kinds, *choices, *strategies, *evaluators, *options)
-    names = (*board_names(), *CORES, *space_names(), *parts, *ENCODINGS, *CATALOGUE)
+    names = (*board_names(), *CORES, *space_names(), *parts, *encoding_names(), *CATALOGUE)
     return frozenset(name for name in names if isinstance(name, str))
 
 
@@ -65,7 +66,7 @@ def values() -> frozenset[str]:
 def entry_point_groups() -> frozenset[str]:
     """Groups of entry points, from where the package looks them up."""
     sources = (path.read_text("utf-8") for path in (ROOT / "tinynas").rglob("*.py"))
-    found = (re.findall(r'(?:\bPlugins\(|^GROUP = )"(tinynas\.\w+)"', text, re.MULTILINE) for text in sources)
+    found = (re.findall(r'(?:\bPlugins\(|\bgroup=|^GROUP = )"(tinynas\.\w+)"', text, re.MULTILINE) for text in sources)
     return frozenset(group for groups in found for group in groups)
 
 

@@ -12,7 +12,8 @@ from pages import PAGES, ROOT, Page
 from pydantic import BaseModel
 
 from tinynas.cli import main
-from tinynas.spaces._space_file import SpaceTable
+from tinynas.spaces._anynet_file import AnyNetTable
+from tinynas.spaces._chain_file import ChainTable
 from tinynas.targets import Board
 
 # Plain operators. Where two of them stand, any operator may have to.
@@ -73,7 +74,14 @@ def keys_left_out(page: Page, model: type[BaseModel]) -> list[str]:
     return [key for key in keys(model) if not re.search(rf"\b{key.rpartition('.')[2]}\b", text)]
 
 
-@pytest.mark.parametrize(("name", "model"), [("docs/adding-a-board.md", Board), ("docs/search_spaces.md", SpaceTable)])
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("docs/adding-a-board.md", Board),
+        ("docs/search_spaces.md", ChainTable),
+        ("docs/search_spaces.md", AnyNetTable),
+    ],
+)
 def test_every_key_of_a_file_is_explained(name: str, model: type[BaseModel]) -> None:
     assert keys_left_out(page(name), model) == []
     assert keys_left_out(Page("docs/bad.md", ""), model) == list(keys(model))

@@ -13,7 +13,10 @@ from tinynas.formats import read_tflite
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, Padding
 from tinynas.graph.reference import execute
 from tinynas.lowering import CATALOGUE
+from tinynas.spaces import AnyNetSpace, build_graph, load_space
 from tinynas.testing import random_input
+
+POOLS = ("max_pool", "average_pool")
 
 
 def assert_bit_exact(model: HostModel, seed: int, runs: int = 2) -> None:
@@ -36,6 +39,18 @@ def test_random_networks_cover_the_catalogue(random_models: list[HostModel]) -> 
     assert set().union(*(model.schedule.variants for model in random_models)) == {
         variant.name for variant in CATALOGUE.values() if not variant.for_speed
     }
+
+
+def test_networks_of_stages_chosen_whole(tmp_path: Path) -> None:
+    """Every kind of block and of down-sampling that the space `tiny` has, in networks drawn from it."""
+    space, rng = load_space("tiny"), np.random.default_rng(0)
+    assert isinstance(space, AnyNetSpace)
+    architectures = [space.decode(space.sample(rng), 1.0, 16, 1, 10) for _ in range(12)]
+    kinds = {block.kind for architecture in architectures for block in architecture.blocks}
+    assert kinds == {*(kind for stage in space.table.stages for kind in stage.block), *POOLS, "conv", "classifier"}
+    graphs = [filled(build_graph(architecture), seed) for seed, architecture in enumerate(architectures)]
+    for seed, model in enumerate(build_models(graphs, tmp_path)):
+        assert_bit_exact(model, seed)
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from evaluator_tasks import small_task
 
 from tinynas import plugins
 from tinynas.evaluation import (
@@ -23,6 +22,7 @@ from tinynas.evaluation import (
     register_evaluator,
 )
 from tinynas.evaluation import _registry as registry
+from tinynas.testing._evaluator_textures import small_task
 
 OWN = [
     "supernet",
@@ -58,7 +58,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     def forget() -> None:
         plugins._entry_points.cache_clear()
-        registry._PLUGINS._loaded.clear()
+        registry._EVALUATORS._plugins._loaded.clear()
         sys.modules.pop("of_an_evaluator", None)
 
     forget()
@@ -113,12 +113,14 @@ def test_what_cannot_be_built_is_one_line(name: str, options: dict[str, object],
 
 
 def test_a_name_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    monkeypatch.setattr(registry._EVALUATORS, "_members", dict(registry._EVALUATORS._members))
     spec = EvaluatorSpec("mine", "of this program", evaluator("macs").build)
     register_evaluator(spec)
     assert evaluator("mine") is spec
     with pytest.raises(EvaluatorError, match="already"):
-        register_evaluator(spec)
+        register_evaluator(EvaluatorSpec("mine", "another", spec.build))
+    with pytest.raises(EvaluatorError, match="evaluator 'strange' has options that are no class of EvaluatorOptions"):
+        register_evaluator(EvaluatorSpec("strange", "of this program", spec.build, dict))
 
 
 @pytest.mark.parametrize("shares", [[], [0.5], [0.0, 1.0], [0.5, 0.5, 1.0], [1.0, 0.5], [0.5, 2.0]])

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evaluator_tasks import small_task
 from scipy.stats import kendalltau
 
 from tinynas.evaluation import Estimate, EvaluationProgress, Evaluator, EvaluatorError, build_evaluator
 from tinynas.spaces import Genotype
+from tinynas.testing._evaluator_textures import small_task
 
 
 class Watched:

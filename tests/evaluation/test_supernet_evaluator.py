@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from evaluator_tasks import small_task
+
+from tinynas.testing._evaluator_textures import small_task
 
 pytest.importorskip("torch")
 

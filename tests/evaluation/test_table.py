@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evaluator_tasks import small_task
 
 from tinynas.evaluation import EvaluatorError, build_evaluator
+from tinynas.testing._evaluator_textures import small_task
 
 TASK = small_task()
 GENOTYPES = list(TASK.space.enumerate())
@@ -68,7 +68,7 @@ def test_what_is_not_in_the_table_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_table_is_one_line(document: Any, tmp_path: Path) -> None:
-    with pytest.raises(EvaluatorError, match="is no table of space 'small': ") as caught:
+    with pytest.raises(EvaluatorError, match="is no table of space 'evaluator-contract': ") as caught:
         build_evaluator("table", TASK, written(tmp_path / "t.json", document))
     assert "\n" not in str(caught.value)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evaluator_tasks import small_task
+
+from tinynas.testing._evaluator_textures import small_task
 
 pytest.importorskip("torch")
 

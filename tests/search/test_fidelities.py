@@ -10,12 +10,15 @@ import pytest
 from tinynas.search import (
     Bohb,
     Hyperband,
+    PredictorHalving,
+    PredictorHalvingOptions,
     SearchProblem,
     StrategyError,
     SuccessiveHalving,
     SuccessiveHalvingOptions,
 )
-from tinynas.search.strategies._brackets import halving_rungs, hyperband_rungs
+from tinynas.search.strategies._brackets import Rungs, halving_rungs, hyperband_rungs
+from tinynas.search.strategies._predictor_halving import rungs_with_finalists
 from tinynas.spaces import parse_space
 from tinynas.testing._strategy_landscape import STRATEGY_SPACE, landscape
 
@@ -92,6 +95,41 @@ def test_bohb_asks_for_better_networks_than_hyperband() -> None:
                 strategy.tell(trial, landscape(trial.genotype))
         means[strategy_type.name] = sum(entered) / len(entered)
     assert means["bohb"] > means["hyperband"] + 1
+
+
+@pytest.mark.parametrize(
+    ("fidelities", "evaluations", "finalists", "rungs"),
+    [
+        ((0.2, 1.0), 16, 4, ((60, 0.2), (4, 1.0))),
+        ((1 / 9, 1 / 3, 1.0), 10, 1, ((40, 1 / 9), (13, 1 / 3), (1, 1.0))),
+        ((1.0,), 7, 4, ((7, 1.0),)),
+        ((0.5, 1.0), 1, 4, ((1, 0.5), (1, 1.0))),
+        ((0.9, 1.0), 8, 7, ((1, 0.9), (1, 1.0))),
+    ],
+)
+def test_rungs_below_the_finalists_share_the_rest_of_the_budget(
+    fidelities: tuple[float, ...], evaluations: int, finalists: int, rungs: Rungs
+) -> None:
+    assert rungs_with_finalists(fidelities, evaluations, finalists) == rungs
+
+
+def test_a_predictor_fills_the_lowest_rung_with_better_networks_than_it_began_with() -> None:
+    """The landscape is a sum over variables but for little, which a linear model learns from half of 90 networks."""
+    for seed in range(5):
+        strategy = PredictorHalving(
+            problem((0.1, 1.0), 10), seed, PredictorHalvingOptions(finalists=1, initial_share=0.5)
+        )
+        entered: list[float] = []
+        while True:
+            trial = strategy.ask()
+            strategy.tell(trial, landscape(trial.genotype))
+            if trial.fidelity == 1:
+                break
+            entered.append(landscape(trial.genotype))
+        assert len(entered) == 90
+        assert landscape(trial.genotype) == max(entered)
+        assert sum(entered[45:]) > sum(entered[:45])
+        assert max(entered[45:]) > max(entered[:45])
 
 
 @pytest.mark.parametrize("fidelities", [(), (0.5,), (0.0, 1.0), (0.5, 0.25, 1.0), (0.5, 0.5, 1.0), (1.0, 2.0)])

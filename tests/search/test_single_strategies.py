@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from tinynas.search import (
     build_strategy,
 )
 from tinynas.search.strategies._controller import Controller
+from tinynas.search.strategies._pool import candidate_pool, incumbent
 from tinynas.spaces import Condition, Genotype, Variable, parse_space
 from tinynas.testing._strategy_landscape import STRATEGY_SPACE, active_genes, landscape
 
@@ -94,6 +97,79 @@ def test_local_search_climbs_to_an_optimum_and_begins_anew() -> None:
     assert set(asked[1:3]) <= set(small.neighbours(asked[0]))
     best = max(small.enumerate(), key=landscape)
     assert best in asked[:30]
+
+
+def test_local_search_in_batches_moves_to_what_was_pending() -> None:
+    """All neighbours but the best are told first: none is better than the centre, and the best is not forgotten."""
+    small = parse_space(SMALL_SPACE)
+    centre = small.smallest()
+    best = max(small.neighbours(centre), key=landscape)
+    strategy = LocalSearch(SearchProblem(small, free, 42, initial=(centre,)), 0, LocalSearchOptions(initial=1))
+
+    def score(genotype: Genotype) -> float:
+        return landscape(genotype) if genotype in (centre, best) else -landscape(genotype)
+
+    strategy.tell(strategy.ask(), score(centre))
+    around = [strategy.ask() for _ in small.neighbours(centre)]
+    assert {trial.genotype for trial in around} == set(small.neighbours(centre))
+    (late,) = [trial for trial in around if trial.genotype == best]
+    for trial in around:
+        if trial is not late:
+            strategy.tell(trial, score(trial.genotype))
+    elsewhere = strategy.ask()
+    strategy.tell(elsewhere, score(elsewhere.genotype))
+    strategy.tell(late, score(best))
+    assert strategy.ask().genotype in small.neighbours(best)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "evolution",
+        "aging-evolution",
+        "nsga2",
+        "local-search",
+        "tpe",
+        "predictor",
+        "train-and-rank",
+        "reinforce",
+    ],
+)
+def test_what_was_learned_is_unlearned_by_a_revision(name: str) -> None:
+    """First larger networks are better, then smaller ones: what follows is smaller than what came last."""
+    options = {"train": 40, "rank": 500} if name == "train-and-rank" else {}
+    sizes = []
+    for seed in range(2):
+        strategy = build_strategy(name, problem(100), seed, options)
+        scores(strategy, 60)
+        before = np.mean([active_genes(observation.genotype) for observation in strategy.scored[-15:]])
+        strategy.revise([replace(o, score=-o.score) for o in strategy.scored])
+        after = []
+        for _ in range(30):
+            trial = strategy.ask()
+            after.append(active_genes(trial.genotype))
+            strategy.tell(trial, -landscape(trial.genotype))
+        sizes.append((before, np.mean(after[-15:])))
+    assert np.mean([after for _, after in sizes]) < np.mean([before for before, _ in sizes]), sizes
+
+
+def test_what_a_revision_found_infeasible_is_no_parent_and_not_the_best() -> None:
+    ruled_out: set[Genotype] = set()
+    space = parse_space(STRATEGY_SPACE)
+    tight = SearchProblem(space, lambda genotype: ("ruled out",) if genotype in ruled_out else (), 100)
+    strategy = AgingEvolution(tight, 0, AgingEvolutionOptions(population=8, sample=8))
+    scores(strategy, 8)
+    ruled_out.update(sorted((o.genotype for o in strategy.scored), key=landscape)[3:])
+    strategy.revise(strategy.scored)
+    assert incumbent(strategy.ledger) == max(landscape(o.genotype) for o in strategy.scored if o.feasible)
+    best = next(o.genotype for o in strategy.scored if landscape(o.genotype) == incumbent(strategy.ledger))
+    assert set(candidate_pool(strategy, random=1, best=1)) >= set(strategy.candidates.new(space.neighbours(best)))
+    child = strategy.ask().genotype
+    changed = [i for i, (a, b) in enumerate(zip(best, child, strict=True)) if a != b]
+    assert sum(best[i] != 0 and child[i] != 0 for i in changed) <= 1
+    ruled_out.update(o.genotype for o in strategy.scored)
+    strategy.revise(strategy.scored)
+    assert incumbent(strategy.ledger) == min(o.score for o in strategy.scored)
 
 
 def test_ranking_looks_at_more_networks_than_are_scored() -> None:

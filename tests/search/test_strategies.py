@@ -180,6 +180,7 @@ def test_parents_meet_constraints_that_tightened_since() -> None:
         first.append(trial.genotype)
         strategy.tell(trial, active_genes(trial.genotype))
     limit = 50
+    strategy.revise(strategy.scored)
     a, b = sorted((g for g in first if not constraint(g)), key=active_genes)[-2:]
     assert max(map(active_genes, first)) > limit
     children = [strategy.ask().genotype for _ in range(10)]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tinynas.search import SearchProblem, SearchStrategy, build_strategy, search_strategies
+from tinynas.search import SearchProblem, SearchStrategy, build_strategy, list_strategies
 from tinynas.spaces import SearchSpace, parse_space
 from tinynas.testing import BaseStrategyTestCase
 
@@ -144,6 +144,19 @@ class TestBohbOfOneFidelity(Named):
     name = "bohb"
 
 
+class TestPredictorHalving(Named):
+    __test__ = True
+    name = "predictor-halving"
+    fidelities = (1 / 9, 1 / 3, 1.0)
+    options: ClassVar[dict[str, Any]] = {"finalists": 1, "initial_share": 0.5, "random_candidates": 50}
+
+
+class TestPredictorHalvingOfOneFidelity(Named):
+    __test__ = True
+    name = "predictor-halving"
+    options: ClassVar[dict[str, Any]] = {"initial_share": 0.5, "random_candidates": 50}
+
+
 def test_every_strategy_is_here() -> None:
     covered = {case.name for case in Named.__subclasses__()}
-    assert covered == {entry.name for entry in search_strategies() if entry.source == "tinynas"}
+    assert covered == {entry.name for entry in list_strategies() if entry.source == "tinynas"}

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from tinynas import plugins
-from tinynas.plugins import OWN, PluginError, Plugins
+from tinynas.plugins import OWN, PluginError
 from tinynas.search import (
+    EvolutionarySearch,
     RandomSearch,
     SearchProblem,
     StrategyError,
     StrategySpec,
     build_strategy,
+    list_strategies,
     register_strategy,
-    search_strategies,
     strategy,
     strategy_names,
 )
@@ -30,6 +31,10 @@ from tinynas.search import RandomSearch, StrategySpec
 
 SPEC = StrategySpec("{name}", "a plugin", RandomSearch)
 NUMBER = 7
+STRANGE = StrategySpec("{name}", "options of another kind", RandomSearch, dict)
+NONE = StrategySpec("{name}", "an object, no class", RandomSearch, None)
+UNDESCRIBED = StrategySpec("{name}", "", RandomSearch)
+NUMBERED = StrategySpec("{name}", 7, RandomSearch)
 """
 
 
@@ -39,8 +44,8 @@ def problem() -> SearchProblem:
 
 @pytest.fixture(autouse=True)
 def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
-    monkeypatch.setattr(registry, "_PLUGINS", Plugins(registry._PLUGINS.group, StrategySpec))
+    monkeypatch.setattr(registry._STRATEGIES, "_members", dict(registry._STRATEGIES._members))
+    monkeypatch.setattr(registry._STRATEGIES._plugins, "_loaded", {})
     plugins._entry_points.cache_clear()
     yield
     plugins._entry_points.cache_clear()
@@ -64,7 +69,7 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
 
 
 def test_each_has_one_line_and_a_source() -> None:
-    for name, description, source in search_strategies():
+    for name, description, source in list_strategies():
         assert source == OWN
         assert description
         assert "\n" not in description
@@ -85,7 +90,7 @@ def test_a_strategy_without_options_takes_none() -> None:
 def test_a_program_registers_its_own_but_takes_no_name() -> None:
     register_strategy(StrategySpec("mine", "my own", RandomSearch))
     assert isinstance(build_strategy("mine", problem(), 0), RandomSearch)
-    with pytest.raises(StrategyError, match="there is a strategy 'mine' already"):
+    with pytest.raises(StrategyError, match="the name 'mine' of a strategy is taken already"):
         register_strategy(StrategySpec("mine", "another", RandomSearch))
 
 
@@ -96,7 +101,15 @@ def test_a_plugin_runs_by_name_and_is_imported_when_it_is_asked_for(
     assert "good" in strategy_names()
     assert "good_plugin" not in sys.modules
     assert isinstance(build_strategy("good", problem(), 0), RandomSearch)
-    assert ("good", "a plugin", "good-plugin") in search_strategies()
+    assert ("good", "a plugin", "good-plugin") in list_strategies()
+
+
+def test_of_a_description_of_several_lines_the_first_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = PLUGIN.format(name="long").replace("a plugin", "\\n a plugin\\n\\nand its story")
+    install(tmp_path, monkeypatch, "long-plugin", "long = long_plugin:SPEC", code)
+    assert ("long", "a plugin", "long-plugin") in list_strategies()
+    register_strategy(StrategySpec("mine", "my own\nin two lines", RandomSearch))
+    assert ("mine", "my own", "this program") in list_strategies()
 
 
 @pytest.mark.parametrize(
@@ -110,6 +123,10 @@ def test_a_plugin_runs_by_name_and_is_imported_when_it_is_asked_for(
         ("bad_plugin:SPEC", "", "cannot be loaded: AttributeError"),
         ("bad_plugin:NUMBER", PLUGIN.format(name="bad"), "gives no StrategySpec"),
         ("bad_plugin:SPEC", PLUGIN.format(name="other"), "gives one of another name, 'other'"),
+        ("bad_plugin:STRANGE", PLUGIN.format(name="bad"), "one that has options that are no class of StrategyOptions"),
+        ("bad_plugin:NONE", PLUGIN.format(name="bad"), "one that has options that are no class of StrategyOptions"),
+        ("bad_plugin:UNDESCRIBED", PLUGIN.format(name="bad"), "gives one that has no description"),
+        ("bad_plugin:NUMBERED", PLUGIN.format(name="bad"), "gives one that has no description"),
     ],
 )
 def test_a_broken_plugin_is_one_line_and_only_when_asked_for(
@@ -121,7 +138,7 @@ def test_a_broken_plugin_is_one_line_and_only_when_asked_for(
         strategy("bad")
     assert problem_line in str(caught.value)
     assert "\n" not in str(caught.value)
-    (listed,) = [entry for entry in search_strategies() if entry.source != OWN]
+    (listed,) = [entry for entry in list_strategies() if entry.source != OWN]
     assert (listed.name, listed.source) == ("bad", "bad-plugin")
     assert problem_line in listed.description
 
@@ -130,8 +147,8 @@ def test_names_that_are_taken_are_refused(tmp_path: Path, monkeypatch: pytest.Mo
     entries = "evolution = clash:EVOLUTION\ntwice = clash:SPEC"
     install(tmp_path / "1", monkeypatch, "clash", entries, PLUGIN.format(name="twice"))
     install(tmp_path / "2", monkeypatch, "second", "twice = second:SPEC", PLUGIN.format(name="twice"))
-    assert strategy("evolution").source == OWN
+    assert strategy("evolution").build is EvolutionarySearch
     with pytest.raises(PluginError, match=r"package clash: .*takes the name of what second has"):
         strategy("twice")
-    lines = [entry.description for entry in search_strategies() if entry.source == "clash"]
+    lines = [entry.description for entry in list_strategies() if entry.source == "clash"]
     assert any("'evolution'" in line and "takes the name of what tinynas has" in line for line in lines)

@@ -7,7 +7,7 @@ import pytest
 from toy_cell import BOTH, IMAGE, NODE, ToyCellSpace
 
 from tinynas.spaces import Cell, SpaceError, load_space, parse_space
-from tinynas.spaces.encodings import ENCODINGS, adjacency, encode, one_hot, ordinal, path
+from tinynas.spaces.encodings import adjacency, encode, encoding, encoding_names, one_hot, ordinal, path
 
 CHAIN = parse_space("""
 name = "one-stage"
@@ -96,9 +96,9 @@ def test_paths_tell_the_networks_of_a_chain_apart() -> None:
     assert len(np.unique(path(CHAIN, genotypes), axis=0)) == len(genotypes) == 6 + 36
 
 
-@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("name", encoding_names())
 def test_encodings_are_had_by_name(name: str) -> None:
-    assert np.array_equal(encode(CHAIN, [SHALLOW, DEEP], name), ENCODINGS[name].function(CHAIN, [SHALLOW, DEEP]))
+    assert np.array_equal(encode(CHAIN, [SHALLOW, DEEP], name), encoding(name).function(CHAIN, [SHALLOW, DEEP]))
 
 
 def test_unknown_encodings_name_the_nearest() -> None:
@@ -118,5 +118,5 @@ def test_too_many_paths_are_refused() -> None:
 
 def test_the_mobile_space_has_vectors_of_moderate_length() -> None:
     space = load_space("mobile")
-    lengths = {name: encode(space, [], name).shape[1] for name in ENCODINGS}
+    lengths = {name: encode(space, [], name).shape[1] for name in encoding_names()}
     assert lengths == {"one-hot": 145, "ordinal": 51, "adjacency": 256, "path": 212}

@@ -7,31 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinynas.spaces import SearchSpace, SpaceError, build_graph, load_space, parse_space, space_names
+from tinynas.spaces import ChainSpace, SearchSpace, SpaceError, build_graph, load_space, parse_space, space_names
+from tinynas.testing._strategy_landscape import STRATEGY_SPACE
 
-THREE_STAGES = """
-name = "three-stages"
-description = "one that stays as it is"
-width_multipliers = [1.0]
-resolutions = [28]
-[stem]
-width = 8
-[[stages]]
-width = 16
-depth = [1, 2, 3]
-choices = { kernel = [3, 5, 7], expansion = [3, 4, 6] }
-[[stages]]
-width = 24
-stride = 2
-depth = [1, 2, 3]
-choices = { kernel = [3, 5, 7], expansion = [3, 4, 6] }
-[[stages]]
-block = "depthwise_separable"
-width = 40
-stride = 2
-depth = [1, 3]
-choices = { kernel = [3, 5] }
-"""
 DRAWS = [
     (2, 3, 3, 1, 7, 4, 0, 0, 0, 0, 3, 3, 6, 3, 6, 3, 6),
     (2, 3, 5, 1, 3, 4, 0, 0, 0, 0, 3, 5, 4, 5, 4, 3, 6),
@@ -39,8 +17,11 @@ DRAWS = [
     (2, 3, 5, 1, 3, 4, 0, 0, 0, 0, 3, 5, 6, 5, 4, 3, 6),
     (2, 3, 3, 1, 7, 3, 0, 0, 0, 0, 3, 3, 6, 3, 6, 3, 6),
 ]
-SPACES = {name: load_space(name) for name in space_names()} | {"three-stages": parse_space(THREE_STAGES)}
+SPACES = {name: load_space(name) for name in space_names()} | {"three-stages": parse_space(STRATEGY_SPACE)}
 spaces = st.sampled_from(sorted(SPACES)).map(SPACES.__getitem__)
+chains = st.sampled_from([name for name in sorted(SPACES) if isinstance(SPACES[name], ChainSpace)]).map(
+    SPACES.__getitem__
+)
 seeds = st.integers(0, 2**32)
 
 
@@ -62,11 +43,16 @@ def test_readable_form_is_lossless(space: SearchSpace, seed: int) -> None:
     genotype = space.sample(np.random.default_rng(seed))
     readable = json.loads(json.dumps(space.describe(genotype)))
     assert space.from_description(readable) == genotype
+
+
+@given(chains, seeds)
+def test_readable_form_of_a_chain_has_the_blocks_of_each_stage(space: SearchSpace, seed: int) -> None:
+    readable = space.describe(space.sample(np.random.default_rng(seed)))
     assert [stage["depth"] for stage in readable.values()] == [len(stage["blocks"]) for stage in readable.values()]
 
 
-@given(spaces, seeds)
-def test_shrinking_ends_at_the_smallest(space: SearchSpace, seed: int) -> None:
+@given(chains, seeds)
+def test_shrinking_makes_nothing_larger_and_ends_at_the_smallest(space: SearchSpace, seed: int) -> None:
     rng = np.random.default_rng(seed)
     genotype, steps = space.largest(), 0
     while (smaller := space.shrink(genotype, rng)) is not None:
@@ -153,7 +139,7 @@ def test_draws_are_the_same_in_every_version() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda g: g[:-1], "has 18 genes, got 17"),
+        (lambda g: g[:-1], "has 21 genes, got 20"),
         (lambda g: (4, *g[1:]), r"gene 0, stage1\.depth, must be one of"),
         (lambda g: (g[0], 4, *g[2:]), r"gene 1, stage1\.block1\.kernel, must be one of"),
         (lambda g: (1, g[1], g[2], 3, *g[4:]), r"gene 3, stage1\.block2\.kernel, is inactive and must be 0"),

@@ -15,11 +15,11 @@ from tinynas.spaces import (
     SearchSpace,
     SpaceError,
     block_kind,
-    block_kinds,
+    list_block_kinds,
+    list_spaces,
     load_space,
     parse_space,
     register_block_kind,
-    search_spaces,
     space_names,
 )
 from tinynas.spaces import _kinds as kinds
@@ -60,6 +60,7 @@ width = 8
 choices = { kernel = [3], expansion = [1] }
 ''')
 misnamed = BlockKind("another", build)
+undescribed = BlockKind("broken", build, description=" \\n")
 number = 5
 
 def failing():
@@ -84,7 +85,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
     def forget() -> None:
         plugins._entry_points.cache_clear()
-        kinds._PLUGINS._loaded.clear()
+        kinds._BLOCK_KINDS._plugins._loaded.clear()
         load._PLUGINS._loaded.clear()
         sys.modules.pop("of_a_plugin", None)
 
@@ -110,8 +111,8 @@ def test_plugins_are_had_by_name(install: Install) -> None:
     assert space.size() == 2
     assert load_space("an-object").size() == 1
     assert isinstance(block_kind("pointwise"), BlockKind)
-    assert ("pointwise", "one 1x1 convolution", "good-plugin") in block_kinds()
-    assert ("an-object", "a space, not a function", "good-plugin") in search_spaces()
+    assert ("pointwise", "one 1x1 convolution", "good-plugin") in list_block_kinds()
+    assert ("an-object", "a space, not a function", "good-plugin") in list_spaces()
     with pytest.raises(SpaceError, match="did you mean 'pointwise'"):
         block_kind("pointwize")
     with pytest.raises(SpaceError, match="did you mean 'pointwise-only'"):
@@ -119,11 +120,10 @@ def test_plugins_are_had_by_name(install: Install) -> None:
 
 
 def test_what_is_there_has_a_description_and_a_source() -> None:
-    for listing in (block_kinds(), search_spaces()):
-        assert listing == sorted(listing)
+    for listing in (list_block_kinds(), list_spaces()):
         assert all(description for _, description, source in listing if source == "tinynas")
-    assert ("conv", "convolution with ReLU6", "tinynas") in block_kinds()
-    assert {name for name, _, source in search_spaces() if source == "tinynas"} == {"mobile", "mobile-tiny"}
+    assert ("conv", "convolution with ReLU6", "tinynas") in list_block_kinds()
+    assert {name for name, _, source in list_spaces() if source == "tinynas"} == {"mobile", "mobile-tiny", "tiny"}
 
 
 @pytest.mark.parametrize(
@@ -134,11 +134,12 @@ def test_what_is_there_has_a_description_and_a_source() -> None:
         ("broken = of_a_plugin:failing", "cannot be loaded: RuntimeError: of two lines"),
         ("broken = of_a_plugin:number", "gives no (BlockKind|SearchSpace)"),
         ("broken = of_a_plugin:misnamed", "gives (one of another name, 'another'|no SearchSpace)"),
+        ("broken = of_a_plugin:undescribed", "gives (one that has no description|no SearchSpace)"),
     ],
 )
 @pytest.mark.parametrize(
     ("group", "look_up", "listing"),
-    [("tinynas.block_kinds", block_kind, block_kinds), ("tinynas.spaces", load_space, search_spaces)],
+    [("tinynas.block_kinds", block_kind, list_block_kinds), ("tinynas.spaces", load_space, list_spaces)],
 )
 def test_a_broken_plugin_is_one_line_when_it_is_asked_for(
     install: Install, group: str, look_up: Callable[[str], object], listing, entry_point: str, problem: str
@@ -160,7 +161,7 @@ def test_a_name_of_this_package_stays_its_own(install: Install) -> None:
     own = block_kind("conv")
     assert own.description == "convolution with ReLU6"
     assert load_space("mobile").size() > 10**20
-    for listing, name in ((block_kinds(), "conv"), (search_spaces(), "mobile")):
+    for listing, name in ((list_block_kinds(), "conv"), (list_spaces(), "mobile")):
         (refused,) = [line for line in listing if line.source == "rude-plugin"]
         assert refused.name == name
         assert "takes the name of what tinynas has; repair or uninstall the package" in refused.description
@@ -171,9 +172,9 @@ def test_a_plugin_that_also_registers_itself_is_listed_once(install: Install) ->
     register_block_kind(block_kind("pointwise"))
     try:
         for _ in range(2):
-            assert [line.source for line in block_kinds() if line.name == "pointwise"] == ["good-plugin"]
+            assert [line.source for line in list_block_kinds() if line.name == "pointwise"] == ["good-plugin"]
     finally:
-        del kinds._KINDS["pointwise"]
+        del kinds._BLOCK_KINDS._members["pointwise"]
 
 
 def test_two_packages_of_one_name_are_refused(install: Install) -> None:

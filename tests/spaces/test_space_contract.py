@@ -16,6 +16,7 @@ from tinynas.spaces import (
     Block,
     BlockKind,
     Cell,
+    ChainSpace,
     Genotype,
     SearchSpace,
     SpaceError,
@@ -23,9 +24,9 @@ from tinynas.spaces import (
     load_space,
     parse_space,
     register_block_kind,
-    space_names,
 )
 from tinynas.spaces import _kinds as kinds
+from tinynas.spaces._space_file import shipped_names
 from tinynas.testing import BaseSharedWeightsTestCase, BaseSpaceTestCase
 from tinynas.testing._shared_weights_contract import random_pairs
 from tinynas.testing._space_contract import random_networks
@@ -53,10 +54,19 @@ choices = { kernel = [2, 3, 5] }
 """
 
 
-class TestSpacesThatShip(BaseSpaceTestCase, BaseSharedWeightsTestCase):
-    @pytest.fixture(params=space_names())
+SHIPPED = [load_space(name) for name in shipped_names()]
+
+
+class TestSpacesThatShip(BaseSpaceTestCase):
+    @pytest.fixture(params=SHIPPED, ids=lambda space: space.name)
     def space(self, request: pytest.FixtureRequest) -> SearchSpace:
-        return load_space(request.param)
+        return request.param
+
+
+class TestChainsThatShip(BaseSharedWeightsTestCase):
+    @pytest.fixture(params=[space for space in SHIPPED if isinstance(space, ChainSpace)], ids=lambda space: space.name)
+    def space(self, request: pytest.FixtureRequest) -> SearchSpace:
+        return request.param
 
 
 class TestToyCell(BaseSpaceTestCase):
@@ -85,7 +95,7 @@ def register() -> Iterator[Callable[[Build], SearchSpace]]:
         return parse_space(SPACE)
 
     yield registered
-    kinds._KINDS.pop("of-a-test", None)
+    kinds._BLOCK_KINDS._members.pop("of-a-test", None)
 
 
 def conv(builder: GraphBuilder, x: int, block: Block, kernel: int, padding: Padding = Padding.SAME) -> int:

@@ -10,8 +10,9 @@ from tinynas.evaluation._errors import EvaluatorError
 from tinynas.evaluation._evaluator import Evaluator
 from tinynas.evaluation._options import EvaluatorOptions
 from tinynas.evaluation._task import EvaluationTask
-from tinynas.plugins import Listed, Plugins
-from tinynas.targets import closest, read_options
+from tinynas.plugins import Listed
+from tinynas.registry import PROGRAM, Registry
+from tinynas.targets import read_options
 
 
 @dataclass(frozen=True)
@@ -20,45 +21,39 @@ class EvaluatorSpec:
 
     Attributes:
         name: as in a configuration file.
-        description: one line for listings.
+        description: for listings, which show the first line.
         build: makes an evaluator from a task and the options.
         options: the class of its options.
         accuracy: whether its values are accuracies in [0, 1]; of a `predictor`, those of what it predicts.
-        source: who has it; of a plugin, listings say the distribution that it comes from.
     """
 
     name: str
     description: str
     build: Callable[[EvaluationTask, Any], Evaluator]
     options: type[EvaluatorOptions] = EvaluatorOptions
-    source: str = "this program"
     accuracy: bool = True
 
 
-_PLUGINS = Plugins("tinynas.evaluators", EvaluatorSpec)
-_registered: dict[str, EvaluatorSpec] = {}
+_EVALUATORS = Registry("evaluator", EvaluatorSpec, EvaluatorError, group="tinynas.evaluators", options=EvaluatorOptions)
 
 
-def register_evaluator(spec: EvaluatorSpec) -> None:
+def register_evaluator(spec: EvaluatorSpec, source: str = PROGRAM) -> None:
     """Make an evaluator known by its name, for as long as the program runs.
 
     Raises:
-        EvaluatorError: the name is taken.
+        EvaluatorError: the name is taken, or its options are no class of `EvaluatorOptions`.
     """
-    if spec.name in _registered:
-        raise EvaluatorError(f"there is an evaluator {spec.name!r} already; register it under another name")
-    _registered[spec.name] = spec
+    _EVALUATORS.register(spec, source)
 
 
 def evaluator_names() -> list[str]:
     """Every name there is, plugins included; nothing is imported."""
-    return [*_registered, *(name for name in _PLUGINS.names() if name not in _registered)]
+    return _EVALUATORS.names()
 
 
 def list_evaluators() -> list[Listed]:
     """Every evaluator by name, description and source; plugins are imported now, and broken ones say why."""
-    known = [Listed(spec.name, spec.description, spec.source) for spec in _registered.values()]
-    return [*known, *_PLUGINS.listed({spec.name: spec.source for spec in known}, lambda spec: spec.description)]
+    return _EVALUATORS.listed()
 
 
 def evaluator(name: str) -> EvaluatorSpec:
@@ -68,10 +63,7 @@ def evaluator(name: str) -> EvaluatorSpec:
         EvaluatorError: there is none; names the nearest.
         PluginError: it is a plugin that cannot be used.
     """
-    spec = _registered.get(name) or _PLUGINS.get(name)
-    if spec is None:
-        raise EvaluatorError(f"unknown evaluator {name!r}; {closest(name, evaluator_names())}")
-    return spec
+    return _EVALUATORS.get(name)
 
 
 def is_accuracy(name: str, options: Mapping[str, Any]) -> bool:
@@ -81,11 +73,32 @@ def is_accuracy(name: str, options: Mapping[str, Any]) -> bool:
         EvaluatorError: there is no such evaluator.
         PluginError: it is a plugin that cannot be used.
     """
-    spec = evaluator(name)
-    over = dict(options).get("over", getattr(spec.options.model_fields.get("over"), "default", None))
-    if isinstance(over, str):
-        return is_accuracy(over, options.get("over_options", {}))
-    return spec.accuracy
+    over = _over(name, options)
+    return evaluator(name).accuracy if over is None else is_accuracy(over, options.get("over_options", {}))
+
+
+def evaluator_versions(name: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """The versions of the distributions that an evaluator, and those that it asks, come from, by their names.
+
+    Those that it asks are what its options `over` and `features` name. What is no plugin is left out.
+
+    Raises:
+        EvaluatorError: there is no such evaluator.
+        PluginError: it is a plugin that cannot be used.
+    """
+    versions = _EVALUATORS.versions(name)
+    if (over := _over(name, options)) is not None:
+        versions |= evaluator_versions(over, options.get("over_options", {}))
+    for feature in options.get("features", ()):
+        versions |= _EVALUATORS.versions(feature)
+    return versions
+
+
+def _over(name: str, options: Mapping[str, Any]) -> str | None:
+    """The evaluator that one with these options predicts, if it does."""
+    field = evaluator(name).options.model_fields.get("over")
+    over = options.get("over", getattr(field, "default", None))
+    return over if isinstance(over, str) else None
 
 
 def check_evaluator_options(name: str, options: Mapping[str, Any]) -> None:

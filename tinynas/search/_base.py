@@ -21,7 +21,8 @@ class BaseStrategy:
     asked before; see `Candidates`. A strategy that looks at many networks to choose one, or that chooses fidelities,
     overrides `next_trial` instead. What they return must be a function of the arguments, of `self.ledger` and of the
     numbers drawn from `self.rng`: these are what a state keeps. State of its own goes into `own_state` and
-    `restore_own_state`.
+    `restore_own_state`; what it holds of scores or of feasible networks is put right in `revised`. Parents and the best
+    are chosen among `self.ledger.feasible`.
 
     Args:
         problem: what is searched.
@@ -81,6 +82,9 @@ class BaseStrategy:
         """A random network of the space."""
         return self.problem.space.sample(self.rng)
 
+    def revised(self) -> None:
+        """Put right what was derived from earlier scores: called when everything told has been replaced."""
+
     def own_state(self) -> dict[str, Any]:
         """State beyond the ledger's, as JSON values."""
         return {}
@@ -99,6 +103,11 @@ class BaseStrategy:
     def tell(self, trial: Trial, score: float, deviation: float | None = None) -> None:
         """See `SearchStrategy.tell`."""
         self.ledger.tell(trial, score, deviation)
+
+    def revise(self, observations: Sequence[Observation]) -> None:
+        """See `SearchStrategy.revise`."""
+        self.ledger.revise(observations, self.problem.constraint)
+        self.revised()
 
     def state(self) -> dict[str, Any]:
         """See `SearchStrategy.state`."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tinynas.search._errors import StrategyError
-from tinynas.search._problem import Observation, Trial
+from tinynas.search._problem import Constraint, Observation, Trial
 from tinynas.spaces import Genotype, SearchSpace
 
 
@@ -32,7 +33,7 @@ class Ledger:
         settings: the strategy's arguments, as JSON values; a state restores only under equal ones.
 
     Attributes:
-        told: every trial told so far with its score, in the order told.
+        told: every trial told so far with its score, in the order told; replaced by a revision.
         pending: every trial asked but not told, in the order asked.
     """
 
@@ -47,6 +48,16 @@ class Ledger:
     def asked(self) -> set[Genotype]:
         """Every genotype ever asked, at whichever fidelity."""
         return {observation.genotype for observation in self.told} | {trial.genotype for trial in self.pending}
+
+    @property
+    def feasible(self) -> list[Observation]:
+        """What was told and meets the hard constraints still, in the order told."""
+        return [observation for observation in self.told if observation.feasible]
+
+    @property
+    def ranked(self) -> list[Observation]:
+        """What was told and meets the hard constraints still, best first; of equal scores the one told first."""
+        return sorted(self.feasible, key=lambda observation: -observation.score)
 
     def asked_again(self) -> Trial | None:
         """After `restore`: the next trial that was asked but not told, until each was returned once."""
@@ -70,12 +81,21 @@ class Ledger:
         del self.pending[trial]
         self.told.append(observation)
 
+    def revise(self, observations: Sequence[Observation], constraint: Constraint) -> None:
+        """Replace everything told; raises what `SearchStrategy.revise` does."""
+        if [observation.trial for observation in observations] != [observation.trial for observation in self.told]:
+            raise StrategyError(
+                f"a revision needs the {len(self.told)} trials that were told, in their order; "
+                f"got {len(observations)} others"
+            )
+        self.told = [replace(o, feasible=not constraint(o.genotype)) for o in observations]
+
     def state(self, rng: np.random.Generator) -> dict[str, Any]:
         """Everything entered, and where the strategy's random numbers are, as JSON values."""
         return {
             **self._identity,
             "rng": rng.bit_generator.state,
-            "told": [[list(o.genotype), o.trial.fidelity, o.score, o.deviation] for o in self.told],
+            "told": [[list(o.genotype), o.trial.fidelity, o.score, o.deviation, o.feasible] for o in self.told],
             "pending": [[list(trial.genotype), trial.fidelity] for trial in self.pending],
         }
 
@@ -88,8 +108,8 @@ class Ledger:
                 )
         with reading_state():
             told = [
-                Observation(self._trial(genotype, fidelity), float(score), deviation)
-                for genotype, fidelity, score, deviation in state["told"]
+                Observation(self._trial(genotype, fidelity), float(score), deviation, bool(feasible))
+                for genotype, fidelity, score, deviation, feasible in state["told"]
             ]
             pending = {self._trial(genotype, fidelity): None for genotype, fidelity in state["pending"]}
             rng.bit_generator.state = state["rng"]

@@ -77,11 +77,13 @@ class Observation:
         trial: what was scored.
         score: what it scored.
         deviation: standard deviation of the score, in its units, where the evaluator knows it.
+        feasible: whether the network meets the hard constraints still; a revision may say otherwise.
     """
 
     trial: Trial
     score: float
     deviation: float | None = None
+    feasible: bool = True
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.score):

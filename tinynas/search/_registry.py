@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tinynas.plugins import Listed, Plugins
+from tinynas.plugins import Listed
+from tinynas.registry import PROGRAM, Registry
 from tinynas.search._errors import StrategyError
 from tinynas.search._options import StrategyOptions
 from tinynas.search._problem import SearchProblem
 from tinynas.search._strategy import SearchStrategy
-from tinynas.targets import closest, read_options
+from tinynas.targets import read_options
 
 
 @dataclass(frozen=True)
@@ -20,45 +21,41 @@ class StrategySpec:
 
     Attributes:
         name: as in a configuration file.
-        description: one line for listings.
+        description: for listings, which show the first line.
         build: makes a strategy from a problem, a seed and the options.
         options: the class of its options.
         needs_fidelities: whether it is random search where networks can be scored at one fidelity only.
-        source: who has it; of a plugin, listings say the distribution that it comes from.
+        uses_objectives: whether it minimizes the objectives of its problem; others do not look at them.
     """
 
     name: str
     description: str
     build: Callable[[SearchProblem, int, Any], SearchStrategy]
     options: type[StrategyOptions] = StrategyOptions
-    source: str = "this program"
     needs_fidelities: bool = False
+    uses_objectives: bool = False
 
 
-_PLUGINS = Plugins("tinynas.strategies", StrategySpec)
-_registered: dict[str, StrategySpec] = {}
+_STRATEGIES = Registry("strategy", StrategySpec, StrategyError, group="tinynas.strategies", options=StrategyOptions)
 
 
-def register_strategy(spec: StrategySpec) -> None:
+def register_strategy(spec: StrategySpec, source: str = PROGRAM) -> None:
     """Make a strategy known by its name, for as long as the program runs.
 
     Raises:
-        StrategyError: the name is taken.
+        StrategyError: the name is taken, or its options are no class of `StrategyOptions`.
     """
-    if spec.name in _registered:
-        raise StrategyError(f"there is a strategy {spec.name!r} already; register it under another name")
-    _registered[spec.name] = spec
+    _STRATEGIES.register(spec, source)
 
 
 def strategy_names() -> list[str]:
     """Every name there is, plugins included; nothing is imported."""
-    return [*_registered, *(name for name in _PLUGINS.names() if name not in _registered)]
+    return _STRATEGIES.names()
 
 
-def search_strategies() -> list[Listed]:
+def list_strategies() -> list[Listed]:
     """Every strategy by name, description and source; plugins are imported now, and broken ones say why."""
-    known = [Listed(spec.name, spec.description, spec.source) for spec in _registered.values()]
-    return [*known, *_PLUGINS.listed({spec.name: spec.source for spec in known}, lambda spec: spec.description)]
+    return _STRATEGIES.listed()
 
 
 def strategy(name: str) -> StrategySpec:
@@ -68,10 +65,12 @@ def strategy(name: str) -> StrategySpec:
         StrategyError: there is none; names the nearest.
         PluginError: it is a plugin that cannot be used.
     """
-    spec = _registered.get(name) or _PLUGINS.get(name)
-    if spec is None:
-        raise StrategyError(f"unknown strategy {name!r}; {closest(name, strategy_names())}")
-    return spec
+    return _STRATEGIES.get(name)
+
+
+def strategy_versions(name: str) -> dict[str, str]:
+    """The version of the distribution that a strategy comes from, by its name; empty for what is no plugin."""
+    return _STRATEGIES.versions(name)
 
 
 def check_strategy_options(name: str, options: Mapping[str, Any]) -> None:

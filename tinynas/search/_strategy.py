@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from tinynas.search._problem import Trial
+from tinynas.search._problem import Observation, Trial
 
 
 class SearchStrategy(Protocol):
@@ -14,7 +15,8 @@ class SearchStrategy(Protocol):
     fidelities may ask for a network again, at another fidelity. Several trials may be asked before the first is told.
     Between any two calls `state` may be saved; a strategy built with the same arguments that `restore`s it continues
     exactly as the first would have, except that it first asks again for what was asked but not told, since a score
-    that was under way when the process died is lost.
+    that was under way when the process died is lost. When the costs of networks are predicted anew, `revise` replaces
+    all that was told.
 
     Implementations pass `tinynas.testing.BaseStrategyTestCase`.
     """
@@ -38,6 +40,21 @@ class SearchStrategy(Protocol):
 
         Raises:
             StrategyError: it was not asked, is told already, or a number is not finite.
+        """
+        ...
+
+    def revise(self, observations: Sequence[Observation]) -> None:
+        """Take back what was told: costs are predicted better now, so soft-constrained scores and feasibility change.
+
+        From here on only what is given here counts: no decision rests on an earlier score, and nothing that violates
+        the hard constraints now is a parent, a centre or the best. What was asked is not asked again.
+
+        Args:
+            observations: every trial told so far, in the order told, with the score it has now. Which of them meet the
+                hard constraints the strategy asks `SearchProblem.constraint`; what they say of that is ignored.
+
+        Raises:
+            StrategyError: they are not the trials that were told.
         """
         ...
 

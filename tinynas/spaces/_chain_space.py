@@ -8,12 +8,12 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from tinynas.registry import closest
 from tinynas.spaces._block import Architecture, Block, Shape
 from tinynas.spaces._cell import Cell
+from tinynas.spaces._chain_file import ChainTable, StageTable
 from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._kinds import block_kind
-from tinynas.spaces._nearest import suggestion
-from tinynas.spaces._space_file import SpaceTable, StageTable
 from tinynas.spaces._variable_space import VariableSpace
 from tinynas.spaces._variables import Condition, Genotype, Variable
 
@@ -80,7 +80,7 @@ class ChainSpace(VariableSpace):
         table: the checked content of a space file; `load_space` reads one.
     """
 
-    def __init__(self, table: SpaceTable) -> None:
+    def __init__(self, table: ChainTable) -> None:
         self.table = table
         self._stages = tuple(
             _StageChoices(f"stage{i}", stage.block, stage.depth, tuple(_ordered_choices(stage)))
@@ -121,7 +121,7 @@ class ChainSpace(VariableSpace):
         names = [stage.name for stage in self._stages]
         for name in description:
             if name not in names:
-                raise SpaceError(f"unknown stage {name!r}{suggestion(name, names)}")
+                raise SpaceError(f"unknown stage {name!r}; {closest(name, names)}")
         values: list[int] = []
         for stage in self._stages:
             if stage.name not in description:

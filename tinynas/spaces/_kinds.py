@@ -19,10 +19,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tinynas.graph import Activation, GraphBuilder
-from tinynas.plugins import OWN, Listed, PluginError, Plugins
+from tinynas.plugins import OWN, Listed
+from tinynas.registry import PROGRAM, Registry
 from tinynas.spaces._block import Block, Shape
 from tinynas.spaces._errors import SpaceError
-from tinynas.spaces._nearest import suggestion
+from tinynas.spaces._residual_kinds import (
+    build_average_pool,
+    build_fused_inverted_bottleneck,
+    build_max_pool,
+    build_residual,
+    pooled_shape,
+)
 
 
 def strided_shape(input_shape: Shape, settings: Mapping[str, int]) -> Shape:
@@ -52,7 +59,7 @@ class BlockKind:
             wrong with it or None. The largest value of a choice must give the largest weights.
         fixed: parameters that the chain sets (`out_channels` and `stride` in a stage, `classes` in a head).
         output_shape: shape of the output from the input's shape and the parameters.
-        description: one line for listings.
+        description: for listings, which show the first line; a plugin must have one.
     """
 
     name: str
@@ -127,44 +134,55 @@ def _classifier_shape(input_shape: Shape, settings: Mapping[str, int]) -> Shape:
     return (input_shape[0], settings["classes"])
 
 
-_KINDS: dict[str, BlockKind] = {
-    kind.name: kind
-    for kind in (
-        BlockKind("conv", _build_conv, {"kernel": _odd}, description="convolution with ReLU6"),
-        BlockKind(
-            "depthwise_separable",
-            _build_depthwise_separable,
-            {"kernel": _odd},
-            description="depthwise with ReLU6, 1x1 with ReLU6 (MobileNetV1)",
-        ),
-        BlockKind(
-            "inverted_bottleneck",
-            _build_inverted_bottleneck,
-            {"kernel": _odd, "expansion": _positive},
-            description="1x1 expansion, depthwise, linear 1x1, skip where shapes allow (MobileNetV2)",
-        ),
-        BlockKind(
-            "classifier",
-            _build_classifier,
-            {},
-            ("classes",),
-            _classifier_shape,
-            "head: global average, then one linear layer that gives the logits",
-        ),
-    )
-}
-_PLUGINS = Plugins("tinynas.block_kinds", BlockKind)
+_BLOCK_KINDS = Registry("block kind", BlockKind, SpaceError, group="tinynas.block_kinds")
+
+for _kind in (
+    BlockKind("conv", _build_conv, {"kernel": _odd}, description="convolution with ReLU6"),
+    BlockKind(
+        "depthwise_separable",
+        _build_depthwise_separable,
+        {"kernel": _odd},
+        description="depthwise with ReLU6, 1x1 with ReLU6 (MobileNetV1)",
+    ),
+    BlockKind(
+        "inverted_bottleneck",
+        _build_inverted_bottleneck,
+        {"kernel": _odd, "expansion": _positive},
+        description="1x1 expansion, depthwise, linear 1x1, skip where shapes allow (MobileNetV2)",
+    ),
+    BlockKind(
+        "residual",
+        build_residual,
+        {"kernel": _odd},
+        description="two convolutions, skip where shapes allow, ReLU6 after the addition (ResNet's basic block)",
+    ),
+    BlockKind(
+        "fused_inverted_bottleneck",
+        build_fused_inverted_bottleneck,
+        {"kernel": _odd, "expansion": _positive},
+        description="expanding convolution, linear 1x1, skip where shapes allow (EfficientNetV2)",
+    ),
+    BlockKind("max_pool", build_max_pool, {}, ("stride",), pooled_shape, "largest of each window"),
+    BlockKind("average_pool", build_average_pool, {}, ("stride",), pooled_shape, "mean of each window"),
+    BlockKind(
+        "classifier",
+        _build_classifier,
+        {},
+        ("classes",),
+        _classifier_shape,
+        "head: global average, then one linear layer that gives the logits",
+    ),
+):
+    _BLOCK_KINDS.register(_kind, OWN)
 
 
-def register_block_kind(kind: BlockKind) -> None:
+def register_block_kind(kind: BlockKind, source: str = PROGRAM) -> None:
     """Make `kind` available to search spaces by its name, for as long as the program runs.
 
     Raises:
         SpaceError: another kind of that name exists.
     """
-    if kind.name in _KINDS and _KINDS[kind.name] != kind:
-        raise SpaceError(f"a block kind named {kind.name!r} exists already: choose another name")
-    _KINDS[kind.name] = kind
+    _BLOCK_KINDS.register(kind, source)
 
 
 def block_kind(name: str) -> BlockKind:
@@ -174,32 +192,14 @@ def block_kind(name: str) -> BlockKind:
         SpaceError: there is none; the message names the nearest.
         PluginError: it is a plugin that cannot be used.
     """
-    kind = _KINDS.get(name)
-    if kind is None:
-        kind = _PLUGINS.get(name)
-    if kind is None:
-        raise SpaceError(f"unknown block kind {name!r}{suggestion(name, {*_KINDS, *_PLUGINS.names()})}")
-    return kind
+    return _BLOCK_KINDS.get(name)
 
 
-def block_kinds() -> list[Listed]:
-    """Every kind there is, by name, description and source, sorted by name; plugins are imported now."""
-    known = [
-        Listed(kind.name, kind.description, _source(kind)) for kind in tuple(_KINDS.values()) if not _is_plugin(kind)
-    ]
-    taken = {kind.name: kind.source for kind in known}
-    return sorted([*known, *_PLUGINS.listed(taken, lambda kind: kind.description)])
+def block_kind_versions(name: str) -> dict[str, str]:
+    """The version of the distribution that a kind comes from, by its name; empty for what is no plugin."""
+    return _BLOCK_KINDS.versions(name)
 
 
-def _is_plugin(kind: BlockKind) -> bool:
-    """Whether a kind was registered by the very module that an entry point names: it is listed once."""
-    try:
-        return _PLUGINS.get(kind.name) == kind
-    except PluginError:
-        return False
-
-
-def _source(kind: BlockKind) -> str:
-    """`OWN`, or the package of the function that builds a registered kind."""
-    package = getattr(kind.build, "__module__", OWN).partition(".")[0]
-    return package or OWN
+def list_block_kinds() -> list[Listed]:
+    """Every kind by name, description and source; plugins are imported now, and broken ones say why."""
+    return _BLOCK_KINDS.listed()

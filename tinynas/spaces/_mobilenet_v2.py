@@ -6,12 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import product
 
-from tinynas.graph import count_macs
 from tinynas.spaces._block import Architecture, Block
 from tinynas.spaces._chain_space import round_channels
 from tinynas.spaces._errors import SpaceError
-from tinynas.spaces._graphs import build_graph
 from tinynas.spaces._kinds import block_kind
+from tinynas.spaces._scaling import scale_by_hand
 
 # Expansion factor, channels, repeats, stride of the first: Sandler et al. 2018, table 2.
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -101,15 +100,13 @@ def scale_mobilenet_v2(
     Returns:
         The network, or None if no candidate fits.
     """
-    best: tuple[int, Architecture] | None = None
-    for resolution, depth, expansion in product(resolutions, depths, expansions):
-        for width in sorted(widths, reverse=True):
-            candidate = mobilenet_v2_architecture(
-                width, resolution, input_channels, classes, depth=depth, expansion=expansion
+    return scale_by_hand(
+        (
+            (
+                mobilenet_v2_architecture(width, resolution, input_channels, classes, depth=depth, expansion=expansion)
+                for width in sorted(widths, reverse=True)
             )
-            if fits(candidate):
-                macs = count_macs(build_graph(candidate))
-                if best is None or macs > best[0]:
-                    best = (macs, candidate)
-                break
-    return best[1] if best is not None else None
+            for resolution, depth, expansion in product(resolutions, depths, expansions)
+        ),
+        fits,
+    )

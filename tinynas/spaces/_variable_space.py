@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from tinynas.registry import closest
 from tinynas.spaces._block import Architecture
 from tinynas.spaces._cell import Cell
 from tinynas.spaces._errors import SpaceError
-from tinynas.spaces._nearest import suggestion
 from tinynas.spaces._variables import INACTIVE, Genotype, Variable, activity, check_variables, count_genotypes
 
 _ATTEMPTS = 100
@@ -202,7 +202,7 @@ class VariableSpace(ABC):
         names = [variable.name for variable in self.variables]
         for name in description:
             if name not in names:
-                raise SpaceError(f"unknown variable {name!r}{suggestion(name, names)}")
+                raise SpaceError(f"unknown variable {name!r}; {closest(name, names)}")
         values: list[int] = []
         for position, variable in enumerate(self.variables):
             labels = [variable.label(value) for value in variable.values]

@@ -5,7 +5,7 @@ from ._compiler_flags import RUNTIME_FLAGS, TOOLCHAIN_FLAGS
 from ._cores import CORES, Core
 from ._loading import BoardFileError, UnknownBoardError, board_names, load_board
 from ._resources import resource_path
-from ._validation import closest, explain_validation_error, read_options
+from ._validation import explain_validation_error, read_options
 
 __all__ = [
     "CORES",
@@ -22,7 +22,6 @@ __all__ = [
     "Serial",
     "UnknownBoardError",
     "board_names",
-    "closest",
     "explain_validation_error",
     "load_board",
     "read_options",

@@ -8,10 +8,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tinynas.errors import UsageError
+from tinynas.registry import closest
 
 from ._board import Board
 from ._resources import resource_path
-from ._validation import closest, explain_validation_error
+from ._validation import explain_validation_error
 
 
 class UnknownBoardError(UsageError):

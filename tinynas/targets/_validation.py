@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from tinynas.errors import UsageError
+from tinynas.registry import closest
 
 _Options = TypeVar("_Options", bound=BaseModel)
-
-
-def closest(word: str, candidates: list[str]) -> str:
-    """Return "did you mean '...'?" for the candidate nearest to `word`, or the list of all candidates."""
-    matches = difflib.get_close_matches(word, candidates, n=1, cutoff=0.5)
-    if matches:
-        return f"did you mean {matches[0]!r}?"
-    return f"one of {', '.join(sorted(candidates))}" if candidates else "none exists"
 
 
 def explain_validation_error(model: type[BaseModel], error: ValidationError) -> str:

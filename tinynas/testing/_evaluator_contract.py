@@ -14,35 +14,8 @@ import pytest
 
 from tinynas.evaluation import Estimate, EvaluationTask, Evaluator, EvaluatorError
 from tinynas.spaces import Genotype, SearchSpace, parse_space
+from tinynas.testing._evaluator_textures import EVALUATOR_SPACE, small_task
 from tinynas.training import Split
-
-EVALUATOR_SPACE = """
-name = "evaluator-contract"
-description = "one elastic stage of networks that take milliseconds"
-channel_divisor = 4
-width_multipliers = [0.5, 1.0]
-resolutions = [8]
-[stem]
-width = 8
-stride = 2
-parameters = { kernel = 3 }
-[[stages]]
-width = 8
-depth = [1, 2]
-choices = { kernel = [3, 5], expansion = [1, 2, 3] }
-[head]
-block = "classifier"
-"""
-
-
-def textures(count: int, seed: int = 0, side: int = 8) -> Split:
-    """Four classes of textures in noise, which small networks begin to tell apart in a few steps."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 4, count)
-    row, column = np.mgrid[0:side, 0:side]
-    patterns = np.stack([0 * row, row % 2, column % 2, (row + column) % 2]) * 60
-    images = patterns[labels] + rng.integers(0, 196, (count, side, side))
-    return Split(images[..., None].astype(np.uint8), labels.astype(np.int64))
 
 
 def _negative(split: Split) -> Split:
@@ -82,16 +55,7 @@ class BaseEvaluatorTestCase:
     @pytest.fixture
     def task(self, space: SearchSpace, tmp_path: Path) -> EvaluationTask:
         """Networks and examples; small, because every test evaluates some."""
-        return EvaluationTask(
-            space,
-            width=1.0,
-            resolution=8,
-            train=textures(96, seed=1),
-            validation=textures(48, seed=2),
-            classes=4,
-            seed=3,
-            folder=tmp_path,
-        )
+        return small_task(space=space, folder=tmp_path)
 
     @pytest.fixture
     def genotypes(self, space: SearchSpace) -> list[Genotype]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tinynas.search import (
     Constraint,
     InfeasibleError,
+    Observation,
     SearchProblem,
     SearchStrategy,
     SpaceExhaustedError,
@@ -152,6 +154,50 @@ class BaseStrategyTestCase:
         with pytest.raises(StrategyError, match="told twice"):
             strategy.tell(trial, 0.5)
 
+    def test_a_revision_replaces_scores_and_feasibility(self, problem: SearchProblem, constraint: Constraint) -> None:
+        """What follows a revision rests on what was told in it: a state, which has that alone, gives the same."""
+        limit = 10**9
+
+        def tightening(genotype: Genotype) -> tuple[str, ...]:
+            return constraint(genotype) or (() if active_genes(genotype) <= limit else ("too large",))
+
+        tight = replace(problem, constraint=tightening)
+        strategy = self.strategy(tight, seed=6)
+        told = [Observation(trial, trial_score(trial)) for trial in self._run(strategy, 40)]
+        limit = sorted(active_genes(observation.genotype) for observation in told)[20]
+        revised = [Observation(o.trial, 1000.0 - 3 * o.score, 0.5) for o in told]
+        strategy.revise(revised)
+        resumed = self.strategy(tight, seed=6)
+        resumed.restore(json.loads(json.dumps(strategy.state())))
+        asked: list[list[Trial]] = [[], []]
+        for one, trials in zip((strategy, resumed), asked, strict=True):
+            with suppress(SpaceExhaustedError):  # a small space may have no more
+                for _ in range(30):
+                    trials.append(one.ask())
+                    one.tell(trials[-1], 1000.0 - 3 * trial_score(trials[-1]))
+        _assert_same(*asked)
+        assert all(tightening(trial.genotype) == () for trial in asked[0])
+        assert not {observation.trial for observation in told} & set(asked[0])
+
+    def test_goes_on_where_nothing_told_meets_the_constraints_any_more(
+        self, problem: SearchProblem, constraint: Constraint
+    ) -> None:
+        ruled_out: set[Genotype] = set()
+        tight = replace(problem, constraint=lambda g: ("ruled out",) if g in ruled_out else constraint(g))
+        strategy = self.strategy(tight, seed=7)
+        told = [Observation(trial, trial_score(trial)) for trial in self._run(strategy, 40)]
+        ruled_out.update(observation.genotype for observation in told)
+        strategy.revise(told)
+        asked = self._run(strategy, 20)
+        assert not ruled_out & {trial.genotype for trial in asked}
+
+    def test_a_revision_is_of_all_that_was_told(self, problem: SearchProblem) -> None:
+        strategy = self.strategy(problem, seed=8)
+        told = [Observation(trial, trial_score(trial)) for trial in self._run(strategy, 5)]
+        for wrong in (told[:-1], told[::-1], []):
+            with pytest.raises(StrategyError, match="needs the 5 trials that were told"):
+                strategy.revise(wrong)
+
     def test_refuses_the_state_of_another_search(self, problem: SearchProblem) -> None:
         state = self.strategy(problem, seed=1).state()
         with pytest.raises(StrategyError, match="cannot resume"):
@@ -162,7 +208,7 @@ class BaseStrategyTestCase:
         [
             lambda state: state.pop("told"),
             lambda state: state.update(rng={"bit_generator": "PCG64"}),
-            lambda state: state["told"].append([[1, 2, 3], 1.0, 0.5, None]),
+            lambda state: state["told"].append([[1, 2, 3], 1.0, 0.5, None, True]),
             lambda state: state["pending"].append(7),
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import time
@@ -26,17 +27,22 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     Raises:
         CheckpointError: the file cannot be written.
     """
+    content = io.BytesIO()
+    torch.save(state, content)  # given a file on a full disk, it would raise an error of its own that names no cause
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            torch.save(state, file)
+            file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise CheckpointError(f"cannot write checkpoint {path}: {error}") from error
+        raise CheckpointError(
+            f"cannot write checkpoint {path}: {error.strerror or error}; make room there, then start again: "
+            "it continues from the last checkpoint"
+        ) from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -66,6 +66,24 @@ def test_seed_can_be_replaced(tmp_path: Path) -> None:
             MINIMAL + "[search]\nsoft_constraint = { cost = 'macs', target = 1, weight = -1, form = 'sum' }\n",
             "search.soft_",
         ),
+        (MINIMAL + '[search]\nobjectives = ["macs"]\n', "search: strategy 'evolution' does not use objectives; leave"),
+        (
+            MINIMAL + '[search]\nstrategy = "tpe"\npopulation = 9\n',
+            "search: strategy 'tpe' does not take population; leave the key out",
+        ),
+        (MINIMAL + "[search]\nparents = 9\n", "unknown key 'search.parents'"),
+        (
+            MINIMAL + "[search]\npopulation = 9\noptions = { population = 8 }\n",
+            "search: population is given twice, and the options of strategy 'evolution' win; leave one",
+        ),
+        (
+            MINIMAL + "[search]\nevaluations = 8\noptions = { population = 9 }\n",
+            "search: options: population (9) must not exceed evaluations (8); lower it",
+        ),
+        (
+            MINIMAL + '[search]\nevaluator = "macs"\nvalidation_images = 9\n',
+            "search: evaluator 'macs' does not take validation_images; leave the key out",
+        ),
         (MINIMAL + "[limits]\ninstructions = 5\nlatency_ms = 2.0\n", "limits: give either instructions or"),
         (MINIMAL + '[measure]\ntransport = "serial"\n', "measure: port is needed"),
         (MINIMAL + "[space\n", "is not valid TOML"),
@@ -86,6 +104,14 @@ def test_a_population_is_for_strategies_that_have_one(tmp_path: Path) -> None:
     few = MINIMAL + '[search]\nevaluations = 8\nstrategy = "{}"\n'
     assert strategy_options(load_config(write(tmp_path, few.format("evolution"))).search) == {"population": 8}
     assert strategy_options(load_config(write(tmp_path, few.format("tpe"))).search) == {}
+
+
+def test_what_is_looked_at_may_be_given(tmp_path: Path) -> None:
+    text = '[search]\nstrategy = "nsga2"\nobjectives = ["macs"]\npopulation = 8\nvalidation_images = 90\n'
+    config = load_config(write(tmp_path, MINIMAL + text)).search
+    assert (config.objectives, config.population, config.validation_images) == (("macs",), 8, 90)
+    options = "[search]\nevaluations = 8\noptions = { population = 8 }\n"
+    assert strategy_options(load_config(write(tmp_path, MINIMAL + options)).search)["population"] == 8
 
 
 def test_missing_file_is_one_line(tmp_path: Path) -> None:

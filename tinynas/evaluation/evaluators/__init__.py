@@ -24,30 +24,27 @@ def _parameters(task: EvaluationTask, options: EvaluatorOptions) -> Evaluator:
 
 
 _SPECS = (
-    EvaluatorSpec(
-        "supernet", "held-out accuracy with the weights of a supernet", SupernetEvaluator, SupernetOptions, OWN
-    ),
+    EvaluatorSpec("supernet", "held-out accuracy with the weights of a supernet", SupernetEvaluator, SupernetOptions),
     EvaluatorSpec(
         "training",
         "held-out accuracy after a training of one's own, or a short one",
         TrainingEvaluator,
         TrainingOptions,
-        OWN,
     ),
     EvaluatorSpec(
-        "predictor", "a regression on some answers of another evaluator", PredictorEvaluator, PredictorOptions, OWN
+        "predictor", "a regression on some answers of another evaluator", PredictorEvaluator, PredictorOptions
     ),
-    EvaluatorSpec("table", "values from a file", TableEvaluator, TableOptions, OWN),
-    EvaluatorSpec("macs", "counts multiply-accumulates", _macs, source=OWN, accuracy=False),
-    EvaluatorSpec("parameters", "counts weights and biases", _parameters, source=OWN, accuracy=False),
+    EvaluatorSpec("table", "values from a file", TableEvaluator, TableOptions),
+    EvaluatorSpec("macs", "counts multiply-accumulates", _macs, accuracy=False),
+    EvaluatorSpec("parameters", "counts weights and biases", _parameters, accuracy=False),
     *(
-        EvaluatorSpec(name, proxy.description, partial(ZeroCostEvaluator, name), ZeroCostOptions, OWN, accuracy=False)
+        EvaluatorSpec(name, proxy.description, partial(ZeroCostEvaluator, name), ZeroCostOptions, accuracy=False)
         for name, proxy in PROXIES.items()
     ),
 )
 
 for _spec in _SPECS:
-    register_evaluator(_spec)
+    register_evaluator(_spec, OWN)
 
 __all__ = [
     "PredictorEvaluator",

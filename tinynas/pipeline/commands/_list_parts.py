@@ -11,9 +11,9 @@ from tinynas.evaluation import list_evaluators
 from tinynas.graph import OpKind
 from tinynas.lowering import CATALOGUE
 from tinynas.plugins import OWN, Listed
-from tinynas.search import search_strategies
-from tinynas.spaces import block_kinds, search_spaces
-from tinynas.targets import closest
+from tinynas.registry import closest
+from tinynas.search import list_strategies
+from tinynas.spaces import list_block_kinds, list_spaces
 
 
 class UnknownFamilyError(UsageError):
@@ -48,10 +48,10 @@ def _operators() -> list[Listed]:
 
 _FAMILIES: Mapping[str, tuple[str, Callable[[], list[Listed]]]] = MappingProxyType(
     {
-        "strategies": ("strategy", search_strategies),
+        "strategies": ("strategy", list_strategies),
         "evaluators": ("evaluator", list_evaluators),
-        "spaces": ("space", search_spaces),
-        "block-kinds": ("block kind", block_kinds),
+        "spaces": ("space", list_spaces),
+        "block-kinds": ("block kind", list_block_kinds),
         "operators": ("operator", _operators),
     }
 )

@@ -8,31 +8,19 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from tinynas.errors import UsageError
-from tinynas.evaluation import EvaluatorError, check_evaluator_options, evaluator, is_accuracy
-from tinynas.search import StrategyError, check_strategy_options, strategy
+from tinynas.pipeline.run._search_config import ConfigError, PositiveInt, Rate, SearchConfig, Section, check_search
 from tinynas.targets import explain_validation_error
 
-PositiveInt = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 OptimizerName = Literal["sgd", "adam", "adamw"]
 
 
-class ConfigError(UsageError):
-    """The configuration file cannot be read or asks for something that does not exist."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DataConfig(_Section):
+class DataConfig(Section):
     """Which images, and how many training images are held out for every choice made before the final test.
 
     Without `holdout` it is 5000, or a fifth of a smaller training set. `shift` (pixels) and `flip`
@@ -46,7 +34,7 @@ class DataConfig(_Section):
     flip: bool = False
 
 
-class SpaceConfig(_Section):
+class SpaceConfig(Section):
     """The search space and the grid of (width multiplier, resolution) that the space optimizer compares."""
 
     name: str = "mobile-tiny"
@@ -55,7 +43,7 @@ class SpaceConfig(_Section):
     samples: PositiveInt = 1000
 
 
-class SupernetConfig(_Section):
+class SupernetConfig(Section):
     """Training of the weight-shared network, in optimizer steps, not seconds, so that a seed can reproduce it.
 
     Without `learning_rate` its peak is the optimizer's own.
@@ -69,47 +57,7 @@ class SupernetConfig(_Section):
     sampled_per_step: PositiveInt = 2
 
 
-class SoftConstraintConfig(_Section):
-    """What a cost weighs beside accuracy: MnasNet's product, or a weighted sum. Costs are predictions.
-
-    `target` is in the unit of the cost: bytes, multiply-accumulates, or ticks of the latency model.
-    """
-
-    cost: Literal["latency", "macs", "sram_bytes", "flash_bytes"]
-    target: Rate
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    form: Literal["product", "sum"]
-
-
-class SearchConfig(_Section):
-    """A strategy under hard constraints; random search gets the same number of evaluations.
-
-    `evaluator` says what a network is worth, with `evaluator_options` of its own. `options` are the strategy's own;
-    those of a population take `population` unless `options` say otherwise. `objectives` are what a strategy of several
-    objectives minimizes beside accuracy.
-    """
-
-    strategy: str = "evolution"
-    options: dict[str, Any] = Field(default_factory=dict)
-    evaluator: str = "supernet"
-    evaluator_options: dict[str, Any] = Field(default_factory=dict)
-    soft_constraint: SoftConstraintConfig | None = None
-    objectives: tuple[Literal["latency", "macs", "sram_bytes", "flash_bytes"], ...] = ("latency", "sram_bytes")
-    evaluations: Annotated[int, Field(ge=2)] = 60
-    population: Annotated[int, Field(ge=2)] = 20
-    rounds: PositiveInt = 2
-    top_candidates: PositiveInt = 3
-    validation_images: PositiveInt = 2000
-    recalibration_images: PositiveInt = 512
-
-    @model_validator(mode="after")
-    def _population_within_evaluations(self) -> SearchConfig:
-        if "population" in self.model_fields_set and self.population > self.evaluations:
-            raise ValueError(f"population ({self.population}) must not exceed evaluations ({self.evaluations})")
-        return self
-
-
-class FinetuneConfig(_Section):
+class FinetuneConfig(Section):
     """Training of the winner and of the baselines that are trained like it.
 
     Short trainings, of a few epochs, underfit: label smoothing and augmentation then cost accuracy, so they are off
@@ -123,13 +71,13 @@ class FinetuneConfig(_Section):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-class BaselinesConfig(_Section):
+class BaselinesConfig(Section):
     """Which baselines are trained, quantized and measured like the winner, to be reported beside it."""
 
     train: tuple[Literal["random", "macs", "mobilenet-v2"], ...] = ("random", "macs", "mobilenet-v2")
 
 
-class QuantizationConfig(_Section):
+class QuantizationConfig(Section):
     """From float to int8: `qat` fine-tunes with quantization in the loop, `ptq` only calibrates.
 
     Without `learning_rate` its peak is a hundredth of the optimizer's own.
@@ -142,7 +90,7 @@ class QuantizationConfig(_Section):
     calibration_images: PositiveInt = 512
 
 
-class LimitsConfig(_Section):
+class LimitsConfig(Section):
     """Hard limit on one inference. Milliseconds need a board whose cycles are known; instructions never do."""
 
     instructions: PositiveInt | None = None
@@ -155,7 +103,7 @@ class LimitsConfig(_Section):
         return self
 
 
-class EngineConfig(_Section):
+class EngineConfig(Section):
     """How networks are executed: the same for the search's predictions, the firmware and the exported code.
 
     With `patches`, the first blocks of a network run in patches where nothing but its arena is too large otherwise.
@@ -166,14 +114,14 @@ class EngineConfig(_Section):
     leave_out_kernels: bool = False
 
 
-class ReserveConfig(_Section):
+class ReserveConfig(Section):
     """Memory that the application around the network keeps for itself, in bytes."""
 
     sram_bytes: Count = 0
     flash_bytes: Count = 0
 
 
-class MeasureConfig(_Section):
+class MeasureConfig(Section):
     """Where candidates are measured: on the virtual board, or on a real one at the serial `port`."""
 
     transport: Literal["virtual", "serial"] = "virtual"
@@ -189,7 +137,7 @@ class MeasureConfig(_Section):
         return self
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """A whole run, validated. Equal configurations, seeds and data give equal results."""
 
     board: str
@@ -232,41 +180,6 @@ def load_config(path: Path, *, seed: int | None = None) -> RunConfig:
         raise ConfigError(f"{path}: {explain_validation_error(RunConfig, error)}") from error
     check_search(config.search, str(path))
     return _with_absolute_paths(config, path.parent)
-
-
-def strategy_options(config: SearchConfig) -> dict[str, Any]:
-    """The options that the strategy is given: its own, and the population, if it has one."""
-    population = {"population": min(config.population, config.evaluations)}
-    known = strategy(config.strategy).options.model_fields
-    return {**(population if "population" in known else {}), **config.options}
-
-
-def evaluator_options(config: SearchConfig) -> dict[str, Any]:
-    """The options that the evaluator is given: its own, and the numbers of images, if it asks for them."""
-    images = {"validation_images": config.validation_images, "recalibration_images": config.recalibration_images}
-    known = evaluator(config.evaluator).options.model_fields
-    return {**{name: value for name, value in images.items() if name in known}, **config.evaluator_options}
-
-
-def check_search(config: SearchConfig, where: str) -> None:
-    """Check that there are such a strategy and evaluator with these options; `where` names the file in messages.
-
-    Raises:
-        ConfigError: there are not.
-        PluginError: one is a plugin that cannot be used.
-    """
-    try:
-        check_strategy_options(config.strategy, strategy_options(config))
-        check_evaluator_options(config.evaluator, evaluator_options(config))
-        accuracy = is_accuracy(config.evaluator, config.evaluator_options)
-    except (StrategyError, EvaluatorError) as error:
-        raise ConfigError(f"{where}: search: {error}") from error
-    soft = config.soft_constraint
-    if soft is not None and soft.form == "product" and not accuracy:
-        raise ConfigError(
-            f"{where}: search: the product of a soft constraint is for accuracies, and evaluator {config.evaluator!r} "
-            'gives others; take form = "sum"'
-        )
 
 
 def _with_absolute_paths(config: RunConfig, base: Path) -> RunConfig:

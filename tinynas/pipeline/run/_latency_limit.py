@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tinynas.pipeline.costs import LatencyLimit
-from tinynas.pipeline.run._config import ConfigError, LimitsConfig
+from tinynas.pipeline.run._config import LimitsConfig
+from tinynas.pipeline.run._search_config import ConfigError
 from tinynas.targets import Board
 
 

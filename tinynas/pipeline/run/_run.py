@@ -9,12 +9,14 @@ from typing import Any
 
 from tinynas import __version__
 from tinynas.errors import MissingExtraError
+from tinynas.evaluation import evaluator_versions
 from tinynas.memory import firmware_hash
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline.report import write_report
 from tinynas.pipeline.run._config import RunConfig
 from tinynas.pipeline.run.storage import RunDirectory
-from tinynas.spaces import load_space
+from tinynas.search import strategy_versions
+from tinynas.spaces import SearchSpace, load_space, space_versions
 from tinynas.targets import load_board
 
 
@@ -43,6 +45,7 @@ def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | Non
     data = load_data(config)
     identity = {
         "tinynas": __version__,
+        "plugins": plugin_versions(config, space),
         "firmware": firmware_hash(),
         "config": config.model_dump(mode="json"),
         "board": board.model_dump(mode="json"),
@@ -53,6 +56,16 @@ def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | Non
         if run.finished("result") is not None:
             return _finished_result(run)
         return execute(config, board, space, data, run, progress or SilentProgress(), processes=available_processors())
+
+
+def plugin_versions(config: RunConfig, space: SearchSpace) -> dict[str, str]:
+    """The versions of the distributions whose plugins a run uses, by their names."""
+    search = config.search
+    return {
+        **space_versions(config.space.name, space),
+        **strategy_versions(search.strategy),
+        **evaluator_versions(search.evaluator, search.evaluator_options),
+    }
 
 
 def _finished_result(run: RunDirectory) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tinynas.search.strategies._hyperband import Hyperband
 from tinynas.search.strategies._local_search import LocalSearch, LocalSearchOptions
 from tinynas.search.strategies._nsga2 import Nsga2, Nsga2Options
 from tinynas.search.strategies._predictor import PredictorOptions, PredictorSearch
+from tinynas.search.strategies._predictor_halving import PredictorHalving, PredictorHalvingOptions
 from tinynas.search.strategies._random import RandomSearch
 from tinynas.search.strategies._reinforce import Reinforce, ReinforceOptions
 from tinynas.search.strategies._successive_halving import SuccessiveHalving, SuccessiveHalvingOptions
@@ -46,13 +47,21 @@ _STRATEGIES: tuple[tuple[str, str, Callable[..., SearchStrategy], type[StrategyO
     ),
     ("hyperband", "successive halving that begins at every fidelity", Hyperband, StrategyOptions),
     ("bohb", "Hyperband whose networks a Parzen estimator proposes", Bohb, BohbOptions),
+    (
+        "predictor-halving",
+        "successive halving whose networks a ridge regression proposes",
+        PredictorHalving,
+        PredictorHalvingOptions,
+    ),
 )
 """Name, description, class and options of each, simple ones first."""
 
 _BRACKETS = (SuccessiveHalving, Hyperband, Bohb)
 
 for _entry in _STRATEGIES:
-    register_strategy(StrategySpec(*_entry, OWN, needs_fidelities=_entry[2] in _BRACKETS))
+    _class = _entry[2]
+    _spec = StrategySpec(*_entry, needs_fidelities=_class in _BRACKETS, uses_objectives=_class is Nsga2)
+    register_strategy(_spec, OWN)
 
 __all__ = [
     "AgingEvolution",
@@ -69,6 +78,8 @@ __all__ = [
     "LocalSearchOptions",
     "Nsga2",
     "Nsga2Options",
+    "PredictorHalving",
+    "PredictorHalvingOptions",
     "PredictorOptions",
     "PredictorSearch",
     "RandomSearch",

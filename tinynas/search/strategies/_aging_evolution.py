@@ -41,7 +41,8 @@ class AgingEvolution(BaseStrategy):
     """Aging evolution (Real et al. 2019, algorithm 1): a queue of P networks, each child a mutation of one variable.
 
     The parent is the best of S drawn from the queue at random, parent = argmax_{x in sample(P, S)} score(x); the child
-    joins the queue when it is told, and the oldest leaves. So a network that was lucky once does not live for ever.
+    joins the queue when it is told, and the oldest leaves. So a network that was lucky once does not live for ever. One
+    that a revision finds infeasible leaves at once.
 
     Args:
         problem: what is searched; its initial networks belong to the first P.
@@ -57,9 +58,9 @@ class AgingEvolution(BaseStrategy):
         self._population, self._sample = options.sizes(problem.evaluations)
 
     def propose(self) -> Genotype:
-        if len(self.ledger.told) < self._population:
+        alive = self.ledger.feasible[-self._population :]
+        if len(self.ledger.told) < self._population or not alive:
             return self.random_genotype()
-        alive = self.ledger.told[-self._population :]
-        drawn = self.rng.choice(len(alive), self._sample, replace=False)
+        drawn = self.rng.choice(len(alive), min(self._sample, len(alive)), replace=False)
         parent = max((alive[int(i)] for i in drawn), key=lambda observation: observation.score)
         return self.problem.space.mutate(parent.genotype, self.rng, rate=0.0)

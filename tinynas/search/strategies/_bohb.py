@@ -91,7 +91,7 @@ class Bohb(BaseStrategy):
         return genotype
 
     def _highest_fidelity_with_enough(self) -> list[Genotype]:
-        """The networks told at that fidelity, best first; none if there is no such fidelity."""
+        """The networks told at that fidelity, best first, infeasible ones last; none if there is no such fidelity."""
         by_fidelity: dict[float, list[Observation]] = {}
         for observation in self.ledger.told:
             by_fidelity.setdefault(observation.trial.fidelity, []).append(observation)
@@ -99,7 +99,7 @@ class Bohb(BaseStrategy):
         for fidelity in reversed(self.problem.fidelities):
             told = by_fidelity.get(fidelity, [])
             if len(told) >= enough:
-                return [o.genotype for o in sorted(told, key=lambda observation: -observation.score)]
+                return [o.genotype for o in sorted(told, key=lambda o: (not o.feasible, -o.score))]
         return []
 
     def _density(self, genotypes: list[Genotype]) -> tuple[JointParzen, JointParzen]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tinynas.search._base import BaseStrategy
 from tinynas.search._errors import SpaceExhaustedError
-from tinynas.search._problem import Constraint, Trial
+from tinynas.search._problem import Observation, Trial
 from tinynas.spaces import Genotype
 
 Rungs = tuple[tuple[int, float], ...]
@@ -61,17 +61,17 @@ class Bracket:
         """Whether the lowest rung has room for a network."""
         return not self.closed and len(self.members[0]) < self.rungs[0][0]
 
-    def promotion(self, scores: dict[Trial, float], constraint: Constraint) -> Trial | None:
+    def promotion(self, told: Mapping[Trial, Observation]) -> Trial | None:
         """The next network to move up: of a rung that is told, the best not yet on the next; None if there is none."""
         if self.wants_new():
             return None
         for k in range(len(self.rungs) - 1):
             (_, fidelity), (room, higher) = self.rungs[k], self.rungs[k + 1]
             trials = [Trial(genotype, fidelity) for genotype in self.members[k]]
-            if not all(trial in scores for trial in trials):
+            if not all(trial in told for trial in trials):
                 return None
-            ranked = sorted(trials, key=lambda trial: -scores[trial])
-            best = [trial.genotype for trial in ranked if not constraint(trial.genotype)][:room]
+            ranked = sorted((told[trial] for trial in trials), key=lambda observation: -observation.score)
+            best = [observation.genotype for observation in ranked if observation.feasible][:room]
             for genotype in best:
                 if genotype not in self.members[k + 1]:
                     self.members[k + 1].append(genotype)
@@ -94,15 +94,15 @@ class Brackets:
         """What to ask next.
 
         Args:
-            strategy: whose scores and constraints count.
+            strategy: whose ledger counts.
             new: a network for the lowest rung of a bracket.
 
         Raises:
             SpaceExhaustedError: nothing new is left, and nothing that was told can move up.
         """
-        scores = {observation.trial: observation.score for observation in strategy.ledger.told}
+        told = {observation.trial: observation for observation in strategy.ledger.told}
         for bracket in self._open:
-            if (trial := bracket.promotion(scores, strategy.problem.constraint)) is not None:
+            if (trial := bracket.promotion(told)) is not None:
                 return trial
         if not self._open or not self._open[-1].wants_new():
             genotype = new()
@@ -112,7 +112,7 @@ class Brackets:
                 genotype = new()
             except SpaceExhaustedError:
                 self._open[-1].closed = True
-                trial = self._open[-1].promotion(scores, strategy.problem.constraint)
+                trial = self._open[-1].promotion(told)
                 if trial is None:
                     raise
                 return trial

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -51,7 +49,7 @@ class EvolutionarySearch(BaseStrategy):
     rest uniform crossovers of two. MCUNet (Lin et al. 2020) takes a population of 100 over 30
     generations, parents the best 20, half and half, mutation rate 0.1. Children meet the constraints
     and are never repeated. A generation does not wait for scores: its parents are the best of those that were told
-    when it begins and meet the constraints then.
+    when it begins and meet the constraints then; a revision chooses the parents again.
 
     Args:
         problem: what is searched; its initial networks are the first of the first generation.
@@ -72,7 +70,7 @@ class EvolutionarySearch(BaseStrategy):
 
     def next_trial(self) -> Trial:
         if self._born == self._population:
-            self._parents = list(islice(self._best_that_fit(), self._parent_count))
+            self._parents = self._best()
             self._born = 0
         genotype = self.fresh(self.propose, repair_at_once=bool(self._parents))
         self._born += 1
@@ -86,6 +84,10 @@ class EvolutionarySearch(BaseStrategy):
             return space.mutate(self._draw_parent(), self.rng, self._options.mutation_rate)
         return space.crossover(self._draw_parent(), self._draw_parent(), self.rng)
 
+    def revised(self) -> None:
+        if self._parents:
+            self._parents = self._best()
+
     def own_state(self) -> dict[str, Any]:
         return {"generation": {"born": self._born, "parents": [list(genotype) for genotype in self._parents]}}
 
@@ -93,14 +95,8 @@ class EvolutionarySearch(BaseStrategy):
         self._born = int(state["generation"]["born"])
         self._parents = [tuple(genotype) for genotype in state["generation"]["parents"]]
 
-    def _best_that_fit(self) -> Iterator[Genotype]:
-        """Told genotypes, best first; of equal scores the one told first (sorted() is stable).
-
-        Constraints are checked again, because they may have tightened since: measurements refine the latency model.
-        """
-        for observation in sorted(self.ledger.told, key=lambda observation: -observation.score):
-            if not self.problem.constraint(observation.genotype):
-                yield observation.genotype
+    def _best(self) -> list[Genotype]:
+        return [observation.genotype for observation in self.ledger.ranked[: self._parent_count]]
 
     def _draw_parent(self) -> Genotype:
         return self._parents[int(self.rng.integers(len(self._parents)))]

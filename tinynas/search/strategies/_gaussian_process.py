@@ -10,7 +10,7 @@ from pydantic import Field
 from tinynas.search._base import BaseStrategy
 from tinynas.search._options import StrategyOptions
 from tinynas.search._problem import Observation, SearchProblem, Trial
-from tinynas.search.strategies._pool import candidate_pool
+from tinynas.search.strategies._pool import candidate_pool, incumbent
 from tinynas.search.surrogates._gaussian_process import GaussianProcess, Hyperparameters, expected_improvement
 from tinynas.search.surrogates._places import places_of
 
@@ -37,9 +37,10 @@ class GaussianProcessSearch(BaseStrategy):
     """Asks for the network of largest expected improvement under a Gaussian process of the score.
 
     EI(x) = (m(x) - f*) Phi(z) + s(x) phi(z), z = (m(x) - f*) / s(x), where m and s are the posterior of
-    `GaussianProcess` and f* is the best score (Mockus 1975; Jones, Schonlau and Welch 1998, equation 15). What is asked
-    but not told counts as if it had scored m (Ginsbourger et al. 2010, the kriging believer). Kandasamy et al. 2018
-    (NASBOT) and Ru et al. 2021 (NAS-BOWL) search architectures so, with kernels of graphs; here it is one of variables.
+    `GaussianProcess` and f* is the best feasible score (Mockus 1975; Jones, Schonlau and Welch 1998, equation 15). What
+    is asked but not told counts as if it had scored m (Ginsbourger et al. 2010, the kriging believer). Kandasamy et al.
+    2018 (NASBOT) and Ru et al. 2021 (NAS-BOWL) search architectures so, with kernels of graphs; here it is one of
+    variables.
 
     Args:
         problem: what is searched.
@@ -62,10 +63,12 @@ class GaussianProcessSearch(BaseStrategy):
             if pool:
                 process = self._process()
                 places = places_of(self.problem.space.variables, pool)
-                best = max(observation.score for observation in self.ledger.told)
-                genotype = pool[int(np.argmax(expected_improvement(*process.predict(places), best)))]
+                genotype = pool[int(np.argmax(expected_improvement(*process.predict(places), incumbent(self.ledger))))]
                 self.candidates.take(genotype)
         return Trial(genotype or self.fresh(self.random_genotype))
+
+    def revised(self) -> None:
+        self._fitted = None
 
     def _process(self) -> GaussianProcess:
         """The posterior given everything told, and what is pending as if it had scored what was expected."""

@@ -26,8 +26,9 @@ class LocalSearch(BaseStrategy):
     """Hill climbing (White, Nolen, Savani 2021, algorithm 1): v <- argmax_{u in N(v)} score(u), while that is better.
 
     All neighbours N(v) that are feasible and new are asked, in random order. When they are told and none is better than
-    v, v is a local optimum, and a random network is where the next ascent begins. Where an ask cannot wait for scores,
-    it goes by those that were told.
+    v, v is a local optimum, and a random network is where the next ascent begins. An ask that cannot wait for scores
+    goes by those that were told: to the best, if it is better than v, or else to a random network, until they are. A
+    centre that a revision finds infeasible is given up for the best of its neighbours.
 
     Args:
         problem: what is searched.
@@ -41,7 +42,7 @@ class LocalSearch(BaseStrategy):
         options = options or LocalSearchOptions()
         super().__init__(problem, seed, options)
         self._options = options
-        self._ascent: list[Genotype] = []  # the centre and those of its neighbours that were asked
+        self._ascent: list[Genotype] = []  # the centre, and what was asked since that may be the next
         self._waiting: list[Genotype] = []  # neighbours of the centre that are not asked yet
         self._centre: Genotype | None = None
 
@@ -61,17 +62,21 @@ class LocalSearch(BaseStrategy):
                 genotype = self._waiting.pop()
                 if self.candidates.take(genotype):
                     return genotype
-            scores = {observation.genotype: observation.score for observation in self.ledger.told}
-            told = [genotype for genotype in self._ascent if genotype in scores]
-            best = max(told, key=lambda genotype: scores[genotype], default=None)
-            if best is None:
+            scores = {observation.genotype: observation.score for observation in self.ledger.feasible}
+            pending = {trial.genotype for trial in self.ledger.pending}
+            best = max((g for g in self._ascent if g in scores), key=lambda genotype: scores[genotype], default=None)
+            awaited = [genotype for genotype in self._ascent if genotype in pending]
+            if best is None or best == self._centre:
+                if not awaited:
+                    self._centre, self._ascent = None, []
                 return None
-            if best == self._centre:
-                self._centre, self._ascent = None, []
-                return None
-            self._centre, self._ascent = best, [best]
+            self._centre, self._ascent = best, [best, *awaited]
             neighbours = list(self.problem.space.neighbours(best))
             self._waiting = [neighbours[int(i)] for i in self.rng.permutation(len(neighbours))]
+
+    def revised(self) -> None:
+        if self._centre not in {observation.genotype for observation in self.ledger.feasible}:
+            self._centre, self._waiting = None, []
 
     def own_state(self) -> dict[str, Any]:
         return {

@@ -37,7 +37,8 @@ class Nsga2(BaseStrategy):
     x dominates y if it is nowhere worse and somewhere better. The next population is the best of the last one and its
     children under the crowded comparison: x before y if rank(x) < rank(y), or if their ranks are equal and the
     crowding distance of x is larger. Parents win a tournament of two under the same order. Lu et al. 2019 (NSGA-Net)
-    search architectures so. A generation does not wait for scores: who is told late joins the next one.
+    search architectures so. A generation does not wait for scores: who is told late joins the next one. A revision
+    selects again from all that took part so far.
 
     Args:
         problem: what is searched; without objectives it is a search for the score alone.
@@ -84,14 +85,21 @@ class Nsga2(BaseStrategy):
         """The better of two parents drawn at random; they stand best first."""
         return self._parents[int(self.rng.integers(len(self._parents), size=2).min())]
 
+    def revised(self) -> None:
+        self._parents = self._best([observation.genotype for observation in self.ledger.told[: self._merged]])
+
     def _select(self) -> None:
-        scores = {observation.genotype: observation.score for observation in self.ledger.told}
         joined = [*self._parents, *(observation.genotype for observation in self.ledger.told[self._merged :])]
-        joined = [genotype for genotype in joined if not self.problem.constraint(genotype)]
-        objectives = np.array([[-scores[genotype], *self._costs(genotype)] for genotype in joined])
-        self._parents = [joined[i] for i in crowded_order(objectives)[: self._size]] if joined else []
+        self._parents = self._best(joined)
         self._merged = len(self.ledger.told)
         self._born = 0
+
+    def _best(self, joined: list[Genotype]) -> list[Genotype]:
+        """A population of the feasible ones among what was told, best first."""
+        scores = {observation.genotype: observation.score for observation in self.ledger.feasible}
+        joined = [genotype for genotype in joined if genotype in scores]
+        objectives = np.array([[-scores[genotype], *self._costs(genotype)] for genotype in joined])
+        return [joined[i] for i in crowded_order(objectives)[: self._size]] if joined else []
 
     def _costs(self, genotype: Genotype) -> list[float]:
         costs = self.problem.costs(genotype)

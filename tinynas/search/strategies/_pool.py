@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 from tinynas.search._base import BaseStrategy
+from tinynas.search._ledger import Ledger
 from tinynas.spaces import Genotype
 
 
@@ -20,7 +21,16 @@ def candidate_pool(strategy: BaseStrategy, random: int, best: int) -> list[Genot
         best: how many of the best have their neighbours looked at.
     """
     space = strategy.problem.space
-    ranked = sorted(strategy.ledger.told, key=lambda observation: -observation.score)
+    ranked = strategy.ledger.ranked
     drawn = [space.sample(strategy.rng) for _ in range(random)]
     near = chain.from_iterable(space.neighbours(observation.genotype) for observation in ranked[:best])
     return strategy.candidates.new(chain(drawn, near))
+
+
+def incumbent(ledger: Ledger) -> float:
+    """f*, the score to improve on: the best of what meets the constraints.
+
+    Where a revision left nothing that does, anything feasible is an improvement: then it is the lowest score.
+    """
+    ranked = ledger.ranked
+    return ranked[0].score if ranked else min(observation.score for observation in ledger.told)

@@ -11,7 +11,7 @@ from tinynas.evaluation.regressors import MlpEnsemble
 from tinynas.search._base import BaseStrategy
 from tinynas.search._options import StrategyOptions
 from tinynas.search._problem import SearchProblem, Trial
-from tinynas.search.strategies._pool import candidate_pool
+from tinynas.search.strategies._pool import candidate_pool, incumbent
 from tinynas.search.surrogates._gaussian_process import expected_improvement
 from tinynas.spaces import Genotype
 from tinynas.spaces.encodings import encode
@@ -74,12 +74,14 @@ class PredictorSearch(BaseStrategy):
                 self.candidates.take(genotype)
         return Trial(genotype or self.fresh(self.random_genotype))
 
+    def revised(self) -> None:
+        self._fitted = None
+
     def _acquisition(self, pool: list[Genotype]) -> np.ndarray:
         ensemble = self._ensemble()
         mean, deviation = ensemble.predict(encode(self.problem.space, pool, self._options.encoding))
         if self._options.acquisition == "ei":
-            best = max(observation.score for observation in self.ledger.told)
-            return expected_improvement(mean, deviation + 1e-12, best)
+            return expected_improvement(mean, deviation + 1e-12, incumbent(self.ledger))
         return self.rng.normal(mean, deviation)
 
     def _ensemble(self) -> MlpEnsemble:

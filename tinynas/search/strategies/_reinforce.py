@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from tinynas.search._base import BaseStrategy
-from tinynas.search._ledger import reading_state
 from tinynas.search._options import StrategyOptions
 from tinynas.search._problem import Observation, SearchProblem, Trial
 from tinynas.search.strategies._controller import Controller
@@ -76,12 +75,13 @@ class Reinforce(BaseStrategy):
         super().tell(trial, score, deviation)
         self._learn()
 
-    def restore(self, state: dict[str, object]) -> None:
-        """See `SearchStrategy.restore`. The controller follows from what was told: it learns all of it again."""
-        super().restore(state)
+    def restore_own_state(self, state: dict[str, Any]) -> None:
+        self.revised()
+
+    def revised(self) -> None:
+        """The controller follows from what was told and is feasible: it learns all of it again."""
         self._begin()
-        with reading_state():
-            self._learn()
+        self._learn()
 
     def _begin(self) -> None:
         rng = np.random.default_rng((self._seed, self._options.hidden))
@@ -93,10 +93,10 @@ class Reinforce(BaseStrategy):
         self._magnitude = 0.0
 
     def _learn(self) -> None:
-        """One update for each full batch of scores that had none yet."""
-        batch = self._options.batch
-        while (self._updates + 1) * batch <= len(self.ledger.told):
-            self._update(self.ledger.told[self._updates * batch : (self._updates + 1) * batch])
+        """One update for each full batch of scores of feasible networks that had none yet."""
+        batch, feasible = self._options.batch, self.ledger.feasible
+        while (self._updates + 1) * batch <= len(feasible):
+            self._update(feasible[self._updates * batch : (self._updates + 1) * batch])
 
     def _update(self, batch: list[Observation]) -> None:
         scores = np.array([observation.score for observation in batch])

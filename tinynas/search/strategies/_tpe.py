@@ -47,7 +47,8 @@ class TpeSearch(BaseStrategy):
 
     With y* the `good_share` quantile of the scores, l(x) the density of networks beyond it and g(x) that of the rest,
     EI(x) is proportional to (gamma + (1 - gamma) g(x) / l(x))^-1: it grows with l / g (Bergstra et al. 2011, section 4
-    and equation 2 there). What is asked but not told counts as bad, so that a batch does not ask for one thing.
+    and equation 2 there). What is asked but not told counts as bad, so that a batch does not ask for one thing,
+    and so does what does not meet the constraints any more.
 
     Args:
         problem: what is searched.
@@ -69,10 +70,13 @@ class TpeSearch(BaseStrategy):
         return Trial(genotype or self.fresh(self.random_genotype))
 
     def _likeliest_good(self) -> Genotype | None:
-        ranked = sorted(self.ledger.told, key=lambda observation: -observation.score)
-        good = math.ceil(self._options.good_share * len(ranked))
+        told, ranked = self.ledger.told, self.ledger.ranked
+        if not ranked:
+            return None
+        good = min(len(ranked), math.ceil(self._options.good_share * len(told)))
         scored = [observation.genotype for observation in ranked]
-        rest = [*scored[good:], *(trial.genotype for trial in self.ledger.pending)]
+        infeasible = [observation.genotype for observation in told if not observation.feasible]
+        rest = [*scored[good:], *infeasible, *(trial.genotype for trial in self.ledger.pending)]
         variables, options = self.problem.space.variables, self._options
         likely = IndependentParzen(variables, scored[:good], options.prior_weight, options.bandwidth)
         unlikely = IndependentParzen(variables, rest, options.prior_weight, options.bandwidth)

@@ -64,6 +64,9 @@ class TrainAndRank(BaseStrategy):
             genotype = next((g for g in self._ranking if self.candidates.take(g)), None)
         return Trial(genotype or self.fresh(self.random_genotype))
 
+    def revised(self) -> None:
+        self._ranking = None
+
     def _rank(self) -> list[Genotype]:
         """N networks by their predicted score, best first: a function of the seed and the first T scores."""
         space, options, told = self.problem.space, self._options, self.ledger.told[: self._train]

@@ -8,6 +8,6 @@ from tinynas.spaces.encodings._adjacency import adjacency
 from tinynas.spaces.encodings._one_hot import one_hot
 from tinynas.spaces.encodings._ordinal import ordinal
 from tinynas.spaces.encodings._path import path
-from tinynas.spaces.encodings._registry import ENCODINGS, Encoding, encode
+from tinynas.spaces.encodings._registry import Encoding, encode, encoding, encoding_names
 
-__all__ = ["ENCODINGS", "Encoding", "adjacency", "encode", "one_hot", "ordinal", "path"]
+__all__ = ["Encoding", "adjacency", "encode", "encoding", "encoding_names", "one_hot", "ordinal", "path"]

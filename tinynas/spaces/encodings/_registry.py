@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from tinynas.plugins import OWN
+from tinynas.registry import Registry
 from tinynas.spaces._errors import SpaceError
-from tinynas.spaces._nearest import suggestion
 from tinynas.spaces._search_space import SearchSpace
 from tinynas.spaces._variables import Genotype
 from tinynas.spaces.encodings._adjacency import adjacency
@@ -35,25 +36,38 @@ class Encoding:
     injective: bool = True
 
 
-ENCODINGS: Mapping[str, Encoding] = {
-    encoding.name: encoding
-    for encoding in (
-        Encoding("one-hot", "one feature for each value of each variable", one_hot),
-        Encoding("ordinal", "each variable between 0 and 1, -1 where it is not active", ordinal),
-        Encoding("adjacency", "the edges of each cell, and the operator at each vertex", adjacency),
-        Encoding("path", "the paths of operators through each cell", path, injective=False),
-    )
-}
-"""Every encoding by its name."""
+_ENCODINGS = Registry("encoding", Encoding, SpaceError)
+
+for _encoding in (
+    Encoding("one-hot", "one feature for each value of each variable", one_hot),
+    Encoding("ordinal", "each variable between 0 and 1, -1 where it is not active", ordinal),
+    Encoding("adjacency", "the edges of each cell, and the operator at each vertex", adjacency),
+    Encoding("path", "the paths of operators through each cell", path, injective=False),
+):
+    _ENCODINGS.register(_encoding, OWN)
 
 
-def encode(space: SearchSpace, genotypes: Sequence[Genotype], encoding: str) -> npt.NDArray[np.float64]:
+def encoding_names() -> list[str]:
+    """Every name there is."""
+    return _ENCODINGS.names()
+
+
+def encoding(name: str) -> Encoding:
+    """The encoding of that name.
+
+    Raises:
+        SpaceError: there is none; names the nearest.
+    """
+    return _ENCODINGS.get(name)
+
+
+def encode(space: SearchSpace, genotypes: Sequence[Genotype], name: str) -> npt.NDArray[np.float64]:
     """The genotypes as vectors.
 
     Args:
         space: where the genotypes are from.
         genotypes: n members of the space.
-        encoding: a name of `ENCODINGS`.
+        name: of an encoding (`encoding_names`).
 
     Returns:
         [n, d]; d depends on the space and the encoding alone.
@@ -61,6 +75,4 @@ def encode(space: SearchSpace, genotypes: Sequence[Genotype], encoding: str) -> 
     Raises:
         SpaceError: there is no such encoding, or the space does not have it.
     """
-    if encoding not in ENCODINGS:
-        raise SpaceError(f"unknown encoding {encoding!r}{suggestion(encoding, ENCODINGS)}")
-    return ENCODINGS[encoding].function(space, genotypes)
+    return encoding(name).function(space, genotypes)

@@ -45,6 +45,12 @@ class Annealing(BaseStrategy):
         if self._here is None or self.rng.random() < math.exp(worse / (self._temperature * left)):
             self._here, self._score = trial.genotype, score
 
+    def revised(self) -> None:
+        """The walk goes on from the network told last that meets the constraints still."""
+        feasible = self.ledger.feasible
+        self._here = feasible[-1].genotype if feasible else None
+        self._score = feasible[-1].score if feasible else -math.inf
+
     def own_state(self) -> dict[str, Any]:
         here = None if self._here is None else {"genotype": list(self._here), "score": self._score}
         return {"here": here}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline.costs import CostModel, LatencyLimit
 from tinynas.pipeline.run import RunConfig
 from tinynas.pipeline.run.storage import RunDirectory
-from tinynas.search import StrategyError, search_strategies
+from tinynas.search import BaseStrategy, InfeasibleError, StrategyError, list_strategies
 from tinynas.spaces import Genotype, load_space
 from tinynas.targets import Reserve, load_board
 from tinynas.training import Dataset, Split
@@ -28,7 +29,7 @@ from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._scored import Scored
 from tinynas.pipeline.run.stages._search import Search
 
-STRATEGIES = [listed.name for listed in search_strategies() if listed.source == "tinynas"]
+STRATEGIES = [listed.name for listed in list_strategies() if listed.source == "tinynas"]
 
 SPACE = load_space("mobile-tiny")
 
@@ -168,3 +169,56 @@ def test_a_soft_constraint_ranks_by_what_it_makes_of_the_score(
     best = heavy.best("evolution")
     assert best is not None
     assert getattr(best.cost, cost) <= getattr(nothing.ranked("evolution")[0].cost, cost)
+
+
+def test_networks_to_learn_from_meet_the_constraints_however_few_do(
+    stage: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = stage()
+    rng = np.random.default_rng(0)
+    assert len({search.feasible(rng) for _ in range(5)}) == 5
+    smallest = SPACE.smallest()
+    monkeypatch.setattr(search, "violations", lambda genotype: () if genotype == smallest else ("too large",))
+    assert [search.feasible(rng) for _ in range(2)] == [smallest, smallest]
+    monkeypatch.setattr(search, "violations", lambda _: ("9 of 8 bytes",))
+    with pytest.raises(InfeasibleError, match="9 of 8 bytes"):
+        search.feasible(rng)
+
+
+def test_the_network_of_most_macs_is_a_scored_one_where_counting_finds_none(
+    stage: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refined latency model may rule out all others, the smallest too."""
+    search = stage()
+    run_rounds(search)
+    needle = [entry for entry in search.scored if entry.origin == "evolution"][-1]  # a child: not drawn at random
+    monkeypatch.setattr(search, "violations", lambda genotype: () if genotype == needle.genotype else ("too slow",))
+    assert search.most_macs() == needle.genotype
+    search.scored = []
+    with pytest.raises(InfeasibleError, match="too slow"):
+        search.most_macs()
+
+
+@pytest.mark.parametrize("form", ["product", "sum"])
+def test_strategies_are_told_what_refined_costs_make_of_earlier_scores(form: str, stage: Callable[..., Search]) -> None:
+    search = stage(soft_constraint={"cost": "latency", "target": 1e5, "weight": 1, "form": form})
+    search.use(Landscape())
+    search.run_round(1, search.costs)
+    before = search.scored
+    median = float(np.median([entry.cost.latency for entry in before]))
+    latency = search.costs.latency
+    assert latency is not None
+    overhead = replace(latency.overhead, per_inference=latency.overhead.per_inference + 5e4)
+    slower = search.costs.with_latency(replace(latency, overhead=overhead))
+    search.recost(slower.with_limit(LatencyLimit(median + 5e4, "instructions")))
+    for origin, strategy in search._strategies.items():
+        mine = [entry for entry in search.scored if entry.origin == origin]
+        assert isinstance(strategy, BaseStrategy)
+        assert [o.score for o in strategy.scored] == [entry.worth for entry in mine]
+        assert [o.feasible for o in strategy.scored] == [not entry.cost.violations for entry in mine]
+        assert {o.feasible for o in strategy.scored} == {True, False}
+        scale = [entry.worth / entry.score if form == "product" else 1.0 for entry in mine]
+        assert [o.deviation for o in strategy.scored] == pytest.approx([0.01 * factor for factor in scale])
+    assert all(now.worth < then.worth for now, then in zip(search.scored, before, strict=True))
+    search.run_round(2, search.costs)
+    assert all(entry.cost.violations == () for entry in search.scored if entry.round == 2)

@@ -51,6 +51,30 @@ def test_changed_configuration_names_the_key(tmp_path: Path) -> None:
         pass
 
 
+def test_what_joins_the_identity_later_is_held_too(tmp_path: Path) -> None:
+    for _ in range(2):
+        with RunDirectory(tmp_path / "run", IDENTITY) as run:
+            run.identify("evaluator", "table-1")
+    assert len(list(run.journal.records("identified"))) == 1
+    with (
+        pytest.raises(RunDirectoryError, match='was started with evaluator = "table-1", now it is "table-2": undo'),
+        RunDirectory(tmp_path / "run", IDENTITY) as run,
+    ):
+        run.identify("evaluator", "table-2")
+
+
+def test_a_part_that_is_new_and_empty_is_no_change(tmp_path: Path) -> None:
+    with RunDirectory(tmp_path / "run", IDENTITY):
+        pass
+    with RunDirectory(tmp_path / "run", {**IDENTITY, "plugins": {}}):
+        pass
+    with (
+        pytest.raises(RunDirectoryError, match=r'plugins\.more-strategies = null, now it is "1\.0"'),
+        RunDirectory(tmp_path / "run", {**IDENTITY, "plugins": {"more-strategies": "1.0"}}),
+    ):
+        pass
+
+
 def test_changed_artefact_is_noticed(tmp_path: Path) -> None:
     with RunDirectory(tmp_path / "run", IDENTITY) as run:
         run.once("work", lambda: run.write("a.txt", "content") or {}, ["a.txt"])

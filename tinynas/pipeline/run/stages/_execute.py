@@ -100,6 +100,7 @@ def _search(
     """Rounds of searching and measuring; returns the winner first, then the baselines."""
     settings = context.config.search
     with closing(configured_evaluator(context, chosen, supernet, search.feasible)) as evaluator:
+        context.run.identify("evaluator", evaluator.key)  # refinements of earlier rounds rest on what it said
         search.use(evaluator)
         costs = search.costs
         for number in range(1, settings.rounds + 1):

@@ -14,8 +14,11 @@ from tinynas.pipeline.run import SearchConfig, strategy_options
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._scored import Scored, figures_of
 from tinynas.search import (
+    Candidates,
     EvolutionarySearch,
     EvolutionOptions,
+    InfeasibleError,
+    Observation,
     SearchProblem,
     SearchStrategy,
     SoftConstraint,
@@ -38,8 +41,6 @@ _BATCH = 4
 
 _NOTHING = 1e-9  # of an evaluation: shares of the full training add up but for rounding
 
-_DRAWS = 200
-
 RANDOM = "random"
 """The strategy that every other one is compared with."""
 
@@ -59,6 +60,7 @@ class Search:
         self.costs = costs
         self._costs: dict[Genotype, NetworkCost] = {}
         self.scored: list[Scored] = []
+        self._estimates: dict[Trial, Estimate] = {}
         self._soft = _soft_constraint(settings)
         problem = SearchProblem(
             chosen.space,
@@ -91,13 +93,13 @@ class Search:
             self._strategies = self._built(replace(self._problem, fidelities=tuple(evaluator.fidelities)))
 
     def feasible(self, rng: np.random.Generator) -> Genotype:
-        """A random network that meets the constraints, or any where none is found."""
+        """A random network that meets the constraints; one is shrunk until it does where hardly any does.
+
+        Raises:
+            InfeasibleError: none was found, not even the smallest.
+        """
         space = self._chosen.space
-        for _ in range(_DRAWS):
-            genotype = space.sample(rng)
-            if not self.violations(genotype):
-                return genotype
-        return genotype
+        return Candidates(space, self.violations).fresh(lambda: space.sample(rng), rng)
 
     def cost(self, genotype: Genotype) -> NetworkCost:
         """Predicted costs of a network, by the latency model of the current round."""
@@ -136,11 +138,19 @@ class Search:
         return found
 
     def recost(self, costs: CostModel) -> None:
-        """Predict the costs of everything scored so far anew, under a refined latency model."""
-        if costs is not self.costs:
-            self.costs = costs
-            self._costs.clear()
+        """Predict the costs of everything scored anew, under a refined latency model, and have strategies revise it."""
+        if costs is self.costs:
+            return
+        self.costs = costs
+        self._costs.clear()
         self.scored = [self.entry(e.origin, e.round, Trial(e.genotype, e.fidelity), e.score) for e in self.scored]
+        for origin, asking in self._strategies.items():
+            asking.revise([self._observation(entry) for entry in self.scored if entry.origin == origin])
+
+    def _observation(self, entry: Scored) -> Observation:
+        """What a strategy is told of a network that was scored."""
+        trial = Trial(entry.genotype, entry.fidelity)
+        return Observation(trial, entry.worth, self._deviation(self._estimates[trial], entry.worth))
 
     def entry(self, origin: str, round_number: int, trial: Trial, score: float) -> Scored:
         """A scored network with its costs, by the latency model of the current round."""
@@ -170,15 +180,15 @@ class Search:
 
         trials = [trial for batch in asked.values() for trial in batch]
         known: list[Estimate] = []
-        values: dict[Trial, Estimate] = {}
         for fidelity in sorted({trial.fidelity for trial in trials}):
             here = [trial for trial in dict.fromkeys(trials) if trial.fidelity == fidelity]
             estimates = self._evaluator.evaluate([trial.genotype for trial in here], fidelity, seen)
-            values |= dict(zip(here, estimates, strict=True))
+            self._estimates |= zip(here, estimates, strict=True)
         for origin, batch in asked.items():
             for trial in batch:
-                entry = self.entry(origin, number, trial, values[trial].value)
-                self._strategies[origin].tell(trial, entry.worth, self._deviation(values[trial], entry.worth))
+                entry = self.entry(origin, number, trial, self._estimates[trial].value)
+                told = self._observation(entry)
+                self._strategies[origin].tell(trial, told.score, told.deviation)
                 found.append(entry)
         return found
 
@@ -205,7 +215,14 @@ class Search:
         return ranked[0] if ranked else None
 
     def most_macs(self) -> Genotype:
-        """The choice of who only counts MACs: the network with the most that meets the current constraints."""
+        """The choice of who only counts MACs: the network with the most that meets the current constraints.
+
+        Where counting finds none, because a refined latency model has left next to nothing, it is the one with the most
+        of those that were scored.
+
+        Raises:
+            InfeasibleError: none of those meets the constraints either.
+        """
         settings = self._context.config.search
         evaluations = max(_MACS_ONLY_EVALUATIONS, settings.evaluations)
         counting = EvolutionarySearch(
@@ -213,18 +230,15 @@ class Search:
             self._context.config.seed,
             EvolutionOptions(population=100, parents=20),
         )
-        best: tuple[int, Genotype] | None = None
-        for _ in range(evaluations):
-            trials = _ask(counting, 1)
-            if not trials:
-                break
-            macs = self.cost(trials[0].genotype).macs
-            counting.tell(trials[0], float(macs))
-            if best is None or macs > best[0]:
-                best = (macs, trials[0].genotype)
-        if best is None:
-            raise RuntimeError("no feasible network, although the search found some")
-        return best[1]
+        try:
+            while len(counting.scored) < evaluations and (trials := _ask(counting, 1)):
+                counting.tell(trials[0], float(self.cost(trials[0].genotype).macs))
+        except InfeasibleError:
+            scored = [entry for entry in self.scored if not self.violations(entry.genotype)]
+            if not scored:
+                raise
+            return max(scored, key=lambda entry: (entry.cost.macs, entry.genotype)).genotype
+        return max(counting.scored, key=lambda observation: observation.score).genotype
 
 
 def _ask(asking: SearchStrategy, count: int) -> list[Trial]:

@@ -53,10 +53,13 @@ def pick_contenders(
     def within_limit(entry: Scored) -> bool:
         return limit is None or measured.get(entry.genotype, 0.0) <= limit.ticks
 
-    winner = next((entry for entry in search.ranked(search.strategy) if within_limit(entry)), None)
+    def best_within_limit(origin: str) -> Scored | None:
+        return next((entry for entry in search.ranked(origin) if within_limit(entry)), None)
+
+    winner = best_within_limit(search.strategy)
     if winner is None:
         raise NoCandidateError("no network that the search found meets the latency limit on the board: raise [limits]")
-    random = search.best(RANDOM)
+    random = best_within_limit(RANDOM)
     most_macs = search.most_macs()
     macs_score = evaluator.evaluate([most_macs])[0].value
     choices = {

@@ -26,7 +26,8 @@ class RunDirectory:
 
     Use it as a context manager: it is locked against a second process while open. The lock is the kernel's
     (`flock`), so that a killed run never leaves one behind. `identity` is whatever decides the result (the
-    configuration, the board); reopening the directory with another identity is refused.
+    configuration, the board, versions); reopening the directory with another identity is refused. What is known later
+    only joins it then (`identify`).
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
@@ -114,6 +115,19 @@ class RunDirectory:
             self.finish(work, result, artefacts, time.monotonic() - started)
         return result
 
+    def identify(self, part: str, value: Any) -> None:
+        """Add to the identity what is known only now.
+
+        Raises:
+            RunDirectoryError: an earlier process knew it as something else.
+        """
+        value = json.loads(json.dumps(value))
+        known = self.journal.last("identified", part=part)
+        if known is None:
+            self.journal.append("identified", part=part, value=value)
+        else:
+            self._refuse_differences({part: known["value"]}, {part: value})
+
     def _acquire(self) -> None:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -130,15 +144,18 @@ class RunDirectory:
                 raise RunDirectoryError(f"{self.path} is not empty and holds no run: choose another --out")
             self.journal.append("started", identity=self._identity)
             return
-        changed = list(_differences(started["identity"], self._identity))
+        self._refuse_differences(started["identity"], self._identity)
+        self.journal.append("continued")
+
+    def _refuse_differences(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        changed = list(_differences(before, after))
         if changed:
-            key, before, after = changed[0]
+            key, old, new = changed[0]
             more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
             raise RunDirectoryError(
-                f"{self.path} was started with {key} = {before}, now it is {after}{more}: "
+                f"{self.path} was started with {key} = {old}, now it is {new}{more}: "
                 "undo the change, or start in a new directory (--out)"
             )
-        self.journal.append("continued")
 
     def _strangers(self) -> bool:
         return any(entry.name not in ("run.lock", "journal.jsonl") for entry in self.path.iterdir())
@@ -149,7 +166,8 @@ def _digest(path: Path) -> str:
 
 
 def _differences(before: Any, after: Any, key: str = "") -> Iterable[tuple[str, str, str]]:
-    if isinstance(before, dict) and isinstance(after, dict):
+    if isinstance(before, dict | None) and isinstance(after, dict | None) and before != after:
+        before, after = before or {}, after or {}
         for name in sorted(before.keys() | after.keys()):
             yield from _differences(before.get(name), after.get(name), f"{key}.{name}" if key else name)
     elif before != after:

@@ -1,0 +1,91 @@
+"""`tinynas measure`: the documented keys, what is counted, and what `inspect` predicted of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import call
+
+from tinynas.cli import main
+from tinynas.graph import Graph, count_macs, execute
+
+MEASURE_KEYS = {
+    "transport",
+    "instructions",
+    "cycles",
+    "cycles_basis",
+    "schedule",
+    "latency_ms",
+    "layers",
+    "sram_high_water_bytes",
+    "flash_bytes",
+    "matches_reference",
+    "toolchain",
+}
+
+
+def test_measure_counts_layers_and_writes_what_the_reference_says(
+    model: Path, graph: Graph, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = np.random.default_rng(3).integers(-128, 128, (3, 12, 12, 2), dtype=np.int8)
+    np.save(tmp_path / "x.npy", inputs)
+    code, document, _ = call(
+        capsys,
+        *("measure", str(model), "--board", "nucleo-f303k8", "--virtual"),
+        *("--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "y.npy")),
+    )
+    assert code == 0
+    assert set(document) == MEASURE_KEYS
+    assert {frozenset(layer) for layer in document["layers"]} == {
+        frozenset({"index", "kind", "name", "variant", "macs", "instructions", "per_mac"})
+    }
+    per_mac = {layer["kind"]: layer["per_mac"] for layer in document["layers"]}
+    assert per_mac == {
+        layer["kind"]: layer["instructions"] / layer["macs"] if layer["macs"] else None for layer in document["layers"]
+    }
+    assert per_mac["MEAN"] is None
+    assert 1 < per_mac["CONV_2D"] < 50
+    assert document["transport"] == "virtual"
+    assert document["cycles"] is None
+    assert document["latency_ms"] is None
+    assert document["matches_reference"] is True
+    assert sum(layer["instructions"] for layer in document["layers"]) == document["instructions"] > 10_000
+    expected = execute(graph, [inputs])[graph.outputs[0]]
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected)
+
+
+@pytest.mark.parametrize(("option", "shown"), [("--layers", True), ("--no-layers", False)])
+def test_measure_draws_the_profile_by_layer(
+    option: str, shown: bool, model: Path, graph: Graph, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["measure", str(model), "--board", "virt-m4", "--virtual", option])
+    out = capsys.readouterr().out
+    assert ("per MAC" in out) == shown
+    assert all((op.name in out) == shown for op in graph.ops)
+    assert f"{count_macs(graph):,}" in out or not shown
+    assert "one inference" in out
+
+
+def test_inspect_predicts_what_measure_finds(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, predicted, _ = call(capsys, "inspect", str(model), "--board", "virt-m4")
+    _, measured, _ = call(capsys, "measure", str(model), "--board", "virt-m4", "--virtual")
+    assert predicted["flash"]["total_bytes"] == pytest.approx(measured["flash_bytes"], rel=0.01)
+    static = predicted["sram"]["total_bytes"] - predicted["sram"]["stack_bytes"]
+    assert static <= measured["sram_high_water_bytes"] <= predicted["sram"]["total_bytes"]
+
+
+def test_inspect_and_measure_weigh_kernels_alike_with_another_compiler(
+    model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tinynas.pipeline.deployment._deployment._installed_version", lambda toolchain: "another compiler"
+    )
+    _, inspected, _ = call(capsys, "inspect", str(model), "--board", "virt-m4")
+    assert "fitted with another compiler" in inspected["kernels"]["not_compared"]
+    _, measured, _ = call(capsys, "measure", str(model), "--board", "virt-m4", "--virtual")
+    assert [layer["variant"] for layer in measured["layers"]] == [
+        layer["variant"] for layer in inspected["kernels"]["layers"]
+    ]

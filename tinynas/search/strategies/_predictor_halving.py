@@ -1,0 +1,125 @@
+"""Successive halving whose lowest rung a predictor fills: short trainings teach it where to look."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from tinynas.evaluation.regressors import Ridge
+from tinynas.search._base import BaseStrategy
+from tinynas.search._options import StrategyOptions
+from tinynas.search._problem import Observation, SearchProblem, Trial
+from tinynas.search.strategies._brackets import Brackets, Rungs
+from tinynas.search.strategies._pool import candidate_pool
+from tinynas.search.surrogates._gaussian_process import expected_improvement
+from tinynas.spaces import Genotype
+from tinynas.spaces.encodings import encode
+
+_LEAST_TO_FIT = 8
+
+
+class PredictorHalvingOptions(StrategyOptions):
+    """Options of `PredictorHalving`.
+
+    Attributes:
+        finalists: networks on the highest rung.
+        initial_share: share of the lowest rung that is drawn at random before the first fit.
+        batch: networks that are chosen by one fit.
+        random_candidates: random networks among which the acquisition is maximized, beside neighbours.
+        best_candidates: of how many of the best all neighbours are candidates.
+    """
+
+    finalists: Annotated[int, Field(ge=1)] = 4
+    initial_share: Annotated[float, Field(gt=0, le=1)] = 0.75
+    batch: Annotated[int, Field(ge=1)] = 4
+    random_candidates: Annotated[int, Field(ge=1)] = 2000
+    best_candidates: Annotated[int, Field(ge=1)] = 4
+
+
+class PredictorHalving(BaseStrategy):
+    """One bracket of successive halving over all fidelities; a ridge regression proposes what enters it.
+
+    The highest rung has m finalists, and costs m evaluations. What is left of the budget B is shared by the others as
+    in successive halving (Jamieson and Talwalkar 2016, figure 3), so that rung k of K has
+    n_k = floor((B - m) / ((K - 1) f_k)) networks. The first of the lowest rung are random; then a ridge regression of
+    all scores at the lowest fidelity on the encoded choices and the logarithms of the predicted costs chooses by
+    expected improvement (Jones et al. 1998, equation 15). Costs carry what choices together come to, which a linear
+    model of the choices alone could not say. When the bracket is over, the next begins, and keeps what was learned.
+
+    Args:
+        problem: what is searched, and at which fidelities; with one, all the budget is one rung.
+        seed: the same seed and scores give the same sequence.
+        options: sizes.
+    """
+
+    name = "predictor-halving"
+
+    def __init__(self, problem: SearchProblem, seed: int, options: PredictorHalvingOptions | None = None) -> None:
+        options = options or PredictorHalvingOptions()
+        super().__init__(problem, seed, options)
+        self._options = options
+        self._rungs = rungs_with_finalists(problem.fidelities, problem.evaluations, options.finalists)
+        self._initial = max(_LEAST_TO_FIT, math.ceil(options.initial_share * self._rungs[0][0]))
+        self._brackets = Brackets([self._rungs])
+        self._fitted: tuple[tuple[Observation, ...], Ridge] | None = None
+
+    def next_trial(self) -> Trial:
+        return self._brackets.next_trial(self, self._new_genotype)
+
+    def own_state(self) -> dict[str, Any]:
+        return {"brackets": self._brackets.state()}
+
+    def restore_own_state(self, state: dict[str, Any]) -> None:
+        self._brackets.restore(state["brackets"])
+
+    def _new_genotype(self) -> Genotype:
+        genotype = self.next_initial()
+        if genotype is None and len(self._lowest()) >= self._initial:
+            pool = candidate_pool(self, self._options.random_candidates, self._options.best_candidates)
+            if pool:
+                genotype = pool[int(np.argmax(self._improvement(pool)))]
+                self.candidates.take(genotype)
+        return genotype or self.fresh(self.random_genotype)
+
+    def _lowest(self) -> list[Observation]:
+        """What was told at the lowest fidelity."""
+        lowest = self.problem.fidelities[0]
+        return [observation for observation in self.ledger.told if observation.trial.fidelity == lowest]
+
+    def _improvement(self, pool: list[Genotype]) -> np.ndarray:
+        """Expected improvement of each over the best at the lowest fidelity, by the scores up to the last batch."""
+        told = self._lowest()
+        batch = self._options.batch
+        known = tuple(told[: self._initial + (len(told) - self._initial) // batch * batch])
+        if self._fitted is None or self._fitted[0] != known:
+            scores = np.array([observation.score for observation in known])
+            self._fitted = (known, Ridge(self._features([o.genotype for o in known]), scores))
+        mean, deviation = self._fitted[1].predict(self._features(pool))
+        best = max((o.score for o in known if o.feasible), default=min(o.score for o in known))
+        return expected_improvement(mean, deviation + 1e-12, best)
+
+    def _features(self, genotypes: list[Genotype]) -> np.ndarray:
+        """[n, d]: choices, one-hot, and the logarithm of each cost."""
+        choices = encode(self.problem.space, genotypes, "one-hot")
+        costs = [list(self.problem.costs(genotype).values()) for genotype in genotypes]
+        return np.hstack([choices, np.log1p(np.array(costs, dtype=np.float64).reshape(len(genotypes), -1))])
+
+
+def rungs_with_finalists(fidelities: tuple[float, ...], evaluations: int, finalists: int) -> Rungs:
+    """Rungs below the highest that share alike what `finalists` full evaluations leave of the budget.
+
+    Returns:
+        How many networks at which fidelity, from the lowest on; never more than on the rung below, and at least one.
+    """
+    if len(fidelities) == 1:
+        return ((evaluations, fidelities[0]),)
+    finalists = min(finalists, max(1, evaluations - 1))
+    share = (evaluations - finalists) / (len(fidelities) - 1)
+    rungs: list[tuple[int, float]] = []
+    for fidelity in fidelities:
+        wanted = finalists if fidelity == fidelities[-1] else max(1, math.floor(share / fidelity + 1e-9))
+        rungs.append((min(wanted, rungs[-1][0]) if rungs else wanted, fidelity))
+    return tuple(rungs)
