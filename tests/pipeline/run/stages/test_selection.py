@@ -242,13 +242,15 @@ def test_random_search_as_the_strategy_is_the_winner_alone(stage: Callable[..., 
 
 
 def test_search_json_has_everything_that_was_scored(stage: Callable[..., Stage]) -> None:
-    found = stage([(A, 0.9), (B, 0.5)], random=[(C, 0.6)], costs=Costs({A: 90, F: 200}, too_large={B}))
+    found = stage([(A, 0.9), (B, 0.95)], random=[(C, 0.6)], costs=Costs({A: 90, F: 200}, too_large={B}))
+    found.search.scored.append(found.search.entry("evolution", 2, Trial(D, 0.5), 0.97))
     found.pick()
     document = found.document
     assert [(e["origin"], e["genotype"], e["score"]) for e in document["entries"]] == [
         ("evolution", list(A), 0.9),
-        ("evolution", list(B), 0.5),
+        ("evolution", list(B), 0.95),
         ("random", list(C), 0.6),
+        ("evolution", list(D), 0.97),
     ]
     assert {name: choice["genotype"] for name, choice in document["choices"].items()} == {
         "winner": list(A),
@@ -264,7 +266,8 @@ def test_search_json_has_everything_that_was_scored(stage: Callable[..., Stage])
         "worth": 0.9,
         "cost": {"macs": 90, "sram_bytes": 20, "stack_bytes": 30, "flash_bytes": 40, "latency": 50.0},
     }
-    assert document["front"] == [list(A)]  # B violates a constraint, C is worse at the same costs
+    # B violates a constraint, C is worse at the same costs, D was not trained to the end.
+    assert document["front"] == [list(A)]
     rest = {name: document[name] for name in ("strategy", "evaluator", "accuracy", "unit", "seed")}
     assert rest == {"strategy": "evolution", "evaluator": "supernet", "accuracy": True, "unit": "ticks", "seed": 3}
 
