@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from tinynas.evaluation import evaluator, list_evaluators
 from tinynas.lowering import CATALOGUE
 from tinynas.pipeline import RunConfig
-from tinynas.search import list_strategies, strategy
+from tinynas.search import list_strategies, method, method_names, strategy
 from tinynas.spaces import block_kind, list_block_kinds, space_names
 from tinynas.spaces._anynet_file import AnyNetTable
 from tinynas.spaces._chain_file import ChainTable
@@ -54,10 +54,14 @@ def values() -> frozenset[str]:
     choices = (choice for kind in kinds for choice in block_kind(kind).choices)
     strategies = [entry.name for entry in list_strategies() if entry.source == "tinynas"]
     evaluators = [entry.name for entry in list_evaluators() if entry.source == "tinynas"]
-    classes = (*(strategy(name).options for name in strategies), *(evaluator(name).options for name in evaluators))
+    classes = (
+        *(method(name).options for name in method_names()),
+        *(strategy(name).options for name in strategies),
+        *(evaluator(name).options for name in evaluators),
+    )
     fields = {name: field for each in classes for name, field in each.model_fields.items()}
     options = (*fields, *(value for field in fields.values() for value in get_args(field.annotation)))
-    parts = (*kinds, *choices, *strategies, *evaluators, *options)
+    parts = (*kinds, *choices, *method_names(), *strategies, *evaluators, *options)
     names = (*board_names(), *CORES, *space_names(), *parts, *encoding_names(), *CATALOGUE)
     return frozenset(name for name in names if isinstance(name, str))
 

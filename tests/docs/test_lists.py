@@ -12,6 +12,7 @@ import tinynas
 import tinynas.pipeline
 from tinynas.boards import Command, Status
 from tinynas.evaluation import list_evaluators
+from tinynas.search import method_names
 from tinynas.spaces import block_kind, list_block_kinds
 from tinynas.targets import CORES
 
@@ -50,6 +51,11 @@ def test_every_evaluator_is_in_the_table() -> None:
     described = [name for name, _ in rows(TEXT["docs/evaluators.md"], r"`([\w-]+)`", r"([^|]+)", r"[^|]+")]
     own = [evaluator.name for evaluator in list_evaluators() if evaluator.source == "tinynas"]
     assert described[: len(own)] == own
+
+
+def test_every_search_method_is_in_the_table() -> None:
+    described = rows(TEXT["docs/search_methods.md"], r"`([\w-]+)`", r"([^|]+)", r"[^|]+", r"[^|]+")
+    assert [name for name, _ in described] == method_names()
 
 
 def test_every_core_is_listed() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from tinynas.evaluation import (
     evaluator,
     evaluator_names,
     list_evaluators,
+    needs_supernet,
     register_evaluator,
 )
 from tinynas.evaluation import _registry as registry
@@ -135,3 +137,20 @@ def test_fidelities_are_ascending_shares(shares: list[float]) -> None:
 def test_an_estimate_is_a_finite_number(value: float, deviation: float | None) -> None:
     with pytest.raises(EvaluatorError, match="finite"):
         Estimate(value, deviation)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "needed"),
+    [
+        ("supernet", {}, True),
+        ("macs", {}, False),
+        ("synflow", {}, False),
+        ("training", {}, False),
+        ("predictor", {}, False),
+        ("predictor", {"over": "supernet"}, True),
+        ("predictor", {"features": ["macs", "supernet"]}, True),
+        ("predictor", {"over": "predictor", "over_options": {"over": "supernet"}}, True),
+    ],
+)
+def test_says_whether_shared_weights_are_looked_at(name: str, options: dict[str, Any], needed: bool) -> None:
+    assert needs_supernet(name, options) is needed

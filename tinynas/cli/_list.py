@@ -16,7 +16,8 @@ def list_parts(
     family: Annotated[
         str | None,
         typer.Argument(
-            help="strategies, evaluators, spaces, block-kinds or operators; all of them by default.", show_default=False
+            help="methods, strategies, evaluators, spaces, block-kinds or operators; all of them by default.",
+            show_default=False,
         ),
     ] = None,
     as_json: JsonOption = False,

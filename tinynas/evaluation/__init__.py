@@ -19,6 +19,7 @@ from tinynas.evaluation._registry import (
     evaluator_versions,
     is_accuracy,
     list_evaluators,
+    needs_supernet,
     register_evaluator,
 )
 from tinynas.evaluation._task import EvaluationTask, draw_examples
@@ -64,5 +65,6 @@ __all__ = [
     "evaluator_versions",
     "is_accuracy",
     "list_evaluators",
+    "needs_supernet",
     "register_evaluator",
 ]

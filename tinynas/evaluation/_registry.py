@@ -25,6 +25,7 @@ class EvaluatorSpec:
         build: makes an evaluator from a task and the options.
         options: the class of its options.
         accuracy: whether its values are accuracies in [0, 1]; of a `predictor`, those of what it predicts.
+        needs_supernet: whether it looks at trained shared weights, which are trained where somebody does.
     """
 
     name: str
@@ -32,6 +33,7 @@ class EvaluatorSpec:
     build: Callable[[EvaluationTask, Any], Evaluator]
     options: type[EvaluatorOptions] = EvaluatorOptions
     accuracy: bool = True
+    needs_supernet: bool = False
 
 
 _EVALUATORS = Registry("evaluator", EvaluatorSpec, EvaluatorError, group="tinynas.evaluators", options=EvaluatorOptions)
@@ -92,6 +94,18 @@ def evaluator_versions(name: str, options: Mapping[str, Any]) -> dict[str, str]:
     for feature in options.get("features", ()):
         versions |= _EVALUATORS.versions(feature)
     return versions
+
+
+def needs_supernet(name: str, options: Mapping[str, Any]) -> bool:
+    """Whether an evaluator with these options, or one that it asks, looks at trained shared weights.
+
+    Raises:
+        EvaluatorError: there is no such evaluator.
+        PluginError: it is a plugin that cannot be used.
+    """
+    if (over := _over(name, options)) is not None and needs_supernet(over, options.get("over_options", {})):
+        return True
+    return evaluator(name).needs_supernet or any(needs_supernet(each, {}) for each in options.get("features", ()))
 
 
 def _over(name: str, options: Mapping[str, Any]) -> str | None:

@@ -1,9 +1,20 @@
-"""Search strategies behind ask and tell, by name; hard and soft constraints, and the Pareto front."""
+"""Search methods and strategies by name; hard and soft constraints, and the Pareto front."""
 
 from tinynas.search._base import BaseStrategy
 from tinynas.search._candidates import Candidates
-from tinynas.search._errors import InfeasibleError, SpaceExhaustedError, StrategyError
+from tinynas.search._errors import InfeasibleError, MethodError, SpaceExhaustedError, StrategyError
 from tinynas.search._ledger import Ledger, reading_state
+from tinynas.search._method import MethodOptions, MethodTask, SearchMethod, TrainingProgress
+from tinynas.search._method_registry import (
+    MethodSpec,
+    build_method,
+    list_methods,
+    method,
+    method_names,
+    method_versions,
+    read_method_options,
+    register_method,
+)
 from tinynas.search._options import StrategyOptions
 from tinynas.search._pareto import Evaluation, ParetoArchive
 from tinynas.search._problem import Constraint, Costs, Observation, SearchProblem, Trial
@@ -19,6 +30,7 @@ from tinynas.search._registry import (
 )
 from tinynas.search._soft_constraints import SoftConstraint, mnasnet_product, weighted_sum
 from tinynas.search._strategy import SearchStrategy
+from tinynas.search.methods import SampledMethod, SampledOptions
 from tinynas.search.strategies import (
     AgingEvolution,
     AgingEvolutionOptions,
@@ -69,6 +81,10 @@ __all__ = [
     "Ledger",
     "LocalSearch",
     "LocalSearchOptions",
+    "MethodError",
+    "MethodOptions",
+    "MethodSpec",
+    "MethodTask",
     "Nsga2",
     "Nsga2Options",
     "Observation",
@@ -80,6 +96,9 @@ __all__ = [
     "RandomSearch",
     "Reinforce",
     "ReinforceOptions",
+    "SampledMethod",
+    "SampledOptions",
+    "SearchMethod",
     "SearchProblem",
     "SearchStrategy",
     "SoftConstraint",
@@ -93,12 +112,20 @@ __all__ = [
     "TpeSearch",
     "TrainAndRank",
     "TrainAndRankOptions",
+    "TrainingProgress",
     "Trial",
+    "build_method",
     "build_strategy",
     "check_strategy_options",
+    "list_methods",
     "list_strategies",
+    "method",
+    "method_names",
+    "method_versions",
     "mnasnet_product",
+    "read_method_options",
     "reading_state",
+    "register_method",
     "register_strategy",
     "strategy",
     "strategy_names",

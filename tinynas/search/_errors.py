@@ -10,6 +10,10 @@ class StrategyError(UsageError):
     """A strategy was used out of order, asked for what it cannot do, or restored from a state that is not its own."""
 
 
+class MethodError(UsageError):
+    """There is no such search method, or it cannot search this space."""
+
+
 class InfeasibleError(AnswerIsNo):
     """No network of the space meets the constraints, as far as was looked.
 

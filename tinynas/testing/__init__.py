@@ -21,6 +21,7 @@ from tinynas.testing._transports import DamagingTransport, ScriptedTransport
 if TYPE_CHECKING:
     from tinynas.testing._evaluator_contract import BaseEvaluatorTestCase
     from tinynas.testing._memory_model_contract import BaseMemoryModelTestCase
+    from tinynas.testing._method_contract import BaseSearchMethodTestCase
     from tinynas.testing._shared_weights_contract import BaseSharedWeightsTestCase
     from tinynas.testing._space_contract import BaseSpaceTestCase
     from tinynas.testing._strategy_contract import BaseStrategyTestCase
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _CONTRACTS = {
     "BaseEvaluatorTestCase": "tinynas.testing._evaluator_contract",
     "BaseMemoryModelTestCase": "tinynas.testing._memory_model_contract",
+    "BaseSearchMethodTestCase": "tinynas.testing._method_contract",
     "BaseSharedWeightsTestCase": "tinynas.testing._shared_weights_contract",
     "BaseSpaceTestCase": "tinynas.testing._space_contract",
     "BaseStrategyTestCase": "tinynas.testing._strategy_contract",
@@ -52,6 +54,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "BaseEvaluatorTestCase",
     "BaseMemoryModelTestCase",
+    "BaseSearchMethodTestCase",
     "BaseSharedWeightsTestCase",
     "BaseSpaceTestCase",
     "BaseStrategyTestCase",

@@ -61,6 +61,14 @@ def test_seed_can_be_replaced(tmp_path: Path) -> None:
             "search: unknown strategy 'evolutoin'; did you mean 'evolution'?",
         ),
         (MINIMAL + '[search]\nstrategy = "tpe"\noptions = { x = 1 }\n', "options of strategy 'tpe': unknown key 'x'"),
+        (
+            MINIMAL + '[search]\nmethod = "sampeld"\n',
+            "search: unknown search method 'sampeld'; did you mean 'sampled'?",
+        ),
+        (
+            MINIMAL + '[search]\nmethod_options = { strategy = "tpe" }\n',
+            "search: method_options: 'strategy' is said by the keys of [search] itself",
+        ),
         (MINIMAL + '[search]\nstrategy = "grid"\noptions = { x = 1 }\n', "strategy 'grid' has no options, got 'x'"),
         (
             MINIMAL + "[search]\nsoft_constraint = { cost = 'macs', target = 1, weight = -1, form = 'sum' }\n",

@@ -24,7 +24,13 @@ def _parameters(task: EvaluationTask, options: EvaluatorOptions) -> Evaluator:
 
 
 _SPECS = (
-    EvaluatorSpec("supernet", "held-out accuracy with the weights of a supernet", SupernetEvaluator, SupernetOptions),
+    EvaluatorSpec(
+        "supernet",
+        "held-out accuracy with the weights of a supernet",
+        SupernetEvaluator,
+        SupernetOptions,
+        needs_supernet=True,
+    ),
     EvaluatorSpec(
         "training",
         "held-out accuracy after a training of one's own, or a short one",

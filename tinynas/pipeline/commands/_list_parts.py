@@ -12,7 +12,7 @@ from tinynas.graph import OpKind
 from tinynas.lowering import CATALOGUE
 from tinynas.plugins import OWN, Listed
 from tinynas.registry import closest
-from tinynas.search import list_strategies
+from tinynas.search import list_methods, list_strategies
 from tinynas.spaces import list_block_kinds, list_spaces
 
 
@@ -48,6 +48,7 @@ def _operators() -> list[Listed]:
 
 _FAMILIES: Mapping[str, tuple[str, Callable[[], list[Listed]]]] = MappingProxyType(
     {
+        "methods": ("search method", list_methods),
         "strategies": ("strategy", list_strategies),
         "evaluators": ("evaluator", list_evaluators),
         "spaces": ("space", list_spaces),

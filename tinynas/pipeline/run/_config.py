@@ -61,9 +61,12 @@ class FinetuneConfig(Section):
     """Training of the winner and of the baselines that are trained like it.
 
     Short trainings, of a few epochs, underfit: label smoothing and augmentation then cost accuracy, so they are off
-    unless asked for. Without `learning_rate` its peak is the optimizer's own.
+    unless asked for. Without `learning_rate` its peak is the optimizer's own. Networks of the space begin with the
+    shared `weights` of the search where it trained some, else with random ones; `supernet` has a supernet trained for
+    that where the search needs none.
     """
 
+    weights: Literal["supernet", "random"] | None = None
     steps: PositiveInt = 1000
     batch_size: PositiveInt = 128
     optimizer: OptimizerName = "sgd"

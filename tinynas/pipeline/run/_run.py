@@ -15,7 +15,7 @@ from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline.report import write_report
 from tinynas.pipeline.run._config import RunConfig
 from tinynas.pipeline.run.storage import RunDirectory
-from tinynas.search import strategy_versions
+from tinynas.search import method_versions, strategy_versions
 from tinynas.spaces import SearchSpace, load_space, space_versions
 from tinynas.targets import load_board
 
@@ -63,6 +63,7 @@ def plugin_versions(config: RunConfig, space: SearchSpace) -> dict[str, str]:
     search = config.search
     return {
         **space_versions(config.space.name, space),
+        **method_versions(search.method),
         **strategy_versions(search.strategy),
         **evaluator_versions(search.evaluator, search.evaluator_options),
     }

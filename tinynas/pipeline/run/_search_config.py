@@ -1,14 +1,15 @@
-"""The keys of `[search]`, and what they ask of the strategy and the evaluator that they name."""
+"""The keys of `[search]`, and what they ask of the method, the strategy and the evaluator that they name."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tinynas.errors import UsageError
-from tinynas.evaluation import EvaluatorError, check_evaluator_options, evaluator, is_accuracy
-from tinynas.search import StrategyError, check_strategy_options, strategy
+from tinynas.evaluation import EvaluatorError, evaluator
+from tinynas.search import MethodError, StrategyError, method, read_method_options, strategy
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -37,13 +38,17 @@ class SoftConstraintConfig(Section):
 
 
 class SearchConfig(Section):
-    """A strategy under hard constraints; random search gets the same number of evaluations.
+    """A search method under hard constraints; random search gets the same number of evaluations.
 
-    `evaluator` says what a network is worth, with `evaluator_options` of its own. `options` are the strategy's own;
+    `method` is how networks are searched, with `method_options` of its own. With `sampled`, `strategy` asks for them
+    and `evaluator` says what they are worth, with `evaluator_options` of its own. `options` are the strategy's own;
     those of a population take `population` unless `options` say otherwise. `objectives` are what a strategy of several
-    objectives minimizes beside accuracy. What strategy or evaluator do not look at must not be given (`check_search`).
+    objectives minimizes beside accuracy. What method, strategy or evaluator do not look at must not be given
+    (`check_search`).
     """
 
+    method: str = "sampled"
+    method_options: dict[str, Any] = Field(default_factory=dict)
     strategy: str = "evolution"
     options: dict[str, Any] = Field(default_factory=dict)
     evaluator: str = "supernet"
@@ -78,20 +83,41 @@ def evaluator_options(config: SearchConfig) -> dict[str, Any]:
     return {**{name: value for name, value in images.items() if name in known}, **config.evaluator_options}
 
 
+_OF_METHODS: dict[str, Callable[[SearchConfig], Any]] = {
+    "strategy": lambda config: config.strategy,
+    "strategy_options": strategy_options,
+    "evaluator": lambda config: config.evaluator,
+    "evaluator_options": evaluator_options,
+    "validation_images": lambda config: config.validation_images,
+    "recalibration_images": lambda config: config.recalibration_images,
+}
+"""What methods may ask for that a configuration has in `[search]` itself, by the names of their options."""
+
+_OF_PARTS = {
+    "strategy": ("strategy", "options", "population", "objectives"),
+    "evaluator": ("evaluator", "evaluator_options"),
+}
+"""Keys that mean something only where a method has a strategy, or an evaluator, to choose."""
+
+
+def method_options(config: SearchConfig) -> dict[str, Any]:
+    """The options that the search method is given: its own, and what else it asks for."""
+    known = method(config.method).options.model_fields
+    return {**{name: give(config) for name, give in _OF_METHODS.items() if name in known}, **config.method_options}
+
+
 def check_search(config: SearchConfig, where: str) -> None:
-    """Check that there are such a strategy and evaluator with these options; `where` names the file in messages.
+    """Check that there are such a method, strategy and evaluator with these options; `where` names the file.
 
     Raises:
         ConfigError: there are not, or a key that is given would be without effect.
         PluginError: one is a plugin that cannot be used.
     """
     try:
-        check_strategy_options(config.strategy, strategy_options(config))
-        check_evaluator_options(config.evaluator, evaluator_options(config))
-        accuracy = is_accuracy(config.evaluator, config.evaluator_options)
-    except (StrategyError, EvaluatorError) as error:
+        accuracy = read_method_options(config.method, method_options(config)).accuracy
+    except (MethodError, StrategyError, EvaluatorError) as error:
         raise ConfigError(f"{where}: search: {error}") from error
-    if (fault := _without_effect(config)) is not None:
+    if (fault := _of_no_use(config) or _without_effect(config)) is not None:
         raise ConfigError(f"{where}: search: {fault}")
     soft = config.soft_constraint
     if soft is not None and soft.form == "product" and not accuracy:
@@ -101,8 +127,23 @@ def check_search(config: SearchConfig, where: str) -> None:
         )
 
 
+def _of_no_use(config: SearchConfig) -> str | None:
+    """A key that the method does not look at, or an option of it that is a key; what is wrong and what to do."""
+    known = method(config.method).options.model_fields
+    for part, keys in _OF_PARTS.items():
+        for key in keys:
+            if part not in known and key in config.model_fields_set:
+                return f"method {config.method!r} has no {part} to choose; leave {key} out"
+    for name in config.method_options:
+        if name in _OF_METHODS:
+            return f"method_options: {name!r} is said by the keys of [search] itself; leave it out there"
+    return None
+
+
 def _without_effect(config: SearchConfig) -> str | None:
     """A key that is given but not looked at, or cannot be reached; what is wrong with it and what to do."""
+    if "strategy" not in method(config.method).options.model_fields:
+        return None
     spec, given = strategy(config.strategy), config.model_fields_set
     if "objectives" in given and not spec.uses_objectives:
         return (

@@ -16,7 +16,7 @@ from tinynas.evaluation import Estimate, EvaluationProgress, EvaluationTask, Eva
 from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline.run import RunConfig
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator, evaluator_of_run
+from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator, evaluation_task
 from tinynas.pipeline.run.storage import Journal, RunDirectory
 from tinynas.spaces import Genotype, load_space
 from tinynas.targets import load_board
@@ -131,11 +131,12 @@ def context(tmp_path: Path) -> Iterator[RunContext]:
 def test_what_a_predictor_asks_is_journalled_as_well(context: RunContext) -> None:
     chosen = ChosenSpace(context.space, 0.5, 16, 1, 2)
     options: dict[str, Any] = {"over": "macs", "samples": 5, "features": ["parameters"]}
-    evaluator = evaluator_of_run(context, chosen, "predictor", options)
+    task = evaluation_task(context, chosen)
+    evaluator = task.remember(build_evaluator("predictor", task, options))
     (estimate,) = evaluator.evaluate([chosen.space.smallest()])
     records = list(context.run.journal.records("evaluation"))
     assert [record["evaluator"] for record in records] == ["macs"] * 5 + ["parameters"] * 6 + ["predictor"]
-    again = evaluator_of_run(context, chosen, "predictor", options)
+    again = task.remember(build_evaluator("predictor", task, options))
     assert again.evaluate([chosen.space.smallest()]) == [
         Estimate(estimate.value, estimate.deviation, round(estimate.seconds, 3))
     ]
@@ -146,13 +147,8 @@ def test_a_run_draws_only_what_meets_its_constraints(context: RunContext) -> Non
     chosen = ChosenSpace(context.space, 0.5, 16, 1, 2)
     rng = np.random.default_rng(1)
     allowed = [chosen.space.sample(rng) for _ in range(6)]
-    evaluator = evaluator_of_run(
-        context,
-        chosen,
-        "predictor",
-        {"over": "macs", "samples": 6},
-        sample=lambda rng: allowed[int(rng.integers(6))],
-    )
+    task = evaluation_task(context, chosen, sample=lambda rng: allowed[int(rng.integers(6))])
+    evaluator = build_evaluator("predictor", task, {"over": "macs", "samples": 6})
     evaluator.evaluate([chosen.space.smallest()])
     asked = [tuple(r["genotype"]) for r in context.run.journal.records("evaluation", evaluator="macs")]
     assert set(asked) == set(allowed)

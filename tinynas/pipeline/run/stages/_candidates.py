@@ -29,7 +29,7 @@ _INPUTS = 4  # compared bit by bit per candidate; the winner gets `measure.image
 
 
 def subnet_to_int8(context: RunContext, chosen: ChosenSpace, supernet: Supernet, genotype: Genotype) -> Graph:
-    """A subnet with the supernet's weights, quantized after training."""
+    """A subnet with the supernet's weights, trained or not, quantized as they are."""
     images = context.data.resized(chosen.resolution).train.images
     calibration = images[: context.config.quantization.calibration_images]
     graph = chosen.graph(genotype)

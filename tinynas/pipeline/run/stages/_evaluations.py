@@ -1,9 +1,8 @@
-"""Evaluators of a run: built from what the run has, and journalled, so that nothing is ever evaluated twice."""
+"""Evaluators of a run: what they are built from, and a journal, so that nothing is ever evaluated twice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,15 +12,12 @@ from tinynas.evaluation import (
     EvaluationTask,
     Evaluator,
     EvaluatorError,
-    build_evaluator,
     check_fidelity,
 )
-from tinynas.pipeline.run import evaluator_options
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._supernet import augmentation
 from tinynas.pipeline.run.storage import Journal
 from tinynas.spaces import Genotype
-from tinynas.training import Supernet
 
 _CHECKPOINTS = "checkpoints"
 _KIND = "evaluation"
@@ -93,31 +89,21 @@ class JournalledEvaluator:
         self._evaluator.close()
 
 
-def evaluator_of_run(
+def evaluation_task(
     context: RunContext,
     chosen: ChosenSpace,
-    name: str,
-    options: Mapping[str, Any],
     *,
-    supernet: Supernet | None = None,
     sample: Callable[[np.random.Generator], Genotype] | None = None,
-) -> JournalledEvaluator:
-    """An evaluator by name, for the networks and the data of a run; those that it asks are journalled as well.
+) -> EvaluationTask:
+    """What evaluators of a run are built from; those that another one asks are journalled.
 
     Args:
         context: of the run.
         chosen: space, width and resolution.
-        name: of the evaluator.
-        options: of the evaluator, as in a configuration file.
-        supernet: trained shared weights, where the run has some.
         sample: draws networks that meet the constraints, for evaluators that learn from some; none: any network.
-
-    Raises:
-        EvaluatorError: there is no such evaluator or option, or the run lacks what it needs.
-        PluginError: it is a plugin that cannot be used.
     """
     journal = context.run.journal
-    task = EvaluationTask(
+    return EvaluationTask(
         space=chosen.space,
         width=chosen.width,
         resolution=chosen.resolution,
@@ -128,21 +114,6 @@ def evaluator_of_run(
         processes=context.processes,
         folder=context.run.file(_CHECKPOINTS),
         augmentation=augmentation(context.config.data),
-        supernet=supernet,
         sample=sample,
         remember=lambda evaluator: JournalledEvaluator(journal, evaluator),
-    )
-    return JournalledEvaluator(journal, build_evaluator(name, task, options))
-
-
-def configured_evaluator(
-    context: RunContext,
-    chosen: ChosenSpace,
-    supernet: Supernet,
-    sample: Callable[[np.random.Generator], Genotype],
-) -> JournalledEvaluator:
-    """The evaluator that the configuration names, on as many images as it says where the evaluator asks for that."""
-    settings = context.config.search
-    return evaluator_of_run(
-        context, chosen, settings.evaluator, evaluator_options(settings), supernet=supernet, sample=sample
     )

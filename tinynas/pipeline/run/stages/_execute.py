@@ -16,19 +16,19 @@ from tinynas.pipeline.run import RunConfig, latency_limit
 from tinynas.pipeline.run.stages._calibration import calibrate, device_clock_hz
 from tinynas.pipeline.run.stages._candidates import measure_and_refine
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.run.stages._evaluations import configured_evaluator
+from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator
 from tinynas.pipeline.run.stages._feasibility import check_feasibility
 from tinynas.pipeline.run.stages._networks import Contender, train_and_quantize
 from tinynas.pipeline.run.stages._result import summarize
 from tinynas.pipeline.run.stages._search import Search
 from tinynas.pipeline.run.stages._selection import measured_ticks, pick_contenders, unmeasured_best
 from tinynas.pipeline.run.stages._space import choose_space, show_schedules
-from tinynas.pipeline.run.stages._supernet import train, untrained
+from tinynas.pipeline.run.stages._supernet import initial_weights, untrained
 from tinynas.pipeline.run.stages._verification import test_accuracy, verify_on_board
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import SearchSpace
 from tinynas.targets import Board
-from tinynas.training import Dataset, Supernet, load_dataset
+from tinynas.training import Dataset, load_dataset
 
 
 def load_data(config: RunConfig) -> Dataset:
@@ -79,12 +79,10 @@ def execute(
         configurations = check_feasibility(context, costs, within_limit=True)
     chosen = choose_space(context, costs, configurations)
     show_schedules(context, costs, context.configurations())
-    # What strategy and evaluator refuse, they refuse before anything is trained.
-    search = Search(context, chosen, costs)
-    configured_evaluator(context, chosen, untrained(context, chosen), search.feasible).close()
-    supernet = train(context, chosen)
-    contenders = _search(context, chosen, supernet, memory, search, limit)
-    networks = [train_and_quantize(context, chosen, supernet, contender) for contender in contenders]
+    search = Search(context, chosen, costs)  # what it refuses, it refuses before anything is trained
+    contenders = _search(context, chosen, memory, search, limit)
+    weights = initial_weights(context, chosen, search.method)
+    networks = [train_and_quantize(context, chosen, weights, contender) for contender in contenders]
     verified = {network.contender.key: verify_on_board(context, memory, network, limit) for network in networks}
     return summarize(context, chosen, contenders, verified, test_accuracy(context, networks))
 
@@ -92,20 +90,21 @@ def execute(
 def _search(
     context: RunContext,
     chosen: ChosenSpace,
-    supernet: Supernet,
     memory: NativeMemoryModel,
     search: Search,
     limit: LatencyLimit | None,
 ) -> list[Contender]:
     """Rounds of searching and measuring; returns the winner first, then the baselines."""
     settings = context.config.search
-    with closing(configured_evaluator(context, chosen, supernet, search.feasible)) as evaluator:
+    with closing(JournalledEvaluator(context.run.journal, search.method.evaluator())) as evaluator:
         context.run.identify("evaluator", evaluator.key)  # refinements of earlier rounds rest on what it said
         search.use(evaluator)
+        # Without trained weights, candidates are measured with random ones: what they take hardly depends on that.
+        weights = search.method.supernet or untrained(context, chosen)
         costs = search.costs
         for number in range(1, settings.rounds + 1):
             search.run_round(number, costs)
             candidates = unmeasured_best(context, search, number, settings.top_candidates)
-            costs = costs.with_latency(measure_and_refine(context, chosen, supernet, memory, number, candidates))
+            costs = costs.with_latency(measure_and_refine(context, chosen, weights, memory, number, candidates))
         search.recost(costs)
         return pick_contenders(context, chosen, search, evaluator, measured_ticks(context), limit)

@@ -35,7 +35,7 @@ class Contender:
         label: for readers.
         architecture: what it is.
         genotype: None for a network from outside the search space.
-        shared_accuracy: held-out accuracy with the weights of the supernet; None for a network from outside.
+        shared_accuracy: its score in the search; None for a network from outside.
     """
 
     key: str
@@ -69,12 +69,12 @@ class TrainedNetwork:
 
 
 def train_and_quantize(
-    context: RunContext, chosen: ChosenSpace, supernet: Supernet, contender: Contender
+    context: RunContext, chosen: ChosenSpace, supernet: Supernet | None, contender: Contender
 ) -> TrainedNetwork:
     """Train and quantize one contender, or read it back if that was finished before.
 
     All are trained by the same recipe for the same number of steps. A network of the space starts from the supernet's
-    weights, which is what the search was for; one from outside has none to start from.
+    weights, where there is one; one from outside has none to start from.
     """
     run = context.run
     data = context.data.resized(contender.architecture.input_shape[1])
@@ -94,11 +94,13 @@ def train_and_quantize(
     return TrainedNetwork(contender, float_network, read_tflite(run.file(contender.model_file)))
 
 
-def _train(context: RunContext, contender: Contender, supernet: Supernet, data: Split) -> dict[str, Any]:
+def _train(context: RunContext, contender: Contender, supernet: Supernet | None, data: Split) -> dict[str, Any]:
     settings, seed = context.config.finetune, context.config.seed
     graph = build_graph(contender.architecture, DType.FLOAT32)
-    from_scratch = contender.genotype is None
-    subnet = Supernet([graph], seed=seed, device=training_device()) if from_scratch else supernet.extract(graph)
+    if supernet is None or contender.genotype is None:
+        subnet = Supernet([graph], seed=seed, device=training_device())
+    else:
+        subnet = supernet.extract(graph)
     context.progress.begin(f"train {contender.label}", settings.steps)
     train_subnet(
         subnet,

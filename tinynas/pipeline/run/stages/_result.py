@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from tinynas.evaluation import is_accuracy
 from tinynas.pipeline.report import render_report
 from tinynas.pipeline.run import RESULT, RESULT_FORMAT
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
@@ -45,7 +44,7 @@ def _write(
         **entries[0],
         **_winner_facts(context, chosen, contenders[0], verified["winner"]),
     }
-    settings = context.config.search
+    search = context.run.read_json(SEARCH)
     verdicts = list(context.run.journal.records("verdict"))
     document = {
         "format": RESULT_FORMAT,
@@ -55,13 +54,13 @@ def _write(
         "transport": context.config.measure.transport,
         "unit": verified["winner"]["unit"],
         "test_images": len(context.data.test),
-        "evaluator": settings.evaluator,
-        "evaluator_is_accuracy": is_accuracy(settings.evaluator, settings.evaluator_options),
+        "evaluator": search["evaluator"],
+        "evaluator_is_accuracy": search["accuracy"],
         "width": chosen.width,
         "resolution": chosen.resolution,
         "winner": winner,
         "model_info": asdict(model_info("winner", context.data)),
-        "baselines": [*entries[1:], *_untrained(context, contenders)],
+        "baselines": [*entries[1:], *_untrained(search, contenders)],
         "verdicts": {"networks": len(verdicts), "agree": sum(bool(v["agree"]) for v in verdicts)},
         "artefacts": {
             "model": str(context.run.file("winner.tflite")),
@@ -90,10 +89,10 @@ def _entry(contender: Contender, verified: Mapping[str, Any], tested: Mapping[st
     }
 
 
-def _untrained(context: RunContext, contenders: Sequence[Contender]) -> list[dict[str, Any]]:
+def _untrained(search: Mapping[str, Any], contenders: Sequence[Contender]) -> list[dict[str, Any]]:
     """What random search and counting MACs would have chosen, where it was not trained: its costs are predictions."""
     trained = {contender.genotype for contender in contenders[1:]}
-    choices: dict[str, dict[str, Any]] = context.run.read_json(SEARCH)["choices"]
+    choices: dict[str, dict[str, Any]] = search["choices"]
     return [
         {
             "key": name,

@@ -1,37 +1,38 @@
-"""Stage: a strategy and, beside it, random search, in rounds between which measurements refine the constraints."""
+"""Stage: a search method and, beside it, random search, in rounds between which measurements refine the constraints."""
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import replace
 
 import numpy as np
 
-from tinynas.evaluation import Estimate, Evaluator, is_accuracy
+from tinynas.evaluation import Estimate, Evaluator
 from tinynas.pipeline.costs import CostModel, NetworkCost
-from tinynas.pipeline.run import SearchConfig, strategy_options
+from tinynas.pipeline.run import SearchConfig, method_options
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._evaluations import evaluation_task
 from tinynas.pipeline.run.stages._scored import Scored, figures_of
+from tinynas.pipeline.run.stages._supernet import train
 from tinynas.search import (
     Candidates,
     EvolutionarySearch,
     EvolutionOptions,
     InfeasibleError,
+    MethodTask,
     Observation,
     SearchProblem,
     SearchStrategy,
     SoftConstraint,
     SpaceExhaustedError,
     Trial,
+    build_method,
     build_strategy,
     mnasnet_product,
-    strategy,
+    read_method_options,
     weighted_sum,
 )
 from tinynas.spaces import Genotype
-
-logger = logging.getLogger(__name__)
 
 # Costs are predicted in less than a millisecond, so the MACs-only choice may look at more networks than are evaluated.
 _MACS_ONLY_EVALUATIONS = 2000
@@ -46,11 +47,15 @@ RANDOM = "random"
 
 
 class Search:
-    """The configured strategy and random search over the same space, constraints and number of evaluations.
+    """The configured method and random search over the same space, constraints and number of evaluations.
 
     Both look at the network of the most MACs first: what counting alone would choose is worth one evaluation.
     `use` says what scores networks, then `run_round` may be called once per round. All state follows from the seed and
     the scores, and those are journalled: after an interruption the same calls replay in moments what was done before.
+
+    Attributes:
+        method: the configured one; it has refused by now what it would refuse after something was trained.
+        scored: everything that was scored so far.
     """
 
     def __init__(self, context: RunContext, chosen: ChosenSpace, costs: CostModel) -> None:
@@ -71,26 +76,23 @@ class Search:
             initial=(self.most_macs(),),
         )
         self._problem = problem
-        self._strategies = self._built(problem)  # refuses now what it would refuse after a supernet was trained
-        self._overspent = dict.fromkeys(self._strategies, 0.0)
+        self._options = read_method_options(settings.method, method_options(settings))
+        task = MethodTask(
+            problem, evaluation_task(context, chosen, sample=self.feasible), supernet=lambda: train(context, chosen)
+        )
+        self.method = build_method(settings.method, task, method_options(settings))
+        self._strategies: dict[str, SearchStrategy] = {}
+        self._overspent: dict[str, float] = {}
         self._evaluator: Evaluator | None = None
-
-    def _built(self, problem: SearchProblem) -> dict[str, SearchStrategy]:
-        settings, seed = self._context.config.search, self._context.config.seed
-        options = {settings.strategy: strategy_options(settings), RANDOM: {}}
-        return {name: build_strategy(name, problem, seed, given) for name, given in options.items()}
 
     def use(self, evaluator: Evaluator) -> None:
         """Score networks by this evaluator, at the fidelities that it has. Before the first round."""
+        fidelities = tuple(evaluator.fidelities)
+        problem, seed = replace(self._problem, fidelities=fidelities), self._context.config.seed
         self._evaluator = evaluator
-        if strategy(self.strategy).needs_fidelities and len(evaluator.fidelities) == 1:
-            logger.warning(
-                "strategy %s chooses fidelities, and evaluator %s has one: it is random search",
-                self.strategy,
-                evaluator.name,
-            )
-        if evaluator.fidelities != self._problem.fidelities:
-            self._strategies = self._built(replace(self._problem, fidelities=tuple(evaluator.fidelities)))
+        self._strategies = {self.method.origin: self.method.strategy(fidelities)}
+        self._strategies.setdefault(RANDOM, build_strategy(RANDOM, problem, seed))
+        self._overspent = dict.fromkeys(self._strategies, 0.0)
 
     def feasible(self, rng: np.random.Generator) -> Genotype:
         """A random network that meets the constraints; one is shrunk until it does where hardly any does.
@@ -133,7 +135,7 @@ class Search:
         best = {origin: self.best(origin) for origin in self._strategies}
         self._context.progress.end(
             ", ".join(f"{origin} {self._worded(entry.score)}" for origin, entry in best.items() if entry is not None)
-            + f" by {settings.evaluator}"
+            + f" by {self.evaluator}"
         )
         return found
 
@@ -166,9 +168,7 @@ class Search:
         return estimate.deviation * abs(worth / estimate.value)
 
     def _worded(self, score: float) -> str:
-        settings = self._context.config.search
-        accuracy = is_accuracy(settings.evaluator, settings.evaluator_options)
-        return f"{100 * score:.2f} % held out" if accuracy else f"{score:.4g}"
+        return f"{100 * score:.2f} % held out" if self.accuracy else f"{score:.4g}"
 
     def _score(self, number: int, asked: dict[str, list[Trial]], done: int) -> list[Scored]:
         assert self._evaluator is not None  # `use` comes before the first round
@@ -206,8 +206,19 @@ class Search:
 
     @property
     def strategy(self) -> str:
-        """The name of the configured strategy: the origin of what it found."""
-        return self._context.config.search.strategy
+        """The name of the configured strategy, or of a method without one: the origin of what it found."""
+        return self.method.origin
+
+    @property
+    def evaluator(self) -> str:
+        """The name of what scores networks."""
+        assert self._evaluator is not None  # `use` comes before anything is scored
+        return self._evaluator.name
+
+    @property
+    def accuracy(self) -> bool:
+        """Whether scores are accuracies in [0, 1]."""
+        return self._options.accuracy
 
     def best(self, origin: str) -> Scored | None:
         """The best that `origin` found under the current constraints."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinynas.errors import AnswerIsNo
-from tinynas.evaluation import Evaluator, is_accuracy
+from tinynas.evaluation import Evaluator
 from tinynas.pipeline.costs import CostModel, LatencyLimit
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._networks import Contender
@@ -100,15 +100,16 @@ def _mobilenet(context: RunContext, chosen: ChosenSpace, costs: CostModel) -> Ar
 
 def _write_search(context: RunContext, search: Search, choices: dict[str, Scored]) -> dict[str, Any]:
     front = pareto_front(e for e in search.scored if not e.cost.violations and e.fidelity == 1)
-    latency, settings = search.costs.latency, context.config.search
+    latency = search.costs.latency
     context.run.write_json(
         SEARCH,
         {
             "entries": [entry.as_json() for entry in search.scored],
             "front": sorted(list(genotype) for genotype in front),
+            "method": search.method.name,
             "strategy": search.strategy,
-            "evaluator": settings.evaluator,
-            "accuracy": is_accuracy(settings.evaluator, settings.evaluator_options),
+            "evaluator": search.evaluator,
+            "accuracy": search.accuracy,
             "choices": {name: entry.as_json() for name, entry in choices.items()},
             "unit": "ticks" if latency is None else latency.unit,
             "seed": context.config.seed,

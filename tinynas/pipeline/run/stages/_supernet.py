@@ -9,6 +9,7 @@ import numpy as np
 from tinynas.graph import Graph
 from tinynas.pipeline.run import DataConfig
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.search import SearchMethod
 from tinynas.training import OPTIMIZERS, Augmentation, Supernet, TrainingSettings, train_supernet, training_device
 
 SUPERNET = "supernet.pt"
@@ -36,6 +37,19 @@ def train(context: RunContext, chosen: ChosenSpace) -> Supernet:
     else:
         supernet.load(context.run.file(SUPERNET))
     return supernet
+
+
+def initial_weights(context: RunContext, chosen: ChosenSpace, method: SearchMethod) -> Supernet | None:
+    """The shared weights that networks of the space begin their training with; None: random ones.
+
+    Those of the search where it trained some, unless the configuration says otherwise: it may have a supernet trained
+    for that alone.
+    """
+    if context.config.finetune.weights == "random":
+        return None
+    if method.supernet is None and context.config.finetune.weights == "supernet":
+        return train(context, chosen)
+    return method.supernet
 
 
 def _train(context: RunContext, chosen: ChosenSpace, supernet: Supernet, largest: Graph) -> dict[str, Any]:

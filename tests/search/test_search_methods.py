@@ -1,0 +1,108 @@
+"""Search methods by their names: the contract, and what is refused before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tinynas import plugins
+from tinynas.errors import UsageError
+from tinynas.plugins import OWN
+from tinynas.search import (
+    MethodError,
+    MethodOptions,
+    MethodSpec,
+    MethodTask,
+    SampledMethod,
+    SearchMethod,
+    build_method,
+    list_methods,
+    method,
+    method_names,
+    read_method_options,
+    register_method,
+)
+from tinynas.search import _method_registry as registry
+from tinynas.testing import BaseSearchMethodTestCase
+
+pytest.importorskip("torch")
+
+from tinynas.training import Supernet
+
+
+class TestSampledWithoutSharedWeights(BaseSearchMethodTestCase):
+    """An evaluator that only counts: no supernet is asked for."""
+
+    def method(self, task: MethodTask) -> SearchMethod:
+        return build_method("sampled", task, {"strategy": "tpe", "evaluator": "macs"})
+
+
+class TestSampledWithASupernet(BaseSearchMethodTestCase):
+    """The weights are given; how they were trained is not the concern of the method."""
+
+    def method(self, task: MethodTask) -> SearchMethod:
+        def supernet() -> Supernet:
+            return Supernet([task.evaluation.graph(task.evaluation.space.largest())], seed=1)
+
+        images = {"validation_images": 16, "recalibration_images": 16}
+        return build_method("sampled", replace(task, supernet=supernet), {"evaluator_options": images})
+
+
+@pytest.fixture(autouse=True)
+def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(registry._METHODS, "_members", dict(registry._METHODS._members))
+    monkeypatch.setattr(registry._METHODS._plugins, "_loaded", {})
+    plugins._entry_points.cache_clear()
+    yield
+    plugins._entry_points.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strategy": "evolutoin"}, "unknown strategy 'evolutoin'; did you mean 'evolution'"),
+        ({"evaluator": "macz"}, "unknown evaluator 'macz'"),
+        ({"strategy": "tpe", "strategy_options": {"x": 1}}, "options of strategy 'tpe': unknown key 'x'"),
+        ({"evaluator_options": {"x": 1}}, "options of evaluator 'supernet': unknown key 'x'"),
+        ({"stratgy": "tpe"}, "options of search method 'sampled': unknown key 'stratgy'; did you mean 'strategy'"),
+    ],
+)
+def test_options_are_checked_before_there_is_a_task(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_method_options("sampled", options)
+
+
+@pytest.mark.parametrize(
+    ("options", "accuracy"),
+    [({}, True), ({"evaluator": "macs"}, False), ({"evaluator": "training"}, True)],
+)
+def test_says_whether_scores_are_accuracies(options: dict[str, Any], accuracy: bool) -> None:
+    assert read_method_options("sampled", options).accuracy is accuracy
+
+
+def test_each_has_one_line_and_a_source() -> None:
+    assert [listed.name for listed in list_methods()] == method_names()
+    for name, description, source in list_methods():
+        assert source == OWN
+        assert description == method(name).description
+        assert "\n" not in description
+
+
+def test_a_registered_method_is_built_by_its_name() -> None:
+    spec = MethodSpec("mine", "a method of a program", SampledMethod, method("sampled").options)
+    register_method(spec)
+    assert method("mine") is spec
+    assert "mine" in method_names()
+    with pytest.raises(MethodError, match="already"):
+        register_method(spec)
+    with pytest.raises(MethodError, match="unknown search method 'mime'; did you mean 'mine'"):
+        method("mime")
+
+
+def test_a_method_without_options_takes_none() -> None:
+    register_method(MethodSpec("plain", "takes nothing", SampledMethod, MethodOptions))
+    with pytest.raises(MethodError, match="search method 'plain' has no options, got 'x'"):
+        read_method_options("plain", {"x": 1})
