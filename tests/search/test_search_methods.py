@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tinynas import plugins
@@ -18,6 +19,8 @@ from tinynas.search import (
     MethodTask,
     SampledMethod,
     SearchMethod,
+    SearchProblem,
+    SearchStrategy,
     build_method,
     list_methods,
     method,
@@ -26,11 +29,12 @@ from tinynas.search import (
     register_method,
 )
 from tinynas.search import _method_registry as registry
-from tinynas.testing import BaseSearchMethodTestCase
+from tinynas.testing import BaseSearchMethodTestCase, BaseStrategyTestCase
 
 pytest.importorskip("torch")
 
-from tinynas.training import Supernet
+from tinynas.search.methods.gradient import LearnedDistribution
+from tinynas.training import Supernet, TrainingSettings
 
 
 class TestSampledWithoutSharedWeights(BaseSearchMethodTestCase):
@@ -49,6 +53,24 @@ class TestSampledWithASupernet(BaseSearchMethodTestCase):
 
         images = {"validation_images": 16, "recalibration_images": 16}
         return build_method("sampled", replace(task, supernet=supernet), {"evaluator_options": images})
+
+
+class TestGradient(BaseSearchMethodTestCase):
+    """Few steps, with a warm-up: both trainings have begun when it is killed."""
+
+    def method(self, task: MethodTask) -> SearchMethod:
+        settings = TrainingSettings(6, batch_size=16)
+        options = {"warmup": 0.2, "validation_images": 16, "recalibration_images": 16}
+        return build_method("gradient", replace(task, training=settings), options)
+
+
+class TestDraws(BaseStrategyTestCase):
+    """What is learned is a strategy like any other; here, from probabilities that were drawn."""
+
+    def strategy(self, problem: SearchProblem, seed: int) -> SearchStrategy:
+        rng = np.random.default_rng(7)
+        probabilities = [rng.dirichlet(np.ones(len(variable.values))) for variable in problem.space.variables]
+        return LearnedDistribution(problem, seed, probabilities)
 
 
 @pytest.fixture(autouse=True)

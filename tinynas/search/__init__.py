@@ -4,7 +4,7 @@ from tinynas.search._base import BaseStrategy
 from tinynas.search._candidates import Candidates
 from tinynas.search._errors import InfeasibleError, MethodError, SpaceExhaustedError, StrategyError
 from tinynas.search._ledger import Ledger, reading_state
-from tinynas.search._method import MethodOptions, MethodTask, SearchMethod, TrainingProgress
+from tinynas.search._method import BlockCosts, MethodOptions, MethodTask, SearchMethod, TrainingProgress
 from tinynas.search._method_registry import (
     MethodSpec,
     build_method,
@@ -30,7 +30,7 @@ from tinynas.search._registry import (
 )
 from tinynas.search._soft_constraints import SoftConstraint, mnasnet_product, weighted_sum
 from tinynas.search._strategy import SearchStrategy
-from tinynas.search.methods import SampledMethod, SampledOptions
+from tinynas.search.methods import GradientMethod, GradientOptions, SampledMethod, SampledOptions
 from tinynas.search.strategies import (
     AgingEvolution,
     AgingEvolutionOptions,
@@ -65,6 +65,7 @@ __all__ = [
     "AgingEvolution",
     "AgingEvolutionOptions",
     "BaseStrategy",
+    "BlockCosts",
     "Bohb",
     "BohbOptions",
     "Candidates",
@@ -75,6 +76,8 @@ __all__ = [
     "EvolutionarySearch",
     "GaussianProcessOptions",
     "GaussianProcessSearch",
+    "GradientMethod",
+    "GradientOptions",
     "GridSearch",
     "Hyperband",
     "InfeasibleError",

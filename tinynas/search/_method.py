@@ -13,9 +13,10 @@ from tinynas.evaluation import EvaluationTask, Evaluator
 from tinynas.search._errors import MethodError
 from tinynas.search._problem import SearchProblem
 from tinynas.search._strategy import SearchStrategy
+from tinynas.spaces import Block
 
 if TYPE_CHECKING:
-    from tinynas.training import Supernet
+    from tinynas.training import Supernet, TrainingSettings
 
 TrainingProgress = Callable[[int, int, float], None]
 """Called after each step of a training with (steps done, steps in all, loss)."""
@@ -43,6 +44,21 @@ def _no_supernet() -> Supernet:
     raise MethodError("this search needs trained shared weights, and there are none here")
 
 
+@dataclass(frozen=True)
+class BlockCosts:
+    """What one inference costs, as a sum over the blocks of a network.
+
+    Attributes:
+        of: predicted cost of a block, above 0; None where it is not known.
+        limit: the most that the sum may be, what an inference costs beside its blocks taken off; None: no limit.
+        unit: of both.
+    """
+
+    of: Callable[[Block], float | None]
+    limit: float | None = None
+    unit: str = "MACs"
+
+
 @dataclass(frozen=True, eq=False)
 class MethodTask:
     """What is searched, on which data, and what a method may use for that.
@@ -52,11 +68,15 @@ class MethodTask:
     Attributes:
         problem: space, hard constraints, costs, and the budget in evaluations.
         evaluation: networks and data; its seed is the seed of everything, its supernet is not looked at.
+        costs: of blocks, for methods that descend along an expected cost; None: a network costs nothing.
+        training: how shared weights are trained, for methods that own that training; None: a method's own defaults.
         supernet: gives the weights of a supernet that was trained on its own, and trains it when it is first called.
     """
 
     problem: SearchProblem
     evaluation: EvaluationTask
+    costs: BlockCosts | None = None
+    training: TrainingSettings | None = None
     supernet: Callable[[], Supernet] = field(default=_no_supernet)
 
 

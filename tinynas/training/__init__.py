@@ -16,7 +16,14 @@ from tinynas.training._splits import PIXEL_SCALE, Dataset, DatasetError, Split
 
 if TYPE_CHECKING:
     from tinynas.training._accuracy import SubnetScorer, accuracy, score_subnet
+    from tinynas.training._architecture import ArchitectureSettings, CostTerms
     from tinynas.training._batch_norm import float_graph, recalibrate_batch_norm
+    from tinynas.training._bilevel import (
+        RelaxedSearch,
+        architecture_parameters,
+        probabilities_of,
+        train_architecture,
+    )
     from tinynas.training._checkpoint import CheckpointError
     from tinynas.training._descent import (
         ProgressCallback,
@@ -28,23 +35,29 @@ if TYPE_CHECKING:
     )
     from tinynas.training._flat_parameters import FlatParameters
     from tinynas.training._float_execution import graph_logits, graph_values, graph_weights
+    from tinynas.training._mixture import Mixture
     from tinynas.training._operators import WEIGHTED
     from tinynas.training._optimizers import OPTIMIZERS, Adam, AdamW, Optimizer, Sgd
     from tinynas.training._processes import ProcessPool, WorkerError
+    from tinynas.training._relaxed_supernet import RelaxedGraph, RelaxedSupernet, relaxation_error
     from tinynas.training._supernet import BatchNormStatistics, Statistics, Supernet, SupernetError, logits_tensor
     from tinynas.training._tensors import images_to_tensor
     from tinynas.training._training import train_subnet, train_supernet, training_device
 
 _NEEDS_TORCH = {
     "_accuracy": ("SubnetScorer", "accuracy", "score_subnet"),
+    "_architecture": ("ArchitectureSettings", "CostTerms"),
     "_batch_norm": ("float_graph", "recalibrate_batch_norm"),
+    "_bilevel": ("RelaxedSearch", "architecture_parameters", "probabilities_of", "train_architecture"),
     "_checkpoint": ("CheckpointError",),
     "_descent": ("ProgressCallback", "Recipe", "Trainable", "TrainingDiverged", "TrainingSettings", "descend"),
     "_flat_parameters": ("FlatParameters",),
     "_float_execution": ("graph_logits", "graph_values", "graph_weights"),
+    "_mixture": ("Mixture",),
     "_operators": ("WEIGHTED",),
     "_optimizers": ("OPTIMIZERS", "Adam", "AdamW", "Optimizer", "Sgd"),
     "_processes": ("ProcessPool", "WorkerError"),
+    "_relaxed_supernet": ("RelaxedGraph", "RelaxedSupernet", "relaxation_error"),
     "_supernet": ("BatchNormStatistics", "Statistics", "Supernet", "SupernetError", "logits_tensor"),
     "_tensors": ("images_to_tensor",),
     "_training": ("train_subnet", "train_supernet", "training_device"),
@@ -70,16 +83,22 @@ __all__ = [
     "WEIGHTED",
     "Adam",
     "AdamW",
+    "ArchitectureSettings",
     "Augmentation",
     "BatchNormStatistics",
     "CheckpointError",
+    "CostTerms",
     "Dataset",
     "DatasetError",
     "FlatParameters",
+    "Mixture",
     "Optimizer",
     "ProcessPool",
     "ProgressCallback",
     "Recipe",
+    "RelaxedGraph",
+    "RelaxedSearch",
+    "RelaxedSupernet",
     "Sgd",
     "Split",
     "Statistics",
@@ -91,6 +110,7 @@ __all__ = [
     "TrainingSettings",
     "WorkerError",
     "accuracy",
+    "architecture_parameters",
     "data_directory",
     "descend",
     "fetch_dataset",
@@ -101,8 +121,11 @@ __all__ = [
     "images_to_tensor",
     "load_dataset",
     "logits_tensor",
+    "probabilities_of",
     "recalibrate_batch_norm",
+    "relaxation_error",
     "score_subnet",
+    "train_architecture",
     "train_subnet",
     "train_supernet",
     "training_device",

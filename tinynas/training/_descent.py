@@ -174,7 +174,7 @@ def descend(
     parameters = model.parameters
     initial = hashlib.sha256(parameters.flat.cpu().numpy().tobytes()).hexdigest()
     key = hashlib.sha256(repr((model.identity(), initial, data.digest(), settings, seed)).encode()).hexdigest()
-    state = _load(checkpoint, key) if checkpoint is not None and checkpoint.exists() else None
+    state = load_state(checkpoint, key) if checkpoint is not None and checkpoint.exists() else None
     start = 0 if state is None else int(state["step"])
     if state is not None:
         with torch.no_grad():
@@ -230,7 +230,7 @@ def descend(
                 progress(done, settings.steps, loss)
 
 
-def _load(checkpoint: Path, key: str) -> dict[str, Any]:
+def load_state(checkpoint: Path, key: str) -> dict[str, Any]:
     """The state of the run that `key` stands for, which says all that its layout depends on."""
     state = load_checkpoint(checkpoint)
     if state.get("key") != key:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -87,6 +88,22 @@ def parameter_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+class Relaxation(Protocol):
+    """Puts what is expected under probabilities in place of what one choice gives, while a graph is executed."""
+
+    def read(self, index: int, position: int, tensor: int, values: Mapping[int, torch.Tensor]) -> torch.Tensor:
+        """What operator `index` reads as its activation `position`, which the graph says is `tensor`."""
+        ...
+
+    def kernel(self, op: Op, weights: torch.Tensor) -> torch.Tensor:
+        """The 4-D weights of a convolution."""
+        ...
+
+    def result(self, op: Op, y: torch.Tensor) -> torch.Tensor:
+        """What an operator gives, [N, ..., C]."""
+        ...
+
+
 class Supernet:
     """Shared weights for every subnet of a search space.
 
@@ -156,7 +173,11 @@ class Supernet:
         return view
 
     def logits(
-        self, graph: Graph, images: torch.Tensor, collect: dict[str, BatchNormStatistics] | None = None
+        self,
+        graph: Graph,
+        images: torch.Tensor,
+        collect: dict[str, BatchNormStatistics] | None = None,
+        relaxation: Relaxation | None = None,
     ) -> torch.Tensor:
         """Execute `graph` with the shared weights, batch normalization by the statistics of this batch.
 
@@ -164,28 +185,41 @@ class Supernet:
             graph: a float32 subnet.
             images: [N, H, W, C] float32.
             collect: filled with the statistics of this batch, if given.
+            relaxation: changes what operators read, weigh and give, if given.
 
         Returns:
             Class scores before any final softmax, [N, classes].
         """
         wanted = logits_tensor(graph)
         values: dict[int, torch.Tensor] = {graph.inputs[0]: images}
-        for op in graph.ops:
-            if op.kind in WEIGHTED:
-                y = self._weighted(graph, op, values[op.inputs[0]], collect)
+        for index, op in enumerate(graph.ops):
+            tensors = graph.activation_inputs(op)
+            if relaxation is None:
+                inputs = [values[tensor] for tensor in tensors]
             else:
-                y = apply_weightless(op, [values[i] for i in graph.activation_inputs(op)])
-            values[op.outputs[0]] = y
+                inputs = [relaxation.read(index, i, tensor, values) for i, tensor in enumerate(tensors)]
+            if op.kind in WEIGHTED:
+                y = self._weighted(graph, op, inputs[0], collect, relaxation)
+            else:
+                y = apply_weightless(op, inputs)
+            values[op.outputs[0]] = y if relaxation is None else relaxation.result(op, y)
             if op.outputs[0] == wanted:
                 break
         return values[wanted]
 
     def _weighted(
-        self, graph: Graph, op: Op, x: torch.Tensor, collect: dict[str, BatchNormStatistics] | None
+        self,
+        graph: Graph,
+        op: Op,
+        x: torch.Tensor,
+        collect: dict[str, BatchNormStatistics] | None,
+        relaxation: Relaxation | None,
     ) -> torch.Tensor:
         weights = self.slice(f"{op.name}/weights", graph.tensor(op.inputs[1]).shape)
         if op.kind is OpKind.FULLY_CONNECTED:
             return activate(op, fully_connected(op, x, weights, self._bias(graph, op)))
+        if relaxation is not None:
+            weights = relaxation.kernel(op, weights)
         y = convolve(op, x, weights, self._bias(graph, op))
         if has_batch_norm(graph, op):
             channels = (y.shape[1],)

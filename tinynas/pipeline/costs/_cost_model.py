@@ -163,6 +163,20 @@ class CostModel:
         found = self._in_memory(architecture)
         return Execution(graph, found.blocks.lowering, None if found.stage is None else found.stage.plan)
 
+    def block_macs(self, block: Block) -> int:
+        """Multiply-accumulates of a block."""
+        cost: BlockCost = self._block_memory[self.schedules](block)
+        return cost.macs
+
+    def block_latency(self, block: Block) -> float | None:
+        """Ticks that a block adds to an inference, with all scratch and all kernels; None where they are not known.
+
+        Those of all blocks and `latency.overhead.per_inference` are the latency of a network that gives nothing up.
+        """
+        assert self.latency is not None
+        predicted = self._latency_of(self.schedules)(block)
+        return None if predicted.ticks is None else predicted.ticks + self.latency.overhead.per_step * predicted.steps
+
     def _in_memory(self, architecture: Architecture, *, unlinking: bool = True) -> _InMemory:
         """All scratch if that fits; else what fits; else without some kernels; else, where patches are allowed, those.
 

@@ -18,6 +18,7 @@ from tinynas.pipeline.run.stages._candidates import measure_and_refine
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator
 from tinynas.pipeline.run.stages._feasibility import check_feasibility
+from tinynas.pipeline.run.stages._method_training import train_method
 from tinynas.pipeline.run.stages._networks import Contender, train_and_quantize
 from tinynas.pipeline.run.stages._result import summarize
 from tinynas.pipeline.run.stages._search import Search
@@ -80,6 +81,7 @@ def execute(
     chosen = choose_space(context, costs, configurations)
     show_schedules(context, costs, context.configurations())
     search = Search(context, chosen, costs)  # what it refuses, it refuses before anything is trained
+    train_method(context, search.method)
     contenders = _search(context, chosen, memory, search, limit)
     weights = initial_weights(context, chosen, search.method)
     networks = [train_and_quantize(context, chosen, weights, contender) for contender in contenders]

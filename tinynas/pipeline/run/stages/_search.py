@@ -13,8 +13,9 @@ from tinynas.pipeline.run import SearchConfig, method_options
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._evaluations import evaluation_task
 from tinynas.pipeline.run.stages._scored import Scored, figures_of
-from tinynas.pipeline.run.stages._supernet import train
+from tinynas.pipeline.run.stages._supernet import train, training_settings
 from tinynas.search import (
+    BlockCosts,
     Candidates,
     EvolutionarySearch,
     EvolutionOptions,
@@ -78,7 +79,11 @@ class Search:
         self._problem = problem
         self._options = read_method_options(settings.method, method_options(settings))
         task = MethodTask(
-            problem, evaluation_task(context, chosen, sample=self.feasible), supernet=lambda: train(context, chosen)
+            problem,
+            evaluation_task(context, chosen, sample=self.feasible),
+            costs=_block_costs(costs),
+            training=training_settings(context.config),
+            supernet=lambda: train(context, chosen),
         )
         self.method = build_method(settings.method, task, method_options(settings))
         self._strategies: dict[str, SearchStrategy] = {}
@@ -260,6 +265,14 @@ def _ask(asking: SearchStrategy, count: int) -> list[Trial]:
     except SpaceExhaustedError:
         pass  # fewer networks meet the constraints than were asked for; what was found is all there is
     return asked
+
+
+def _block_costs(costs: CostModel) -> BlockCosts:
+    """Of the blocks of networks, what is limited: ticks where there is a limit, else multiply-accumulates."""
+    if costs.limit is None or costs.latency is None:
+        return BlockCosts(costs.block_macs)
+    limit = costs.limit.ticks - costs.latency.overhead.per_inference
+    return BlockCosts(costs.block_latency, limit, costs.limit.unit)
 
 
 def _soft_constraint(settings: SearchConfig) -> SoftConstraint:

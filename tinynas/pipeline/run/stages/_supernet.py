@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynas.graph import Graph
-from tinynas.pipeline.run import DataConfig
+from tinynas.pipeline.run import DataConfig, RunConfig
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.search import SearchMethod
 from tinynas.training import OPTIMIZERS, Augmentation, Supernet, TrainingSettings, train_supernet, training_device
@@ -19,6 +19,19 @@ _CHECKPOINT = "checkpoints/supernet.pt"
 def augmentation(config: DataConfig) -> Augmentation:
     """The random changes of training images that the configuration asks for."""
     return Augmentation(shift=config.shift, flip=config.flip)
+
+
+def training_settings(config: RunConfig) -> TrainingSettings:
+    """How shared weights are trained."""
+    settings = config.supernet
+    return TrainingSettings(
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        optimizer=OPTIMIZERS[settings.optimizer](),
+        learning_rate=settings.learning_rate,
+        label_smoothing=settings.label_smoothing,
+        augmentation=augmentation(config.data),
+    )
 
 
 def untrained(context: RunContext, chosen: ChosenSpace) -> Supernet:
@@ -71,14 +84,7 @@ def _train(context: RunContext, chosen: ChosenSpace, supernet: Supernet, largest
         smallest=chosen.graph(chosen.space.smallest()),
         sample=sample,
         data=context.data.resized(chosen.resolution).train,
-        settings=TrainingSettings(
-            steps=settings.steps,
-            batch_size=settings.batch_size,
-            optimizer=OPTIMIZERS[settings.optimizer](),
-            learning_rate=settings.learning_rate,
-            label_smoothing=settings.label_smoothing,
-            augmentation=augmentation(config.data),
-        ),
+        settings=training_settings(config),
         sampled_per_step=settings.sampled_per_step,
         seed=config.seed,
         processes=context.processes,
