@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynas.graph import Activation, GraphBuilder, Padding
-from tinynas.search import BlockCosts, MethodError
+from tinynas.search import BlockCosts, MethodError, SearchProblem
 from tinynas.spaces import (
+    INACTIVE,
     Architecture,
     Block,
     BlockKind,
@@ -30,7 +31,9 @@ pytest.importorskip("torch")
 
 import torch
 
+from tinynas.search.methods.gradient import LearnedDistribution
 from tinynas.search.methods.gradient._dependence import Dependence
+from tinynas.search.methods.gradient._distribution import mode
 from tinynas.search.methods.gradient._method import one_hot
 from tinynas.search.methods.gradient._relax import cost_terms, relax
 from tinynas.training import Supernet, TrainingSettings
@@ -265,3 +268,26 @@ def test_a_space_whose_networks_are_no_parts_of_its_largest_is_refused_at_once()
 def test_a_block_whose_cost_is_not_known_is_named() -> None:
     with pytest.raises(MethodError, match=r"the ticks of 'stem' are not known"):
         method_of(task_of(POINTWISE_OR_NOT, costs=BlockCosts(lambda _: None, 1e6, "ticks")))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_mode_is_asked_first_and_then_what_is_near_it(seed: int) -> None:
+    """A distribution that has all but settled goes on with its neighbours, not with random networks."""
+    space, rng = load_space("mobile-tiny"), np.random.default_rng(seed)
+    probabilities = []
+    for variable in space.variables:
+        weights = np.full(len(variable.values), 0.01)
+        weights[rng.integers(len(weights))] = 1.0
+        probabilities.append(weights / weights.sum())
+    strategy = LearnedDistribution(SearchProblem(space, lambda _: (), 30), seed, probabilities)
+    first, *others = [strategy.ask().genotype for _ in range(30)]
+    assert first == mode(space.variables, probabilities)
+    chosen = [variable.values[int(np.argmax(p))] for variable, p in zip(space.variables, probabilities, strict=True)]
+    awake = activity(space.variables, first)
+    assert first == tuple(value if here else INACTIVE for value, here in zip(chosen, awake, strict=True))
+
+    def changed(genotypes: list[Genotype]) -> float:
+        """Mean number of genes that differ from the mode's."""
+        return float(np.mean([sum(a != b for a, b in zip(genotype, first, strict=True)) for genotype in genotypes]))
+
+    assert changed(others) < 0.6 * changed([space.sample(rng) for _ in others])

@@ -119,7 +119,7 @@ def test_a_registered_method_is_built_by_its_name() -> None:
     assert method("mine") is spec
     assert "mine" in method_names()
     with pytest.raises(MethodError, match="already"):
-        register_method(spec)
+        register_method(replace(spec, description="another of the same name"))
     with pytest.raises(MethodError, match="unknown search method 'mime'; did you mean 'mine'"):
         method("mime")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -134,6 +134,10 @@ class SearchMethod(Protocol):
         Raises:
             StrategyError: the strategy cannot search this problem.
         """
+        ...
+
+    def learned(self) -> Mapping[str, Any]:
+        """What its training found out about the space, for `search.json`, as JSON values; empty without a training."""
         ...
 
     @property

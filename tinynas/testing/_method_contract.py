@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,14 @@ class BaseSearchMethodTestCase:
 
     def test_same_task_same_search(self, task: MethodTask) -> None:
         assert self._searched(self.method(task)) == self._searched(self.method(task))
+
+    def test_what_it_learned_is_json_and_the_same_again(self, task: MethodTask) -> None:
+        learned = []
+        for _ in range(2):
+            method = self.method(task)
+            method.train()
+            learned.append(json.dumps(dict(method.learned()), allow_nan=False))
+        assert learned[0] == learned[1]
 
     def test_its_weights_hold_those_of_every_network(self, task: MethodTask, space: SearchSpace) -> None:
         method = self.method(task)

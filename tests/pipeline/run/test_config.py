@@ -66,6 +66,14 @@ def test_seed_can_be_replaced(tmp_path: Path) -> None:
             "search: unknown search method 'sampeld'; did you mean 'sampled'?",
         ),
         (
+            MINIMAL + '[search]\nmethod = "gradient"\nstrategy = "tpe"\n',
+            "search: method 'gradient' has no strategy to choose; leave strategy out",
+        ),
+        (
+            MINIMAL + '[search]\nmethod = "gradient"\nmethod_options = { warmpu = 0.1 }\n',
+            "options of search method 'gradient': unknown key 'warmpu'; did you mean 'warmup'?",
+        ),
+        (
             MINIMAL + '[search]\nmethod_options = { strategy = "tpe" }\n',
             "search: method_options: 'strategy' is said by the keys of [search] itself",
         ),

@@ -114,10 +114,12 @@ def check_search(config: SearchConfig, where: str) -> None:
         PluginError: one is a plugin that cannot be used.
     """
     try:
+        if (fault := _of_no_use(config)) is not None:
+            raise ConfigError(f"{where}: search: {fault}")
         accuracy = read_method_options(config.method, method_options(config)).accuracy
     except (MethodError, StrategyError, EvaluatorError) as error:
         raise ConfigError(f"{where}: search: {error}") from error
-    if (fault := _of_no_use(config) or _without_effect(config)) is not None:
+    if (fault := _without_effect(config)) is not None:
         raise ConfigError(f"{where}: search: {fault}")
     soft = config.soft_constraint
     if soft is not None and soft.form == "product" and not accuracy:

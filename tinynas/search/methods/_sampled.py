@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,10 @@ class SampledMethod:
         """See `SearchMethod.strategy`."""
         problem = replace(self._task.problem, fidelities=fidelities)
         return build_strategy(self.origin, problem, self._task.evaluation.seed, self._options.strategy_options)
+
+    def learned(self) -> Mapping[str, Any]:
+        """Nothing: there is no training of its own."""
+        return {}
 
     def _evaluator_of(self, task: EvaluationTask, *, untrained: bool = False) -> Evaluator:
         """The evaluator; with untrained weights it refuses what it would refuse after they were trained."""

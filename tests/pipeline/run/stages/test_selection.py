@@ -18,7 +18,7 @@ from tinynas.pipeline.costs import LatencyLimit, NetworkCost
 from tinynas.pipeline.run import RunConfig
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.search import Trial
-from tinynas.spaces import Architecture, Genotype, SearchSpace, parse_space
+from tinynas.spaces import Architecture, Block, Genotype, SearchSpace, parse_space
 from tinynas.targets import load_board
 from tinynas.training import Dataset, Split
 
@@ -60,6 +60,10 @@ class Costs:
     too_large: set[Genotype] = field(default_factory=set)
     mobilenet_fits: bool = True
     latency: Any = None
+    limit: Any = None
+
+    def block_macs(self, block: Block) -> int:
+        return 1
 
     def of(self, network: Genotype | Architecture) -> NetworkCost:
         if isinstance(network, Architecture):
@@ -73,7 +77,7 @@ class Chosen:
     """The space, whose networks stand for themselves."""
 
     space: SearchSpace = SPACE
-    input_channels, classes = 1, 2
+    width, resolution, input_channels, classes = 1.0, 16, 1, 2
 
     def architecture(self, genotype: Genotype) -> Genotype:
         return genotype
@@ -137,6 +141,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             )
             context = RunContext(config, BOARD, SPACE, data, run, SilentProgress(), 1)
             searched = Search(context, Chosen(), costs or Costs())
+            searched.use(Sure())
             searched.scored = [
                 searched.entry(origin, 1, Trial(genotype), score)
                 for origin, several in ((searched.strategy, found), ("random", random))
@@ -269,7 +274,7 @@ def test_search_json_has_everything_that_was_scored(stage: Callable[..., Stage])
     # B violates a constraint, C is worse at the same costs, D was not trained to the end.
     assert document["front"] == [list(A)]
     rest = {name: document[name] for name in ("strategy", "evaluator", "accuracy", "unit", "seed")}
-    assert rest == {"strategy": "evolution", "evaluator": "supernet", "accuracy": True, "unit": "ticks", "seed": 3}
+    assert rest == {"strategy": "evolution", "evaluator": "sure", "accuracy": True, "unit": "ticks", "seed": 3}
 
 
 def test_the_selection_is_made_once(stage: Callable[..., Stage]) -> None:

@@ -107,6 +107,7 @@ def _write_search(context: RunContext, search: Search, choices: dict[str, Scored
             "entries": [entry.as_json() for entry in search.scored],
             "front": sorted(list(genotype) for genotype in front),
             "method": search.method.name,
+            "learned": dict(search.method.learned()),
             "strategy": search.strategy,
             "evaluator": search.evaluator,
             "accuracy": search.accuracy,

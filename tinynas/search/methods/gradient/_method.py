@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -117,6 +117,16 @@ class GradientMethod:
         """Of the values of each variable, where it is active."""
         flat = training.probabilities_of(self._search, self._alpha)
         return np.split(flat, np.cumsum(self._search.relaxed.choices)[:-1])
+
+    def learned(self) -> Mapping[str, Any]:
+        """The probability of each value of each variable, by their names."""
+        variables = self._task.evaluation.space.variables
+        return {
+            variable.name: {
+                str(variable.label(v)): float(p) for v, p in zip(variable.values, probabilities, strict=True)
+            }
+            for variable, probabilities in zip(variables, self.probabilities(), strict=True)
+        }
 
     @property
     def _settings(self) -> TrainingSettings:
