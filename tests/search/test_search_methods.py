@@ -36,6 +36,19 @@ pytest.importorskip("torch")
 from tinynas.search.methods.gradient import LearnedDistribution
 from tinynas.training import Supernet, TrainingSettings
 
+CHOICE_OF_KINDS = """
+family = "anynet"
+name = "kinds"
+description = "a stage of one of two kinds"
+resolutions = [8]
+[stem]
+width = [4]
+[[stages]]
+block = ["depthwise_separable", "conv"]
+width = [4, 8]
+choices = { kernel = [3] }
+"""
+
 
 class TestSampledWithoutSharedWeights(BaseSearchMethodTestCase):
     """An evaluator that only counts: no supernet is asked for."""

@@ -22,6 +22,7 @@ from tinynas.evaluation._registry import (
     needs_supernet,
     register_evaluator,
 )
+from tinynas.evaluation._shared_weights import check_shared_weights
 from tinynas.evaluation._task import EvaluationTask, draw_examples
 from tinynas.evaluation.evaluators import (
     PredictorEvaluator,
@@ -58,6 +59,7 @@ __all__ = [
     "check_evaluator_options",
     "check_fidelities",
     "check_fidelity",
+    "check_shared_weights",
     "draw_examples",
     "evaluator",
     "evaluator_key",

@@ -6,6 +6,7 @@ from tinynas.spaces._cell import Cell
 from tinynas.spaces._chain_space import ChainSpace, round_channels
 from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._graphs import build_block_graph, build_graph
+from tinynas.spaces._hand_made import HAND_MADE, HandMade
 from tinynas.spaces._kinds import BlockKind, block_kind, list_block_kinds, register_block_kind
 from tinynas.spaces._load import list_spaces, load_space, parse_space, space_names, space_versions
 from tinynas.spaces._mobilenet_v2 import mobilenet_v2_architecture, scale_mobilenet_v2
@@ -17,6 +18,7 @@ from tinynas.spaces._variable_space import VariableSpace
 from tinynas.spaces._variables import INACTIVE, Condition, Genotype, Variable, active, activity
 
 __all__ = [
+    "HAND_MADE",
     "INACTIVE",
     "AnyNetSpace",
     "Architecture",
@@ -28,6 +30,7 @@ __all__ = [
     "Condition",
     "ConfigurationResult",
     "Genotype",
+    "HandMade",
     "NearestMiss",
     "SearchSpace",
     "SpaceError",

@@ -1,4 +1,4 @@
-"""How a network is scaled to a budget by hand."""
+"""How networks are scaled to a budget by hand."""
 
 from __future__ import annotations
 

@@ -40,7 +40,14 @@ if TYPE_CHECKING:
     from tinynas.training._optimizers import OPTIMIZERS, Adam, AdamW, Optimizer, Sgd
     from tinynas.training._processes import ProcessPool, WorkerError
     from tinynas.training._relaxed_supernet import RelaxedGraph, RelaxedSupernet, relaxation_error
-    from tinynas.training._supernet import BatchNormStatistics, Statistics, Supernet, SupernetError, logits_tensor
+    from tinynas.training._supernet import (
+        BatchNormStatistics,
+        Statistics,
+        Supernet,
+        SupernetError,
+        logits_tensor,
+        parameter_shapes,
+    )
     from tinynas.training._tensors import images_to_tensor
     from tinynas.training._training import train_subnet, train_supernet, training_device
 
@@ -58,7 +65,14 @@ _NEEDS_TORCH = {
     "_optimizers": ("OPTIMIZERS", "Adam", "AdamW", "Optimizer", "Sgd"),
     "_processes": ("ProcessPool", "WorkerError"),
     "_relaxed_supernet": ("RelaxedGraph", "RelaxedSupernet", "relaxation_error"),
-    "_supernet": ("BatchNormStatistics", "Statistics", "Supernet", "SupernetError", "logits_tensor"),
+    "_supernet": (
+        "BatchNormStatistics",
+        "Statistics",
+        "Supernet",
+        "SupernetError",
+        "logits_tensor",
+        "parameter_shapes",
+    ),
     "_tensors": ("images_to_tensor",),
     "_training": ("train_subnet", "train_supernet", "training_device"),
 }
@@ -121,6 +135,7 @@ __all__ = [
     "images_to_tensor",
     "load_dataset",
     "logits_tensor",
+    "parameter_shapes",
     "probabilities_of",
     "recalibrate_batch_norm",
     "relaxation_error",

@@ -77,7 +77,7 @@ class FinetuneConfig(Section):
 class BaselinesConfig(Section):
     """Which baselines are trained, quantized and measured like the winner, to be reported beside it."""
 
-    train: tuple[Literal["random", "macs", "mobilenet-v2"], ...] = ("random", "macs", "mobilenet-v2")
+    train: tuple[Literal["random", "macs", "mobilenet-v2", "plain-cnn"], ...] = ("random", "macs", "mobilenet-v2")
 
 
 class QuantizationConfig(Section):

@@ -16,6 +16,7 @@ from tinynas.evaluation import (
     Evaluator,
     build_evaluator,
     check_evaluator_options,
+    check_shared_weights,
     is_accuracy,
     needs_supernet,
 )
@@ -107,6 +108,7 @@ class SampledMethod:
         """The evaluator; with untrained weights it refuses what it would refuse after they were trained."""
         weights = self.supernet
         if untrained and needs_supernet(self._options.evaluator, self._options.evaluator_options):
+            check_shared_weights(task)
             weights = training.Supernet([task.graph(task.space.largest())], seed=task.seed)
         return build_evaluator(
             self._options.evaluator, replace(task, supernet=weights), self._options.evaluator_options

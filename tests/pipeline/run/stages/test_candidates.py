@@ -140,7 +140,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
         return Stage(context, board, watcher)
 
     # A genotype stands for its quantized graph, whose schedule has a layer per gene.
-    monkeypatch.setattr(_candidates, "subnet_to_int8", lambda context, chosen, supernet, genotype: genotype)
+    monkeypatch.setattr(_candidates, "candidate_to_int8", lambda context, chosen, supernet, genotype: genotype)
     monkeypatch.setattr(
         _candidates,
         "execution_of",

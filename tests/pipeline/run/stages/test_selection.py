@@ -58,7 +58,7 @@ class Costs:
 
     macs: dict[Genotype, int] = field(default_factory=dict)
     too_large: set[Genotype] = field(default_factory=set)
-    mobilenet_fits: bool = True
+    hand_made_fits: bool = True
     latency: Any = None
     limit: Any = None
 
@@ -67,7 +67,7 @@ class Costs:
 
     def of(self, network: Genotype | Architecture) -> NetworkCost:
         if isinstance(network, Architecture):
-            fits, macs = self.mobilenet_fits, 1
+            fits, macs = self.hand_made_fits, 1
         else:
             fits, macs = network not in self.too_large, self.macs.get(network, 100)
         return NetworkCost(macs, 20, 30, 40, 50.0, (), () if fits else ("too large",), 0.0, Lowering())
@@ -203,7 +203,7 @@ def test_where_all_are_too_slow_the_answer_is_one_line(stage: Callable[..., Stag
     assert not found.context.run.file(SEARCH).exists()
 
 
-BASELINES = ("random", "macs", "mobilenet-v2")
+BASELINES = ("random", "macs", "mobilenet-v2", "plain-cnn")
 
 
 def test_each_baseline_has_its_label_and_its_folder(stage: Callable[..., Stage]) -> None:
@@ -213,9 +213,14 @@ def test_each_baseline_has_its_label_and_its_folder(stage: Callable[..., Stage])
         ("random", "random search", B, 0.6, "baselines/random"),
         ("macs", "most MACs that fit", F, 0.25, "baselines/macs"),
     ]
-    mobilenet = contenders[3]
-    assert (mobilenet.key, mobilenet.genotype, mobilenet.shared_accuracy) == ("mobilenet-v2", None, None)
+    hand_made = contenders[3:]
+    assert [(hand.key, hand.genotype, hand.shared_accuracy) for hand in hand_made] == [
+        ("mobilenet-v2", None, None),
+        ("plain-cnn", None, None),
+    ]
+    mobilenet, plain = hand_made
     assert mobilenet.label.startswith("MobileNetV2, scaled by hand (")
+    assert plain.label.startswith("plain convolutions, scaled by hand (")
     assert [c.model_file for c in contenders] == [
         "winner.tflite",
         *(f"baselines/{key}/model.tflite" for key in BASELINES),
@@ -229,7 +234,7 @@ def test_only_the_baselines_that_are_wanted_are_trained(wanted: str, stage: Call
 
 
 def test_what_cannot_be_a_baseline_is_left_out(stage: Callable[..., Stage]) -> None:
-    same = stage([(A, 0.9)], random=[(A, 0.9), (B, 0.6)], costs=Costs(mobilenet_fits=False), train=BASELINES)
+    same = stage([(A, 0.9)], random=[(A, 0.9), (B, 0.6)], costs=Costs(hand_made_fits=False), train=BASELINES)
     assert [c.key for c in same.pick()] == ["winner", "macs"]
     assert stage([(A, 0.9)], random=[(B, 0.9)], costs=Costs(too_large={B}), train=("random",)).pick()[1:] == []
 

@@ -37,7 +37,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     trained: list[Supernet] = []
 
     def train(context: RunContext, chosen: ChosenSpace) -> Supernet:
-        trained.append(_supernet.untrained(context, chosen))
+        trained.append(Supernet([chosen.graph(chosen.space.largest())], seed=context.config.seed))
         return trained[-1]
 
     for module in (_search, _supernet):

@@ -23,24 +23,25 @@ from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._scored import Scored
 from tinynas.quantization import calibrate, quantize
 from tinynas.spaces import Genotype
-from tinynas.training import Supernet, float_graph, recalibrate_batch_norm
+from tinynas.training import Supernet, float_graph, recalibrate_batch_norm, training_device
 
 _INPUTS = 4  # compared bit by bit per candidate; the winner gets `measure.images`
 
 
-def subnet_to_int8(context: RunContext, chosen: ChosenSpace, supernet: Supernet, genotype: Genotype) -> Graph:
-    """A subnet with the supernet's weights, trained or not, quantized as they are."""
+def candidate_to_int8(context: RunContext, chosen: ChosenSpace, shared: Supernet | None, genotype: Genotype) -> Graph:
+    """A network with the shared weights, or where there are none with random ones, quantized as they are."""
     images = context.data.resized(chosen.resolution).train.images
     calibration = images[: context.config.quantization.calibration_images]
     graph = chosen.graph(genotype)
-    folded = float_graph(supernet, graph, recalibrate_batch_norm(supernet, graph, calibration))
+    network = shared or Supernet([graph], seed=context.config.seed, device=training_device())
+    folded = float_graph(network, graph, recalibrate_batch_norm(network, graph, calibration))
     return quantize(folded, calibrate(folded, calibration))
 
 
 def measure_and_refine(
     context: RunContext,
     chosen: ChosenSpace,
-    supernet: Supernet,
+    shared: Supernet | None,
     memory: NativeMemoryModel,
     round_number: int,
     candidates: Sequence[Scored],
@@ -54,7 +55,7 @@ def measure_and_refine(
         return model
     context.run.once(
         f"refinement {round_number}",
-        lambda: _measure(context, chosen, supernet, memory, round_number, candidates),
+        lambda: _measure(context, chosen, shared, memory, round_number, candidates),
         [latency_model_file(round_number)],
     )
     return load_round_model(context, round_number)
@@ -63,7 +64,7 @@ def measure_and_refine(
 def _measure(
     context: RunContext,
     chosen: ChosenSpace,
-    supernet: Supernet,
+    shared: Supernet | None,
     memory: NativeMemoryModel,
     round_number: int,
     candidates: Sequence[Scored],
@@ -74,7 +75,7 @@ def _measure(
         name = f"round-{round_number}-candidate-{index}"
 
         def measure_one(name: str = name, entry: Scored = entry) -> dict[str, Any]:
-            graph = subnet_to_int8(context, chosen, supernet, entry.genotype)
+            graph = candidate_to_int8(context, chosen, shared, entry.genotype)
             schedule = execution_of(context, memory, chosen.architecture(entry.genotype), graph).schedule()
             inputs = random_inputs(schedule, _INPUTS, context.config.seed)
             built = build_and_measure(

@@ -24,7 +24,7 @@ from tinynas.pipeline.run.stages._result import summarize
 from tinynas.pipeline.run.stages._search import Search
 from tinynas.pipeline.run.stages._selection import measured_ticks, pick_contenders, unmeasured_best
 from tinynas.pipeline.run.stages._space import choose_space, show_schedules
-from tinynas.pipeline.run.stages._supernet import initial_weights, untrained
+from tinynas.pipeline.run.stages._supernet import initial_weights
 from tinynas.pipeline.run.stages._verification import test_accuracy, verify_on_board
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import SearchSpace
@@ -101,12 +101,12 @@ def _search(
     with closing(JournalledEvaluator(context.run.journal, search.method.evaluator())) as evaluator:
         context.run.identify("evaluator", evaluator.key)  # refinements of earlier rounds rest on what it said
         search.use(evaluator)
-        # Without trained weights, candidates are measured with random ones: what they take hardly depends on that.
-        weights = search.method.supernet or untrained(context, chosen)
+        # Without shared weights candidates run with random ones: what they take hardly depends on that.
+        shared = search.method.supernet
         costs = search.costs
         for number in range(1, settings.rounds + 1):
             search.run_round(number, costs)
             candidates = unmeasured_best(context, search, number, settings.top_candidates)
-            costs = costs.with_latency(measure_and_refine(context, chosen, weights, memory, number, candidates))
+            costs = costs.with_latency(measure_and_refine(context, chosen, shared, memory, number, candidates))
         search.recost(costs)
         return pick_contenders(context, chosen, search, evaluator, measured_ticks(context), limit)

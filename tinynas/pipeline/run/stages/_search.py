@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinynas.evaluation import Estimate, Evaluator
+from tinynas.evaluation import Estimate, Evaluator, check_shared_weights
 from tinynas.pipeline.costs import CostModel, NetworkCost
 from tinynas.pipeline.run import SearchConfig, method_options
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
@@ -78,9 +78,12 @@ class Search:
         )
         self._problem = problem
         self._options = read_method_options(settings.method, method_options(settings))
+        evaluation = evaluation_task(context, chosen, sample=self.feasible)
+        if context.config.finetune.weights == "supernet":
+            check_shared_weights(evaluation)
         task = MethodTask(
             problem,
-            evaluation_task(context, chosen, sample=self.feasible),
+            evaluation,
             costs=_block_costs(costs),
             training=training_settings(context.config),
             supernet=lambda: train(context, chosen),

@@ -12,7 +12,7 @@ from tinynas.pipeline.run.stages._networks import Contender
 from tinynas.pipeline.run.stages._scored import Scored, pareto_front
 from tinynas.pipeline.run.stages._search import RANDOM, Search
 from tinynas.search import Trial
-from tinynas.spaces import Architecture, Genotype, scale_mobilenet_v2
+from tinynas.spaces import HAND_MADE, Genotype
 
 SEARCH = "search.json"
 
@@ -74,28 +74,25 @@ def pick_contenders(
         contenders.append(_contender(chosen, "random", "random search", random))
     if "macs" in wanted:
         contenders.append(_contender(chosen, "macs", "most MACs that fit", choices["most MACs"]))
-    if "mobilenet-v2" in wanted:
-        mobilenet = _mobilenet(context, chosen, search.costs)
-        if mobilenet is not None:
-            contenders.append(
-                Contender(
-                    "mobilenet-v2",
-                    f"MobileNetV2, scaled by hand ({mobilenet.name.removeprefix('mobilenet-v2-')})",
-                    mobilenet,
-                )
-            )
-    return contenders
+    return contenders + [hand for name in wanted if (hand := _hand_made(context, chosen, search.costs, name))]
 
 
 def _contender(chosen: ChosenSpace, key: str, label: str, entry: Scored) -> Contender:
     return Contender(key, label, chosen.architecture(entry.genotype), entry.genotype, entry.score)
 
 
-def _mobilenet(context: RunContext, chosen: ChosenSpace, costs: CostModel) -> Architecture | None:
+def _hand_made(context: RunContext, chosen: ChosenSpace, costs: CostModel, name: str) -> Contender | None:
+    """A network scaled to the same constraints by hand; None if none of its sizes meets them, or it is another kind."""
+    if name not in HAND_MADE:
+        return None
+    label, scale = HAND_MADE[name]
     resolutions = sorted({resolution for _, resolution in context.configurations()})
-    return scale_mobilenet_v2(
+    network = scale(
         lambda architecture: not costs.of(architecture).violations, resolutions, chosen.input_channels, chosen.classes
     )
+    if network is None:
+        return None
+    return Contender(name, f"{label}, scaled by hand ({network.name.removeprefix(f'{name}-')})", network)
 
 
 def _write_search(context: RunContext, search: Search, choices: dict[str, Scored]) -> dict[str, Any]:

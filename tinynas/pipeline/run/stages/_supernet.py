@@ -34,16 +34,10 @@ def training_settings(config: RunConfig) -> TrainingSettings:
     )
 
 
-def untrained(context: RunContext, chosen: ChosenSpace) -> Supernet:
-    """The supernet as it begins."""
-    largest = chosen.graph(chosen.space.largest())
-    return Supernet([largest], seed=context.config.seed, device=training_device())
-
-
 def train(context: RunContext, chosen: ChosenSpace) -> Supernet:
     """Return the trained supernet: from the run directory if it is finished, else continued from its checkpoint."""
     largest = chosen.graph(chosen.space.largest())
-    supernet = untrained(context, chosen)
+    supernet = Supernet([largest], seed=context.config.seed, device=training_device())
     if context.run.finished("supernet") is None:
         context.run.once("supernet", lambda: _train(context, chosen, supernet, largest), [SUPERNET])
         context.run.file(_CHECKPOINT).unlink(missing_ok=True)
