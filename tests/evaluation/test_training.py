@@ -24,7 +24,7 @@ def trained(task: EvaluationTask, steps: int, train: Split, held_out: Split, **n
     """What `tinynas.training` alone says of the largest network."""
     graph = task.graph(task.space.largest(), **network)
     subnet = training.Supernet([graph], seed=task.seed)
-    settings = training.TrainingSettings(steps=steps, batch_size=16, learning_rate=0.2, label_smoothing=0.0)
+    settings = training.TrainingSettings(steps=steps, batch_size=16, learning_rate=0.2, label_smoothing=0.0, shards=1)
     training.train_subnet(subnet, graph, data=train, settings=settings, seed=task.seed)
     return training.score_subnet(subnet, graph, train.images, held_out)
 

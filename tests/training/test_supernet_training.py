@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from tinynas.training import (
     train_supernet,
 )
 from tinynas.training import _descent as descent_module
-from tinynas.training._processes import ProcessPool
+from tinynas.training._processes import ProcessPool, TaskPool
 
 DATA = toy_data(256)
 SETTINGS = TrainingSettings(12, batch_size=16, learning_rate=0.05, augmentation=Augmentation(shift=1, flip=True))
@@ -180,6 +181,31 @@ def test_a_pool_answers_in_order_and_reports_failures() -> None:
         with pytest.raises(WorkerError, match="died"):
             pool.map(_die, range(2))
     assert torch.get_num_threads() == threads
+
+
+def _wait(folder: Path, task: int) -> int:
+    """Task 0 ends when every other one has: it can only if it keeps no other from being given out."""
+    if task == 0:
+        while len(list(folder.iterdir())) < 3:
+            time.sleep(0.01)
+    else:
+        (folder / str(task)).touch()
+    return 10 * task
+
+
+def test_a_long_task_keeps_no_other_one_waiting(tmp_path: Path) -> None:
+    with TaskPool(2, Path, tmp_path) as pool:
+        assert list(pool.results(_wait, range(4))) == [(1, 10), (2, 20), (3, 30), (0, 0)]
+        assert list(pool.results(_wait, [])) == []
+        assert list(pool.results(_wait, [5])) == [(0, 50)]
+
+
+def test_the_process_that_waits_reports_failures() -> None:
+    for function, message in ((_fail, "a task that cannot be done"), (_die, "died")):
+        with TaskPool(2, _state, 10) as pool, pytest.raises(WorkerError, match=message):
+            list(pool.results(function, range(3)))
+    with TaskPool(1, _state, 10) as pool:
+        assert [value for _, (value, _) in pool.results(_plus, range(3))] == [10, 11, 12]
 
 
 def test_sampling_does_not_depend_on_where_a_run_started() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from tinynas import training
 
 if TYPE_CHECKING:
-    from tinynas.training import ProcessPool
+    from tinynas.training import TaskPool
 
 State = TypeVar("State")
 Task = TypeVar("Task")
@@ -21,7 +21,7 @@ class Workers(Generic[State]):
     Candidates go to processes whole, each of which computes with one thread: a result does not depend on their number.
 
     Args:
-        processes: how many share the work, the calling one included.
+        processes: how many share the work.
         build: a module-level function that builds each worker's state.
         arguments: of `build`; picklable.
     """
@@ -30,7 +30,7 @@ class Workers(Generic[State]):
         self._processes = max(1, processes)
         self._build = build
         self._arguments = arguments
-        self._pool: ProcessPool[State] | None = None
+        self._pool: TaskPool[State] | None = None
 
     def map(
         self,
@@ -38,19 +38,21 @@ class Workers(Generic[State]):
         tasks: Sequence[Task],
         seen: Callable[[int, Result], None] | None = None,
     ) -> list[Result]:
-        """Return `[function(state, task) for task in tasks]`; `seen` is told position and result as they come in.
+        """Return `[function(state, task) for task in tasks]`; `seen` is told position and result, in order.
 
         Raises:
             WorkerError: a worker raised an exception or died.
         """
+        if tasks and self._pool is None:
+            self._pool = training.TaskPool(self._processes, self._build, *self._arguments).__enter__()
         results: list[Result] = []
-        for start in range(0, len(tasks), self._processes):
-            if self._pool is None:
-                self._pool = training.ProcessPool(self._processes, self._build, *self._arguments).__enter__()
-            for result in self._pool.map(function, tasks[start : start + self._processes]):
+        early: dict[int, Result] = {}
+        for position, result in self._pool.results(function, tasks) if self._pool is not None else ():
+            early[position] = result
+            while len(results) in early:
+                results.append(early.pop(len(results)))
                 if seen is not None:
-                    seen(len(results), result)
-                results.append(result)
+                    seen(len(results) - 1, results[-1])
         return results
 
     def close(self) -> None:

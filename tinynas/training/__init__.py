@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tinynas.training._mixture import Mixture
     from tinynas.training._operators import WEIGHTED
     from tinynas.training._optimizers import OPTIMIZERS, Adam, AdamW, Optimizer, Sgd
-    from tinynas.training._processes import ProcessPool, WorkerError
+    from tinynas.training._processes import ProcessPool, TaskPool, WorkerError
     from tinynas.training._relaxed_supernet import RelaxedGraph, RelaxedSupernet, relaxation_error
     from tinynas.training._supernet import (
         BatchNormStatistics,
@@ -63,7 +63,7 @@ _NEEDS_TORCH = {
     "_mixture": ("Mixture",),
     "_operators": ("WEIGHTED",),
     "_optimizers": ("OPTIMIZERS", "Adam", "AdamW", "Optimizer", "Sgd"),
-    "_processes": ("ProcessPool", "WorkerError"),
+    "_processes": ("ProcessPool", "TaskPool", "WorkerError"),
     "_relaxed_supernet": ("RelaxedGraph", "RelaxedSupernet", "relaxation_error"),
     "_supernet": (
         "BatchNormStatistics",
@@ -119,6 +119,7 @@ __all__ = [
     "SubnetScorer",
     "Supernet",
     "SupernetError",
+    "TaskPool",
     "Trainable",
     "TrainingDiverged",
     "TrainingSettings",

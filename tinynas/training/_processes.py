@@ -1,8 +1,8 @@
 """A pool of processes that work on one state: how training and scoring use several cores.
 
 Small networks gain little from threads inside one operator; whole shards of a batch in processes of one thread each
-scale almost linearly. Tasks go to processes by their position, results come back in order, and every process computes
-with one thread, so the results do not depend on the number of processes.
+scale almost linearly. Every process computes with one thread and no task sees another one's result, so the results do
+not depend on the number of processes, nor on which of them a task went to.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import ctypes
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import torch
 import torch.multiprocessing as multiprocessing
@@ -48,29 +48,29 @@ class WorkerError(ExternalError):
     """A worker process failed or died."""
 
 
-class ProcessPool(Generic[State]):
-    """`processes` workers, of which the calling process is one; a context manager.
+class _Pool(Generic[State]):
+    """Workers that were started, and the state of the calling process where that works as well.
 
     Args:
-        processes: how many, at least 1. With 1 nothing is started.
+        processes: workers beside the calling process.
+        works: whether the calling process needs a state.
         build: a module-level function that builds each worker's state.
         arguments: of `build`; tensors in shared memory stay shared.
-
-    While the pool is open, torch runs one thread per process.
     """
 
-    def __init__(self, processes: int, build: Callable[..., State], *arguments: Any) -> None:
-        self._processes = max(1, processes)
+    def __init__(self, processes: int, works: bool, build: Callable[..., State], arguments: tuple[Any, ...]) -> None:
+        self._processes = processes
+        self._works = works
         self._build = build
         self._arguments = arguments
         self._pipes: list[Connection] = []
         self._workers: list[Any] = []
         self._threads = torch.get_num_threads()
 
-    def __enter__(self) -> ProcessPool[State]:
+    def __enter__(self) -> Self:
         # Spawned, not forked: a fork after torch has started its threads can deadlock.
         context = multiprocessing.get_context("spawn")
-        for _ in range(self._processes - 1):
+        for _ in range(self._processes):
             ours, theirs = context.Pipe()
             worker = context.Process(target=_serve, args=(theirs, self._build, self._arguments), daemon=True)
             worker.start()
@@ -79,7 +79,8 @@ class ProcessPool(Generic[State]):
             self._workers.append(worker)
         torch.set_num_threads(1)
         keep_freed_memory()
-        self._state = self._build(*self._arguments)
+        if self._works:
+            self._state = self._build(*self._arguments)
         return self
 
     def __exit__(
@@ -93,27 +94,6 @@ class ProcessPool(Generic[State]):
             if worker.is_alive():
                 worker.terminate()
                 worker.join()
-
-    def map(self, function: Callable[[State, Any], Result], tasks: Sequence[Any]) -> list[Result]:
-        """Return `[function(state, task) for task in tasks]`; task i runs in worker i modulo their number.
-
-        Args:
-            function: a module-level function.
-            tasks: picklable values.
-
-        Raises:
-            WorkerError: a worker raised an exception or died.
-        """
-        n = self._processes
-        for i, pipe in enumerate(self._pipes, start=1):
-            if len(tasks) > i:
-                self._send(pipe, (function, tasks[i::n]))
-        results: list[Any] = [None] * len(tasks)
-        results[0::n] = [function(self._state, task) for task in tasks[0::n]]
-        for i, pipe in enumerate(self._pipes, start=1):
-            if len(tasks) > i:
-                results[i::n] = self._receive(pipe)
-        return results
 
     def _send(self, pipe: Connection, message: object) -> None:
         try:
@@ -129,6 +109,89 @@ class ProcessPool(Generic[State]):
         if not ok:
             raise WorkerError(f"a worker process failed: {value}")
         return list(value)
+
+
+class ProcessPool(_Pool[State]):
+    """Workers for tasks that take equally long, of which the calling process is one; a context manager.
+
+    While the pool is open, torch runs one thread per process.
+
+    Args:
+        processes: how many, at least 1. With 1 nothing is started.
+        build: a module-level function that builds each worker's state.
+        arguments: of `build`; tensors in shared memory stay shared.
+    """
+
+    def __init__(self, processes: int, build: Callable[..., State], *arguments: Any) -> None:
+        super().__init__(max(1, processes) - 1, True, build, arguments)
+
+    def map(self, function: Callable[[State, Any], Result], tasks: Sequence[Any]) -> list[Result]:
+        """Return `[function(state, task) for task in tasks]`; task i runs in worker i modulo their number.
+
+        Args:
+            function: a module-level function.
+            tasks: picklable values.
+
+        Raises:
+            WorkerError: a worker raised an exception or died.
+        """
+        n = self._processes + 1
+        for i, pipe in enumerate(self._pipes, start=1):
+            if len(tasks) > i:
+                self._send(pipe, (function, tasks[i::n]))
+        results: list[Any] = [None] * len(tasks)
+        results[0::n] = [function(self._state, task) for task in tasks[0::n]]
+        for i, pipe in enumerate(self._pipes, start=1):
+            if len(tasks) > i:
+                results[i::n] = self._receive(pipe)
+        return results
+
+
+class TaskPool(_Pool[State]):
+    """Workers for tasks that take unequally long: each is given the next as soon as it is idle; a context manager.
+
+    The calling process only waits, so that no worker waits for it.
+
+    Args:
+        processes: how many, at least 1. With 1 nothing is started, and the calling process works.
+        build: a module-level function that builds each worker's state.
+        arguments: of `build`; tensors in shared memory stay shared.
+    """
+
+    def __init__(self, processes: int, build: Callable[..., State], *arguments: Any) -> None:
+        super().__init__(processes if processes > 1 else 0, processes < 2, build, arguments)
+
+    def results(self, function: Callable[[State, Any], Result], tasks: Sequence[Any]) -> Iterator[tuple[int, Result]]:
+        """The position of each task and `function(state, task)`, as they are done, in any order. Exhaust it.
+
+        Args:
+            function: a module-level function.
+            tasks: picklable values.
+
+        Raises:
+            WorkerError: a worker raised an exception or died.
+        """
+        if not self._pipes:
+            for position, task in enumerate(tasks):
+                yield position, function(self._state, task)
+            return
+        idle, busy = list(self._pipes), dict[Connection, int]()
+        for position, task in enumerate(tasks):
+            if not idle:
+                for pipe in self._done(busy):
+                    idle.append(pipe)
+                    yield busy.pop(pipe), self._receive(pipe)[0]
+            pipe = idle.pop()
+            self._send(pipe, (function, [task]))
+            busy[pipe] = position
+        while busy:
+            for pipe in self._done(busy):
+                yield busy.pop(pipe), self._receive(pipe)[0]
+
+    def _done(self, busy: dict[Connection, int]) -> list[Connection]:
+        """Those of the busy workers that have an answer, at least one; a dead one's pipe is at its end."""
+        ready = wait(list(busy))
+        return [pipe for pipe in busy if pipe in ready]
 
 
 def _serve(pipe: Connection, build: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

@@ -38,7 +38,7 @@ from tinynas.training import Augmentation, Split
 if TYPE_CHECKING:
     from tinynas.training import TrainingSettings
 
-_VERSION = 1
+_VERSION = 2
 _SUBSET, _SEEDS = 0x5B5E7, 0x5EED
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -87,7 +87,6 @@ class _Recipe:
     validation: Split
     options: TrainingOptions
     augmentation: Augmentation
-    shard_processes: int
 
 
 @dataclass(frozen=True)
@@ -156,15 +155,11 @@ class TrainingEvaluator:
                 if training_.checkpoint is not None:
                     training_.checkpoint.unlink(missing_ok=True)
 
-        if len(trainings) == 1:
-            # Nothing to share out whole: the shards of its batches are, with the same bits.
-            alone = self._recruit(1, shard_processes=self._task.processes)
-            alone.map(_train, trainings, seen)
-            alone.close()
-        elif trainings:
+        if trainings:
             if self._workers is None:
                 on_cpu = training.training_device().type == "cpu"
-                self._workers = self._recruit(self._task.processes if on_cpu else 1, shard_processes=1)
+                arguments = (*self._examples, self._options, self._task.augmentation)
+                self._workers = Workers(self._task.processes if on_cpu else 1, _Recipe, *arguments)
             self._workers.map(_train, trainings, seen)
         return estimates
 
@@ -180,10 +175,6 @@ class TrainingEvaluator:
             candidate = hashlib.sha256(repr((self.key, tuple(genotype), steps, seed)).encode()).hexdigest()[:24]
             checkpoint = self._task.folder / f"{self.name}-{candidate}.pt"
         return _Training(graph, steps, seed, checkpoint)
-
-    def _recruit(self, processes: int, shard_processes: int) -> Workers[_Recipe]:
-        arguments = (*self._examples, self._options, self._task.augmentation, shard_processes)
-        return Workers(processes, _Recipe, *arguments)
 
     @cached_property
     def _examples(self) -> tuple[Split, Split]:
@@ -207,7 +198,6 @@ def _train(recipe: _Recipe, work: _Training) -> _Trained:
             data=recipe.train,
             settings=_settings(options, recipe.augmentation, work.steps),
             seed=work.seed,
-            processes=recipe.shard_processes,
             checkpoint=work.checkpoint,
         )
     except training.TrainingDiverged:
@@ -223,6 +213,7 @@ def _settings(options: TrainingOptions, augmentation: Augmentation, steps: int) 
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         label_smoothing=options.label_smoothing,
+        shards=1,  # processes share out whole networks, and half batches take longer
         augmentation=augmentation,
     )
 

@@ -52,7 +52,7 @@ def search_section(search: Mapping[str, Any] | None, result: Mapping[str, Any] |
         return None
     strategy, evaluator, accuracy = _asked(search)
     entries = [entry for entry in search["entries"] if entry.get("fidelity", 1.0) == 1.0]
-    origins = dict.fromkeys((strategy, "random"))
+    origins = dict.fromkeys((strategy, *(entry["origin"] for entry in entries if entry["origin"] == "random")))
     scores = {origin: [entry["score"] for entry in entries if entry["origin"] == origin] for origin in origins}
     rounds = [entry["round"] for entry in entries if entry["origin"] == strategy]
     starts = [index for index, number in enumerate(rounds) if index == 0 or number != rounds[index - 1]]

@@ -75,9 +75,20 @@ class FinetuneConfig(Section):
 
 
 class BaselinesConfig(Section):
-    """Which baselines are trained, quantized and measured like the winner, to be reported beside it."""
+    """What the winner is reported beside.
 
+    `random_search` runs beside the strategy with as many evaluations, for what that takes. What `train` names is
+    trained, quantized and measured like the winner.
+    """
+
+    random_search: bool = True
     train: tuple[Literal["random", "macs", "mobilenet-v2", "plain-cnn"], ...] = ("random", "macs", "mobilenet-v2")
+
+    @model_validator(mode="after")
+    def _random_is_searched(self) -> BaselinesConfig:
+        if "random" in self.train and not self.random_search:
+            raise ValueError('without random_search there is no "random" to train: list the others in train')
+        return self
 
 
 class QuantizationConfig(Section):

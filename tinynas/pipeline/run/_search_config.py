@@ -38,7 +38,7 @@ class SoftConstraintConfig(Section):
 
 
 class SearchConfig(Section):
-    """A search method under hard constraints; random search gets the same number of evaluations.
+    """A search method under hard constraints; random search gets the same number of evaluations, where it runs.
 
     `method` is how networks are searched, with `method_options` of its own. With `sampled`, `strategy` asks for them
     and `evaluator` says what they are worth, with `evaluator_options` of its own. `options` are the strategy's own;

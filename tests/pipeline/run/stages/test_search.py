@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,9 +80,14 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     chosen = ChosenSpace(SPACE, 0.5, 16, 1, 2)
     with RunDirectory(tmp_path, {}) as run:
 
-        def make(**settings: Any) -> Search:
+        def make(baselines: Mapping[str, Any] | None = None, **settings: Any) -> Search:
             config = RunConfig.model_validate(
-                {"board": board.name, "data": {"dataset": "own"}, "search": {"evaluations": 24, **settings}}
+                {
+                    "board": board.name,
+                    "data": {"dataset": "own"},
+                    "search": {"evaluations": 24, **settings},
+                    "baselines": baselines or {},
+                }
             )
             return Search(RunContext(config, board, SPACE, data, run, SilentProgress(), 1), chosen, costs)
 
@@ -129,6 +134,15 @@ def test_the_budget_counts_full_trainings_and_the_best_is_of_the_highest_fidelit
     assert ranked[: len(full)] == sorted(full, key=lambda e: (-e.worth, e.cost.macs, e.genotype))
     assert len({entry.genotype for entry in ranked}) == len(ranked)
     assert all(entry.fidelity == 1 for entry in scored if entry.origin == "random")
+
+
+def test_without_random_search_nothing_else_is_asked(stage: Callable[..., Search]) -> None:
+    evaluator = Landscape()
+    search = stage({"random_search": False, "train": []}, strategy="tpe")
+    beside = run_rounds(stage(strategy="tpe"))
+    assert run_rounds(search, evaluator) == [entry for entry in beside if entry.origin == "tpe"]
+    assert len(evaluator.asked) == 24
+    assert search.best("random") is None
 
 
 def test_random_search_alone_is_searched_once(stage: Callable[..., Search]) -> None:

@@ -1,4 +1,4 @@
-"""Stage: a search method and, beside it, random search, in rounds between which measurements refine the constraints."""
+"""Stage: a search method, and random search beside it, in rounds between which measurements refine the constraints."""
 
 from __future__ import annotations
 
@@ -99,7 +99,8 @@ class Search:
         problem, seed = replace(self._problem, fidelities=fidelities), self._context.config.seed
         self._evaluator = evaluator
         self._strategies = {self.method.origin: self.method.strategy(fidelities)}
-        self._strategies.setdefault(RANDOM, build_strategy(RANDOM, problem, seed))
+        if self._context.config.baselines.random_search:
+            self._strategies.setdefault(RANDOM, build_strategy(RANDOM, problem, seed))
         self._overspent = dict.fromkeys(self._strategies, 0.0)
 
     def feasible(self, rng: np.random.Generator) -> Genotype:
