@@ -1,6 +1,7 @@
 """Evolution against random search at equal evaluations, scored by the supernet of a finished run, over several seeds.
 
-    python benchmarks/search_vs_random.py examples/fashion_mnist_f303k8.toml runs/fashion_mnist_f303k8 --seeds 3
+    tinynas run examples/fashion_mnist_f303k8_supernet.toml --out runs/supernet
+    python benchmarks/search_vs_random.py examples/fashion_mnist_f303k8_supernet.toml runs/supernet --seeds 3
 
 Both strategies search under the board's memory as the hard constraint and never score a network twice. All seeds share
 the run's supernet. With --capacity, both look at the network of most MACs that fits first, as in `tinynas run`; without
