@@ -1,0 +1,97 @@
+"""Train every network of the table in `benchmarks/nas_table/`, and write it; kill it and run it again: it continues.
+
+    python benchmarks/build_nas_table.py --work build/nas_table.jsonl
+    python benchmarks/build_nas_table.py --work build/nas_table.jsonl --costs-only
+
+729 networks of the space in `benchmarks/nas_table/space.py`, two seeds, 50, 100, 200 and 400 steps each, Fashion-MNIST
+at 14x14. Costs are those of the models that ship, and are computed anew with --costs-only after these have changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from nas_table.costs import costs_of
+from nas_table.provenance import provenance
+from nas_table.space import TableSpace
+from nas_table.table import FOLDER, SEEDS, STEPS, Row, Trained, Training, load_rows, read_provenance, write_table
+from nas_table.training import recipe, table_data, train_all
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tinynas.spaces import Genotype
+
+
+def main() -> None:
+    """Train what is not in the work file yet, then write table and provenance."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--work", type=Path, default=Path("build/nas_table.jsonl"), help="what was trained so far")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for table.csv and provenance.json")
+    parser.add_argument("--data", type=Path, help="folder of the data set, where it is not the usual one")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--costs-only", action="store_true", help="keep the accuracies of the table that is there")
+    arguments = parser.parse_args()
+
+    space = TableSpace()
+    genotypes = list(product(*(variable.values for variable in space.variables)))
+    if arguments.costs_only:
+        rows = [Row(row.genotype, costs_of(space, row.genotype), row.trained) for row in load_rows(arguments.out)]
+        write_table(arguments.out, rows, read_provenance(arguments.out))
+        return
+    digest = table_data(arguments.data).train.digest()
+    done = _train(
+        genotypes, arguments.work, {"recipe": recipe(), "space": space.definition(), "data": digest}, arguments
+    )
+    rows = [
+        Row(g, costs_of(space, g), {(seed, steps): done[Training(g, seed, steps)] for seed in SEEDS for steps in STEPS})
+        for g in genotypes
+    ]
+    write_table(arguments.out, rows, provenance(recipe(), space.definition(), digest))
+
+
+def _train(
+    genotypes: list[Genotype], work: Path, header: dict[str, object], arguments: argparse.Namespace
+) -> dict[Training, Trained]:
+    """All trainings; each is appended to the work file when it is done."""
+    header = json.loads(json.dumps(header))
+    done = _read_work(work, header)
+    wanted = [Training(g, seed, steps) for g in genotypes for seed in SEEDS for steps in STEPS]
+    order = np.random.default_rng(0).permutation(len(wanted))  # what remains to be done takes what was done took
+    left = [wanted[i] for i in order if wanted[i] not in done]
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with work.open("a") as file, Progress(*columns) as progress:
+        if not done and file.tell() == 0:
+            file.write(json.dumps(header) + "\n")
+        task = progress.add_task("training", total=len(wanted), completed=len(done))
+        for training, trained in train_all(left, arguments.processes, arguments.data):
+            done[training] = trained
+            file.write(json.dumps([*training, asdict(trained)]) + "\n")
+            file.flush()
+            progress.advance(task)
+    return done
+
+
+def _read_work(work: Path, header: dict[str, object]) -> dict[Training, Trained]:
+    work.parent.mkdir(parents=True, exist_ok=True)
+    if not work.exists() or work.stat().st_size == 0:
+        return {}
+    text = work.read_text()
+    complete, _, rest = text.rpartition("\n")
+    if rest:  # killed while it wrote a line
+        work.write_text(complete + "\n")
+    lines = complete.splitlines()
+    if json.loads(lines[0]) != header:
+        raise SystemExit(f"{work} is of another recipe, space or data set: delete it, or name another file with --work")
+    done: dict[Training, Trained] = {}
+    for line in lines[1:]:
+        genotype, seed, steps, trained = json.loads(line)
+        done[Training(tuple(genotype), seed, steps)] = Trained(**trained)
+    return done
+
+
+if __name__ == "__main__":
+    main()
