@@ -19,6 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from nas_table.space import RESOLUTION, TableSpace
+from nas_table.table import FOLDER, load_rows
+from nas_table.training import table_data
 from rich.console import Console
 from rich.table import Table
 from tabular.agreement import Agreement, agreement, stratified
@@ -52,9 +55,6 @@ def main() -> None:
     torch.set_num_threads(1)
     if arguments.networks < 2 * arguments.groups:
         raise UsageError(f"--networks must be at least two for each of {arguments.groups} groups")
-    from nas_table.space import RESOLUTION, TableSpace
-    from nas_table.table import FOLDER, load_rows
-    from nas_table.training import table_data
 
     rows = load_rows(arguments.path or FOLDER)
     positions = stratified([row.costs["macs"] for row in rows], arguments.networks, arguments.groups, arguments.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinynas.spaces import Architecture, Block, Cell, Genotype, Variable, VariableSpace, block_kind
+from tinynas.spaces import Architecture, Block, Cell, Genotype, SpaceError, Variable, VariableSpace, block_kind
 
 KINDS = ("depthwise_separable", "inverted_bottleneck", "conv")
 """By the value of a stage's first variable, from the fewest multiply-accumulates to the most."""
@@ -52,6 +52,8 @@ class TableSpace(VariableSpace):
     ) -> Architecture:
         """See `SearchSpace.decode`; the table has width 1 and `RESOLUTION` only."""
         self.check(genotype)
+        if min(width, resolution, input_channels, classes) <= 0:
+            raise SpaceError("every size of a network must be positive")
         shape = (1, resolution, resolution, input_channels)
         blocks: list[Block] = []
 

@@ -70,7 +70,13 @@ class Row:
 
 
 def load_rows(folder: Path = FOLDER) -> list[Row]:
-    """Every network of the table."""
+    """Every network of the table.
+
+    Raises:
+        SystemExit: there is no table; says how to build it.
+    """
+    if not (folder / _TABLE).is_file():
+        raise SystemExit(f"{folder / _TABLE} is not there: python benchmarks/build_nas_table.py builds it")
     variables = TableSpace().variables
     rows: list[Row] = []
     with (folder / _TABLE).open(newline="") as file:

@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
+from nas_table.space import TableSpace
+from nas_table.table import FOLDER, HELD_OUT, Row, load_rows
 
 from tabular._table import NasTable, quantile_of_macs
 from tinynas.spaces import Genotype, SearchSpace
-
-
-class Trained(Protocol):
-    """What came of a training: how many held-out images are classified correctly."""
-
-    @property
-    def held_out(self) -> int: ...
-
-
-class Row(Protocol):
-    """A network, its costs by name, and its trainings by (seed, steps); the same ones for every network."""
-
-    @property
-    def genotype(self) -> Genotype: ...
-
-    @property
-    def costs(self) -> Mapping[str, int]: ...
-
-    @property
-    def trained(self) -> Mapping[tuple[int, int], Trained]: ...
 
 
 def own_table(folder: Path | None = None) -> NasTable:
@@ -42,10 +23,6 @@ def own_table(folder: Path | None = None) -> NasTable:
     Args:
         folder: where the table lies; by default the one of the project.
     """
-    from nas_table.space import TableSpace  # its trainings need torch, which no other table does
-    from nas_table.table import FOLDER, load_rows
-    from nas_table.training import HELD_OUT
-
     return table_of_rows(TableSpace(), load_rows(folder or FOLDER), HELD_OUT)
 
 

@@ -10,8 +10,9 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from nas_table.table import Row
 
-from tabular.trainings import JudgedRow, first_seed, longest
+from tabular.trainings import first_seed, longest
 from tinynas.errors import UsageError
 from tinynas.evaluation import EvaluationTask, Evaluator, build_evaluator
 from tinynas.evaluation.evaluators.zero_cost import PROXIES
@@ -68,7 +69,7 @@ class Candidates:
     """
 
     task: EvaluationTask
-    rows: Sequence[JudgedRow]
+    rows: Sequence[Row]
     asked: frozenset[Genotype]
     samples: int
     supernet_steps: int

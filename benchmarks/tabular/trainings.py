@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
+from nas_table.table import Row
 
-from tabular._own import Row, Trained
 from tabular.agreement import Floats
-
-
-class JudgedTraining(Trained, Protocol):
-    """A training that was also tested: images classified correctly, and seconds of the processor that it took."""
-
-    @property
-    def test(self) -> int: ...
-
-    @property
-    def seconds(self) -> float: ...
-
-
-class JudgedRow(Row, Protocol):
-    """A network of the table with its trainings by (seed, steps)."""
-
-    @property
-    def trained(self) -> Mapping[tuple[int, int], JudgedTraining]: ...
 
 
 @dataclass(frozen=True)
@@ -46,17 +28,17 @@ class TrainingColumn:
     seconds: float
 
 
-def longest(rows: Sequence[JudgedRow]) -> int:
+def longest(rows: Sequence[Row]) -> int:
     """Steps of the longest trainings."""
     return max(steps for _, steps in rows[0].trained)
 
 
-def first_seed(rows: Sequence[JudgedRow]) -> int:
+def first_seed(rows: Sequence[Row]) -> int:
     """The seed whose trainings stand for one training."""
     return min(seed for seed, _ in rows[0].trained)
 
 
-def truth_of(rows: Sequence[JudgedRow], without_seed: int | None = None) -> Floats:
+def truth_of(rows: Sequence[Row], without_seed: int | None = None) -> Floats:
     """[networks] test images that the longest trainings classify correctly, the mean over seeds."""
     steps = longest(rows)
     return np.array(
@@ -67,7 +49,7 @@ def truth_of(rows: Sequence[JudgedRow], without_seed: int | None = None) -> Floa
     )
 
 
-def training_columns(rows: Sequence[JudgedRow]) -> list[TrainingColumn]:
+def training_columns(rows: Sequence[Row]) -> list[TrainingColumn]:
     """The trainings of the first seed, by their lengths; the longest is held against the other seeds alone."""
     seed = first_seed(rows)
     columns = []
