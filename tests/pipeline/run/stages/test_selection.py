@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tinynas.errors import AnswerIsNo
-from tinynas.evaluation import Estimate, EvaluationProgress
+from tinynas.evaluation import Estimate, EvaluationProgress, Evaluator
 from tinynas.lowering import Lowering
 from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline.costs import LatencyLimit, NetworkCost
@@ -98,6 +98,21 @@ class Sure:
         pass
 
 
+class SureAndSlow(Sure):
+    """The same at two fidelities; notes what it trains in full."""
+
+    fidelities = (0.5, 1.0)
+
+    def __init__(self) -> None:
+        self.trained: list[Genotype] = []
+
+    def evaluate(
+        self, genotypes: Sequence[Genotype], fidelity: float = 1.0, progress: EvaluationProgress | None = None
+    ) -> list[Estimate]:
+        self.trained += genotypes if fidelity == 1 else ()
+        return super().evaluate(genotypes, fidelity, progress)
+
+
 Found = list[tuple[Genotype, float]]
 """Networks with their scores."""
 
@@ -109,9 +124,14 @@ class Stage:
     context: RunContext
     search: Search
 
-    def pick(self, measured: dict[Genotype, float] | None = None, most: float | None = None) -> list[Contender]:
+    def pick(
+        self,
+        measured: dict[Genotype, float] | None = None,
+        most: float | None = None,
+        evaluator: Evaluator | None = None,
+    ) -> list[Contender]:
         limit = None if most is None else LatencyLimit(most, "instructions")
-        return pick_contenders(self.context, Chosen(), self.search, Sure(), measured or {}, limit)
+        return pick_contenders(self.context, Chosen(), self.search, evaluator or Sure(), measured or {}, limit)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -237,6 +257,25 @@ def test_what_cannot_be_a_baseline_is_left_out(stage: Callable[..., Stage]) -> N
     same = stage([(A, 0.9)], random=[(A, 0.9), (B, 0.6)], costs=Costs(hand_made_fits=False), train=BASELINES)
     assert [c.key for c in same.pick()] == ["winner", "macs"]
     assert stage([(A, 0.9)], random=[(B, 0.9)], costs=Costs(too_large={B}), train=("random",)).pick()[1:] == []
+
+
+@pytest.mark.parametrize(
+    ("scored", "train", "listed", "trained"),
+    [
+        ([], (), None, []),  # the search did not go on with it: no training for a line of the report
+        ([], ("macs",), 0.25, [F]),
+        ([(F, 0.7)], (), 0.7, []),
+        ([(F, 0.7)], ("macs",), 0.7, []),
+    ],
+)
+def test_most_macs_is_trained_for_the_report_only_if_it_is_wanted(
+    scored: Found, train: tuple[str, ...], listed: float | None, trained: list[Genotype], stage: Callable[..., Stage]
+) -> None:
+    found, evaluator = stage([(A, 0.9), *scored], costs=Costs({F: 200}), train=train), SureAndSlow()
+    contenders = found.pick(evaluator=evaluator)
+    assert [c.key for c in contenders] == ["winner", *train]
+    assert found.document["choices"].get("most MACs", {}).get("score") == listed
+    assert evaluator.trained == trained
 
 
 def test_random_search_is_held_to_the_limit_like_the_winner(stage: Callable[..., Stage]) -> None:

@@ -163,6 +163,12 @@ class Search:
         trial = Trial(entry.genotype, entry.fidelity)
         return Observation(trial, entry.worth, self._deviation(self._estimates[trial], entry.worth))
 
+    def score_of(self, trial: Trial) -> float | None:
+        """What the evaluator said of a trial that was asked for; None if it was not."""
+        return next(
+            (e.score for e in self.scored if (e.genotype, e.fidelity) == (trial.genotype, trial.fidelity)), None
+        )
+
     def entry(self, origin: str, round_number: int, trial: Trial, score: float) -> Scored:
         """A scored network with its costs, by the latency model of the current round."""
         cost = self.cost(trial.genotype)

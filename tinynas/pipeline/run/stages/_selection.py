@@ -60,21 +60,32 @@ def pick_contenders(
     if winner is None:
         raise NoCandidateError("no network that the search found meets the latency limit on the board: raise [limits]")
     random = best_within_limit(RANDOM)
-    most_macs = search.most_macs()
-    macs_score = evaluator.evaluate([most_macs])[0].value
-    choices = {
-        "winner": winner,
-        **({"random search": random} if random is not None else {}),
-        "most MACs": search.entry("MACs", 0, Trial(most_macs), macs_score),
-    }
+    wanted = context.config.baselines.train
+    most_macs = _most_macs(search, evaluator, needed="macs" in wanted)
+    found = {"winner": winner, "random search": random, "most MACs": most_macs}
+    choices = {name: choice for name, choice in found.items() if choice is not None}
     context.run.once("selection", lambda: _write_search(context, search, choices), [SEARCH])
     contenders = [_contender(chosen, "winner", f"winner ({search.strategy})", winner)]
-    wanted = context.config.baselines.train
     if "random" in wanted and random is not None and random.genotype != winner.genotype:
         contenders.append(_contender(chosen, "random", "random search", random))
-    if "macs" in wanted:
-        contenders.append(_contender(chosen, "macs", "most MACs that fit", choices["most MACs"]))
+    if "macs" in wanted and most_macs is not None:
+        contenders.append(_contender(chosen, "macs", "most MACs that fit", most_macs))
     return contenders + [hand for name in wanted if (hand := _hand_made(context, chosen, search.costs, name))]
+
+
+def _most_macs(search: Search, evaluator: Evaluator, needed: bool) -> Scored | None:
+    """The network of the most MACs as the evaluator sees it.
+
+    None where that would take a full training that nobody asked for: the search looked at it first, at a lower
+    fidelity, and did not go on with it.
+    """
+    trial = Trial(search.most_macs())
+    known = search.score_of(trial)
+    if known is None:
+        if len(evaluator.fidelities) > 1 and not needed:
+            return None
+        known = evaluator.evaluate([trial.genotype])[0].value
+    return search.entry("MACs", 0, trial, known)
 
 
 def _contender(chosen: ChosenSpace, key: str, label: str, entry: Scored) -> Contender:
