@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -16,6 +17,8 @@ from tinynas.search import (
     StrategyError,
     SuccessiveHalving,
     SuccessiveHalvingOptions,
+    Trial,
+    build_strategy,
 )
 from tinynas.search.strategies._brackets import Rungs, halving_rungs, hyperband_rungs
 from tinynas.search.strategies._predictor_halving import rungs_with_finalists
@@ -111,6 +114,29 @@ def test_rungs_below_the_finalists_share_the_rest_of_the_budget(
     fidelities: tuple[float, ...], evaluations: int, finalists: int, rungs: Rungs
 ) -> None:
     assert rungs_with_finalists(fidelities, evaluations, finalists) == rungs
+
+
+@pytest.mark.parametrize("name", ["successive-halving", "hyperband", "bohb", "predictor-halving"])
+def test_asked_in_batches_it_waits_for_scores_that_decide_who_moves_up(name: str) -> None:
+    """So it asks what it would ask one by one, and begins no bracket that the budget does not pay for."""
+    networks = []
+    for batch in (1, 4):
+        searched = problem((0.2, 1.0), 12)
+        strategy, spent, asked = build_strategy(name, searched, 3), 0.0, Counter[float]()
+        while spent < searched.evaluations - 1e-9:
+            trials: list[Trial] = []
+            room = min(batch, math.ceil(searched.evaluations - spent - 1e-9))
+            while len(trials) < room and not (trials and strategy.awaits_scores):
+                trials.append(strategy.ask())
+            for trial in trials:
+                strategy.tell(trial, landscape(trial.genotype))
+                spent += trial.fidelity
+                asked[trial.fidelity] += 1
+        networks.append(asked)
+    if name in ("successive-halving", "predictor-halving"):  # one bracket is the budget
+        assert networks[0] == networks[1]
+        assert sum(fidelity * count for fidelity, count in networks[1].items()) == pytest.approx(12)
+    assert networks[0][1.0] == networks[1][1.0]
 
 
 def test_a_predictor_fills_the_lowest_rung_with_better_networks_than_it_began_with() -> None:

@@ -61,6 +61,11 @@ class BaseStrategy:
         """Everything told so far, in the order told."""
         return self.ledger.told
 
+    @property
+    def awaits_scores(self) -> bool:
+        """See `SearchStrategy.awaits_scores`; override it where what comes next hangs on what is under way."""
+        return False
+
     def propose(self) -> Genotype:
         """A network that the strategy would like to see scored."""
         raise NotImplementedError

@@ -21,6 +21,15 @@ class SearchStrategy(Protocol):
     Implementations pass `tinynas.testing.BaseStrategyTestCase`.
     """
 
+    @property
+    def awaits_scores(self) -> bool:
+        """Whether it would rather be told what it asked than be asked now, where that is possible.
+
+        Never while nothing is under way. Who asks all the same is answered, with what the scores might have made
+        needless.
+        """
+        ...
+
     def ask(self) -> Trial:
         """The next network to score, and at which fidelity.
 

@@ -78,6 +78,7 @@ class BaseStrategyTestCase:
     def _run(self, strategy: SearchStrategy, steps: int) -> list[Trial]:
         asked = []
         for _ in range(steps):
+            assert not strategy.awaits_scores, "nothing is under way"
             trial = strategy.ask()
             asked.append(trial)
             self._tell(strategy, trial)
@@ -161,7 +162,11 @@ class BaseStrategyTestCase:
         def tightening(genotype: Genotype) -> tuple[str, ...]:
             return constraint(genotype) or (() if active_genes(genotype) <= limit else ("too large",))
 
-        tight = replace(problem, constraint=tightening)
+        def costs(genotype: Genotype) -> dict[str, float]:
+            """The first variable counts for more once there is a limit."""
+            return {"macs": float(active_genes(genotype) + (0 if limit == 10**9 else 100 * genotype[0]))}
+
+        tight = replace(problem, constraint=tightening, costs=costs)
         strategy = self.strategy(tight, seed=6)
         told = [Observation(trial, trial_score(trial)) for trial in self._run(strategy, 40)]
         limit = sorted(active_genes(observation.genotype) for observation in told)[20]

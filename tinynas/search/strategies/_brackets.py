@@ -61,12 +61,22 @@ class Bracket:
         """Whether the lowest rung has room for a network."""
         return not self.closed and len(self.members[0]) < self.rungs[0][0]
 
-    def promotion(self, told: Mapping[Trial, Observation]) -> Trial | None:
-        """The next network to move up: of a rung that is told, the best not yet on the next; None if there is none."""
+    def awaits(self, told: Mapping[Trial, Observation]) -> bool:
+        """Whether all that can be said now is who entered: scores decide who moves up to a rung that has room."""
+        if self.wants_new():
+            return False
+        for k in range(len(self.rungs) - 1):
+            room = self.rungs[k + 1][0] - len(self.members[k + 1])
+            if room > 0 and not all(Trial(genotype, self.rungs[k][1]) in told for genotype in self.members[k]):
+                return True
+        return False
+
+    def promotion_of(self, told: Mapping[Trial, Observation]) -> tuple[Genotype, int] | None:
+        """The next network to move up and its new rung: the best of a rung that is told that is not on the next."""
         if self.wants_new():
             return None
         for k in range(len(self.rungs) - 1):
-            (_, fidelity), (room, higher) = self.rungs[k], self.rungs[k + 1]
+            (_, fidelity), (room, _) = self.rungs[k], self.rungs[k + 1]
             trials = [Trial(genotype, fidelity) for genotype in self.members[k]]
             if not all(trial in told for trial in trials):
                 return None
@@ -74,9 +84,16 @@ class Bracket:
             best = [observation.genotype for observation in ranked if observation.feasible][:room]
             for genotype in best:
                 if genotype not in self.members[k + 1]:
-                    self.members[k + 1].append(genotype)
-                    return Trial(genotype, higher)
+                    return genotype, k + 1
         return None
+
+    def promotion(self, told: Mapping[Trial, Observation]) -> Trial | None:
+        """Move the next network up; None if there is none."""
+        if (found := self.promotion_of(told)) is None:
+            return None
+        genotype, rung = found
+        self.members[rung].append(genotype)
+        return Trial(genotype, self.rungs[rung][1])
 
 
 class Brackets:
@@ -89,6 +106,15 @@ class Brackets:
     def __init__(self, plans: Sequence[Rungs]) -> None:
         self._plans = tuple(plans)
         self._open: list[Bracket] = []
+
+    def awaits_scores(self, strategy: BaseStrategy) -> bool:
+        """Whether an ask would begin the next bracket although the last one goes on when scores are told."""
+        told = {observation.trial: observation for observation in strategy.ledger.told}
+        return (
+            bool(self._open)
+            and self._open[-1].awaits(told)
+            and all(bracket.promotion_of(told) is None for bracket in self._open)
+        )
 
     def next_trial(self, strategy: BaseStrategy, new: Callable[[], Genotype]) -> Trial:
         """What to ask next.

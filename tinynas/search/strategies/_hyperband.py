@@ -30,6 +30,10 @@ class Hyperband(BaseStrategy):
         fidelities = problem.fidelities
         self._brackets = Brackets([hyperband_rungs(fidelities, skipped) for skipped in range(len(fidelities))])
 
+    @property
+    def awaits_scores(self) -> bool:
+        return self._brackets.awaits_scores(self)
+
     def next_trial(self) -> Trial:
         return self._brackets.next_trial(self, self.new_genotype)
 

@@ -66,8 +66,15 @@ class PredictorHalving(BaseStrategy):
         self._brackets = Brackets([self._rungs])
         self._fitted: tuple[tuple[Observation, ...], Ridge] | None = None
 
+    @property
+    def awaits_scores(self) -> bool:
+        return self._brackets.awaits_scores(self)
+
     def next_trial(self) -> Trial:
         return self._brackets.next_trial(self, self._new_genotype)
+
+    def revised(self) -> None:
+        self._fitted = None  # costs are features
 
     def own_state(self) -> dict[str, Any]:
         return {"brackets": self._brackets.state()}

@@ -43,6 +43,10 @@ class SuccessiveHalving(BaseStrategy):
         budget = options.bracket_evaluations or problem.evaluations
         self._brackets = Brackets([halving_rungs(problem.fidelities, budget)])
 
+    @property
+    def awaits_scores(self) -> bool:
+        return self._brackets.awaits_scores(self)
+
     def next_trial(self) -> Trial:
         return self._brackets.next_trial(self, lambda: self.fresh(self.random_genotype))
 

@@ -136,8 +136,9 @@ class Search:
                 for origin, asking in self._strategies.items()
             }
             for origin, batch in asked.items():
-                # Where nothing more is asked, every network that meets the constraints has been scored.
-                left[origin] = left[origin] - sum(trial.fidelity for trial in batch) if batch else 0.0
+                left[origin] -= sum(trial.fidelity for trial in batch)
+                if not batch:  # every network that meets the constraints has been scored, or more than the budget
+                    left[origin] = min(left[origin], 0.0)
             found += self._score(number, asked, done=round(sum(entry.fidelity for entry in found)))
         self._overspent = {origin: -budget for origin, budget in left.items()}
         self.scored += found
@@ -270,7 +271,7 @@ class Search:
 def _ask(asking: SearchStrategy, count: int) -> list[Trial]:
     asked: list[Trial] = []
     try:
-        while len(asked) < count:
+        while len(asked) < count and not (asked and asking.awaits_scores):
             asked.append(asking.ask())
     except SpaceExhaustedError:
         pass  # fewer networks meet the constraints than were asked for; what was found is all there is
