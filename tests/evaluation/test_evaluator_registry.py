@@ -16,6 +16,7 @@ from tinynas.evaluation import (
     EvaluatorError,
     EvaluatorSpec,
     build_evaluator,
+    check_evaluator_options,
     check_fidelities,
     evaluator,
     evaluator_names,
@@ -112,6 +113,20 @@ def test_what_cannot_be_built_is_one_line(name: str, options: dict[str, object],
         build_evaluator(name, small_task(), options)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"over": "trainin"}, "unknown evaluator 'trainin'; did you mean 'training'"),
+        ({"over_options": {"stpes": 1}}, "options of evaluator 'training': unknown key 'stpes'; did you mean 'steps'"),
+        ({"over": "predictor", "over_options": {"over_options": {"stpes": 1}}}, "unknown key 'stpes'"),
+        ({"features": ["mac"]}, "unknown evaluator 'mac'; did you mean 'macs'"),
+    ],
+)
+def test_what_a_predictor_asks_is_checked_before_there_is_a_task(options: dict[str, object], message: str) -> None:
+    with pytest.raises(EvaluatorError, match=message):
+        check_evaluator_options("predictor", options)
 
 
 def test_a_name_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,3 +9,10 @@ class EvaluatorOptions(BaseModel):
     """Options of an evaluator; unknown ones are refused. An evaluator without options uses this."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def check(self) -> None:
+        """Check what the types of the options cannot say, before there is a task.
+
+        Raises:
+            EvaluatorError: an evaluator that the options name does not exist, or has no such options.
+        """

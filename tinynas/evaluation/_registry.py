@@ -122,7 +122,7 @@ def check_evaluator_options(name: str, options: Mapping[str, Any]) -> None:
         EvaluatorError: there is no such evaluator or option, or an option cannot have that value.
         PluginError: it is a plugin that cannot be used.
     """
-    read_options(f"evaluator {name!r}", evaluator(name).options, options, EvaluatorError)
+    read_options(f"evaluator {name!r}", evaluator(name).options, options, EvaluatorError).check()
 
 
 def build_evaluator(name: str, task: EvaluationTask, options: Mapping[str, Any] | None = None) -> Evaluator:

@@ -23,7 +23,7 @@ from tinynas.evaluation._errors import EvaluatorError
 from tinynas.evaluation._evaluator import Estimate, EvaluationProgress, check_fidelity
 from tinynas.evaluation._key import evaluator_key
 from tinynas.evaluation._options import EvaluatorOptions
-from tinynas.evaluation._registry import build_evaluator
+from tinynas.evaluation._registry import build_evaluator, check_evaluator_options
 from tinynas.evaluation._task import EvaluationTask
 from tinynas.evaluation.regressors import BoostedTrees, MlpEnsemble, Regressor, Ridge
 from tinynas.spaces import Genotype
@@ -55,6 +55,12 @@ class PredictorOptions(EvaluatorOptions):
     regressor: Literal["ridge", "trees", "mlp"] = "ridge"
     encoding: Literal["one-hot", "ordinal", "adjacency", "path"] = "one-hot"
     features: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """See `EvaluatorOptions.check`."""
+        check_evaluator_options(self.over, self.over_options)
+        for feature in self.features:
+            check_evaluator_options(feature, {})
 
 
 class PredictorEvaluator:
