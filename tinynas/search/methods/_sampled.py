@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,8 +77,8 @@ class SampledMethod:
         self._options = options
         self.origin = options.strategy
         self.supernet: Supernet | None = None
-        self.strategy()
-        self._evaluator_of(task.evaluation, untrained=True).close()
+        with closing(self._evaluator_of(task.evaluation, untrained=True)) as evaluator:
+            self.strategy(tuple(evaluator.fidelities))
 
     def train(self, checkpoint: Path | None = None, progress: TrainingProgress | None = None) -> None:
         """Nothing: a supernet is trained before the search knows anything of scores."""
