@@ -11,6 +11,7 @@ import pytest
 
 from tinynas import plugins
 from tinynas.errors import UsageError
+from tinynas.evaluation import EvaluationTask
 from tinynas.plugins import OWN
 from tinynas.search import (
     MethodError,
@@ -27,14 +28,17 @@ from tinynas.search import (
     method_names,
     read_method_options,
     register_method,
+    strategy,
+    strategy_names,
 )
 from tinynas.search import _method_registry as registry
+from tinynas.spaces import parse_space
 from tinynas.testing import BaseSearchMethodTestCase, BaseStrategyTestCase
 
 pytest.importorskip("torch")
 
 from tinynas.search.methods.gradient import LearnedDistribution
-from tinynas.training import Supernet, TrainingSettings
+from tinynas.training import Split, Supernet, TrainingSettings
 
 CHOICE_OF_KINDS = """
 family = "anynet"
@@ -116,6 +120,22 @@ def test_options_are_checked_before_there_is_a_task(options: dict[str, Any], mes
 )
 def test_says_whether_scores_are_accuracies(options: dict[str, Any], accuracy: bool) -> None:
     assert read_method_options("sampled", options).accuracy is accuracy
+
+
+@pytest.mark.parametrize("name", strategy_names())
+def test_a_strategy_that_chooses_fidelities_says_so_and_warns_where_there_is_one(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    space = parse_space(CHOICE_OF_KINDS)
+    data = Split(np.zeros((4, 8, 8, 1), np.uint8), np.arange(4) % 2)
+    evaluation = EvaluationTask(space, 1.0, 8, data, data, classes=2)
+    problem = SearchProblem(space, lambda _: (), 8, costs=lambda _: {"size": 1.0}, objectives=("size",))
+    built = build_method("sampled", MethodTask(problem, evaluation), {"strategy": name, "evaluator": "macs"})
+    chooses = built.strategy((0.5, 1.0)).ask().fidelity == 0.5
+    assert strategy(name).chooses_fidelities is chooses
+    built.evaluator().close()
+    warned = [f"strategy {name} chooses fidelities, and evaluator macs has one"] if chooses else []
+    assert caplog.messages == warned
 
 
 def test_each_has_one_line_and_a_source() -> None:

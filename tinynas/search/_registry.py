@@ -24,7 +24,7 @@ class StrategySpec:
         description: for listings, which show the first line.
         build: makes a strategy from a problem, a seed and the options.
         options: the class of its options.
-        needs_fidelities: whether it is random search where networks can be scored at one fidelity only.
+        chooses_fidelities: whether it asks for networks at several fidelities where the evaluator has several.
         uses_objectives: whether it minimizes the objectives of its problem; others do not look at them.
     """
 
@@ -32,7 +32,7 @@ class StrategySpec:
     description: str
     build: Callable[[SearchProblem, int, Any], SearchStrategy]
     options: type[StrategyOptions] = StrategyOptions
-    needs_fidelities: bool = False
+    chooses_fidelities: bool = False
     uses_objectives: bool = False
 
 

@@ -87,7 +87,7 @@ OPTIONS = {
 }
 
 SHORT_TRAININGS = "{ steps = 6, batch_size = 16, fidelities = [0.34, 1.0] }"
-OVER_FIDELITIES = [name for name in strategy_names() if strategy(name).needs_fidelities]
+OVER_FIDELITIES = [name for name in strategy_names() if strategy(name).chooses_fidelities]
 CASES = [
     *((name, "supernet") for name in strategy_names()),
     *((name, "training") for name in OVER_FIDELITIES),

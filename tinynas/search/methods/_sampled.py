@@ -88,12 +88,8 @@ class SampledMethod:
         if needs_supernet(self._options.evaluator, self._options.evaluator_options):
             self.supernet = self._task.supernet()
         evaluator = self._evaluator_of(self._task.evaluation)
-        if strategy(self.origin).needs_fidelities and len(evaluator.fidelities) == 1:
-            logger.warning(
-                "strategy %s chooses fidelities, and evaluator %s has one: it is random search",
-                self.origin,
-                evaluator.name,
-            )
+        if strategy(self.origin).chooses_fidelities and len(evaluator.fidelities) == 1:
+            logger.warning("strategy %s chooses fidelities, and evaluator %s has one", self.origin, evaluator.name)
         return evaluator
 
     def strategy(self, fidelities: tuple[float, ...] = (1.0,)) -> SearchStrategy:

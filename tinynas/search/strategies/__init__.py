@@ -56,11 +56,11 @@ _STRATEGIES: tuple[tuple[str, str, Callable[..., SearchStrategy], type[StrategyO
 )
 """Name, description, class and options of each, simple ones first."""
 
-_BRACKETS = (SuccessiveHalving, Hyperband, Bohb)
+_BRACKETS = (SuccessiveHalving, Hyperband, Bohb, PredictorHalving)
 
 for _entry in _STRATEGIES:
     _class = _entry[2]
-    _spec = StrategySpec(*_entry, needs_fidelities=_class in _BRACKETS, uses_objectives=_class is Nsga2)
+    _spec = StrategySpec(*_entry, chooses_fidelities=_class in _BRACKETS, uses_objectives=_class is Nsga2)
     register_strategy(_spec, OWN)
 
 __all__ = [
