@@ -12,9 +12,10 @@ def train_method(context: RunContext, method: SearchMethod) -> None:
     """Train the method, or take up what an earlier process trained."""
     if method.training_steps == 0:
         return
-    file = f"{method.name}.pt"
-    if context.run.finished(method.name) is None:
-        context.run.once(method.name, lambda: _train(context, method, file), [file])
+    # Plugins choose their names freely; those of works and files of other stages stay apart.
+    work, file = f"method {method.name}", f"method-{method.name}.pt"
+    if context.run.finished(work) is None:
+        context.run.once(work, lambda: _train(context, method, file), [file])
     else:
         method.train(context.run.file(file))
 
