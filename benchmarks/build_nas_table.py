@@ -11,36 +11,42 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 from nas_table.costs import costs_of
-from nas_table.provenance import provenance
+from nas_table.provenance import costs_provenance, provenance
 from nas_table.space import TableSpace
 from nas_table.table import FOLDER, SEEDS, STEPS, Row, Trained, Training, load_rows, read_provenance, write_table
 from nas_table.training import recipe, table_data, train_all
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tinynas.errors import TinyNASError
 from tinynas.spaces import Genotype
 
 
-def main() -> None:
-    """Train what is not in the work file yet, then write table and provenance."""
+def main(command: Sequence[str] | None = None) -> None:
+    """Train what is not in the work file yet, then write table and provenance.
+
+    Args:
+        command: the arguments; by default those of the process.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--work", type=Path, default=Path("build/nas_table.jsonl"), help="what was trained so far")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for table.csv and provenance.json")
     parser.add_argument("--data", type=Path, help="folder of the data set, where it is not the usual one")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--costs-only", action="store_true", help="keep the accuracies of the table that is there")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command)
 
     space = TableSpace()
     genotypes = list(product(*(variable.values for variable in space.variables)))
     if arguments.costs_only:
         rows = [Row(row.genotype, costs_of(space, row.genotype), row.trained) for row in load_rows(arguments.out)]
-        write_table(arguments.out, rows, read_provenance(arguments.out))
+        write_table(arguments.out, rows, {**read_provenance(arguments.out), "costs": costs_provenance()})
         return
     digest = table_data(arguments.data).train.digest()
     done = _train(
@@ -58,7 +64,7 @@ def _train(
 ) -> dict[Training, Trained]:
     """All trainings; each is appended to the work file when it is done."""
     header = json.loads(json.dumps(header))
-    done = _read_work(work, header)
+    done = read_work(work, header)
     wanted = [Training(g, seed, steps) for g in genotypes for seed in SEEDS for steps in STEPS]
     order = np.random.default_rng(0).permutation(len(wanted))  # what remains to be done takes what was done took
     left = [wanted[i] for i in order if wanted[i] not in done]
@@ -75,15 +81,26 @@ def _train(
     return done
 
 
-def _read_work(work: Path, header: dict[str, object]) -> dict[Training, Trained]:
+def read_work(work: Path, header: dict[str, object]) -> dict[Training, Trained]:
+    """What was trained so far; a line that was not written to its end is taken off the file.
+
+    Args:
+        work: the file, which need not be there; without a whole header it is empty afterwards.
+        header: recipe, space and data, as JSON values.
+
+    Raises:
+        SystemExit: the file is of another recipe, space or data set.
+    """
     work.parent.mkdir(parents=True, exist_ok=True)
     if not work.exists() or work.stat().st_size == 0:
         return {}
     text = work.read_text()
-    complete, _, rest = text.rpartition("\n")
+    complete, end, rest = text.rpartition("\n")
     if rest:  # killed while it wrote a line
-        work.write_text(complete + "\n")
+        work.write_text(complete + end)
     lines = complete.splitlines()
+    if not lines:
+        return {}
     if json.loads(lines[0]) != header:
         raise SystemExit(f"{work} is of another recipe, space or data set: delete it, or name another file with --work")
     done: dict[Training, Trained] = {}
@@ -94,4 +111,7 @@ def _read_work(work: Path, header: dict[str, object]) -> dict[Training, Trained]
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except TinyNASError as error:
+        raise SystemExit(f"error: {error}") from error

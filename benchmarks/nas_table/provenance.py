@@ -24,6 +24,11 @@ def processor() -> str:
     return f"{models[0] if models else platform.processor()}, {torch.backends.cpu.get_cpu_capability()}"
 
 
+def costs_provenance() -> dict[str, Any]:
+    """What the costs of a table follow from here."""
+    return {"board": BOARD, "toolchain": TOOLCHAIN, "firmware_sha256": firmware_hash()}
+
+
 def provenance(recipe: Mapping[str, Any], space: Mapping[str, Any], data_digest: str) -> dict[str, Any]:
     """What this machine would write beside a table."""
     return {
@@ -31,7 +36,7 @@ def provenance(recipe: Mapping[str, Any], space: Mapping[str, Any], data_digest:
         "data": {"name": DATASET, "held_out": HELD_OUT, "train_sha256": data_digest},
         "recipe": dict(recipe),
         "space": dict(space),
-        "costs": {"board": BOARD, "toolchain": TOOLCHAIN, "firmware_sha256": firmware_hash()},
+        "costs": costs_provenance(),
         "versions": {
             "tinynas": __version__,
             "torch": torch.__version__,
