@@ -25,7 +25,7 @@ def nas_bench_201(path: Path, dataset: str = DATASETS_201[0]) -> NasTable:
         path: what `tools/convert_nas_bench_201.py` wrote.
         dataset: a name of `DATASETS_201`.
     """
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         names = arrays["operations"].tolist()
         cells = [tuple(OPERATIONS.index(names[edge]) for edge in cell) for cell in arrays["cells"].tolist()]
         accuracies = arrays[f"{dataset}_accuracies"].astype(np.float64)  # [cells, seeds], not a number: not trained

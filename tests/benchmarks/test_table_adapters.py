@@ -65,3 +65,44 @@ def test_a_public_table_needs_a_file(name: str, tmp_path: Path) -> None:
     for path in (None, tmp_path / "missing"):
         with pytest.raises(UsageError, match=f"table '{name}' is a file that --path names"):
             load_table(name, path, "cifar10")
+
+
+def _zip_of_another_kind(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, images=np.zeros(3))
+
+
+def _single_array(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+
+
+WRONG_FILES = {
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("no table"),
+    "bytes": lambda path: path.write_bytes(b"\xff\xfe\x80\x00"),
+    "damaged archive": lambda path: path.write_bytes(b"PK\x03\x04 and no more"),
+    "another archive": _zip_of_another_kind,
+    "array": _single_array,
+    "list": lambda path: path.write_text("[1, 2]"),
+    "other keys": lambda path: path.write_text('{"00000000": {"accuracy": 1}}'),
+    "other names": lambda path: path.write_text('{"networks": {}}'),
+    "numbers": lambda path: path.write_text('{"00000000": 1}'),
+    "no networks": lambda path: path.write_text("{}"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_FILES)
+@pytest.mark.parametrize("name", ["macro", "201"])
+def test_a_file_that_is_no_such_table_is_refused_in_one_line(name: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    WRONG_FILES[kind](path)
+    with pytest.raises(UsageError, match=f"file is not the table '{name}'") as refused:
+        load_table(name, path, "cifar10")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_of_another_table_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("network,accuracy\n1,2\n")
+    with pytest.raises(UsageError, match="is not the table 'own'"):
+        load_table("own", tmp_path, "cifar10")
