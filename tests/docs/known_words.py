@@ -15,7 +15,7 @@ from tinynas.evaluation import evaluator, list_evaluators
 from tinynas.lowering import CATALOGUE
 from tinynas.pipeline import RunConfig
 from tinynas.search import list_strategies, method, method_names, strategy
-from tinynas.spaces import block_kind, list_block_kinds, space_names
+from tinynas.spaces import HAND_MADE, block_kind, list_block_kinds, space_names
 from tinynas.spaces._anynet_file import AnyNetTable
 from tinynas.spaces._chain_file import ChainTable
 from tinynas.spaces.encodings import encoding_names
@@ -48,8 +48,8 @@ def toml_keys() -> frozenset[str]:
 
 @cache
 def values() -> frozenset[str]:
-    """What those files name: boards, cores, spaces, block kinds, strategies, evaluators, what these have; encodings and
-    kernels."""
+    """What those files name: boards, cores, spaces, block kinds, strategies, evaluators, what these have; encodings,
+    kernels and networks that are scaled by hand."""
     kinds = [kind.name for kind in list_block_kinds() if kind.source == "tinynas"]
     choices = (choice for kind in kinds for choice in block_kind(kind).choices)
     strategies = [entry.name for entry in list_strategies() if entry.source == "tinynas"]
@@ -62,7 +62,7 @@ def values() -> frozenset[str]:
     fields = {name: field for each in classes for name, field in each.model_fields.items()}
     options = (*fields, *(value for field in fields.values() for value in get_args(field.annotation)))
     parts = (*kinds, *choices, *method_names(), *strategies, *evaluators, *options)
-    names = (*board_names(), *CORES, *space_names(), *parts, *encoding_names(), *CATALOGUE)
+    names = (*board_names(), *CORES, *space_names(), *parts, *encoding_names(), *CATALOGUE, *HAND_MADE)
     return frozenset(name for name in names if isinstance(name, str))
 
 
