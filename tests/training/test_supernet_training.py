@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +18,11 @@ from tinynas.training import (
     Supernet,
     TrainingDiverged,
     TrainingSettings,
-    WorkerError,
     score_subnet,
     train_subnet,
     train_supernet,
 )
 from tinynas.training import _descent as descent_module
-from tinynas.training._processes import ProcessPool, TaskPool
 
 DATA = toy_data(256)
 SETTINGS = TrainingSettings(12, batch_size=16, learning_rate=0.05, augmentation=Augmentation(shift=1, flip=True))
@@ -147,65 +141,6 @@ def test_a_clipped_step_is_no_longer_than_its_limit() -> None:
 def test_impossible_settings_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="training needs at least"):
         TrainingSettings(**({"steps": 5, "batch_size": 8} | wrong))  # type: ignore[arg-type]
-
-
-def _state(offset: int) -> int:
-    return offset
-
-
-def _plus(state: int, task: int) -> tuple[int, str]:
-    return state + task, multiprocessing.current_process().name
-
-
-def _fail(state: int, task: int) -> int:
-    if multiprocessing.parent_process() is not None:
-        raise ValueError("a task that cannot be done")
-    return task
-
-
-def _die(state: int, task: int) -> int:
-    if multiprocessing.parent_process() is not None:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return task
-
-
-def test_a_pool_answers_in_order_and_reports_failures() -> None:
-    threads = torch.get_num_threads()
-    with ProcessPool(2, _state, 10) as pool:
-        answers = pool.map(_plus, range(5))
-        assert [value for value, _ in answers] == [10, 11, 12, 13, 14]
-        assert len({name for _, name in answers}) == 2
-        assert pool.map(_plus, [1])[0][0] == 11
-        with pytest.raises(WorkerError, match="a task that cannot be done"):
-            pool.map(_fail, range(2))
-        with pytest.raises(WorkerError, match="died"):
-            pool.map(_die, range(2))
-    assert torch.get_num_threads() == threads
-
-
-def _wait(folder: Path, task: int) -> int:
-    """Task 0 ends when every other one has: it can only if it keeps no other from being given out."""
-    if task == 0:
-        while len(list(folder.iterdir())) < 3:
-            time.sleep(0.01)
-    else:
-        (folder / str(task)).touch()
-    return 10 * task
-
-
-def test_a_long_task_keeps_no_other_one_waiting(tmp_path: Path) -> None:
-    with TaskPool(2, Path, tmp_path) as pool:
-        assert list(pool.results(_wait, range(4))) == [(1, 10), (2, 20), (3, 30), (0, 0)]
-        assert list(pool.results(_wait, [])) == []
-        assert list(pool.results(_wait, [5])) == [(0, 50)]
-
-
-def test_the_process_that_waits_reports_failures() -> None:
-    for function, message in ((_fail, "a task that cannot be done"), (_die, "died")):
-        with TaskPool(2, _state, 10) as pool, pytest.raises(WorkerError, match=message):
-            list(pool.results(function, range(3)))
-    with TaskPool(1, _state, 10) as pool:
-        assert [value for _, (value, _) in pool.results(_plus, range(3))] == [10, 11, 12]
 
 
 def test_sampling_does_not_depend_on_where_a_run_started() -> None:

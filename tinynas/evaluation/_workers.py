@@ -40,23 +40,40 @@ class Workers(Generic[State]):
     ) -> list[Result]:
         """Return `[function(state, task) for task in tasks]`; `seen` is told position and result, in order.
 
+        After an exception, of a task or of `seen`, the processes are ended, and the next call starts others.
+
         Raises:
             WorkerError: a worker raised an exception or died.
         """
-        if tasks and self._pool is None:
+        if not tasks:
+            return []
+        if self._pool is None:
             self._pool = training.TaskPool(self._processes, self._build, *self._arguments).__enter__()
-        results: list[Result] = []
-        early: dict[int, Result] = {}
-        for position, result in self._pool.results(function, tasks) if self._pool is not None else ():
-            early[position] = result
-            while len(results) in early:
-                results.append(early.pop(len(results)))
-                if seen is not None:
-                    seen(len(results) - 1, results[-1])
-        return results
+        try:
+            return self._results(self._pool, function, tasks, seen)
+        except BaseException:
+            self.close()  # what is still to be answered must not answer the next call
+            raise
 
     def close(self) -> None:
         """End the processes, if any were started."""
         if self._pool is not None:
             self._pool.__exit__(None, None, None)
             self._pool = None
+
+    def _results(
+        self,
+        pool: TaskPool[State],
+        function: Callable[[State, Task], Result],
+        tasks: Sequence[Task],
+        seen: Callable[[int, Result], None] | None,
+    ) -> list[Result]:
+        results: list[Result] = []
+        early: dict[int, Result] = {}
+        for position, result in pool.results(function, tasks):
+            early[position] = result
+            while len(results) in early:
+                results.append(early.pop(len(results)))
+                if seen is not None:
+                    seen(len(results) - 1, results[-1])
+        return results

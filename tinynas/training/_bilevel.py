@@ -213,6 +213,7 @@ def train_architecture(
     clock = CheckpointClock()
     arguments = (search, parameters.flat, trained, gradients, architecture_gradients, examples, settings, seed)
     with ProcessPool(processes, _build_worker, supernet.graphs, *arguments) as pool:
+        pool.start(settings.shards)
         weights, others = map(torch.nn.Parameter, parameters.split(parameters.flat))
         optimizer = settings.optimizer.build(weights, others)
         alpha = torch.nn.Parameter(trained)

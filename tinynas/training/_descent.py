@@ -192,6 +192,7 @@ def descend(
     clock = CheckpointClock()
     arguments = (recipe, parameters.flat, gradients, images, labels, settings, seed)
     with ProcessPool(processes, _build_worker, *arguments) as pool:
+        pool.start(settings.shards)
         # While the other processes start: torch's first optimizer takes a second of imports.
         weights, others = map(torch.nn.Parameter, parameters.split(parameters.flat))
         optimizer = settings.optimizer.build(weights, others)

@@ -8,8 +8,10 @@ not depend on the number of processes, nor on which of them a task went to.
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -28,6 +30,12 @@ Result = TypeVar("Result")
 # glibc's malloc.h: parameters of mallopt.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP_BYTES = 1 << 30
+
+# Linux's prctl.h: the signal that a process gets when the thread that started it ends.
+_PR_SET_PDEATHSIG = 1
+
+# For workers to end by themselves, all together.
+_END_SECONDS = 5.0
 
 
 def keep_freed_memory() -> None:
@@ -49,10 +57,12 @@ class WorkerError(ExternalError):
 
 
 class _Pool(Generic[State]):
-    """Workers that were started, and the state of the calling process where that works as well.
+    """Workers, started when there are tasks for them, and the state of the calling process where that works as well.
+
+    On Linux workers die with the thread that started them, however it ends: use a pool in one thread.
 
     Args:
-        processes: workers beside the calling process.
+        processes: the most workers beside the calling process.
         works: whether the calling process needs a state.
         build: a module-level function that builds each worker's state.
         arguments: of `build`; tensors in shared memory stay shared.
@@ -68,15 +78,6 @@ class _Pool(Generic[State]):
         self._threads = torch.get_num_threads()
 
     def __enter__(self) -> Self:
-        # Spawned, not forked: a fork after torch has started its threads can deadlock.
-        context = multiprocessing.get_context("spawn")
-        for _ in range(self._processes):
-            ours, theirs = context.Pipe()
-            worker = context.Process(target=_serve, args=(theirs, self._build, self._arguments), daemon=True)
-            worker.start()
-            theirs.close()
-            self._pipes.append(ours)
-            self._workers.append(worker)
         torch.set_num_threads(1)
         keep_freed_memory()
         if self._works:
@@ -87,13 +88,33 @@ class _Pool(Generic[State]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         torch.set_num_threads(self._threads)
+        self._stop()
+
+    def _start(self, workers: int) -> None:
+        """Start workers until there are so many, but never more than `processes`."""
+        # Spawned, not forked: a fork after torch has started its threads can deadlock.
+        context = multiprocessing.get_context("spawn")
+        while len(self._workers) < min(workers, self._processes):
+            ours, theirs = context.Pipe()
+            worker = context.Process(target=_serve, args=(theirs, self._build, self._arguments), daemon=True)
+            worker.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._workers.append(worker)
+
+    def _stop(self) -> None:
+        """End all workers; those that are busy are terminated after a while."""
         for pipe in self._pipes:
             pipe.close()
+        deadline = time.monotonic() + _END_SECONDS
         for worker in self._workers:
-            worker.join(timeout=5)
+            worker.join(timeout=max(0.0, deadline - time.monotonic()))
+        for worker in self._workers:
             if worker.is_alive():
                 worker.terminate()
-                worker.join()
+        for worker in self._workers:
+            worker.join()
+        self._pipes, self._workers = [], []
 
     def _send(self, pipe: Connection, message: object) -> None:
         try:
@@ -114,10 +135,10 @@ class _Pool(Generic[State]):
 class ProcessPool(_Pool[State]):
     """Workers for tasks that take equally long, of which the calling process is one; a context manager.
 
-    While the pool is open, torch runs one thread per process.
+    While the pool is open, torch runs one thread per process. No more processes are started than there are tasks.
 
     Args:
-        processes: how many, at least 1. With 1 nothing is started.
+        processes: at most how many, at least 1. With 1 nothing is started.
         build: a module-level function that builds each worker's state.
         arguments: of `build`; tensors in shared memory stay shared.
     """
@@ -125,8 +146,14 @@ class ProcessPool(_Pool[State]):
     def __init__(self, processes: int, build: Callable[..., State], *arguments: Any) -> None:
         super().__init__(max(1, processes) - 1, True, build, arguments)
 
+    def start(self, tasks: int) -> None:
+        """Start the workers for so many tasks, so that they do it while the calling process prepares its own work."""
+        self._start(tasks - 1)
+
     def map(self, function: Callable[[State, Any], Result], tasks: Sequence[Any]) -> list[Result]:
         """Return `[function(state, task) for task in tasks]`; task i runs in worker i modulo their number.
+
+        After an exception the workers are ended, and the next call starts others.
 
         Args:
             function: a module-level function.
@@ -135,7 +162,15 @@ class ProcessPool(_Pool[State]):
         Raises:
             WorkerError: a worker raised an exception or died.
         """
-        n = self._processes + 1
+        self.start(len(tasks))
+        try:
+            return self._answers(function, tasks)
+        except BaseException:
+            self._stop()  # what is still to be answered must not answer the next call
+            raise
+
+    def _answers(self, function: Callable[[State, Any], Result], tasks: Sequence[Any]) -> list[Result]:
+        n = len(self._pipes) + 1
         for i, pipe in enumerate(self._pipes, start=1):
             if len(tasks) > i:
                 self._send(pipe, (function, tasks[i::n]))
@@ -150,10 +185,10 @@ class ProcessPool(_Pool[State]):
 class TaskPool(_Pool[State]):
     """Workers for tasks that take unequally long: each is given the next as soon as it is idle; a context manager.
 
-    The calling process only waits, so that no worker waits for it.
+    The calling process only waits, so that no worker waits for it. No more workers are started than there are tasks.
 
     Args:
-        processes: how many, at least 1. With 1 nothing is started, and the calling process works.
+        processes: at most how many, at least 1. With 1 nothing is started, and the calling process works.
         build: a module-level function that builds each worker's state.
         arguments: of `build`; tensors in shared memory stay shared.
     """
@@ -162,7 +197,9 @@ class TaskPool(_Pool[State]):
         super().__init__(processes if processes > 1 else 0, processes < 2, build, arguments)
 
     def results(self, function: Callable[[State, Any], Result], tasks: Sequence[Any]) -> Iterator[tuple[int, Result]]:
-        """The position of each task and `function(state, task)`, as they are done, in any order. Exhaust it.
+        """The position of each task and `function(state, task)`, as they are done, in any order.
+
+        Exhaust it: a pool that is left half-way, by an exception too, can only be closed.
 
         Args:
             function: a module-level function.
@@ -171,10 +208,11 @@ class TaskPool(_Pool[State]):
         Raises:
             WorkerError: a worker raised an exception or died.
         """
-        if not self._pipes:
+        if self._works:
             for position, task in enumerate(tasks):
                 yield position, function(self._state, task)
             return
+        self._start(len(tasks))
         idle, busy = list(self._pipes), dict[Connection, int]()
         for position, task in enumerate(tasks):
             if not idle:
@@ -195,7 +233,11 @@ class TaskPool(_Pool[State]):
 
 
 def _serve(pipe: Connection, build: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
-    """Loop of a worker: ends when its parent closes the pipe or dies."""
+    """Loop of a worker: ends when its parent closes the pipe, after the task at hand.
+
+    When its parent dies it ends at once on Linux, elsewhere after the task at hand as well.
+    """
+    _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     keep_freed_memory()
@@ -209,4 +251,16 @@ def _serve(pipe: Connection, build: Callable[..., Any], arguments: tuple[Any, ..
             answer: tuple[bool, Any] = (True, [function(state, task) for task in tasks])
         except Exception as error:
             answer = (False, "".join(traceback.format_exception_only(error)).strip())
-        pipe.send(answer)
+        try:
+            pipe.send(answer)
+        except OSError:  # nobody waits for it
+            return
+
+
+def _die_with_parent() -> None:
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:  # it died before
+        os.kill(os.getpid(), signal.SIGKILL)
