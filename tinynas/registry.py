@@ -84,7 +84,8 @@ class Registry(Generic[Spec]):
 
     def versions(self, name: str) -> dict[str, str]:
         """The version of the distribution that a plugin comes from, by its name; empty for what is no plugin."""
-        return {} if self._plugins is None or name in self._members else self._plugins.versions(name)
+        registered = name in self._members and not self._is_plugin(self._members[name][0])
+        return {} if self._plugins is None or registered else self._plugins.versions(name)
 
     def listed(self) -> list[Listed]:
         """Every member by name, description and source, in the order of `names`; broken plugins say why.

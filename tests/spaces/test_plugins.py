@@ -24,6 +24,7 @@ from tinynas.spaces import (
 )
 from tinynas.spaces import _kinds as kinds
 from tinynas.spaces import _load as load
+from tinynas.spaces._kinds import block_kind_versions
 
 MODULE = """
 from tinynas.spaces import BlockKind, parse_space
@@ -161,16 +162,19 @@ def test_a_name_of_this_package_stays_its_own(install: Install) -> None:
     own = block_kind("conv")
     assert own.description == "convolution with ReLU6"
     assert load_space("mobile").size() > 10**20
+    assert block_kind_versions("conv") == {}
     for listing, name in ((list_block_kinds(), "conv"), (list_spaces(), "mobile")):
         (refused,) = [line for line in listing if line.source == "rude-plugin"]
         assert refused.name == name
         assert "takes the name of what tinynas has; repair or uninstall the package" in refused.description
 
 
-def test_a_plugin_that_also_registers_itself_is_listed_once(install: Install) -> None:
+def test_a_plugin_that_also_registers_itself_is_listed_once_and_keeps_its_version(install: Install) -> None:
     install("good-plugin", GOOD)
+    assert block_kind_versions("pointwise") == {"good-plugin": "1.0"}
     register_block_kind(block_kind("pointwise"))
     try:
+        assert block_kind_versions("pointwise") == {"good-plugin": "1.0"}
         for _ in range(2):
             assert [line.source for line in list_block_kinds() if line.name == "pointwise"] == ["good-plugin"]
     finally:
