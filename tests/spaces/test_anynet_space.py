@@ -107,6 +107,7 @@ def test_sizes_that_are_not_positive_are_refused(space: AnyNetSpace, sizes: tupl
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ('family = "anynet"', 'family = ["anynet"]', r"unknown family \['anynet'\]; did you mean 'anynet'"),
         ('family = "anynet"', 'family = "anynets"', "unknown family 'anynets'; did you mean 'anynet'"),
         ("width = [4, 8]", "width = [8, 4]", r"stem: width must be ascending without repeats"),
         ("width = [4, 8]", "width = [4, 8]\nstrides = [1]", "unknown key 'stem.strides'"),

@@ -51,7 +51,7 @@ def parse_space_table(text: str, where: str) -> SpaceTable:
     except tomllib.TOMLDecodeError as error:
         raise SpaceError(f"search space {where}: not TOML: {error}") from error
     family = content.get("family", "chain")
-    if family not in TABLES:
+    if not isinstance(family, str) or family not in TABLES:
         raise SpaceError(f"search space {where}: unknown family {family!r}; {closest(str(family), TABLES)}")
     try:
         return TABLES[family].model_validate(content)
