@@ -90,6 +90,13 @@ class BaselinesConfig(Section):
             raise ValueError('without random_search there is no "random" to train: list the others in train')
         return self
 
+    @model_validator(mode="after")
+    def _none_twice(self) -> BaselinesConfig:
+        for name in self.train:
+            if self.train.count(name) > 1:
+                raise ValueError(f"train names {name!r} twice: list each once")
+        return self
+
 
 class QuantizationConfig(Section):
     """From float to int8: `qat` fine-tunes with quantization in the loop, `ptq` only calibrates.
