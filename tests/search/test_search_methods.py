@@ -34,6 +34,7 @@ from tinynas.search import (
 from tinynas.search import _method_registry as registry
 from tinynas.spaces import parse_space
 from tinynas.testing import BaseSearchMethodTestCase, BaseStrategyTestCase
+from tinynas.testing._evaluator_textures import small_task
 
 pytest.importorskip("torch")
 
@@ -52,6 +53,9 @@ block = ["depthwise_separable", "conv"]
 width = [4, 8]
 choices = { kernel = [3] }
 """
+
+
+NO_SHARED_WEIGHTS = "the networks of space 'kinds' share no weights"
 
 
 class TestSampledWithoutSharedWeights(BaseSearchMethodTestCase):
@@ -112,6 +116,36 @@ def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_options_are_checked_before_there_is_a_task(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read_method_options("sampled", options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("sampled", {}, NO_SHARED_WEIGHTS),
+        ("sampled", {"evaluator": "predictor", "evaluator_options": {"over": "supernet"}}, NO_SHARED_WEIGHTS),
+        ("gradient", {}, "search method 'gradient' cannot search 'kinds'"),
+    ],
+)
+def test_a_space_without_shared_weights_is_refused_before_any_are_trained(
+    name: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as error:
+        build_method(name, task_of_kinds(), options)
+    assert "\n" not in str(error.value)
+
+
+def test_a_space_without_shared_weights_is_searched_by_what_needs_none() -> None:
+    task = task_of_kinds()
+    evaluator = build_method("sampled", task, {"evaluator": "macs"}).evaluator()
+    assert evaluator.evaluate([task.problem.space.largest()])[0].value > 0
+
+
+def task_of_kinds() -> MethodTask:
+    def supernet() -> Supernet:
+        raise AssertionError("shared weights are trained")
+
+    space = parse_space(CHOICE_OF_KINDS)
+    return MethodTask(SearchProblem(space, lambda genotype: (), 6), small_task(space=space), supernet=supernet)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from tinynas.evaluation import EvaluatorError
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline.costs import CostModel
@@ -20,12 +21,25 @@ from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._search import Search
 from tinynas.pipeline.run.stages._supernet import initial_weights
 from tinynas.pipeline.run.storage import RunDirectory
-from tinynas.spaces import load_space
+from tinynas.spaces import load_space, parse_space
 from tinynas.targets import Reserve, load_board
 from tinynas.training import Dataset, Split, Supernet
 
 SPACE = load_space("mobile-tiny")
 CHOSEN = ChosenSpace(SPACE, 0.5, 16, 1, 2)
+
+NO_SHARED_WEIGHTS = """
+family = "anynet"
+name = "kinds"
+description = "a stage of one of two kinds"
+resolutions = [16]
+[stem]
+width = [4]
+[[stages]]
+block = ["depthwise_separable", "conv"]
+width = [4, 8]
+choices = { kernel = [3] }
+"""
 
 Made = tuple[RunContext, Search, list[Supernet]]
 
@@ -48,7 +62,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     data = Dataset("own", split, split, split, ("a", "b"))
     with RunDirectory(tmp_path, {}) as run:
 
-        def make(finetune: dict[str, Any], **search: Any) -> Made:
+        def make(finetune: dict[str, Any], chosen: ChosenSpace = CHOSEN, **search: Any) -> Made:
             config = RunConfig.model_validate(
                 {
                     "board": board.name,
@@ -57,8 +71,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
                     "search": {"evaluations": 4, "strategy": "random", **search},
                 }
             )
-            context = RunContext(config, board, SPACE, data, run, SilentProgress(), 1)
-            return context, Search(context, CHOSEN, costs), trained
+            context = RunContext(config, board, chosen.space, data, run, SilentProgress(), 1)
+            return context, Search(context, chosen, costs), trained
 
         yield make
 
@@ -92,3 +106,14 @@ def test_networks_begin_with_random_weights_where_that_is_asked(made: Callable[.
     search.method.evaluator().close()
     assert len(trained) == 1
     assert initial_weights(context, CHOSEN, search.method) is None
+
+
+def test_networks_that_share_no_weights_cannot_begin_with_those_of_a_supernet(made: Callable[..., Made]) -> None:
+    chosen = ChosenSpace(parse_space(NO_SHARED_WEIGHTS), 1.0, 16, 1, 2)
+    with pytest.raises(EvaluatorError, match="the networks of space 'kinds' share no weights") as error:
+        made({"weights": "supernet"}, chosen, evaluator="macs")
+    assert "\n" not in str(error.value)
+    context, search, trained = made({}, chosen, evaluator="macs")
+    search.method.evaluator().close()
+    assert initial_weights(context, chosen, search.method) is None
+    assert trained == []
