@@ -53,6 +53,10 @@ images = 3
 """
 
 
+HANGS_SECONDS = 20 * 60
+"""What takes longer hangs: no measurement, a machine may be slow."""
+
+
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch")
@@ -64,16 +68,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(config: Path, out: Path) -> list[str]:
-    return [
-        sys.executable,
-        "-c",
-        "from tinynas.cli import main; main()",
-        "run",
-        str(config),
-        "--out",
-        str(out),
-        "--json",
-    ]
+    start = "from tinynas.cli import main; main()"
+    return [sys.executable, "-c", start, "run", str(config), "--out", str(out), "--json"]
 
 
 def finish(config: Path, out: Path, processors: int = 2) -> dict[str, Any]:
@@ -93,7 +89,6 @@ def use_processors(count: int) -> Callable[[], None]:
 
 def kill_when(config: Path, out: Path, journal_holds: str) -> None:
     """Start the run, and kill it with SIGKILL as soon as its journal holds a text."""
-    journal = out / "journal.jsonl"
     with subprocess.Popen(
         command(config, out),
         stdout=subprocess.DEVNULL,
@@ -101,12 +96,17 @@ def kill_when(config: Path, out: Path, journal_holds: str) -> None:
         start_new_session=True,
         preexec_fn=use_processors(1),
     ) as process:
-        deadline = time.monotonic() + 300
-        while not (journal.is_file() and journal_holds in journal.read_text()):
-            assert process.poll() is None, "the run ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(process, out, journal_holds)
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_until(process: subprocess.Popen[Any], out: Path, journal_holds: str) -> None:
+    journal = out / "journal.jsonl"
+    deadline = time.monotonic() + HANGS_SECONDS
+    while not (journal.is_file() and journal_holds in journal.read_text()):
+        assert process.poll() is None, "the run ended before it could be stopped"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def journal(out: Path) -> list[dict[str, Any]]:
@@ -173,13 +173,9 @@ def test_interrupt_is_a_clean_message(config: Path, tmp_path: Path) -> None:
         start_new_session=True,
         preexec_fn=_notice_interrupts,
     ) as process:
-        deadline = time.monotonic() + 120
-        while not ((out / "journal.jsonl").is_file() and '"work":"space"' in (out / "journal.jsonl").read_text()):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(process, out, '"work":"space"')
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=HANGS_SECONDS)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == (
         "tinynas: interrupted; what is finished is kept, the same command continues the run"
