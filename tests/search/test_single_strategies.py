@@ -161,15 +161,15 @@ def test_what_a_revision_found_infeasible_is_no_parent_and_not_the_best() -> Non
     scores(strategy, 8)
     ruled_out.update(sorted((o.genotype for o in strategy.scored), key=landscape)[3:])
     strategy.revise(strategy.scored)
-    assert incumbent(strategy.ledger) == max(landscape(o.genotype) for o in strategy.scored if o.feasible)
-    best = next(o.genotype for o in strategy.scored if landscape(o.genotype) == incumbent(strategy.ledger))
+    assert incumbent(strategy.ledger.told) == max(landscape(o.genotype) for o in strategy.scored if o.feasible)
+    best = next(o.genotype for o in strategy.scored if landscape(o.genotype) == incumbent(strategy.ledger.told))
     assert set(candidate_pool(strategy, random=1, best=1)) >= set(strategy.candidates.new(space.neighbours(best)))
     child = strategy.ask().genotype
     changed = [i for i, (a, b) in enumerate(zip(best, child, strict=True)) if a != b]
     assert sum(best[i] != 0 and child[i] != 0 for i in changed) <= 1
     ruled_out.update(o.genotype for o in strategy.scored)
     strategy.revise(strategy.scored)
-    assert incumbent(strategy.ledger) == min(o.score for o in strategy.scored)
+    assert incumbent(strategy.ledger.told) == min(o.score for o in strategy.scored)
 
 
 def test_ranking_looks_at_more_networks_than_are_scored() -> None:

@@ -8,9 +8,8 @@ from typing import Any
 from tinynas.spaces._anynet_file import AnyNetStageTable, AnyNetTable
 from tinynas.spaces._block import Architecture, Block, Shape
 from tinynas.spaces._chain_space import round_channels
-from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._kinds import block_kind
-from tinynas.spaces._variable_space import VariableSpace
+from tinynas.spaces._variable_space import VariableSpace, check_sizes
 from tinynas.spaces._variables import Condition, Genotype, Variable
 
 _POOLS = ("max_pool", "average_pool")
@@ -68,11 +67,7 @@ class AnyNetSpace(VariableSpace):
             SpaceError: `genotype` is not a member of this space, or a number is not positive.
         """
         self.check(genotype)
-        if min(width, resolution, input_channels, classes) <= 0:
-            raise SpaceError(
-                f"width, resolution, input channels and classes must be positive, got {width}, {resolution}, "
-                f"{input_channels}, {classes}"
-            )
+        check_sizes(width, resolution, input_channels, classes)
         input_shape: Shape = (1, resolution, resolution, input_channels)
         blocks: list[Block] = []
 

@@ -14,7 +14,7 @@ from tinynas.spaces._cell import Cell
 from tinynas.spaces._chain_file import ChainTable, StageTable
 from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._kinds import block_kind
-from tinynas.spaces._variable_space import VariableSpace
+from tinynas.spaces._variable_space import VariableSpace, check_sizes
 from tinynas.spaces._variables import Condition, Genotype, Variable
 
 _Slot = dict[tuple[int, ...], Block]
@@ -186,11 +186,7 @@ class ChainSpace(VariableSpace):
         return Architecture(tuple(blocks), chain.input_shape, chain.name)
 
     def _chain(self, width: float, resolution: int, input_channels: int, classes: int) -> _Chain:
-        if width <= 0 or resolution < 1 or input_channels < 1 or classes < 1:
-            raise SpaceError(
-                f"width, resolution, input channels and classes must be positive, got {width}, {resolution}, "
-                f"{input_channels}, {classes}"
-            )
+        check_sizes(width, resolution, input_channels, classes)
         table, divisor = self.table, self.table.channel_divisor
         input_shape: Shape = (1, resolution, resolution, input_channels)
         stem = block_kind(table.stem.block).block(

@@ -18,6 +18,19 @@ from tinynas.spaces._variables import INACTIVE, Genotype, Variable, activity, ch
 _ATTEMPTS = 100
 
 
+def check_sizes(width: float, resolution: int, input_channels: int, classes: int) -> None:
+    """Check what `SearchSpace.decode` is given beside the genotype.
+
+    Raises:
+        SpaceError: a number is not positive.
+    """
+    if width <= 0 or resolution < 1 or input_channels < 1 or classes < 1:
+        raise SpaceError(
+            f"width, resolution, input channels and classes must be positive, got {width}, {resolution}, "
+            f"{input_channels}, {classes}"
+        )
+
+
 class VariableSpace(ABC):
     """A `SearchSpace` but for `decode`: inherit it, hand it the variables, and say which network a genotype is.
 

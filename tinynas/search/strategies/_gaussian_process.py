@@ -63,7 +63,8 @@ class GaussianProcessSearch(BaseStrategy):
             if pool:
                 process = self._process()
                 places = places_of(self.problem.space.variables, pool)
-                genotype = pool[int(np.argmax(expected_improvement(*process.predict(places), incumbent(self.ledger))))]
+                improvement = expected_improvement(*process.predict(places), incumbent(self.ledger.told))
+                genotype = pool[int(np.argmax(improvement))]
                 self.candidates.take(genotype)
         return Trial(genotype or self.fresh(self.random_genotype))
 

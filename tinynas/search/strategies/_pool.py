@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 
 from tinynas.search._base import BaseStrategy
-from tinynas.search._ledger import Ledger
+from tinynas.search._problem import Observation
 from tinynas.spaces import Genotype
 
 
@@ -27,10 +28,10 @@ def candidate_pool(strategy: BaseStrategy, random: int, best: int) -> list[Genot
     return strategy.candidates.new(chain(drawn, near))
 
 
-def incumbent(ledger: Ledger) -> float:
+def incumbent(told: Sequence[Observation]) -> float:
     """f*, the score to improve on: the best of what meets the constraints.
 
     Where a revision left nothing that does, anything feasible is an improvement: then it is the lowest score.
     """
-    ranked = ledger.ranked
-    return ranked[0].score if ranked else min(observation.score for observation in ledger.told)
+    feasible = [observation.score for observation in told if observation.feasible]
+    return max(feasible) if feasible else min(observation.score for observation in told)

@@ -81,7 +81,7 @@ class PredictorSearch(BaseStrategy):
         ensemble = self._ensemble()
         mean, deviation = ensemble.predict(encode(self.problem.space, pool, self._options.encoding))
         if self._options.acquisition == "ei":
-            return expected_improvement(mean, deviation + 1e-12, incumbent(self.ledger))
+            return expected_improvement(mean, deviation + 1e-12, incumbent(self.ledger.told))
         return self.rng.normal(mean, deviation)
 
     def _ensemble(self) -> MlpEnsemble:

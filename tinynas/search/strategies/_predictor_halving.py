@@ -13,7 +13,7 @@ from tinynas.search._base import BaseStrategy
 from tinynas.search._options import StrategyOptions
 from tinynas.search._problem import Observation, SearchProblem, Trial
 from tinynas.search.strategies._brackets import Brackets, Rungs
-from tinynas.search.strategies._pool import candidate_pool
+from tinynas.search.strategies._pool import candidate_pool, incumbent
 from tinynas.search.surrogates._gaussian_process import expected_improvement
 from tinynas.spaces import Genotype
 from tinynas.spaces.encodings import encode
@@ -105,8 +105,7 @@ class PredictorHalving(BaseStrategy):
             scores = np.array([observation.score for observation in known])
             self._fitted = (known, Ridge(self._features([o.genotype for o in known]), scores))
         mean, deviation = self._fitted[1].predict(self._features(pool))
-        best = max((o.score for o in known if o.feasible), default=min(o.score for o in known))
-        return expected_improvement(mean, deviation + 1e-12, best)
+        return expected_improvement(mean, deviation + 1e-12, incumbent(known))
 
     def _features(self, genotypes: list[Genotype]) -> np.ndarray:
         """[n, d]: choices, one-hot, and the logarithm of each cost."""
