@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,11 @@ def test_a_pool_that_failed_answers_what_it_is_asked_next() -> None:
         assert [value for value, _ in pool.map(_plus, range(2))] == [10, 11]
 
 
+def _answers(pool: TaskPool[Any], function: Callable[[Any, int], Any], tasks: Iterable[int]) -> list[Any]:
+    submitted = [pool.submit(function, task) for task in tasks]
+    return [pool.collect() for _ in submitted]
+
+
 def _wait(folder: Path, task: int) -> int:
     """Task 0 ends when every other one has: it can only if it keeps no other from being given out."""
     if task == 0:
@@ -89,28 +95,35 @@ def _wait(folder: Path, task: int) -> int:
 
 def test_a_long_task_keeps_no_other_one_waiting(tmp_path: Path) -> None:
     with TaskPool(2, Path, tmp_path) as pool:
-        answers = list(pool.results(_wait, range(4)))
-        assert sorted(answers) == [(0, 0), (1, 10), (2, 20), (3, 30)]
-        order = [position for position, _ in answers]
-        assert order.index(1) < order.index(0)
-        assert order.index(2) < order.index(0)
-        assert list(pool.results(_wait, [])) == []
-        assert list(pool.results(_wait, [5])) == [(0, 50)]
+        assert _answers(pool, _wait, range(4)) == [0, 10, 20, 30]
+        assert _answers(pool, _wait, [5]) == [50]
+
+
+def test_a_task_begins_when_it_is_given_and_not_when_its_answer_is_wanted(tmp_path: Path) -> None:
+    with TaskPool(2, Path, tmp_path) as pool:
+        for task in (0, 1, 2):
+            pool.submit(_wait, task)
+        _wait_for(tmp_path, 1)
+        pool.submit(_wait, 3)
+        _wait_for(tmp_path, 2)  # the worker that was idle again has taken one of the tasks that waited
+        assert [pool.collect() for _ in range(4)] == [0, 10, 20, 30]
+        with pytest.raises(ValueError, match="no task"):
+            pool.collect()
 
 
 def test_the_process_that_waits_reports_failures() -> None:
     for function, message in ((_fail, "a task that cannot be done"), (_die, "died")):
         with TaskPool(2, _state, 10) as pool, pytest.raises(WorkerError, match=message):
-            list(pool.results(function, range(3)))
+            _answers(pool, function, range(3))
     with TaskPool(1, _state, 10) as pool:
-        assert [value for _, (value, _) in pool.results(_plus, range(3))] == [10, 11, 12]
+        assert [value for value, _ in _answers(pool, _plus, range(3))] == [10, 11, 12]
 
 
 def test_no_more_processes_are_started_than_there_are_tasks() -> None:
     before = len(multiprocessing.active_children())
     with TaskPool(3, _state, 10) as tasks:
         for count in (1, 2):
-            assert sorted(value for _, (value, _) in tasks.results(_plus, range(count))) == [10, 11][:count]
+            assert [value for value, _ in _answers(tasks, _plus, range(count))] == [10, 11][:count]
             assert len(multiprocessing.active_children()) - before == count
     with ProcessPool(3, _state, 10) as shards:
         for count in (1, 2):
@@ -176,7 +189,7 @@ def _say_and_work_on(writer: Connection, task: int) -> None:
 
 def _use_a_pool(writer: Connection) -> None:
     with TaskPool(2, _keep, writer) as pool:
-        list(pool.results(_say_and_work_on, [0]))
+        _answers(pool, _say_and_work_on, [0])
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a worker finishes its task first")

@@ -5,6 +5,7 @@ from tinynas.evaluation._evaluator import (
     Estimate,
     EvaluationProgress,
     Evaluator,
+    QueuedEvaluator,
     check_fidelities,
     check_fidelity,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "EvaluatorSpec",
     "PredictorEvaluator",
     "PredictorOptions",
+    "QueuedEvaluator",
     "SupernetEvaluator",
     "SupernetOptions",
     "TableEvaluator",

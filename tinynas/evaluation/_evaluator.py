@@ -91,6 +91,33 @@ class Evaluator(Protocol):
         ...
 
 
+@runtime_checkable
+class QueuedEvaluator(Evaluator, Protocol):
+    """An evaluator that is given candidates one by one, while it works on others: what takes long should be one.
+
+    Answers are had in the order of the questions, whatever was finished first.
+    """
+
+    def submit(self, genotype: Genotype, fidelity: float = 1.0) -> None:
+        """Ask for a candidate; an idle process begins at once.
+
+        Raises:
+            EvaluatorError: there is no such fidelity.
+        """
+        ...
+
+    def collect(self, keep: Callable[[Estimate], None] | None = None) -> Estimate:
+        """What the earliest candidate is worth that was submitted and not collected; waits for it.
+
+        Args:
+            keep: told the estimate before work is thrown away that continues after it was killed.
+
+        Raises:
+            EvaluatorError: there is none, or no answer for it.
+        """
+        ...
+
+
 def check_fidelities(fidelities: Sequence[float]) -> tuple[float, ...]:
     """`fidelities` as a tuple.
 

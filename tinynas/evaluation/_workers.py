@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tinynas import training
@@ -45,15 +46,29 @@ class Workers(Generic[State]):
         Raises:
             WorkerError: a worker raised an exception or died.
         """
-        if not tasks:
-            return []
+        for task in tasks:
+            self.submit(function, task)
+        results: list[Result] = []
+        for position in range(len(tasks)):
+            results.append(self.collect())
+            if seen is not None:
+                with self._closed_by_failure():
+                    seen(position, results[-1])
+        return results
+
+    def submit(self, function: Callable[[State, Task], Any], task: Task) -> None:
+        """Give a task to the next process that is idle. Exceptions as of `map`."""
+        with self._closed_by_failure():
+            if self._pool is None:
+                self._pool = training.TaskPool(self._processes, self._build, *self._arguments).__enter__()
+            self._pool.submit(function, task)
+
+    def collect(self) -> Any:
+        """The result of the earliest task that was submitted and not collected. Exceptions as of `map`."""
         if self._pool is None:
-            self._pool = training.TaskPool(self._processes, self._build, *self._arguments).__enter__()
-        try:
-            return self._results(self._pool, function, tasks, seen)
-        except BaseException:
-            self.close()  # what is still to be answered must not answer the next call
-            raise
+            raise ValueError("nothing was submitted")
+        with self._closed_by_failure():
+            return self._pool.collect()
 
     def close(self) -> None:
         """End the processes, if any were started."""
@@ -61,19 +76,10 @@ class Workers(Generic[State]):
             self._pool.__exit__(None, None, None)
             self._pool = None
 
-    def _results(
-        self,
-        pool: TaskPool[State],
-        function: Callable[[State, Task], Result],
-        tasks: Sequence[Task],
-        seen: Callable[[int, Result], None] | None,
-    ) -> list[Result]:
-        results: list[Result] = []
-        early: dict[int, Result] = {}
-        for position, result in pool.results(function, tasks):
-            early[position] = result
-            while len(results) in early:
-                results.append(early.pop(len(results)))
-                if seen is not None:
-                    seen(len(results) - 1, results[-1])
-        return results
+    @contextmanager
+    def _closed_by_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close()  # what is still to be answered must not answer what is asked next
+            raise

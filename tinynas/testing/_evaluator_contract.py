@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynas.evaluation import Estimate, EvaluationTask, Evaluator, EvaluatorError
+from tinynas.evaluation import Estimate, EvaluationTask, Evaluator, EvaluatorError, QueuedEvaluator
 from tinynas.spaces import Genotype, SearchSpace, parse_space
 from tinynas.testing._evaluator_textures import EVALUATOR_SPACE, small_task
 from tinynas.training import Split
@@ -123,6 +123,27 @@ class BaseEvaluatorTestCase:
         alone, shared = self.evaluator(task), self.evaluator(replace(task, processes=2))
         assert alone.key == shared.key
         assert self._ask(alone, genotypes[:3]) == self._ask(shared, genotypes[:3])
+
+    def test_answers_are_the_same_one_by_one(self, task: EvaluationTask, genotypes: list[Genotype]) -> None:
+        evaluator = self.evaluator(task)
+        if not isinstance(evaluator, QueuedEvaluator):
+            pytest.skip("is not asked one by one")
+        together = evaluator.evaluate(genotypes[:3])
+        evaluator.close()
+        evaluator = self.evaluator(task)
+        assert isinstance(evaluator, QueuedEvaluator)
+        for genotype in genotypes[:3]:
+            evaluator.submit(genotype)
+        kept: list[Estimate] = []
+        collected = [evaluator.collect(kept.append) for _ in range(3)]
+        assert _answers(collected) == _answers(kept) == _answers(together)
+        with pytest.raises(EvaluatorError):
+            evaluator.collect()
+        with pytest.raises(EvaluatorError, match="fidelity"):
+            evaluator.submit(genotypes[0], 0.123456)
+        evaluator.submit(genotypes[3])
+        evaluator.close()  # what nobody wants to know any more
+        assert self._ask(evaluator, genotypes[:1]) == _answers(together[:1])
 
     def test_refuses_a_fidelity_that_it_does_not_have(self, task: EvaluationTask, genotypes: list[Genotype]) -> None:
         evaluator = self.evaluator(task)

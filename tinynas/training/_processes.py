@@ -13,7 +13,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -185,7 +186,8 @@ class ProcessPool(_Pool[State]):
 class TaskPool(_Pool[State]):
     """Workers for tasks that take unequally long: each is given the next as soon as it is idle; a context manager.
 
-    The calling process only waits, so that no worker waits for it. No more workers are started than there are tasks.
+    Tasks are given one by one, and their answers are had in the order in which they were given. The calling process
+    only waits, so that no worker waits for it. No more workers are started than there are tasks.
 
     Args:
         processes: at most how many, at least 1. With 1 nothing is started, and the calling process works.
@@ -195,41 +197,58 @@ class TaskPool(_Pool[State]):
 
     def __init__(self, processes: int, build: Callable[..., State], *arguments: Any) -> None:
         super().__init__(processes if processes > 1 else 0, processes < 2, build, arguments)
+        self._submitted = self._collected = 0
+        self._waiting: deque[tuple[int, Callable[[State, Any], Any], Any]] = deque()
+        self._busy: dict[Connection, int] = {}
+        self._answers: dict[int, Any] = {}
 
-    def results(self, function: Callable[[State, Any], Result], tasks: Sequence[Any]) -> Iterator[tuple[int, Result]]:
-        """The position of each task and `function(state, task)`, as they are done, in any order.
-
-        Exhaust it: a pool that is left half-way, by an exception too, can only be closed.
+    def submit(self, function: Callable[[State, Any], Any], task: Any) -> None:
+        """Give a task; an idle worker begins it at once.
 
         Args:
-            function: a module-level function.
-            tasks: picklable values.
+            function: a module-level function, called with a worker's state and the task.
+            task: a picklable value.
 
         Raises:
-            WorkerError: a worker raised an exception or died.
+            WorkerError: a worker raised an exception or died. The pool can only be closed then.
         """
-        if self._works:
-            for position, task in enumerate(tasks):
-                yield position, function(self._state, task)
-            return
-        self._start(len(tasks))
-        idle, busy = list(self._pipes), dict[Connection, int]()
-        for position, task in enumerate(tasks):
-            if not idle:
-                for pipe in self._done(busy):
-                    idle.append(pipe)
-                    yield busy.pop(pipe), self._receive(pipe)[0]
-            pipe = idle.pop()
-            self._send(pipe, (function, [task]))
-            busy[pipe] = position
-        while busy:
-            for pipe in self._done(busy):
-                yield busy.pop(pipe), self._receive(pipe)[0]
+        self._waiting.append((self._submitted, function, task))
+        self._submitted += 1
+        if not self._works:
+            self._start(len(self._waiting) + len(self._busy))
+            self._receive_answers(timeout=0.0)
+            self._give_out()
 
-    def _done(self, busy: dict[Connection, int]) -> list[Connection]:
-        """Those of the busy workers that have an answer, at least one; a dead one's pipe is at its end."""
-        ready = wait(list(busy))
-        return [pipe for pipe in busy if pipe in ready]
+    def collect(self) -> Any:
+        """The answer to the earliest task that was not collected yet; waits for it.
+
+        Raises:
+            WorkerError: as of `submit`.
+        """
+        if self._collected == self._submitted:
+            raise ValueError("no task was submitted whose answer was not collected")
+        if self._works:
+            number, function, task = self._waiting.popleft()
+            self._answers[number] = function(self._state, task)
+        while self._collected not in self._answers:
+            self._receive_answers(timeout=None)
+            self._give_out()
+        answer = self._answers.pop(self._collected)
+        self._collected += 1
+        return answer
+
+    def _give_out(self) -> None:
+        for pipe in self._pipes:
+            if self._waiting and pipe not in self._busy:
+                number, function, task = self._waiting.popleft()
+                self._send(pipe, (function, [task]))
+                self._busy[pipe] = number
+
+    def _receive_answers(self, timeout: float | None) -> None:
+        """Take the answers that are there, and wait so long for the first; a dead worker's pipe is at its end."""
+        ready = wait(list(self._busy), timeout) if self._busy else []
+        for pipe in [pipe for pipe in self._busy if pipe in ready]:
+            self._answers[self._busy.pop(pipe)] = self._receive(pipe)[0]
 
 
 def _serve(pipe: Connection, build: Callable[..., Any], arguments: tuple[Any, ...]) -> None:

@@ -16,9 +16,10 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from tinynas import training
+from tinynas.evaluation._errors import EvaluatorError
 from tinynas.evaluation._evaluator import Estimate, EvaluationProgress, check_fidelities, check_fidelity
 from tinynas.evaluation._key import evaluator_key
 from tinynas.evaluation._options import EvaluatorOptions
@@ -120,6 +122,7 @@ class TrainingEvaluator:
         self._resolution = max(1, round(options.resolution_scale * task.resolution))
         self._width = options.width_scale * task.width
         self._workers: Workers[_Recipe] | None = None
+        self._submitted: deque[list[_Training]] = deque()
 
     @cached_property
     def key(self) -> str:
@@ -138,32 +141,47 @@ class TrainingEvaluator:
         self, genotypes: Sequence[Genotype], fidelity: float = 1.0, progress: EvaluationProgress | None = None
     ) -> list[Estimate]:
         check_fidelity(self, fidelity)
-        steps = max(1, round(fidelity * self._options.steps))
-        seeds = [_seed(self._task.seed, number) for number in range(self._options.seeds)]
-        trainings = [self._training(genotype, steps, seed) for genotype in genotypes for seed in seeds]
+        if self._submitted:
+            raise EvaluatorError("collect what was submitted before asking for something else")
+        for genotype in genotypes:
+            self.submit(genotype, fidelity)
         estimates: list[Estimate] = []
-        trained: list[_Trained] = []
-
-        def seen(position: int, result: _Trained) -> None:
-            trained.append(result)
-            if len(trained) % len(seeds):
-                return
-            estimates.append(_estimate(trained[-len(seeds) :], steps))
-            if progress is not None:
-                progress(len(estimates) - 1, estimates[-1])
-            for training_ in trainings[position + 1 - len(seeds) : position + 1]:
-                if training_.checkpoint is not None:
-                    training_.checkpoint.unlink(missing_ok=True)
-
-        if trainings:
-            if self._workers is None:
-                on_cpu = training.training_device().type == "cpu"
-                arguments = (*self._examples, self._options, self._task.augmentation)
-                self._workers = Workers(self._task.processes if on_cpu else 1, _Recipe, *arguments)
-            self._workers.map(_train, trainings, seen)
+        for position in range(len(genotypes)):
+            keep = None if progress is None else partial(progress, position)
+            estimates.append(self.collect(keep))
         return estimates
 
+    def submit(self, genotype: Genotype, fidelity: float = 1.0) -> None:
+        check_fidelity(self, fidelity)
+        if self._workers is None:
+            on_cpu = training.training_device().type == "cpu"
+            arguments = (*self._examples, self._options, self._task.augmentation)
+            self._workers = Workers(self._task.processes if on_cpu else 1, _Recipe, *arguments)
+        steps = max(1, round(fidelity * self._options.steps))
+        seeds = [_seed(self._task.seed, number) for number in range(self._options.seeds)]
+        trainings = [self._training(genotype, steps, seed) for seed in seeds]
+        for training_ in trainings:
+            self._workers.submit(_train, training_)
+        self._submitted.append(trainings)
+
+    def collect(self, keep: Callable[[Estimate], None] | None = None) -> Estimate:
+        if not self._submitted or self._workers is None:
+            raise EvaluatorError("nothing was submitted that was not collected")
+        trainings = self._submitted.popleft()
+        try:
+            estimate = _estimate([self._workers.collect() for _ in trainings], trainings[0].steps)
+            if keep is not None:
+                keep(estimate)
+        except BaseException:
+            self.close()  # what is still to be answered must not answer what is asked next
+            raise
+        for training_ in trainings:
+            if training_.checkpoint is not None:
+                training_.checkpoint.unlink(missing_ok=True)
+        return estimate
+
     def close(self) -> None:
+        self._submitted.clear()
         if self._workers is not None:
             self._workers.close()
             self._workers = None

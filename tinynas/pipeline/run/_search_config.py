@@ -57,6 +57,7 @@ class SearchConfig(Section):
     objectives: tuple[Literal["latency", "macs", "sram_bytes", "flash_bytes"], ...] = ("latency", "sram_bytes")
     evaluations: Annotated[int, Field(ge=2)] = 60
     population: Annotated[int, Field(ge=2)] = 20
+    window: PositiveInt = 4
     rounds: PositiveInt = 2
     top_candidates: PositiveInt = 3
     validation_images: PositiveInt = 2000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tinynas.evaluation import Estimate, EvaluationProgress, EvaluationTask, Evaluator, build_evaluator
+from tinynas.evaluation import (
+    Estimate,
+    EvaluationProgress,
+    EvaluationTask,
+    Evaluator,
+    EvaluatorError,
+    build_evaluator,
+)
 from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline.run import RunConfig
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
@@ -116,6 +123,60 @@ def test_every_position_is_told_once(tmp_path: Path) -> None:
         told: list[int] = []
         evaluator.evaluate(GENOTYPES, progress=lambda position, _, told=told: told.append(position))
         assert sorted(told) == [0, 1, 2, 3]
+
+
+class AskedInTurn(Asked):
+    """The same, one by one; notes the order of submissions and answers."""
+
+    def __init__(self, dies_at: int | None = None) -> None:
+        super().__init__(dies_at=dies_at)
+        self.turns: list[str] = []
+
+    def submit(self, genotype: Genotype, fidelity: float = 1.0) -> None:
+        self.turns.append(f"submit {genotype[0]}")
+        self.asked.append(genotype)
+
+    def collect(self, keep: Callable[[Estimate], None] | None = None) -> Estimate:
+        genotype = self.asked.pop(0)
+        self.turns.append(f"collect {genotype[0]}")
+        estimate = Estimate(sum(genotype))
+        if len(self.turns) == self.dies_at:
+            raise KeyboardInterrupt
+        if keep is not None:
+            keep(estimate)
+        return estimate
+
+
+@pytest.mark.parametrize("inner", [Asked, AskedInTurn])
+def test_answers_are_collected_in_the_order_of_the_questions(inner: type[Asked], tmp_path: Path) -> None:
+    asked = inner()
+    evaluator = JournalledEvaluator(Journal(tmp_path / "j"), asked)
+    for genotype in GENOTYPES:
+        evaluator.submit(genotype)
+    told: list[float] = []
+    assert [evaluator.collect(lambda e: told.append(e.value)).value for _ in GENOTYPES] == [3, 7, 3, 11]
+    assert told == [3, 7, 3, 11]
+    assert len((tmp_path / "j").read_text().splitlines()) == 3
+    if isinstance(asked, AskedInTurn):
+        assert asked.turns == [*(f"submit {n}" for n in (1, 3, 5)), *(f"collect {n}" for n in (1, 3, 5))]
+    else:  # all at once: work for all of its processes
+        assert asked.asked == [(1, 2), (3, 4), (5, 6)]
+    with pytest.raises(EvaluatorError, match="submitted"):
+        evaluator.collect()
+
+
+def test_what_was_collected_is_not_asked_again_after_a_death(tmp_path: Path) -> None:
+    dying, rest = AskedInTurn(dies_at=5), AskedInTurn()
+    for asked in (dying, rest):
+        evaluator = JournalledEvaluator(Journal(tmp_path / "j"), asked)
+        for genotype in GENOTYPES:
+            evaluator.submit(genotype)
+        if asked is dying:
+            evaluator.collect()
+            with pytest.raises(KeyboardInterrupt):
+                evaluator.collect()
+    assert [evaluator.collect().value for _ in GENOTYPES] == [3, 7, 3, 11]
+    assert rest.turns == ["submit 3", "submit 5", "collect 3", "collect 5"]
 
 
 @pytest.fixture

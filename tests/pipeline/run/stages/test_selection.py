@@ -26,6 +26,7 @@ pytest.importorskip("torch")
 
 from tinynas.pipeline.run.stages import _search
 from tinynas.pipeline.run.stages._context import RunContext
+from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator
 from tinynas.pipeline.run.stages._networks import Contender
 from tinynas.pipeline.run.stages._search import Search
 from tinynas.pipeline.run.stages._selection import (
@@ -161,7 +162,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
             )
             context = RunContext(config, BOARD, SPACE, data, run, SilentProgress(), 1)
             searched = Search(context, Chosen(), costs or Costs())
-            searched.use(Sure())
+            searched.use(JournalledEvaluator(run.journal, Sure()))
             searched.scored = [
                 searched.entry(origin, 1, Trial(genotype), score)
                 for origin, several in ((searched.strategy, found), ("random", random))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from tinynas.evaluation import (
     EvaluationTask,
     Evaluator,
     EvaluatorError,
+    QueuedEvaluator,
     check_fidelity,
 )
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
@@ -34,6 +37,7 @@ class JournalledEvaluator:
         self._journal = journal
         self._evaluator = evaluator
         self.name, self.key, self.fidelities = evaluator.name, evaluator.key, evaluator.fidelities
+        self._submitted: deque[tuple[Genotype, float]] = deque()
         self._known = {
             (tuple(record["genotype"]), float(record["fidelity"])): Estimate(
                 record["value"], record["deviation"], record["seconds"], record["details"]
@@ -56,20 +60,8 @@ class JournalledEvaluator:
                     progress(position, self._known[genotype, fidelity])
 
         def keep(position: int, estimate: Estimate) -> None:
-            genotype = missing[position]
-            self._journal.append(
-                _KIND,
-                evaluator=self.name,
-                key=self.key,
-                genotype=list(genotype),
-                fidelity=fidelity,
-                value=estimate.value,
-                deviation=estimate.deviation,
-                seconds=round(estimate.seconds, 3),
-                details=dict(estimate.details),
-            )
-            self._known[genotype, fidelity] = estimate
-            tell(genotype)
+            self._keep(missing[position], fidelity, estimate)
+            tell(missing[position])
 
         for genotype in places:
             if (genotype, fidelity) in self._known:
@@ -85,8 +77,44 @@ class JournalledEvaluator:
                     keep(position, estimate)
         return [self._known[genotype, fidelity] for genotype in genotypes]
 
+    def submit(self, genotype: Genotype, fidelity: float = 1.0) -> None:
+        check_fidelity(self, fidelity)
+        new = (genotype, fidelity) not in self._known and (genotype, fidelity) not in self._submitted
+        if new and isinstance(self._evaluator, QueuedEvaluator):
+            self._evaluator.submit(genotype, fidelity)
+        self._submitted.append((genotype, fidelity))
+
+    def collect(self, keep: Callable[[Estimate], None] | None = None) -> Estimate:
+        if not self._submitted:
+            raise EvaluatorError("nothing was submitted that was not collected")
+        genotype, fidelity = self._submitted.popleft()
+        if (genotype, fidelity) not in self._known:
+            if isinstance(self._evaluator, QueuedEvaluator):
+                self._evaluator.collect(partial(self._keep, genotype, fidelity))
+            else:  # which has work for all its processes where it is asked for all at once
+                self.evaluate([genotype, *(g for g, share in self._submitted if share == fidelity)], fidelity)
+        estimate = self._known[genotype, fidelity]
+        if keep is not None:
+            keep(estimate)
+        return estimate
+
     def close(self) -> None:
+        self._submitted.clear()
         self._evaluator.close()
+
+    def _keep(self, genotype: Genotype, fidelity: float, estimate: Estimate) -> None:
+        self._journal.append(
+            _KIND,
+            evaluator=self.name,
+            key=self.key,
+            genotype=list(genotype),
+            fidelity=fidelity,
+            value=estimate.value,
+            deviation=estimate.deviation,
+            seconds=round(estimate.seconds, 3),
+            details=dict(estimate.details),
+        )
+        self._known[genotype, fidelity] = estimate
 
 
 def evaluation_task(

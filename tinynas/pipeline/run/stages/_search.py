@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
+from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
-from tinynas.evaluation import Estimate, Evaluator, check_shared_weights
+from tinynas.evaluation import Estimate, QueuedEvaluator, check_shared_weights
 from tinynas.pipeline.costs import CostModel, NetworkCost
 from tinynas.pipeline.run import SearchConfig, method_options
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
@@ -37,9 +38,6 @@ from tinynas.spaces import Genotype
 
 # Costs are predicted in less than a millisecond, so the MACs-only choice may look at more networks than are evaluated.
 _MACS_ONLY_EVALUATIONS = 2000
-
-# Networks that are asked before the first of them is told: not the number of processors, on which no result depends.
-_BATCH = 4
 
 _NOTHING = 1e-9  # of an evaluation: shares of the full training add up but for rounding
 
@@ -91,9 +89,9 @@ class Search:
         self.method = build_method(settings.method, task, method_options(settings))
         self._strategies: dict[str, SearchStrategy] = {}
         self._overspent: dict[str, float] = {}
-        self._evaluator: Evaluator | None = None
+        self._evaluator: QueuedEvaluator | None = None
 
-    def use(self, evaluator: Evaluator) -> None:
+    def use(self, evaluator: QueuedEvaluator) -> None:
         """Score networks by this evaluator, at the fidelities that it has. Before the first round."""
         fidelities = tuple(evaluator.fidelities)
         problem, seed = replace(self._problem, fidelities=fidelities), self._context.config.seed
@@ -130,16 +128,14 @@ class Search:
         self._context.progress.begin(f"search, round {number}", len(self._strategies) * evaluations)
         found: list[Scored] = []
         left = {origin: evaluations - spent for origin, spent in self._overspent.items()}
-        while any(budget > _NOTHING for budget in left.values()):
-            asked = {
-                origin: _ask(asking, min(_BATCH, math.ceil(left[origin] - _NOTHING)))
-                for origin, asking in self._strategies.items()
-            }
-            for origin, batch in asked.items():
-                left[origin] -= sum(trial.fidelity for trial in batch)
-                if not batch:  # every network that meets the constraints has been scored, or more than the budget
-                    left[origin] = min(left[origin], 0.0)
-            found += self._score(number, asked, done=round(sum(entry.fidelity for entry in found)))
+        in_flight: deque[tuple[str, Trial]] = deque()
+        while True:
+            for origin in self._strategies:
+                self._ask(origin, left, in_flight)
+            if not in_flight:
+                break
+            found.append(self._tell(number, *in_flight.popleft()))
+            self._context.progress.advance(round(sum(entry.fidelity for entry in found)))
         self._overspent = {origin: -budget for origin, budget in left.items()}
         self.scored += found
         best = {origin: self.best(origin) for origin in self._strategies}
@@ -186,27 +182,32 @@ class Search:
     def _worded(self, score: float) -> str:
         return f"{100 * score:.2f} % held out" if self.accuracy else f"{score:.4g}"
 
-    def _score(self, number: int, asked: dict[str, list[Trial]], done: int) -> list[Scored]:
+    def _ask(self, origin: str, left: dict[str, float], in_flight: deque[tuple[str, Trial]]) -> None:
+        """Have a strategy ask until its window is full, its budget spent, or scores must come first."""
         assert self._evaluator is not None  # `use` comes before the first round
-        found: list[Scored] = []
+        asking = self._strategies[origin]
+        mine = sum(asked == origin for asked, _ in in_flight)
+        while left[origin] > _NOTHING and mine < self._context.config.search.window:
+            if mine and asking.awaits_scores:
+                return
+            try:
+                trial = asking.ask()
+            except SpaceExhaustedError:  # every network that meets the constraints has been scored
+                left[origin] = 0.0
+                return
+            self._evaluator.submit(trial.genotype, trial.fidelity)
+            in_flight.append((origin, trial))
+            left[origin] -= trial.fidelity
+            mine += 1
 
-        def seen(_: int, estimate: Estimate) -> None:
-            known.append(estimate)
-            self._context.progress.advance(done + len(known))
-
-        trials = [trial for batch in asked.values() for trial in batch]
-        known: list[Estimate] = []
-        for fidelity in sorted({trial.fidelity for trial in trials}):
-            here = [trial for trial in dict.fromkeys(trials) if trial.fidelity == fidelity]
-            estimates = self._evaluator.evaluate([trial.genotype for trial in here], fidelity, seen)
-            self._estimates |= zip(here, estimates, strict=True)
-        for origin, batch in asked.items():
-            for trial in batch:
-                entry = self.entry(origin, number, trial, self._estimates[trial].value)
-                told = self._observation(entry)
-                self._strategies[origin].tell(trial, told.score, told.deviation)
-                found.append(entry)
-        return found
+    def _tell(self, number: int, origin: str, trial: Trial) -> Scored:
+        """Wait for the score of the network that was asked for first, and tell it."""
+        assert self._evaluator is not None
+        self._estimates[trial] = self._evaluator.collect()
+        entry = self.entry(origin, number, trial, self._estimates[trial].value)
+        told = self._observation(entry)
+        self._strategies[origin].tell(trial, told.score, told.deviation)
+        return entry
 
     def ranked(self, origin: str) -> list[Scored]:
         """What `origin` found that meets the current constraints, best first; fewer MACs break a tie.
@@ -258,24 +259,16 @@ class Search:
             EvolutionOptions(population=100, parents=20),
         )
         try:
-            while len(counting.scored) < evaluations and (trials := _ask(counting, 1)):
-                counting.tell(trials[0], float(self.cost(trials[0].genotype).macs))
+            with suppress(SpaceExhaustedError):  # fewer networks meet the constraints: those are all
+                while len(counting.scored) < evaluations:
+                    trial = counting.ask()
+                    counting.tell(trial, float(self.cost(trial.genotype).macs))
         except InfeasibleError:
             scored = [entry for entry in self.scored if not self.violations(entry.genotype)]
             if not scored:
                 raise
             return max(scored, key=lambda entry: (entry.cost.macs, entry.genotype)).genotype
         return max(counting.scored, key=lambda observation: observation.score).genotype
-
-
-def _ask(asking: SearchStrategy, count: int) -> list[Trial]:
-    asked: list[Trial] = []
-    try:
-        while len(asked) < count and not (asked and asking.awaits_scores):
-            asked.append(asking.ask())
-    except SpaceExhaustedError:
-        pass  # fewer networks meet the constraints than were asked for; what was found is all there is
-    return asked
 
 
 def _block_costs(costs: CostModel) -> BlockCosts:
