@@ -19,9 +19,17 @@ is exceeded, because its lines are what the user reads when nothing fits.
 Costs = Callable[[Genotype], Mapping[str, float]]
 """The predicted costs of a genotype by name (`macs`, `latency`, `sram_bytes`, ...), as cheap as a `Constraint`."""
 
+Description = Callable[[Genotype], Mapping[str, float]]
+"""What a genotype's network is like, in figures by name (`tinynas.spaces.describe`), as cheap as a `Constraint`."""
+
 
 def no_costs(_: Genotype) -> Mapping[str, float]:
     """Nothing is known about what a network costs."""
+    return {}
+
+
+def no_description(_: Genotype) -> Mapping[str, float]:
+    """Nothing is known about what a network is like, beyond the choices that make it."""
     return {}
 
 
@@ -34,6 +42,7 @@ class SearchProblem:
         constraint: hard constraints; see `Constraint`.
         evaluations: the budget, in full evaluations: one at fidelity 1/3 takes a third of one.
         costs: predicted costs; strategies that model scores may learn from them.
+        describe: what networks are like; strategies that model scores may learn from it in place of the choices.
         objectives: the costs that a multi-objective strategy minimizes beside the score that it maximizes.
         fidelities: shares of the full training at which a network can be scored, ascending, the last of them 1.
         initial: networks that are known to be worth a look, best first. Every strategy asks them before its own;
@@ -47,6 +56,7 @@ class SearchProblem:
     constraint: Constraint
     evaluations: int
     costs: Costs = no_costs
+    describe: Description = no_description
     objectives: tuple[str, ...] = ()
     fidelities: tuple[float, ...] = (1.0,)
     initial: tuple[Genotype, ...] = ()

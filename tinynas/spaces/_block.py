@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
 
 Shape = tuple[int, ...]
 Parameters = tuple[tuple[str, int], ...]
@@ -48,3 +52,21 @@ class Architecture:
     blocks: tuple[Block, ...]
     input_shape: Shape
     name: str = "model"
+
+
+def cached_by_signature(cost: Callable[[Block], T]) -> Callable[[Block], T]:
+    """`cost`, computed once for all blocks of equal signature.
+
+    A configuration of the mobile space has a few hundred distinct blocks and some 10^20 networks, so with this a
+    network costs a few dozen dictionary lookups. The cache lives as long as the returned function.
+    """
+    known: dict[Hashable, T] = {}
+
+    def cached(block: Block) -> T:
+        try:
+            return known[block.signature]
+        except KeyError:
+            value = known[block.signature] = cost(block)
+            return value
+
+    return cached

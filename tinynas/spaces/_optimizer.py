@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
 
-from tinynas.spaces._block import Architecture, Block
+from tinynas.spaces._block import Architecture
 from tinynas.spaces._errors import SpaceError
 from tinynas.spaces._ranking import ArchitectureCost, NearestMiss, SpaceRanking, rank, summarize
 from tinynas.spaces._search_space import SearchSpace
 
 T = TypeVar("T")
-
-
-def cached_by_signature(cost: Callable[[Block], T]) -> Callable[[Block], T]:
-    """`cost`, computed once for all blocks of equal signature.
-
-    A configuration of the mobile space has a few hundred distinct blocks and some 10^20 networks, so with this a
-    network costs a few dozen dictionary lookups. The cache lives as long as the returned function.
-    """
-    known: dict[Hashable, T] = {}
-
-    def cached(block: Block) -> T:
-        try:
-            return known[block.signature]
-        except KeyError:
-            value = known[block.signature] = cost(block)
-            return value
-
-    return cached
 
 
 def optimize_space(

@@ -45,9 +45,10 @@ class PredictorHalving(BaseStrategy):
     The highest rung has m finalists, and costs m evaluations. What is left of the budget B is shared by the others as
     in successive halving (Jamieson and Talwalkar 2016, figure 3), so that rung k of K has
     n_k = floor((B - m) / ((K - 1) f_k)) networks. The first of the lowest rung are random; then a ridge regression of
-    all scores at the lowest fidelity on the encoded choices and the logarithms of the predicted costs chooses by
-    expected improvement (Jones et al. 1998, equation 15). Costs carry what choices together come to, which a linear
-    model of the choices alone could not say. When the bracket is over, the next begins, and keeps what was learned.
+    all scores at the lowest fidelity chooses by expected improvement (Jones et al. 1998, equation 15). Its features are
+    what networks are like (`SearchProblem.describe`; where that is not known, the choices) and the logarithms of their
+    costs: what choices come to together, which a linear model of the choices alone could not say. When the bracket is
+    over, the next begins, and keeps what was learned.
 
     Args:
         problem: what is searched, and at which fidelities; with one, all the budget is one rung.
@@ -108,10 +109,14 @@ class PredictorHalving(BaseStrategy):
         return expected_improvement(mean, deviation + 1e-12, incumbent(known))
 
     def _features(self, genotypes: list[Genotype]) -> np.ndarray:
-        """[n, d]: choices, one-hot, and the logarithm of each cost."""
-        choices = encode(self.problem.space, genotypes, "one-hot")
-        costs = [list(self.problem.costs(genotype).values()) for genotype in genotypes]
-        return np.hstack([choices, np.log1p(np.array(costs, dtype=np.float64).reshape(len(genotypes), -1))])
+        """[n, d]: what networks are like, or else their choices, one-hot, and the logarithm of each cost."""
+        problem = self.problem
+        described = [list(problem.describe(genotype).values()) for genotype in genotypes]
+        costs = [list(problem.costs(genotype).values()) for genotype in genotypes]
+        features = np.array(described, dtype=np.float64).reshape(len(genotypes), -1)
+        if features.shape[1] == 0:
+            features = encode(problem.space, genotypes, "one-hot")
+        return np.hstack([features, np.log1p(np.array(costs, dtype=np.float64).reshape(len(genotypes), -1))])
 
 
 def rungs_with_finalists(fidelities: tuple[float, ...], evaluations: int, finalists: int) -> Rungs:

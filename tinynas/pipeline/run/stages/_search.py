@@ -34,7 +34,7 @@ from tinynas.search import (
     read_method_options,
     weighted_sum,
 )
-from tinynas.spaces import Genotype
+from tinynas.spaces import Genotype, describe
 
 # Costs are predicted in less than a millisecond, so the MACs-only choice may look at more networks than are evaluated.
 _MACS_ONLY_EVALUATIONS = 2000
@@ -71,6 +71,7 @@ class Search:
             self.violations,
             settings.evaluations,
             costs=lambda genotype: figures_of(self.cost(genotype)),
+            describe=lambda genotype: describe(chosen.architecture(genotype)),
             objectives=settings.objectives,
             initial=(self.most_macs(),),
         )
