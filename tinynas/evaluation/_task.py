@@ -41,6 +41,7 @@ class EvaluationTask:
         seed: of everything that is drawn.
         processes: how many may compute; no answer depends on it.
         folder: for checkpoints of long work; None: work that is killed begins anew.
+        keeps_trained: whether the checkpoint of a full training stays in `folder`, for who wants its weights.
         augmentation: random changes of training images.
         supernet: trained shared weights of this space at this width and resolution, where there are any.
         sample: draws networks that may be looked at (those that fit a budget); none: any member of the space.
@@ -56,6 +57,7 @@ class EvaluationTask:
     seed: int = 0
     processes: int = 1
     folder: Path | None = None
+    keeps_trained: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
     supernet: Supernet | None = None
     sample: Callable[[np.random.Generator], Genotype] | None = None

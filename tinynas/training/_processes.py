@@ -38,6 +38,9 @@ _PR_SET_PDEATHSIG = 1
 # For workers to end by themselves, all together.
 _END_SECONDS = 5.0
 
+# Between two calls of who does something else while a task is under way.
+_ASIDE_SECONDS = 1.0
+
 
 def keep_freed_memory() -> None:
     """Let glibc keep the memory of freed tensors for the next ones.
@@ -219,8 +222,11 @@ class TaskPool(_Pool[State]):
             self._receive_answers(timeout=0.0)
             self._give_out()
 
-    def collect(self) -> Any:
+    def collect(self, waiting: Callable[[], None] | None = None) -> Any:
         """The answer to the earliest task that was not collected yet; waits for it.
+
+        Args:
+            waiting: called every second until it is there, where other processes work.
 
         Raises:
             WorkerError: as of `submit`.
@@ -231,8 +237,10 @@ class TaskPool(_Pool[State]):
             number, function, task = self._waiting.popleft()
             self._answers[number] = function(self._state, task)
         while self._collected not in self._answers:
-            self._receive_answers(timeout=None)
+            self._receive_answers(timeout=None if waiting is None else _ASIDE_SECONDS)
             self._give_out()
+            if waiting is not None:
+                waiting()
         answer = self._answers.pop(self._collected)
         self._collected += 1
         return answer

@@ -13,6 +13,7 @@ from tinynas.pipeline.run import ConfigError, RunConfig, load_config, strategy_o
 from tinynas.pipeline.run._config import FinetuneConfig, QuantizationConfig, SupernetConfig
 
 MINIMAL = 'board = "virt-m4"\n[data]\ndataset = "fashion-mnist"\n'
+TRAINED = '[search]\nevaluator = "training"\n'
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -104,6 +105,22 @@ def test_seed_can_be_replaced(tmp_path: Path) -> None:
         (MINIMAL + '[measure]\ntransport = "serial"\n', "measure: port is needed"),
         (MINIMAL + "[baselines]\nrandom_search = false\n", 'baselines: without random_search there is no "random"'),
         (MINIMAL + '[baselines]\ntrain = ["plain-cnn", "plain-cnn"]\n', "baselines: train names 'plain-cnn' twice"),
+        (
+            MINIMAL + '[finetune]\nweights = "evaluation"\n',
+            'finetune: weights = "evaluation" are those of evaluator "training"; take that',
+        ),
+        (
+            MINIMAL + TRAINED + 'evaluator_options = { width_scale = 0.5 }\n[finetune]\nweights = "evaluation"\n',
+            'finetune: weights = "evaluation" are of full trainings; leave evaluator option width_scale out',
+        ),
+        (
+            MINIMAL + TRAINED + '[finetune]\nweights = "evaluation"\nsteps = 9\n',
+            'finetune: steps has no effect with weights = "evaluation": evaluator_options say',
+        ),
+        (
+            MINIMAL + TRAINED + '[finetune]\nweights = "evaluation"\nbatch_size = 9\n[quantization]\nmethod = "ptq"\n',
+            'finetune: batch_size has no effect with weights = "evaluation"',
+        ),
         (MINIMAL + "[space\n", "is not valid TOML"),
     ],
 )
@@ -126,6 +143,7 @@ def test_a_population_is_for_strategies_that_have_one(tmp_path: Path) -> None:
 
 def test_what_is_looked_at_may_be_given(tmp_path: Path) -> None:
     text = '[search]\nstrategy = "nsga2"\nobjectives = ["macs"]\npopulation = 8\nvalidation_images = 90\n'
+    load_config(write(tmp_path, MINIMAL + TRAINED + '[finetune]\nweights = "evaluation"\nbatch_size = 9\n'))  # QAT's
     config = load_config(write(tmp_path, MINIMAL + text)).search
     assert (config.objectives, config.population, config.validation_images) == (("macs",), 8, 90)
     options = "[search]\nevaluations = 8\noptions = { population = 8 }\n"

@@ -63,10 +63,9 @@ top_candidates = 1
 validation_images = 40
 recalibration_images = 32
 [finetune]
-steps = 4
-batch_size = 16
+FINETUNE
 [baselines]
-train = []
+train = BASELINES
 [quantization]
 steps = 3
 calibration_images = 32
@@ -87,18 +86,22 @@ OPTIONS = {
 }
 
 SHORT_TRAININGS = "{ steps = 6, batch_size = 16, fidelities = [0.34, 1.0] }"
+KEPT = "training, whose weights are kept"
 OVER_FIDELITIES = [name for name in strategy_names() if strategy(name).chooses_fidelities]
 CASES = [
     *((name, "supernet") for name in strategy_names()),
     *((name, "training") for name in OVER_FIDELITIES),
+    ("predictor-halving", KEPT),
 ]
 
 
 def write_config(folder: Path, name: str, evaluator: str) -> Path:
     """The configuration with a strategy and an evaluator."""
     values = {
-        "EVALUATOR_OPTIONS": SHORT_TRAININGS if evaluator == "training" else "{}",
-        "EVALUATOR": evaluator,
+        "EVALUATOR_OPTIONS": "{}" if evaluator == "supernet" else SHORT_TRAININGS,
+        "EVALUATOR": evaluator.split(",")[0],
+        "FINETUNE": 'weights = "evaluation"' if evaluator == KEPT else "steps = 4",
+        "BASELINES": '["plain-cnn"]' if evaluator == KEPT else "[]",
         "EVALUATIONS": str(NETWORKS if name == "grid" else 12),
         "OPTIONS": OPTIONS.get(name, "{}"),
         "STRATEGY": name,
@@ -106,7 +109,7 @@ def write_config(folder: Path, name: str, evaluator: str) -> Path:
     text = CONFIG
     for word, value in values.items():
         text = text.replace(word, value)
-    path = folder / f"{name}-{evaluator}.toml"
+    path = folder / f"{name}-{CASES.index((name, evaluator))}.toml"
     path.write_text(text)
     return path
 
@@ -144,7 +147,8 @@ def begin(config: Path, searchless: Path, out: Path) -> Path:
     started, *rest = (out / "journal.jsonl").read_text().splitlines()
     record = json.loads(started)
     assert record["kind"] == "started"
-    record["identity"]["config"]["search"] = load_config(config).model_dump(mode="json")["search"]
+    given = load_config(config).model_dump(mode="json")
+    record["identity"]["config"] |= {part: given[part] for part in ("search", "finetune", "baselines")}
     (out / "journal.jsonl").write_text("\n".join([json.dumps(record), *rest]) + "\n")
     return out
 

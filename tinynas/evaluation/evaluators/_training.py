@@ -106,6 +106,21 @@ class _Trained:
     diverged: bool = False
 
 
+@dataclass(frozen=True)
+class FullTraining:
+    """How networks are trained at fidelity 1: with it another network is trained like them.
+
+    Attributes:
+        settings: of the training.
+        seed: of initial weights and batches; with several, of the first training.
+        recalibration_images: the first training images, for the batch-norm statistics.
+    """
+
+    settings: TrainingSettings
+    seed: int
+    recalibration_images: int
+
+
 class TrainingEvaluator:
     """Trains candidates one by one, as many at once as there are processes.
 
@@ -176,9 +191,23 @@ class TrainingEvaluator:
             self.close()  # what is still to be answered must not answer what is asked next
             raise
         for training_ in trainings:
-            if training_.checkpoint is not None:
+            if training_.checkpoint is not None and not self._keeps(training_):
                 training_.checkpoint.unlink(missing_ok=True)
         return estimate
+
+    @property
+    def full_training(self) -> FullTraining:
+        """How networks are trained at fidelity 1, stand-ins aside."""
+        settings = _settings(self._options, self._task.augmentation, self._options.steps)
+        return FullTraining(settings, self._task.seed, self._options.recalibration_images)
+
+    def checkpoint(self, genotype: Genotype) -> Path | None:
+        """Where the end of a network's full training is kept, if `task.keeps_trained`; None: there is no folder."""
+        return self._training(genotype, self._options.steps, self._task.seed).checkpoint
+
+    def _keeps(self, training_: _Training) -> bool:
+        full = training_.steps == self._options.steps and training_.seed == self._task.seed
+        return self._task.keeps_trained and full
 
     def close(self) -> None:
         self._submitted.clear()

@@ -12,7 +12,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from tinynas.pipeline.run._search_config import ConfigError, PositiveInt, Rate, SearchConfig, Section, check_search
+from tinynas.evaluation import TrainingOptions
+from tinynas.pipeline.run._search_config import (
+    ConfigError,
+    PositiveInt,
+    Rate,
+    SearchConfig,
+    Section,
+    check_search,
+    evaluator_options,
+)
 from tinynas.targets import explain_validation_error
 
 Count = Annotated[int, Field(ge=0)]
@@ -63,10 +72,11 @@ class FinetuneConfig(Section):
     Short trainings, of a few epochs, underfit: label smoothing and augmentation then cost accuracy, so they are off
     unless asked for. Without `learning_rate` its peak is the optimizer's own. Networks of the space begin with the
     shared `weights` of the search where it trained some, else with random ones; `supernet` has a supernet trained for
-    that where the search needs none.
+    that where the search needs none. With `evaluation`, the evaluator `training` has trained the winner in full
+    already: it keeps these weights, and baselines are trained in the same way.
     """
 
-    weights: Literal["supernet", "random"] | None = None
+    weights: Literal["supernet", "random", "evaluation"] | None = None
     steps: PositiveInt = 1000
     batch_size: PositiveInt = 128
     optimizer: OptimizerName = "sgd"
@@ -200,7 +210,26 @@ def load_config(path: Path, *, seed: int | None = None) -> RunConfig:
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain_validation_error(RunConfig, error)}") from error
     check_search(config.search, str(path))
+    if config.finetune.weights == "evaluation" and (fault := _not_evaluated(config)) is not None:
+        raise ConfigError(f"{path}: finetune: {fault}")
     return _with_absolute_paths(config, path.parent)
+
+
+def _not_evaluated(config: RunConfig) -> str | None:
+    """Why the search's own weights cannot be the winner's, or a key without effect beside them; and what to do."""
+    search = config.search
+    if search.method != "sampled" or search.evaluator != "training":
+        return 'weights = "evaluation" are those of evaluator "training"; take that, or leave weights out'
+    options = TrainingOptions.model_validate(evaluator_options(search))
+    for name in ("data_share", "resolution_scale", "width_scale"):
+        if getattr(options, name) < 1:
+            return f'weights = "evaluation" are of full trainings; leave evaluator option {name} out'
+    unused = {"steps", "optimizer", "learning_rate"}
+    if config.quantization.method == "ptq":  # QAT goes on with the others
+        unused |= {"batch_size", "label_smoothing"}
+    for name in sorted(unused & config.finetune.model_fields_set):
+        return f'{name} has no effect with weights = "evaluation": evaluator_options say how networks are trained'
+    return None
 
 
 def _with_absolute_paths(config: RunConfig, base: Path) -> RunConfig:

@@ -21,9 +21,11 @@ from tinynas.training import Dataset, Split
 
 pytest.importorskip("torch")
 
-from tinynas.pipeline.run.stages import _networks
+from tinynas.pipeline.run.stages import _networks, _trainings
+from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.run.stages._networks import Contender, TrainedNetwork, train_and_quantize
+from tinynas.pipeline.run.stages._networks import TrainedNetwork, train_and_quantize
+from tinynas.pipeline.run.stages._trainings import finetuning
 from tinynas.training import Supernet
 from tinynas.training import _checkpoint as checkpoints
 
@@ -104,7 +106,7 @@ def checkpoint_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trained(context: RunContext, contender: Contender = WINNER) -> TrainedNetwork:
-    return train_and_quantize(context, CHOSEN, supernet(), contender)
+    return train_and_quantize(context, finetuning(context, supernet()), contender)
 
 
 def bits(context: RunContext, contender: Contender = WINNER) -> list[bytes]:
@@ -143,7 +145,7 @@ def test_a_network_of_the_space_starts_from_shared_weights_and_one_from_outside_
     other = opened(tmp_path / "other")
     other_weights = Supernet([CHOSEN.graph(SPACE.largest())], seed=8)
     for contender in (WINNER, OUTSIDE):
-        train_and_quantize(other, CHOSEN, other_weights, contender)
+        train_and_quantize(other, finetuning(other, other_weights), contender)
     assert bits(other)[0] != inside
     assert bits(other, OUTSIDE)[0] == outside
 
@@ -191,7 +193,8 @@ def test_what_is_finished_is_read_back(
     opened: Callable[..., RunContext], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = trained(opened(tmp_path))
-    for work in ("train_subnet", "train_quantization_aware", "calibrate"):
+    monkeypatch.delattr(_trainings, "train_subnet")
+    for work in ("train_quantization_aware", "calibrate"):
         monkeypatch.delattr(_networks, work)
     again = trained(opened(tmp_path))
     assert _weights(again.int8_network) == _weights(first.int8_network)
@@ -258,7 +261,8 @@ def test_a_full_disk_is_one_line_and_then_it_continues(
         with room_for(1000 if path == tmp_path / place else 1_000_000):
             write(path, content)
 
-    monkeypatch.setattr(_networks, "write_atomically", write_with_little_room)
+    for stage in (_trainings, _networks):
+        monkeypatch.setattr(stage, "write_atomically", write_with_little_room)
     context = opened(tmp_path)
     with room_for(1000 if place.endswith(".pt") else 1_000_000), pytest.raises(TinyNASError) as refused:
         trained(context)

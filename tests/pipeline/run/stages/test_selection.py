@@ -25,9 +25,9 @@ from tinynas.training import Dataset, Split
 pytest.importorskip("torch")
 
 from tinynas.pipeline.run.stages import _search
+from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import RunContext
 from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator
-from tinynas.pipeline.run.stages._networks import Contender
 from tinynas.pipeline.run.stages._search import Search
 from tinynas.pipeline.run.stages._selection import (
     SEARCH,

@@ -141,7 +141,14 @@ def evaluation_task(
         seed=context.config.seed,
         processes=context.processes,
         folder=context.run.file(_CHECKPOINTS),
+        keeps_trained=context.config.finetune.weights == "evaluation",
         augmentation=augmentation(context.config.data),
         sample=sample,
         remember=lambda evaluator: JournalledEvaluator(journal, evaluator),
     )
+
+
+def forget_trainings(context: RunContext) -> None:
+    """Remove the checkpoints of full trainings, once the winner has its weights."""
+    for checkpoint in context.run.file(_CHECKPOINTS).glob("training-*.pt"):
+        checkpoint.unlink()

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from tinynas.evaluation import TrainingEvaluator
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._progress import Progress
 from tinynas.pipeline.costs import BlockSchedules, CostModel, LatencyLimit
@@ -15,16 +16,18 @@ from tinynas.pipeline.deployment import load_memory_model
 from tinynas.pipeline.run import RunConfig, latency_limit
 from tinynas.pipeline.run.stages._calibration import calibrate, device_clock_hz
 from tinynas.pipeline.run.stages._candidates import measure_and_refine
+from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator
+from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator, forget_trainings
 from tinynas.pipeline.run.stages._feasibility import check_feasibility
 from tinynas.pipeline.run.stages._method_training import train_method
-from tinynas.pipeline.run.stages._networks import Contender, train_and_quantize
+from tinynas.pipeline.run.stages._networks import train_and_quantize
 from tinynas.pipeline.run.stages._result import summarize
 from tinynas.pipeline.run.stages._search import Search
 from tinynas.pipeline.run.stages._selection import measured_ticks, pick_contenders, unmeasured_best
 from tinynas.pipeline.run.stages._space import choose_space, show_schedules
 from tinynas.pipeline.run.stages._supernet import initial_weights
+from tinynas.pipeline.run.stages._trainings import Recipe, as_evaluated, finetuning, train_side_by_side
 from tinynas.pipeline.run.stages._verification import test_accuracy, verify_on_board
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import SearchSpace
@@ -83,10 +86,21 @@ def execute(
     search = Search(context, chosen, costs)  # what it refuses, it refuses before anything is trained
     train_method(context, search.method)
     contenders = _search(context, chosen, memory, search, limit)
-    weights = initial_weights(context, chosen, search.method)
-    networks = [train_and_quantize(context, chosen, weights, contender) for contender in contenders]
+    recipe = _recipe(context, chosen, search)
+    train_side_by_side(context, recipe, contenders)
+    networks = [train_and_quantize(context, recipe, contender) for contender in contenders]
+    forget_trainings(context)
     verified = {network.contender.key: verify_on_board(context, memory, network, limit) for network in networks}
     return summarize(context, chosen, contenders, verified, test_accuracy(context, networks))
+
+
+def _recipe(context: RunContext, chosen: ChosenSpace, search: Search) -> Recipe:
+    """How the winner and the baselines are trained."""
+    if context.config.finetune.weights == "evaluation":
+        evaluator = search.method.evaluator()
+        assert isinstance(evaluator, TrainingEvaluator)  # or the configuration was refused
+        return as_evaluated(evaluator)
+    return finetuning(context, initial_weights(context, chosen, search.method))
 
 
 def _search(

@@ -8,8 +8,8 @@ from typing import Any
 
 from tinynas.pipeline.report import render_report
 from tinynas.pipeline.run import RESULT, RESULT_FORMAT
+from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.run.stages._networks import Contender
 from tinynas.pipeline.run.stages._selection import SEARCH
 from tinynas.pipeline.run.stages._verification import model_info
 

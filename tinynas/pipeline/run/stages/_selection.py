@@ -7,8 +7,8 @@ from typing import Any
 from tinynas.errors import AnswerIsNo
 from tinynas.evaluation import Evaluator
 from tinynas.pipeline.costs import CostModel, LatencyLimit
+from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.run.stages._networks import Contender
 from tinynas.pipeline.run.stages._scored import Scored, pareto_front
 from tinynas.pipeline.run.stages._search import RANDOM, Search
 from tinynas.search import Trial

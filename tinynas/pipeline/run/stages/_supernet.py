@@ -52,7 +52,7 @@ def initial_weights(context: RunContext, chosen: ChosenSpace, method: SearchMeth
     Those of the search where it trained some, unless the configuration says otherwise: it may have a supernet trained
     for that alone.
     """
-    if context.config.finetune.weights == "random":
+    if context.config.finetune.weights in ("random", "evaluation"):
         return None
     if method.supernet is None and context.config.finetune.weights == "supernet":
         return train(context, chosen)

@@ -17,8 +17,9 @@ from tinynas.pipeline.costs import LatencyLimit, kernels_json
 from tinynas.pipeline.deployment import Int8Array
 from tinynas.pipeline.run.stages._board_work import BuiltNetwork, build_and_measure, execution_of
 from tinynas.pipeline.run.stages._calibration import load_round_model
+from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import RunContext
-from tinynas.pipeline.run.stages._networks import Contender, TrainedNetwork
+from tinynas.pipeline.run.stages._networks import TrainedNetwork
 from tinynas.quantization import integer_accuracy, quantize_images
 from tinynas.training import PIXEL_SCALE, Dataset, accuracy
 
