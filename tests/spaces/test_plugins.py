@@ -124,7 +124,12 @@ def test_what_is_there_has_a_description_and_a_source() -> None:
     for listing in (list_block_kinds(), list_spaces()):
         assert all(description for _, description, source in listing if source == "tinynas")
     assert ("conv", "convolution with ReLU6", "tinynas") in list_block_kinds()
-    assert {name for name, _, source in list_spaces() if source == "tinynas"} == {"mobile", "mobile-tiny", "tiny"}
+    assert {name for name, _, source in list_spaces() if source == "tinynas"} == {
+        "mcu",
+        "mobile",
+        "mobile-tiny",
+        "tiny",
+    }
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,8 @@ def _render(console: Console, result: Mapping[str, Any]) -> None:
         console.print(f"and {hidden} more (--json lists all)", style="dim")
     console.print(f"\nchosen: width {chosen[0]:g}, resolution {chosen[1]}")
     console.print(result["criterion"], style="dim")
+    if result["too_small"] is not None:
+        console.print(result["too_small"], style="yellow")
     if "schedules" in result:
         _render_schedules(console, result["schedules"])
 

@@ -7,7 +7,7 @@ from typing import Any
 from tinynas.errors import AnswerIsNo
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._progress import Progress, SilentProgress
-from tinynas.pipeline.costs import SCHEDULE_KINDS, CostModel, Sampling, compare_schedules
+from tinynas.pipeline.costs import SCHEDULE_KINDS, CostModel, Sampling, compare_schedules, too_small_a_space
 from tinynas.pipeline.report import flops_distributions
 from tinynas.spaces import SearchSpace, SpaceRanking, load_space
 from tinynas.targets import Board, Reserve, load_board
@@ -47,8 +47,9 @@ def rank_space(
         progress: who watches.
 
     Returns:
-        The object that `--json` prints (with `schedules` if they are compared), and the plot of the FLOPs distributions
-        as SVG.
+        The object that `--json` prints: with `schedules` if they are compared, and `too_small`, a line that says so
+        where the largest network of the space takes little of the board, else null; and the plot of the FLOPs
+        distributions as SVG.
 
     Raises:
         AnswerIsNo: nothing fits; the message has the nearest miss.
@@ -66,7 +67,10 @@ def rank_space(
     if ranking.chosen is None:
         raise NothingFits(_nearest_miss(ranking, search_space, costs, input_channels, classes))
     watch.end(f"{len(configurations)} configurations of {samples} networks")
-    document = ranking_json(ranking)
+    document = {
+        **ranking_json(ranking),
+        "too_small": too_small_a_space(search_space, configurations, costs, input_channels, classes),
+    }
     if compare:
         watch.begin("schedules", len(SCHEDULE_KINDS) * len(configurations))
         document["schedules"] = compare_schedules(search_space, sampling, board, memory, Reserve(), watch.advance)

@@ -1,6 +1,7 @@
 """What networks cost on a board, from the costs of their blocks, and which schedule and kernels that leads to."""
 
 from tinynas.pipeline.costs._block_schedules import BlockSchedules
+from tinynas.pipeline.costs._budget_use import too_small_a_space
 from tinynas.pipeline.costs._cost_model import CostModel
 from tinynas.pipeline.costs._kernel_choice import (
     choose_for_board,
@@ -24,5 +25,6 @@ __all__ = [
     "kernels_json",
     "load_latency",
     "schedule_json",
+    "too_small_a_space",
     "with_kernels",
 ]

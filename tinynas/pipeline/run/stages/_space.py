@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinynas.pipeline.commands import ranking_json
-from tinynas.pipeline.costs import SCHEDULE_KINDS, CostModel, Sampling, compare_schedules
+from tinynas.pipeline.costs import SCHEDULE_KINDS, CostModel, Sampling, compare_schedules, too_small_a_space
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 
 SPACE = "space.json"
@@ -66,10 +66,13 @@ def _rank(context: RunContext, costs: CostModel, configurations: list[tuple[floa
             f"; none of the {settings.samples} sampled networks fitted in any configuration, so the smallest whose "
             "smallest network fits is searched"
         )
-    context.run.write_json(SPACE, {**document, "seed": context.config.seed})
+    side = max(context.data.image_shape[:2])
+    too_small = too_small_a_space(context.space, configurations, costs, context.input_channels, context.classes, side)
+    context.run.write_json(SPACE, {**document, "too_small": too_small, "seed": context.config.seed})
     chosen: dict[str, Any] = document["chosen"]
     context.progress.end(
         f"width {chosen['width']:g}, resolution {chosen['resolution']} of {len(configurations)} configurations"
         + (": no sampled network fitted, so the smallest is searched" if nothing_fitted else "")
+        + ("" if too_small is None else f"; {too_small}")
     )
     return chosen
