@@ -24,13 +24,13 @@ from nas_table.table import FOLDER, load_rows
 from nas_table.training import table_data
 from rich.console import Console
 from rich.table import Table
-from tabular.agreement import Agreement, agreement, stratified
 from tabular.answers import answers
 from tabular.candidates import Candidates
 from tabular.trainings import training_columns, truth_of
 
 from tinynas.errors import TinyNASError, UsageError
 from tinynas.evaluation import EvaluationTask
+from tinynas.evaluation.agreement import Agreement, agreement, stratified
 from tinynas.pipeline.run.storage import Journal
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tabular.agreement import Floats
 from tabular.candidates import Candidate
 from tinynas.evaluation import Estimate
+from tinynas.evaluation.agreement import Floats
 from tinynas.pipeline.run.storage import Journal
 from tinynas.spaces import Genotype
 

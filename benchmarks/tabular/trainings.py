@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from nas_table.table import Row
 
-from tabular.agreement import Floats
+from tinynas.evaluation.agreement import Floats
 
 
 @dataclass(frozen=True)

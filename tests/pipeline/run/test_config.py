@@ -121,6 +121,21 @@ def test_seed_can_be_replaced(tmp_path: Path) -> None:
             MINIMAL + TRAINED + '[finetune]\nweights = "evaluation"\nbatch_size = 9\n[quantization]\nmethod = "ptq"\n',
             'finetune: batch_size has no effect with weights = "evaluation"',
         ),
+        (MINIMAL + "[ruler]\nnetworks = 7\n", "ruler: networks must be at least two for each of 4 groups"),
+        (
+            MINIMAL + '[search]\nmethod = "gradient"\n[ruler]\nnetworks = 8\n',
+            "ruler: method 'gradient' has no evaluator to choose; leave networks out",
+        ),
+        (
+            MINIMAL + '[search]\nevaluator = "macs"\n[ruler]\nnetworks = 8\n',
+            "ruler: evaluator 'macs' only counts: others are tested against it; leave",
+        ),
+        (
+            MINIMAL
+            + "[search]\nsoft_constraint = { cost = 'macs', target = 1, weight = 1, form = 'product' }\n"
+            + "[ruler]\nnetworks = 8\n",
+            "ruler: the product of a soft constraint is for accuracies, and a test may leave counting; take form",
+        ),
         (MINIMAL + "[space\n", "is not valid TOML"),
     ],
 )

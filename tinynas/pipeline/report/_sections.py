@@ -46,6 +46,32 @@ def schedules_section(comparison: Mapping[str, Any] | None) -> dict[str, Any] | 
     return {"summary": summary, "rows": comparison["schedules"], "source": "space-schedules.json"}
 
 
+def ruler_section(ruler: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """How well the evaluator ranked networks beside counting, and what followed from it."""
+    if ruler is None:
+        return None
+    used, evaluator = ruler["used"], ruler["evaluator"]
+    verdict = "so the search is by it" if used == evaluator else f"so the search is by {used}"
+    return {
+        "summary": (
+            f"Kendall's tau with {ruler['seeds']} trainings of {ruler['steps']} steps each, over "
+            f"{len(ruler['genotypes'])} networks that meet the constraints, in {len(ruler['groups'])} groups of about "
+            f"equal MACs. Evaluator {evaluator} (at fidelity {ruler['fidelity']:g}) ranks "
+            f"{'better than' if used == evaluator else 'no better than'} counting by the mean of the two, {verdict}."
+        ),
+        "rows": [
+            {"name": name, "overall": _interval(found["overall"]), "within": _interval(found["within"])}
+            for name, found in ruler["agreement"].items()
+        ],
+        "source": f"ruler.json, seed {ruler['seed']}; intervals of 90 % by a bootstrap over networks",
+    }
+
+
+def _interval(found: Sequence[float]) -> str:
+    value, low, high = found
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+
 def search_section(search: Mapping[str, Any] | None, result: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Progress of both searches, and the Pareto front of everything that was scored."""
     if search is None:

@@ -24,6 +24,9 @@ from tinynas.pipeline.run._search_config import (
 )
 from tinynas.targets import explain_validation_error
 
+COUNTING = ("macs", "parameters")
+"""The evaluators that only count: what others are tested against."""
+
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 OptimizerName = Literal["sgd", "adam", "adamw"]
@@ -64,6 +67,25 @@ class SupernetConfig(Section):
     learning_rate: Rate | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     sampled_per_step: PositiveInt = 2
+
+
+class RulerConfig(Section):
+    """How well the evaluator ranks networks, tested before the search trusts it; without `networks` it is not.
+
+    They are drawn in `groups` of about equal MACs, scored by the evaluator, and trained for `steps`, `seeds` times
+    each. Where counting ranks as well, the search is by counting.
+    """
+
+    networks: Count = 0
+    groups: PositiveInt = 4
+    steps: PositiveInt = 1500
+    seeds: PositiveInt = 2
+
+    @model_validator(mode="after")
+    def _pairs(self) -> RulerConfig:
+        if 0 < self.networks < 2 * self.groups:
+            raise ValueError(f"networks must be at least two for each of {self.groups} groups")
+        return self
 
 
 class FinetuneConfig(Section):
@@ -177,6 +199,7 @@ class RunConfig(Section):
     space: SpaceConfig = SpaceConfig()
     supernet: SupernetConfig = SupernetConfig()
     search: SearchConfig = SearchConfig()
+    ruler: RulerConfig = RulerConfig()
     finetune: FinetuneConfig = FinetuneConfig()
     baselines: BaselinesConfig = BaselinesConfig()
     quantization: QuantizationConfig = QuantizationConfig()
@@ -210,9 +233,25 @@ def load_config(path: Path, *, seed: int | None = None) -> RunConfig:
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain_validation_error(RunConfig, error)}") from error
     check_search(config.search, str(path))
+    if (fault := _ruler_of_no_use(config)) is not None:
+        raise ConfigError(f"{path}: ruler: {fault}")
     if config.finetune.weights == "evaluation" and (fault := _not_evaluated(config)) is not None:
         raise ConfigError(f"{path}: finetune: {fault}")
     return _with_absolute_paths(config, path.parent)
+
+
+def _ruler_of_no_use(config: RunConfig) -> str | None:
+    """Why an evaluator cannot be tested, or not be replaced, and what to do."""
+    search = config.search
+    if config.ruler.networks == 0:
+        return None
+    if search.method != "sampled":
+        return f"method {search.method!r} has no evaluator to choose; leave networks out"
+    if search.evaluator in COUNTING:
+        return f"evaluator {search.evaluator!r} only counts: others are tested against it; leave networks out"
+    if search.soft_constraint is not None and search.soft_constraint.form == "product":
+        return 'the product of a soft constraint is for accuracies, and a test may leave counting; take form = "sum"'
+    return None
 
 
 def _not_evaluated(config: RunConfig) -> str | None:

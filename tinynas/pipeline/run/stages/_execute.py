@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tinynas.evaluation import TrainingEvaluator
+from tinynas.evaluation import TrainingEvaluator, build_evaluator
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._progress import Progress
 from tinynas.pipeline.costs import BlockSchedules, CostModel, LatencyLimit
@@ -18,11 +18,12 @@ from tinynas.pipeline.run.stages._calibration import calibrate, device_clock_hz
 from tinynas.pipeline.run.stages._candidates import measure_and_refine
 from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator, forget_trainings
+from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator, evaluation_task, forget_trainings
 from tinynas.pipeline.run.stages._feasibility import check_feasibility
 from tinynas.pipeline.run.stages._method_training import train_method
 from tinynas.pipeline.run.stages._networks import train_and_quantize
 from tinynas.pipeline.run.stages._result import summarize
+from tinynas.pipeline.run.stages._ruler import trusted_evaluator
 from tinynas.pipeline.run.stages._search import Search
 from tinynas.pipeline.run.stages._selection import measured_ticks, pick_contenders, unmeasured_best
 from tinynas.pipeline.run.stages._space import choose_space, show_schedules
@@ -112,7 +113,7 @@ def _search(
 ) -> list[Contender]:
     """Rounds of searching and measuring; returns the winner first, then the baselines."""
     settings = context.config.search
-    with closing(JournalledEvaluator(context.run.journal, search.method.evaluator())) as evaluator:
+    with closing(_tested_evaluator(context, chosen, search)) as evaluator:
         context.run.identify("evaluator", evaluator.key)  # refinements of earlier rounds rest on what it said
         search.use(evaluator)
         # Without shared weights candidates run with random ones: what they take hardly depends on that.
@@ -124,3 +125,18 @@ def _search(
             costs = costs.with_latency(measure_and_refine(context, chosen, shared, memory, number, candidates))
         search.recost(costs)
         return pick_contenders(context, chosen, search, evaluator, measured_ticks(context), limit)
+
+
+def _tested_evaluator(context: RunContext, chosen: ChosenSpace, search: Search) -> JournalledEvaluator:
+    """That of the method, or one that counts where a test of it says so."""
+    journal = context.run.journal
+    own = JournalledEvaluator(journal, search.method.evaluator())
+    try:
+        instead = trusted_evaluator(context, chosen, own, search.feasible)
+    except BaseException:
+        own.close()
+        raise
+    if instead is None:
+        return own
+    own.close()
+    return JournalledEvaluator(journal, build_evaluator(instead, evaluation_task(context, chosen)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinynas.evaluation import Estimate, QueuedEvaluator, check_shared_weights
 from tinynas.pipeline.costs import CostModel, NetworkCost
-from tinynas.pipeline.run import SearchConfig, method_options
+from tinynas.pipeline.run import COUNTING, SearchConfig, method_options
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._evaluations import evaluation_task
 from tinynas.pipeline.run.stages._scored import Scored, figures_of
@@ -236,7 +236,7 @@ class Search:
     @property
     def accuracy(self) -> bool:
         """Whether scores are accuracies in [0, 1]."""
-        return self._options.accuracy
+        return self._options.accuracy and self.evaluator not in COUNTING
 
     def best(self, origin: str) -> Scored | None:
         """The best that `origin` found under the current constraints."""
