@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
+import numpy as np
+
 from tinynas.search._base import BaseStrategy
-from tinynas.search._problem import Observation
+from tinynas.search._problem import Costs, Observation
 from tinynas.spaces import Genotype
 
 
@@ -26,6 +28,32 @@ def candidate_pool(strategy: BaseStrategy, random: int, best: int) -> list[Genot
     drawn = [space.sample(strategy.rng) for _ in range(random)]
     near = chain.from_iterable(space.neighbours(observation.genotype) for observation in ranked[:best])
     return strategy.candidates.new(chain(drawn, near))
+
+
+def spread_over_costs(genotypes: Sequence[Genotype], costs: Costs, count: int) -> list[Genotype]:
+    """Some of `genotypes` that fill the budget: each in turn the farthest from those chosen before it.
+
+    Random networks cluster where most of a space is, at a fraction of what a board allows; the best are where little is
+    left. Distances are Euclidean, between costs as shares of the largest of each (Kennard and Stone 1969); the first is
+    the network of the largest costs.
+
+    Args:
+        genotypes: where to choose from.
+        costs: of a genotype, by name; without any the first ones are taken.
+        count: how many; all, if there are no more.
+    """
+    figures = np.array([list(costs(genotype).values()) for genotype in genotypes], dtype=np.float64)
+    figures = figures.reshape(len(genotypes), -1)
+    if figures.size == 0:
+        return list(genotypes[:count])
+    shares = figures / np.maximum(np.abs(figures).max(axis=0), 1e-300)
+    chosen = [int(np.argmax(shares.sum(axis=1)))]
+    distance = np.full(len(genotypes), np.inf)
+    while len(chosen) < min(count, len(genotypes)):
+        distance = np.minimum(distance, np.linalg.norm(shares - shares[chosen[-1]], axis=1))
+        distance[chosen[-1]] = -np.inf
+        chosen.append(int(np.argmax(distance)))
+    return [genotypes[position] for position in chosen]
 
 
 def incumbent(told: Sequence[Observation]) -> float:

@@ -13,7 +13,7 @@ from tinynas.search._base import BaseStrategy
 from tinynas.search._options import StrategyOptions
 from tinynas.search._problem import Observation, SearchProblem, Trial
 from tinynas.search.strategies._brackets import Brackets, Rungs
-from tinynas.search.strategies._pool import candidate_pool, incumbent
+from tinynas.search.strategies._pool import candidate_pool, incumbent, spread_over_costs
 from tinynas.search.surrogates._gaussian_process import expected_improvement
 from tinynas.spaces import Genotype
 from tinynas.spaces.encodings import encode
@@ -26,7 +26,8 @@ class PredictorHalvingOptions(StrategyOptions):
 
     Attributes:
         finalists: networks on the highest rung.
-        initial_share: share of the lowest rung that is drawn at random before the first fit.
+        initial_share: share of the lowest rung that enters before the first fit.
+        initial_candidates: random networks of which these are chosen, spread over their costs.
         batch: networks that are chosen by one fit.
         random_candidates: random networks among which the acquisition is maximized, beside neighbours.
         best_candidates: of how many of the best all neighbours are candidates.
@@ -34,6 +35,7 @@ class PredictorHalvingOptions(StrategyOptions):
 
     finalists: Annotated[int, Field(ge=1)] = 4
     initial_share: Annotated[float, Field(gt=0, le=1)] = 0.75
+    initial_candidates: Annotated[int, Field(ge=1)] = 500
     batch: Annotated[int, Field(ge=1)] = 4
     random_candidates: Annotated[int, Field(ge=1)] = 2000
     best_candidates: Annotated[int, Field(ge=1)] = 4
@@ -44,11 +46,12 @@ class PredictorHalving(BaseStrategy):
 
     The highest rung has m finalists, and costs m evaluations. What is left of the budget B is shared by the others as
     in successive halving (Jamieson and Talwalkar 2016, figure 3), so that rung k of K has
-    n_k = floor((B - m) / ((K - 1) f_k)) networks. The first of the lowest rung are random; then a ridge regression of
-    all scores at the lowest fidelity chooses by expected improvement (Jones et al. 1998, equation 15). Its features are
-    what networks are like (`SearchProblem.describe`; where that is not known, the choices) and the logarithms of their
-    costs: what choices come to together, which a linear model of the choices alone could not say. When the bracket is
-    over, the next begins, and keeps what was learned.
+    n_k = floor((B - m) / ((K - 1) f_k)) networks. The first of the lowest rung are spread over what networks cost; then
+    a ridge regression of all scores at the lowest fidelity chooses by expected improvement (Jones et al. 1998,
+    equation 15).
+    Its features are what networks are like (`SearchProblem.describe`; where that is not known, the choices) and the
+    logarithms of their costs: what choices come to together, which a linear model of the choices alone could not say.
+    When the bracket is over, the next begins, and keeps what was learned.
 
     Args:
         problem: what is searched, and at which fidelities; with one, all the budget is one rung.
@@ -66,6 +69,7 @@ class PredictorHalving(BaseStrategy):
         self._initial = max(_LEAST_TO_FIT, math.ceil(options.initial_share * self._rungs[0][0]))
         self._brackets = Brackets([self._rungs])
         self._fitted: tuple[tuple[Observation, ...], Ridge] | None = None
+        self._design: list[Genotype] | None = None
 
     @property
     def awaits_scores(self) -> bool:
@@ -78,10 +82,12 @@ class PredictorHalving(BaseStrategy):
         self._fitted = None  # costs are features
 
     def own_state(self) -> dict[str, Any]:
-        return {"brackets": self._brackets.state()}
+        return {"brackets": self._brackets.state(), "design": self._design}
 
     def restore_own_state(self, state: dict[str, Any]) -> None:
         self._brackets.restore(state["brackets"])
+        design = state["design"]
+        self._design = None if design is None else [tuple(genotype) for genotype in design]
 
     def _new_genotype(self) -> Genotype:
         genotype = self.next_initial()
@@ -90,7 +96,17 @@ class PredictorHalving(BaseStrategy):
             if pool:
                 genotype = pool[int(np.argmax(self._improvement(pool)))]
                 self.candidates.take(genotype)
+        if genotype is None and len(self._lowest()) < self._initial:
+            genotype = next((g for g in self._spread() if self.candidates.take(g)), None)
         return genotype or self.fresh(self.random_genotype)
+
+    def _spread(self) -> list[Genotype]:
+        """What enters before the first fit; more than that, for what is asked before the last of it is told."""
+        if self._design is None:
+            drawn = [self.random_genotype() for _ in range(self._options.initial_candidates)]
+            feasible = self.candidates.new(drawn)
+            self._design = spread_over_costs(feasible, self.problem.costs, 2 * self._initial) if feasible else []
+        return self._design
 
     def _lowest(self) -> list[Observation]:
         """What was told at the lowest fidelity."""
