@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from tinynas.graph import count_macs, count_params
@@ -26,18 +28,28 @@ def test_pools_stand_between_stages() -> None:
     ]
 
 
-def test_scaling_takes_the_most_macs_of_what_fits() -> None:
-    def parameters(architecture: Architecture) -> int:
-        return count_params(build_graph(architecture))
+def fitting(parameters: int) -> dict[Architecture, int]:
+    """MACs of every network that fits, whatever is scaled."""
+    found = {}
+    for width, convolutions, stages, stride in product(range(4, 68, 4), (1, 2, 3), (2, 3, 4), (1, 2)):
+        network = plain_cnn_architecture(width, 28, 1, 10, stages=stages, convolutions=convolutions, stem_stride=stride)
+        if count_params(build_graph(network)) <= parameters:
+            found[network] = count_macs(build_graph(network))
+    return found
 
-    chosen = scale_plain_cnn(lambda a: parameters(a) <= 20_000, [28], 1, 10)
-    assert chosen is not None
-    assert parameters(chosen) <= 20_000
-    macs = count_macs(build_graph(chosen))
-    for stages in (2, 3, 4):
-        for width in (4, 8, 12, 16, 32, 64):
-            other = plain_cnn_architecture(width, 28, 1, 10, stages=stages, convolutions=2)
-            assert parameters(other) > 20_000 or count_macs(build_graph(other)) <= macs
+
+@pytest.mark.parametrize("parameters", [5_000, 20_000, 60_000])
+def test_scaling_takes_the_deepest_of_about_the_most_macs(parameters: int) -> None:
+    chosen = scale_plain_cnn(lambda a: count_params(build_graph(a)) <= parameters, [28], 1, 10)
+    found = fitting(parameters)
+    assert chosen in found
+    most = [network for network, macs in found.items() if macs >= 0.9 * max(found.values())]
+    assert chosen in most
+    assert len(chosen.blocks) == max(len(network.blocks) for network in most)
+    assert found[chosen] == max(found[network] for network in most if len(network.blocks) == len(chosen.blocks))
+
+
+def test_nothing_that_fits_is_no_network() -> None:
     assert scale_plain_cnn(lambda _: False, [28]) is None
 
 
