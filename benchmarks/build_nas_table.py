@@ -89,7 +89,7 @@ def read_work(work: Path, header: dict[str, object]) -> dict[Training, Trained]:
         header: recipe, space and data, as JSON values.
 
     Raises:
-        SystemExit: the file is of another recipe, space or data set.
+        SystemExit: the file is of another recipe, space or data set, or damaged.
     """
     work.parent.mkdir(parents=True, exist_ok=True)
     if not work.exists() or work.stat().st_size == 0:
@@ -101,12 +101,19 @@ def read_work(work: Path, header: dict[str, object]) -> dict[Training, Trained]:
     lines = complete.splitlines()
     if not lines:
         return {}
-    if json.loads(lines[0]) != header:
-        raise SystemExit(f"{work} is of another recipe, space or data set: delete it, or name another file with --work")
     done: dict[Training, Trained] = {}
-    for line in lines[1:]:
-        genotype, seed, steps, trained = json.loads(line)
-        done[Training(tuple(genotype), seed, steps)] = Trained(**trained)
+    for number, line in enumerate(lines, start=1):
+        try:
+            found = json.loads(line)
+            if number > 1:
+                genotype, seed, steps, trained = found
+                done[Training(tuple(genotype), seed, steps)] = Trained(**trained)
+        except (ValueError, TypeError) as error:
+            raise SystemExit(f"{work}: line {number} is damaged: delete all from it on, and run again") from error
+        if number == 1 and found != header:
+            raise SystemExit(
+                f"{work} is of another recipe, space or data set: delete it, or name another file with --work"
+            )
     return done
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from nas_table.costs import COSTS
 from nas_table.space import KINDS, TableSpace
+from tinynas.errors import UsageError
 from tinynas.spaces import Genotype
 
 FOLDER = Path(__file__).resolve().parent
@@ -98,8 +99,16 @@ def load_rows(folder: Path = FOLDER) -> list[Row]:
 
 
 def read_provenance(folder: Path = FOLDER) -> dict[str, Any]:
-    """How the table was made."""
-    found: dict[str, Any] = json.loads((folder / _PROVENANCE).read_text())
+    """How the table was made.
+
+    Raises:
+        UsageError: there is no such file, or it is damaged.
+    """
+    path = folder / _PROVENANCE
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {path}: restore it, or build the table anew ({error})") from error
     return found
 
 

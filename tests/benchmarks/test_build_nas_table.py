@@ -16,6 +16,8 @@ from nas_table.provenance import costs_provenance
 from nas_table.space import TableSpace
 from nas_table.table import SEEDS, STEPS, Row, Trained, Training, load_rows, read_provenance, write_table
 
+from tinynas.errors import UsageError
+
 HEADER: dict[str, object] = {"recipe": {"steps": [1]}, "data": "digest"}
 DONE = {Training((0, 8, 1, 0, 16, 1), seed, 50): Trained(4000, 8000, 1.5) for seed in (0, 1)}
 LINES = [json.dumps(HEADER), *(json.dumps([*training, asdict(trained)]) for training, trained in DONE.items())]
@@ -47,6 +49,23 @@ def test_a_work_file_of_another_recipe_is_refused(tmp_path: Path) -> None:
     (tmp_path / "work").write_text(WHOLE)
     with pytest.raises(SystemExit, match="is of another recipe, space or data set: delete it"):
         read_work(tmp_path / "work", {**HEADER, "data": "other"})
+
+
+@pytest.mark.parametrize("line", ["[1, 2", "7", '[[0], 0, 50, {"correct": 3}]'])
+def test_a_damaged_line_of_a_work_file_is_named(line: str, tmp_path: Path) -> None:
+    (tmp_path / "work").write_text(f"{LINES[0]}\n{LINES[1]}\n{line}\n{LINES[2]}\n")
+    with pytest.raises(SystemExit, match="line 3 is damaged: delete all from it on, and run again"):
+        read_work(tmp_path / "work", HEADER)
+
+
+@pytest.mark.parametrize("content", [None, "no JSON"])
+def test_costs_cannot_be_put_right_without_the_provenance(content: str | None, tmp_path: Path) -> None:
+    trained = {(seed, steps): Trained(4000 + seed, 8000 + steps, 0.25) for seed in SEEDS for steps in STEPS}
+    write_table(tmp_path, [Row(TableSpace().smallest(), dict.fromkeys(COSTS, 1), trained)], {})
+    path = tmp_path / "provenance.json"
+    path.unlink() if content is None else path.write_text(content)
+    with pytest.raises(UsageError, match=r"provenance.json: restore it"):
+        main(["--costs-only", "--out", str(tmp_path)])
 
 
 def test_new_costs_say_what_they_follow_from_and_keep_the_rest(tmp_path: Path) -> None:

@@ -104,6 +104,10 @@ def test_seed_can_be_replaced(tmp_path: Path) -> None:
         (MINIMAL + "[limits]\ninstructions = 5\nlatency_ms = 2.0\n", "limits: give either instructions or"),
         (MINIMAL + '[measure]\ntransport = "serial"\n', "measure: port is needed"),
         (MINIMAL + "[baselines]\nrandom_search = false\n", 'baselines: without random_search there is no "random"'),
+        (
+            MINIMAL + '[baselines]\ntrain = ["plain-cn"]\n',
+            "baselines: train names 'plain-cn', which is no baseline: did you mean 'plain-cnn'?",
+        ),
         (MINIMAL + '[baselines]\ntrain = ["plain-cnn", "plain-cnn"]\n', "baselines: train names 'plain-cnn' twice"),
         (
             MINIMAL + '[finetune]\nweights = "evaluation"\n',

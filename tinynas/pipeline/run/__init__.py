@@ -3,7 +3,8 @@
 `run_pipeline` is not listed here: it needs all other packages of the pipeline, and some of them need this one.
 """
 
-from tinynas.pipeline.run._config import COUNTING, DataConfig, LimitsConfig, RunConfig, load_config
+from tinynas.pipeline.run._config import DataConfig, LimitsConfig, RunConfig, load_config
+from tinynas.pipeline.run._config_checks import COUNTING
 from tinynas.pipeline.run._latency_limit import latency_limit
 from tinynas.pipeline.run._search_config import ConfigError, SearchConfig, method_options, strategy_options
 from tinynas.pipeline.run._winner import RESULT, RESULT_FORMAT, ResultFormatError, read_result, schedule_of_winner

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from tinynas.evaluation import TrainingOptions
+from tinynas.pipeline.run._config_checks import check_sections
 from tinynas.pipeline.run._search_config import (
     ConfigError,
     PositiveInt,
@@ -20,12 +20,10 @@ from tinynas.pipeline.run._search_config import (
     SearchConfig,
     Section,
     check_search,
-    evaluator_options,
 )
+from tinynas.registry import closest
+from tinynas.spaces import HAND_MADE
 from tinynas.targets import explain_validation_error
-
-COUNTING = ("macs", "parameters")
-"""The evaluators that only count: what others are tested against."""
 
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -114,12 +112,19 @@ class BaselinesConfig(Section):
     """
 
     random_search: bool = True
-    train: tuple[Literal["random", "macs", "mobilenet-v2", "plain-cnn"], ...] = ("random", "macs", "mobilenet-v2")
+    train: tuple[str, ...] = ("random", "macs", "mobilenet-v2")
 
     @model_validator(mode="after")
     def _random_is_searched(self) -> BaselinesConfig:
         if "random" in self.train and not self.random_search:
             raise ValueError('without random_search there is no "random" to train: list the others in train')
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> BaselinesConfig:
+        for name in self.train:
+            if name not in (known := ("random", "macs", *HAND_MADE)):
+                raise ValueError(f"train names {name!r}, which is no baseline: {closest(name, known)}")
         return self
 
     @model_validator(mode="after")
@@ -233,42 +238,8 @@ def load_config(path: Path, *, seed: int | None = None) -> RunConfig:
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain_validation_error(RunConfig, error)}") from error
     check_search(config.search, str(path))
-    if (fault := _ruler_of_no_use(config)) is not None:
-        raise ConfigError(f"{path}: ruler: {fault}")
-    if config.finetune.weights == "evaluation" and (fault := _not_evaluated(config)) is not None:
-        raise ConfigError(f"{path}: finetune: {fault}")
+    check_sections(config, str(path))
     return _with_absolute_paths(config, path.parent)
-
-
-def _ruler_of_no_use(config: RunConfig) -> str | None:
-    """Why an evaluator cannot be tested, or not be replaced, and what to do."""
-    search = config.search
-    if config.ruler.networks == 0:
-        return None
-    if search.method != "sampled":
-        return f"method {search.method!r} has no evaluator to choose; leave networks out"
-    if search.evaluator in COUNTING:
-        return f"evaluator {search.evaluator!r} only counts: others are tested against it; leave networks out"
-    if search.soft_constraint is not None and search.soft_constraint.form == "product":
-        return 'the product of a soft constraint is for accuracies, and a test may leave counting; take form = "sum"'
-    return None
-
-
-def _not_evaluated(config: RunConfig) -> str | None:
-    """Why the search's own weights cannot be the winner's, or a key without effect beside them; and what to do."""
-    search = config.search
-    if search.method != "sampled" or search.evaluator != "training":
-        return 'weights = "evaluation" are those of evaluator "training"; take that, or leave weights out'
-    options = TrainingOptions.model_validate(evaluator_options(search))
-    for name in ("data_share", "resolution_scale", "width_scale"):
-        if getattr(options, name) < 1:
-            return f'weights = "evaluation" are of full trainings; leave evaluator option {name} out'
-    unused = {"steps", "optimizer", "learning_rate"}
-    if config.quantization.method == "ptq":  # QAT goes on with the others
-        unused |= {"batch_size", "label_smoothing"}
-    for name in sorted(unused & config.finetune.model_fields_set):
-        return f'{name} has no effect with weights = "evaluation": evaluator_options say how networks are trained'
-    return None
 
 
 def _with_absolute_paths(config: RunConfig, base: Path) -> RunConfig:

@@ -1,0 +1,58 @@
+"""What sections of a configuration ask of each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tinynas.evaluation import TrainingOptions
+from tinynas.pipeline.run._search_config import ConfigError, evaluator_options
+
+if TYPE_CHECKING:
+    from tinynas.pipeline.run._config import RunConfig
+
+COUNTING = ("macs", "parameters")
+"""The evaluators that only count: what others are tested against."""
+
+
+def check_sections(config: RunConfig, where: str) -> None:
+    """Check that no section asks for what another one does not give; `where` names the file.
+
+    Raises:
+        ConfigError: one does: which, and what to do.
+    """
+    for section, fault in (("ruler", _ruler_of_no_use(config)), ("finetune", _not_evaluated(config))):
+        if fault is not None:
+            raise ConfigError(f"{where}: {section}: {fault}")
+
+
+def _ruler_of_no_use(config: RunConfig) -> str | None:
+    """Why an evaluator cannot be tested, or not be replaced, and what to do."""
+    search = config.search
+    if config.ruler.networks == 0:
+        return None
+    if search.method != "sampled":
+        return f"method {search.method!r} has no evaluator to choose; leave networks out"
+    if search.evaluator in COUNTING:
+        return f"evaluator {search.evaluator!r} only counts: others are tested against it; leave networks out"
+    if search.soft_constraint is not None and search.soft_constraint.form == "product":
+        return 'the product of a soft constraint is for accuracies, and a test may leave counting; take form = "sum"'
+    return None
+
+
+def _not_evaluated(config: RunConfig) -> str | None:
+    """Why the search's own weights cannot be the winner's, or a key without effect beside them; and what to do."""
+    search = config.search
+    if config.finetune.weights != "evaluation":
+        return None
+    if search.method != "sampled" or search.evaluator != "training":
+        return 'weights = "evaluation" are those of evaluator "training"; take that, or leave weights out'
+    options = TrainingOptions.model_validate(evaluator_options(search))
+    for name in ("data_share", "resolution_scale", "width_scale"):
+        if getattr(options, name) < 1:
+            return f'weights = "evaluation" are of full trainings; leave evaluator option {name} out'
+    unused = {"steps", "optimizer", "learning_rate"}
+    if config.quantization.method == "ptq":  # QAT goes on with the others
+        unused |= {"batch_size", "label_smoothing"}
+    for name in sorted(unused & config.finetune.model_fields_set):
+        return f'{name} has no effect with weights = "evaluation": evaluator_options say how networks are trained'
+    return None
