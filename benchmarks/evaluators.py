@@ -29,8 +29,7 @@ from tabular.candidates import Candidates
 from tabular.trainings import training_columns, truth_of
 
 from tinynas.errors import TinyNASError, UsageError
-from tinynas.evaluation import EvaluationTask
-from tinynas.evaluation.agreement import Agreement, agreement, stratified
+from tinynas.evaluation import Agreement, EvaluationTask, agreement, stratified
 from tinynas.pipeline.run.storage import Journal
 
 

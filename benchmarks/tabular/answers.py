@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from tabular.candidates import Candidate
 from tinynas.evaluation import Estimate
-from tinynas.evaluation.agreement import Floats
 from tinynas.pipeline.run.storage import Journal
 from tinynas.spaces import Genotype
 
@@ -17,7 +17,9 @@ _KIND = "answer"
 _LOG_EVERY_S = 30.0
 
 
-def answers(candidate: Candidate, genotypes: Sequence[Genotype], journal: Journal) -> tuple[Floats, float]:
+def answers(
+    candidate: Candidate, genotypes: Sequence[Genotype], journal: Journal
+) -> tuple[npt.NDArray[np.float64], float]:
     """Values of networks, and the mean seconds of the processor for one; what the journal knows is not asked again.
 
     Args:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from nas_table.table import Row
-
-from tinynas.evaluation.agreement import Floats
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class TrainingColumn:
     """
 
     name: str
-    values: Floats
-    truth: Floats
+    values: npt.NDArray[np.float64]
+    truth: npt.NDArray[np.float64]
     seconds: float
 
 
@@ -38,7 +37,7 @@ def first_seed(rows: Sequence[Row]) -> int:
     return min(seed for seed, _ in rows[0].trained)
 
 
-def truth_of(rows: Sequence[Row], without_seed: int | None = None) -> Floats:
+def truth_of(rows: Sequence[Row], without_seed: int | None = None) -> npt.NDArray[np.float64]:
     """[networks] test images that the longest trainings classify correctly, the mean over seeds."""
     steps = longest(rows)
     return np.array(

@@ -13,8 +13,7 @@ from tabular.candidates import NAMES, Candidates
 from tabular.trainings import training_columns, truth_of
 
 from tinynas.errors import UsageError
-from tinynas.evaluation import EvaluationTask
-from tinynas.evaluation.agreement import agreement, groups_of_equal_macs, kendall, stratified
+from tinynas.evaluation import EvaluationTask, agreement, groups_of_equal_macs, kendall, stratified
 from tinynas.pipeline.run.storage import Journal
 from tinynas.training import Split
 

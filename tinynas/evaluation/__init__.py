@@ -1,5 +1,13 @@
 """Evaluators: what a candidate is worth, at which fidelity, and how sure that is; by name, and in any combination."""
 
+from tinynas.evaluation._agreement import (
+    Agreement,
+    Interval,
+    agreement,
+    groups_of_equal_macs,
+    kendall,
+    stratified,
+)
 from tinynas.evaluation._errors import EvaluatorError
 from tinynas.evaluation._evaluator import (
     Estimate,
@@ -39,6 +47,7 @@ from tinynas.evaluation.evaluators import (
 )
 
 __all__ = [
+    "Agreement",
     "Estimate",
     "EvaluationProgress",
     "EvaluationTask",
@@ -46,6 +55,7 @@ __all__ = [
     "EvaluatorError",
     "EvaluatorOptions",
     "EvaluatorSpec",
+    "Interval",
     "PredictorEvaluator",
     "PredictorOptions",
     "QueuedEvaluator",
@@ -57,6 +67,7 @@ __all__ = [
     "TrainingOptions",
     "ZeroCostEvaluator",
     "ZeroCostOptions",
+    "agreement",
     "build_evaluator",
     "check_evaluator_options",
     "check_fidelities",
@@ -67,8 +78,11 @@ __all__ = [
     "evaluator_key",
     "evaluator_names",
     "evaluator_versions",
+    "groups_of_equal_macs",
     "is_accuracy",
+    "kendall",
     "list_evaluators",
     "needs_supernet",
     "register_evaluator",
+    "stratified",
 ]

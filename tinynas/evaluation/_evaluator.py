@@ -95,11 +95,12 @@ class Evaluator(Protocol):
 class QueuedEvaluator(Evaluator, Protocol):
     """An evaluator that is given candidates one by one, while it works on others: what takes long should be one.
 
-    Answers are had in the order of the questions, whatever was finished first.
+    Answers are had in the order of the questions, whatever was finished first. Until all are collected `evaluate`
+    raises an `EvaluatorError`; after a failure, or `close`, what was submitted is forgotten.
     """
 
     def submit(self, genotype: Genotype, fidelity: float = 1.0) -> None:
-        """Ask for a candidate; an idle process begins at once.
+        """Ask for a candidate; an idle process begins at once, and where there is one alone, it begins in `collect`.
 
         Raises:
             EvaluatorError: there is no such fidelity.

@@ -55,12 +55,15 @@ def _dense_features(call: KernelCall) -> dict[str, float]:
     outputs = call.weights.shape[0]
     tiles = rows * (-(-outputs // _OUTPUTS) if outputs >= _OUTPUTS else outputs)
     general = _needs_more_than_one_right_shift(call)
+    computed = _outputs_of_tiles(outputs)
+    unshifted = _unshifted(call, computed) if general else 0
     return {
         "calls": 1,
         "rows": rows,
         "tiles": 0 if general else tiles,
         "general_tiles": tiles if general else 0,
-        "unshifted": rows * _unshifted(call, _outputs_of_tiles(outputs)) if general else 0,
+        "unshifted": rows * unshifted,
+        "shifted": rows * (len(computed) - unshifted) if general else 0,
         "tiles_in_words": tiles * (inputs >= WORD),
         "quads": tiles * (inputs // WORD),
         "odd_quads": tiles * (inputs // WORD % 2),
@@ -90,7 +93,7 @@ def _outputs_of_tiles(outputs: int) -> list[int]:
 
 
 def _unshifted(call: KernelCall, outputs: Iterable[int]) -> int:
-    """How many of the outputs have no right shift: Armv6-M moves their 64-bit products in another branch."""
+    """How many of the outputs have no right shift: their 64-bit products are moved in another branch."""
     _, shift = multipliers(call, call.weights.shape[0])
     return sum(int(shift[o] >= 0) for o in outputs)
 
@@ -241,6 +244,7 @@ FULLY_CONNECTED = KernelVariant(
         "steps": "inputs that four left over: four MACs each",
         "general_tiles": "groups, or single ones, of a layer that needs the general requantization",
         "unshifted": "outputs in them whose products are shifted right by no more than a word",
+        "shifted": "those shifted by more: which of the two takes the branch is the compiler's choice",
         **CLAMP_LOOPS,
     },
 )

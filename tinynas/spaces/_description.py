@@ -26,8 +26,7 @@ def describe(architecture: Architecture) -> dict[str, float]:
     """What a network is like.
 
     Radosavovic et al. 2020 ("Designing Network Design Spaces", section 3) find the accuracy of networks explained by a
-    few figures like these; among some hundred short trainings in the space `tiny` they rank networks that were not
-    trained better than the choices themselves do (`docs/strategies.md`).
+    few figures like these: a model of them needs fewer networks to learn from than one of the choices themselves.
 
     Returns:
         `macs`, `params` and `activations` (elements that convolutions give), as natural logarithms; `resolution`, the

@@ -14,6 +14,7 @@ _WIDTHS = tuple(range(4, 68, 4))
 _CONVOLUTIONS = (1, 2, 3)
 _STAGES = (2, 3, 4)
 _STEM_STRIDES = (1, 2)
+_ABOUT_THE_MOST = 0.9  # of the MACs: from there on depth is worth more
 
 
 def plain_cnn_architecture(
@@ -103,5 +104,5 @@ def scale_plain_cnn(
             )
         ),
         fits,
-        deepest=True,
+        about=_ABOUT_THE_MOST,
     )

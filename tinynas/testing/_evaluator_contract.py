@@ -134,6 +134,8 @@ class BaseEvaluatorTestCase:
         assert isinstance(evaluator, QueuedEvaluator)
         for genotype in genotypes[:3]:
             evaluator.submit(genotype)
+        with pytest.raises(EvaluatorError, match="collect"):
+            evaluator.evaluate(genotypes[:1])
         kept: list[Estimate] = []
         collected = [evaluator.collect(kept.append) for _ in range(3)]
         assert _answers(collected) == _answers(kept) == _answers(together)

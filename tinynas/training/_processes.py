@@ -206,7 +206,7 @@ class TaskPool(_Pool[State]):
         self._answers: dict[int, Any] = {}
 
     def submit(self, function: Callable[[State, Any], Any], task: Any) -> None:
-        """Give a task; an idle worker begins it at once.
+        """Give a task; an idle worker begins it at once, the calling process, where it works, in `collect`.
 
         Args:
             function: a module-level function, called with a worker's state and the task.
@@ -237,6 +237,8 @@ class TaskPool(_Pool[State]):
             number, function, task = self._waiting.popleft()
             self._answers[number] = function(self._state, task)
         while self._collected not in self._answers:
+            if not self._busy and not self._waiting:
+                raise WorkerError("a worker process failed before: the pool can only be closed")
             self._receive_answers(timeout=None if waiting is None else _ASIDE_SECONDS)
             self._give_out()
             if waiting is not None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 import pytest
 
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline.costs import CostModel, too_small_a_space
-from tinynas.spaces import load_space
+from tinynas.spaces import load_space, parse_space
 from tinynas.targets import Reserve, load_board
+
+
+def resource_text(name: str) -> str:
+    """The file of a space that ships."""
+    return (resources.files("tinynas.spaces") / f"data/{name}.toml").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +47,18 @@ def test_larger_spaces_are_named_that_can_use_the_images(costs: CostModel) -> No
     assert small_images is not None
     assert small_images.endswith(": take a larger one, tiny")
     assert said(costs, "tiny", side=32) is None
+
+
+def test_the_order_of_names_in_a_space_file_changes_nothing(costs: CostModel) -> None:
+    """The kind of block that a file names last need not be that of the largest networks."""
+    text = resource_text("tiny")
+    kinds = '"depthwise_separable", "inverted_bottleneck", "conv", "fused_inverted_bottleneck", "residual"'
+    assert kinds in text
+    small_last = '"inverted_bottleneck", "conv", "fused_inverted_bottleneck", "residual", "depthwise_separable"'
+    reordered = parse_space(text.replace(kinds, small_last))
+    last = costs.of(reordered.decode(reordered.largest(), 1.0, 32, 3, 10))
+    assert all(region.used_bytes < 0.5 * region.available_bytes for region in last.regions)
+    assert too_small_a_space(reordered, [(1.0, 32)], costs, 3, 10, 32) is None
 
 
 def test_flash_alone_can_be_used_up(costs: CostModel) -> None:

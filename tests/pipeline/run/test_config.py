@@ -138,7 +138,19 @@ def test_seed_can_be_replaced(tmp_path: Path) -> None:
             MINIMAL
             + "[search]\nsoft_constraint = { cost = 'macs', target = 1, weight = 1, form = 'product' }\n"
             + "[ruler]\nnetworks = 8\n",
-            "ruler: the product of a soft constraint is for accuracies, and a test may leave counting; take form",
+            "ruler: a test may leave counting, whose scores no soft constraint is meant for; leave soft_constraint out",
+        ),
+        (
+            MINIMAL + '[finetune]\noptimizer = "adam"\n[ruler]\nnetworks = 8\n',
+            "ruler: it trains by SGD, and [finetune] by 'adam'; leave networks or optimizer out",
+        ),
+        (
+            MINIMAL + "[finetune]\nbatch_size = 2\n[ruler]\nnetworks = 8\n",
+            "ruler: it trains in batches of at least 4; raise [finetune] batch_size",
+        ),
+        (
+            MINIMAL + TRAINED + "[ruler]\nnetworks = 8\nsteps = 300\n",
+            "ruler: its trainings of 300 steps are no longer than the evaluator's 300; raise steps",
         ),
         (MINIMAL + "[space\n", "is not valid TOML"),
     ],

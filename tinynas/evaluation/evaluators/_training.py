@@ -175,8 +175,12 @@ class TrainingEvaluator:
         steps = max(1, round(fidelity * self._options.steps))
         seeds = [_seed(self._task.seed, number) for number in range(self._options.seeds)]
         trainings = [self._training(genotype, steps, seed) for seed in seeds]
-        for training_ in trainings:
-            self._workers.submit(_train, training_)
+        try:
+            for training_ in trainings:
+                self._workers.submit(_train, training_)
+        except BaseException:
+            self.close()  # what is still to be answered must not answer what is asked next
+            raise
         self._submitted.append(trainings)
 
     def collect(self, keep: Callable[[Estimate], None] | None = None) -> Estimate:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinynas.pipeline.costs._cost_model import CostModel
-from tinynas.spaces import SearchSpace, list_spaces, load_space
+from tinynas.spaces import Genotype, SearchSpace, list_spaces, load_space
 
 _LITTLE = 0.5
 """A space whose largest network takes less than half of both memories leaves accuracy behind."""
@@ -22,9 +22,14 @@ class BudgetUse:
     flash: float
 
     @property
+    def share(self) -> float:
+        """Of that of which it takes more."""
+        return max(self.sram, self.flash)
+
+    @property
     def little(self) -> bool:
         """Whether it takes little of both."""
-        return max(self.sram, self.flash) < _LITTLE
+        return self.share < _LITTLE
 
 
 def budget_use(
@@ -34,15 +39,26 @@ def budget_use(
     input_channels: int,
     classes: int,
 ) -> BudgetUse:
-    """What the largest network of any of `configurations` takes."""
+    """What the largest network takes, at the largest width and resolution of `configurations`.
+
+    `SearchSpace.largest` has every variable at its last value, which need not be the one that takes most where values
+    have no order: from there on it is the best neighbour that is looked for, until none takes more, or it takes enough.
+    """
     layout = costs.board.layout
-    shares = {layout.arena: 0.0, layout.code: 0.0}
-    for width, resolution in configurations:
-        architecture = space.decode(space.largest(), width, resolution, input_channels, classes)
-        for region in costs.of(architecture).regions:
-            if region.name in shares:
-                shares[region.name] = max(shares[region.name], region.used_bytes / max(1, region.available_bytes))
-    return BudgetUse(shares[layout.arena], shares[layout.code])
+    width, resolution = max(configurations)[0], max(resolution for _, resolution in configurations)
+
+    def use(genotype: Genotype) -> BudgetUse:
+        usage = costs.of(space.decode(genotype, width, resolution, input_channels, classes)).regions
+        shares = {region.name: region.used_bytes / max(1, region.available_bytes) for region in usage}
+        return BudgetUse(shares[layout.arena], shares[layout.code])
+
+    found, centre = use(space.largest()), space.largest()
+    while found.little:
+        better = max(((use(other), other) for other in space.neighbours(centre)), key=lambda pair: pair[0].share)
+        if better[0].share <= found.share:
+            break
+        found, centre = better
+    return found
 
 
 def too_small_a_space(

@@ -27,6 +27,7 @@ def space_section(space: Mapping[str, Any] | None) -> dict[str, Any] | None:
     ]
     return {
         "criterion": f"Chosen: width {chosen[0]:g}, resolution {chosen[1]}. Ranked by {space['criterion']}.",
+        "too_small": space.get("too_small"),
         "figure": _figures.flops_distributions(space["configurations"], chosen),
         "configurations": rows,
         "source": f"space.json, seed {space['seed']}; `tinynas space` makes the same comparison",

@@ -6,7 +6,13 @@
 from tinynas.pipeline.run._config import DataConfig, LimitsConfig, RunConfig, load_config
 from tinynas.pipeline.run._config_checks import COUNTING
 from tinynas.pipeline.run._latency_limit import latency_limit
-from tinynas.pipeline.run._search_config import ConfigError, SearchConfig, method_options, strategy_options
+from tinynas.pipeline.run._search_config import (
+    ConfigError,
+    SearchConfig,
+    evaluator_options,
+    method_options,
+    strategy_options,
+)
 from tinynas.pipeline.run._winner import RESULT, RESULT_FORMAT, ResultFormatError, read_result, schedule_of_winner
 
 __all__ = [
@@ -19,6 +25,7 @@ __all__ = [
     "ResultFormatError",
     "RunConfig",
     "SearchConfig",
+    "evaluator_options",
     "latency_limit",
     "load_config",
     "method_options",

@@ -14,6 +14,9 @@ COUNTING = ("macs", "parameters")
 """The evaluators that only count: what others are tested against."""
 
 
+_LEAST_BATCH = 4  # of the evaluator "training"
+
+
 def check_sections(config: RunConfig, where: str) -> None:
     """Check that no section asks for what another one does not give; `where` names the file.
 
@@ -34,8 +37,17 @@ def _ruler_of_no_use(config: RunConfig) -> str | None:
         return f"method {search.method!r} has no evaluator to choose; leave networks out"
     if search.evaluator in COUNTING:
         return f"evaluator {search.evaluator!r} only counts: others are tested against it; leave networks out"
-    if search.soft_constraint is not None and search.soft_constraint.form == "product":
-        return 'the product of a soft constraint is for accuracies, and a test may leave counting; take form = "sum"'
+    if search.soft_constraint is not None:
+        return "a test may leave counting, whose scores no soft constraint is meant for; leave soft_constraint out"
+    if config.finetune.weights != "evaluation" and config.finetune.optimizer != "sgd":
+        return f"it trains by SGD, and [finetune] by {config.finetune.optimizer!r}; leave networks or optimizer out"
+    if config.finetune.weights != "evaluation" and config.finetune.batch_size < _LEAST_BATCH:
+        return f"it trains in batches of at least {_LEAST_BATCH}; raise [finetune] batch_size"
+    if search.evaluator == "training":
+        options = TrainingOptions.model_validate(evaluator_options(search))
+        own = round(options.steps * options.fidelities[0])
+        if config.ruler.steps <= own:
+            return f"its trainings of {config.ruler.steps} steps are no longer than the evaluator's {own}; raise steps"
     return None
 
 

@@ -106,7 +106,9 @@ def checkpoint_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def trained(context: RunContext, contender: Contender = WINNER) -> TrainedNetwork:
-    return train_and_quantize(context, finetuning(context, supernet()), contender)
+    network = train_and_quantize(context, finetuning(context, supernet()), contender)
+    assert network is not None
+    return network
 
 
 def bits(context: RunContext, contender: Contender = WINNER) -> list[bytes]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinynas.evaluation import Estimate, EvaluationProgress
+from tinynas.evaluation import Estimate, EvaluationProgress, EvaluationTask, TrainingOptions
 from tinynas.graph import DType, count_macs, count_params
 from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline.run import RunConfig
@@ -73,13 +73,25 @@ def tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     monkeypatch.setattr(_ruler, "_POOL", 5)
     runs: list[RunDirectory] = []
 
-    def test(evaluator: Says, worth: Worth, name: str = "run", **ruler: Any) -> tuple[str | None, Any]:
-        monkeypatch.setattr(_ruler, "TrainingEvaluator", lambda task, options: Says(worth, "longer"))
+    def test(
+        evaluator: Says,
+        worth: Worth,
+        name: str = "run",
+        finetune: dict[str, Any] | None = None,
+        evaluator_options: dict[str, Any] | None = None,
+        **ruler: Any,
+    ) -> tuple[str | None, Any]:
+        def truth(task: EvaluationTask, options: TrainingOptions) -> Says:
+            test.truth = task, options  # type: ignore[attr-defined]
+            return Says(worth, "longer")
+
+        monkeypatch.setattr(_ruler, "TrainingEvaluator", truth)
         config = RunConfig.model_validate(
             {
                 "board": "nucleo-f303k8",
                 "data": {"dataset": "own"},
-                "search": {"evaluator": "training"},
+                "search": {"evaluator": "training", "evaluator_options": evaluator_options or {}},
+                "finetune": finetune or {},
                 "ruler": {"networks": 16, **ruler},
             }
         )
@@ -140,6 +152,30 @@ def test_it_is_tested_once(tested: Callable[..., Any]) -> None:
     again = Says(skill)
     assert tested(again, macs) == first
     assert again.asked == []
+
+
+def test_few_networks_are_fewer_groups(tested: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    few = [SPACE.sample(np.random.default_rng(i)) for i in range(5)]
+    turns = itertools.cycle(few)
+    monkeypatch.setattr(type(SPACE), "sample", lambda self, rng: next(turns))
+    _, document = tested(Says(skill), skill)
+    assert [len(group) for group in document["groups"]] == [3, 2]
+
+
+def test_the_truth_is_trained_like_the_winner_on_other_seeds(
+    tested: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested(Says(skill), skill)
+    task, options = tested.truth  # type: ignore[attr-defined]
+    assert task.seed != 0
+    assert not task.keeps_trained
+    assert (options.steps, options.seeds, options.batch_size, options.learning_rate) == (1500, 2, 128, 0.2)
+    kept = {"weights": "evaluation"}
+    own = {"batch_size": 32, "label_smoothing": 0.1, "steps": 90, "fidelities": [0.5, 1.0]}
+    tested(Says(skill), skill, "kept", finetune=kept, evaluator_options=own)
+    _, options = tested.truth  # type: ignore[attr-defined]
+    assert (options.steps, options.batch_size, options.label_smoothing) == (1500, 32, 0.1)
+    assert options.fidelities == (1.0,)
 
 
 def test_without_networks_nothing_is_asked(tested: Callable[..., Any]) -> None:

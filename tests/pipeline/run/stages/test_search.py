@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,14 @@ from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline.costs import CostModel, LatencyLimit
 from tinynas.pipeline.run import RunConfig
 from tinynas.pipeline.run.storage import Journal, RunDirectory
-from tinynas.search import BaseStrategy, InfeasibleError, StrategyError, Trial, list_strategies
+from tinynas.search import BaseStrategy, InfeasibleError, StrategyError, Trial, build_strategy, list_strategies
 from tinynas.spaces import Genotype, load_space
 from tinynas.targets import Reserve, load_board
 from tinynas.training import Dataset, Split
 
 pytest.importorskip("torch")
 
-from tinynas.pipeline.run.stages import _search
+from tinynas.pipeline.run.stages import _counted
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator
 from tinynas.pipeline.run.stages._scored import Scored
@@ -68,7 +69,7 @@ class Landscape:
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Search]]:
     """Makes the stage for a configuration of `[search]`."""
-    monkeypatch.setattr(_search, "_MACS_ONLY_EVALUATIONS", 100)
+    monkeypatch.setattr(_counted, "_EVALUATIONS", 100)
     board = load_board("nucleo-f303k8")
     split = Split(np.zeros((2, 16, 16, 1), np.uint8), np.arange(2))
     data = Dataset("own", split, split, split, ("a", "b"))
@@ -159,6 +160,27 @@ def test_what_is_asked_rests_on_all_results_but_the_last_ones(window: int, stage
     strategy.ask = counting  # type: ignore[method-assign]
     search.run_round(1, search.costs)
     assert told == [max(0, number - window + 1) for number in range(12)]
+
+
+@pytest.mark.parametrize("strategy", ["successive-halving", "predictor-halving"])
+def test_what_is_under_way_moves_up_after_the_last_network_was_asked(
+    strategy: str, stage: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer networks meet the constraints than the lowest rung has room for."""
+    search = stage({"random_search": False, "train": []}, strategy=strategy)
+    rng = np.random.default_rng(0)
+    few = {search.feasible(rng) for _ in range(10)}
+    monkeypatch.setattr(search, "violations", lambda genotype: () if genotype in few else ("too large",))
+    search._problem = replace(search._problem, constraint=search.violations, initial=())
+    search.method = SimpleNamespace(  # type: ignore[assignment]
+        origin=strategy,
+        strategy=lambda fidelities: build_strategy(strategy, replace(search._problem, fidelities=fidelities), 0),
+    )
+    use(search, Landscape((0.25, 1.0)))
+    search.run_round(1, search.costs)
+    asked = [entry.fidelity for entry in search.scored]
+    assert asked.count(0.25) == len(few)
+    assert asked.count(1.0) > 0
 
 
 def test_without_random_search_nothing_else_is_asked(stage: Callable[..., Search]) -> None:

@@ -24,7 +24,7 @@ from tinynas.training import Dataset, Split
 
 pytest.importorskip("torch")
 
-from tinynas.pipeline.run.stages import _search
+from tinynas.pipeline.run.stages import _counted
 from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import RunContext
 from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator
@@ -143,7 +143,7 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
     """Makes a run in which evolution and random search have found networks, in the order given."""
-    monkeypatch.setattr(_search, "_MACS_ONLY_EVALUATIONS", 6)
+    monkeypatch.setattr(_counted, "_EVALUATIONS", 6)
     split = Split(np.zeros((2, 16, 16, 1), np.uint8), np.arange(2))
     data = Dataset("own", split, split, split, ("a", "b"))
     with RunDirectory(tmp_path, {}) as run:
@@ -193,6 +193,13 @@ def test_the_winner_is_the_best_whose_measurement_meets_the_limit(
     measured: dict[Genotype, float], most: float | None, expected: Genotype, stage: Callable[..., Stage]
 ) -> None:
     assert winner_of(stage([(C, 0.7), (A, 0.9), (B, 0.8)]).pick(measured, most)) == expected
+
+
+def test_a_network_that_is_there_already_is_no_other_baseline(stage: Callable[..., Stage]) -> None:
+    """The search looks at the network of the most MACs first: it may well win."""
+    most = stage([(A, 0.9)]).search.most_macs()
+    contenders = stage([(most, 0.9), (A, 0.1)], random=[(most, 0.9)], train=("random", "macs")).pick()
+    assert [contender.key for contender in contenders] == ["winner"]
 
 
 def test_a_network_that_is_predicted_not_to_fit_never_wins(stage: Callable[..., Stage]) -> None:

@@ -28,7 +28,7 @@ from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._evaluations import evaluation_task, forget_trainings
 from tinynas.pipeline.run.stages._trainings import Recipe, as_evaluated, train, train_side_by_side
-from tinynas.training import _descent, accuracy
+from tinynas.training import TrainingDiverged, _descent, accuracy
 
 SPACE = parse_space(EVALUATOR_SPACE)
 CHOSEN = ChosenSpace(SPACE, 1.0, 8, 1, 3)
@@ -155,3 +155,33 @@ def test_shards_are_trained_one_network_after_the_other(opened: Callable[..., Ru
     sharded = replace(recipe, settings=replace(recipe.settings, shards=2))
     train_side_by_side(context, sharded, [contender(f"n{i}", SPACE.smallest(), inside=False) for i in range(2)])
     assert not list(context.run.journal.records("finished"))
+
+
+def test_a_baseline_that_diverges_is_left_out_and_a_winner_that_does_ends_the_run(
+    opened: Callable[..., RunContext],
+) -> None:
+    recipe = as_evaluated(evaluated(opened("other"))[0])
+    wild = replace(recipe, settings=replace(recipe.settings, learning_rate=1e30), begun=lambda _: None)
+    for processes in (1, 2):
+        context = opened(f"run-{processes}", processes)
+        baselines = [contender(f"n{i}", SPACE.largest(), inside=False) for i in range(2)]
+        train_side_by_side(context, wild, baselines)
+        assert [train(context, wild, one) for one in [*baselines, baselines[0]]] == [False, False, False]
+        records = list(context.run.journal.records("finished"))
+        assert [record["artefacts"] for record in records] == [{}, {}]
+        assert all("diverged at step" in record["result"]["diverged"] for record in records)
+        winner = contender("winner", SPACE.largest())
+        with pytest.raises(TrainingDiverged, match="diverged at step"):
+            train(context, wild, winner)
+    with pytest.raises(TrainingDiverged, match="diverged at step"):
+        train_side_by_side(context, wild, [winner, contender("n2", SPACE.largest(), inside=False)])
+
+
+def test_two_contenders_of_one_network_leave_each_other_their_weights(opened: Callable[..., RunContext]) -> None:
+    context = opened("run", processes=2)
+    evaluator, _ = evaluated(context, SPACE.largest())
+    recipe = as_evaluated(evaluator)
+    same = [contender(key, SPACE.largest()) for key in ("winner", "macs")]
+    train_side_by_side(context, recipe, same)
+    assert files(context, same[:1]) == files(context, same[1:])
+    assert evaluator.checkpoint(SPACE.largest()) in set(context.run.file("checkpoints").iterdir())

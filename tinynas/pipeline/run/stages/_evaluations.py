@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -48,6 +49,13 @@ class JournalledEvaluator:
     def evaluate(
         self, genotypes: Sequence[Genotype], fidelity: float = 1.0, progress: EvaluationProgress | None = None
     ) -> list[Estimate]:
+        if self._submitted:
+            raise EvaluatorError("collect what was submitted before asking for something else")
+        return self._evaluate(genotypes, fidelity, progress)
+
+    def _evaluate(
+        self, genotypes: Sequence[Genotype], fidelity: float, progress: EvaluationProgress | None
+    ) -> list[Estimate]:
         check_fidelity(self, fidelity)
         missing = [g for g in dict.fromkeys(genotypes) if (g, fidelity) not in self._known]
         places: dict[Genotype, list[int]] = {}
@@ -81,7 +89,8 @@ class JournalledEvaluator:
         check_fidelity(self, fidelity)
         new = (genotype, fidelity) not in self._known and (genotype, fidelity) not in self._submitted
         if new and isinstance(self._evaluator, QueuedEvaluator):
-            self._evaluator.submit(genotype, fidelity)
+            with self._forgetting():
+                self._evaluator.submit(genotype, fidelity)
         self._submitted.append((genotype, fidelity))
 
     def collect(self, keep: Callable[[Estimate], None] | None = None) -> Estimate:
@@ -89,14 +98,25 @@ class JournalledEvaluator:
             raise EvaluatorError("nothing was submitted that was not collected")
         genotype, fidelity = self._submitted.popleft()
         if (genotype, fidelity) not in self._known:
-            if isinstance(self._evaluator, QueuedEvaluator):
-                self._evaluator.collect(partial(self._keep, genotype, fidelity))
-            else:  # which has work for all its processes where it is asked for all at once
-                self.evaluate([genotype, *(g for g, share in self._submitted if share == fidelity)], fidelity)
+            with self._forgetting():
+                if isinstance(self._evaluator, QueuedEvaluator):
+                    self._evaluator.collect(partial(self._keep, genotype, fidelity))
+                else:  # which has work for all its processes where it is asked for all at once
+                    others = [other for other, share in self._submitted if share == fidelity]
+                    self._evaluate([genotype, *others], fidelity, None)
         estimate = self._known[genotype, fidelity]
         if keep is not None:
             keep(estimate)
         return estimate
+
+    @contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """After a failure nothing is under way, here as in the evaluator within."""
+        try:
+            yield
+        except BaseException:
+            self._submitted.clear()
+            raise
 
     def close(self) -> None:
         self._submitted.clear()

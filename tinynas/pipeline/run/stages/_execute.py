@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tinynas.evaluation import TrainingEvaluator, build_evaluator
+from tinynas.evaluation import Evaluator, TrainingEvaluator, build_evaluator
 from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._progress import Progress
 from tinynas.pipeline.costs import BlockSchedules, CostModel, LatencyLimit
@@ -86,19 +86,21 @@ def execute(
     show_schedules(context, costs, context.configurations())
     search = Search(context, chosen, costs)  # what it refuses, it refuses before anything is trained
     train_method(context, search.method)
-    contenders = _search(context, chosen, memory, search, limit)
-    recipe = _recipe(context, chosen, search)
+    evaluator = search.method.evaluator()
+    contenders = _search(context, chosen, memory, search, evaluator, limit)
+    recipe = _recipe(context, chosen, search, evaluator)
     train_side_by_side(context, recipe, contenders)
-    networks = [train_and_quantize(context, recipe, contender) for contender in contenders]
+    trained = [train_and_quantize(context, recipe, contender) for contender in contenders]
+    networks = [network for network in trained if network is not None]
+    contenders = [network.contender for network in networks]
     forget_trainings(context)
     verified = {network.contender.key: verify_on_board(context, memory, network, limit) for network in networks}
     return summarize(context, chosen, contenders, verified, test_accuracy(context, networks))
 
 
-def _recipe(context: RunContext, chosen: ChosenSpace, search: Search) -> Recipe:
+def _recipe(context: RunContext, chosen: ChosenSpace, search: Search, evaluator: Evaluator) -> Recipe:
     """How the winner and the baselines are trained."""
     if context.config.finetune.weights == "evaluation":
-        evaluator = search.method.evaluator()
         assert isinstance(evaluator, TrainingEvaluator)  # or the configuration was refused
         return as_evaluated(evaluator)
     return finetuning(context, initial_weights(context, chosen, search.method))
@@ -109,13 +111,14 @@ def _search(
     chosen: ChosenSpace,
     memory: NativeMemoryModel,
     search: Search,
+    own: Evaluator,
     limit: LatencyLimit | None,
 ) -> list[Contender]:
     """Rounds of searching and measuring; returns the winner first, then the baselines."""
     settings = context.config.search
-    with closing(_tested_evaluator(context, chosen, search)) as evaluator:
+    with closing(_tested_evaluator(context, chosen, search, own)) as evaluator:
         context.run.identify("evaluator", evaluator.key)  # refinements of earlier rounds rest on what it said
-        search.use(evaluator)
+        search.use(evaluator, counts=evaluator.key != own.key)
         # Without shared weights candidates run with random ones: what they take hardly depends on that.
         shared = search.method.supernet
         costs = search.costs
@@ -127,16 +130,16 @@ def _search(
         return pick_contenders(context, chosen, search, evaluator, measured_ticks(context), limit)
 
 
-def _tested_evaluator(context: RunContext, chosen: ChosenSpace, search: Search) -> JournalledEvaluator:
-    """That of the method, or one that counts where a test of it says so."""
+def _tested_evaluator(context: RunContext, chosen: ChosenSpace, search: Search, own: Evaluator) -> JournalledEvaluator:
+    """The method's `own`, or one that counts where a test of it says so."""
     journal = context.run.journal
-    own = JournalledEvaluator(journal, search.method.evaluator())
+    journalled = JournalledEvaluator(journal, own)
     try:
-        instead = trusted_evaluator(context, chosen, own, search.feasible)
+        instead = trusted_evaluator(context, chosen, journalled, search.feasible)
     except BaseException:
         own.close()
         raise
     if instead is None:
-        return own
+        return journalled
     own.close()
     return JournalledEvaluator(journal, build_evaluator(instead, evaluation_task(context, chosen)))

@@ -25,11 +25,12 @@ class TrainedNetwork:
     int8_network: Graph = field(repr=False)
 
 
-def train_and_quantize(context: RunContext, recipe: Recipe, contender: Contender) -> TrainedNetwork:
-    """Train and quantize one contender, or read it back if that was finished before."""
+def train_and_quantize(context: RunContext, recipe: Recipe, contender: Contender) -> TrainedNetwork | None:
+    """Train and quantize one contender, or read it back if that was finished before; None if its training diverged."""
     run = context.run
+    if not train(context, recipe, contender):
+        return None
     data = context.data.resized(contender.architecture.input_shape[1])
-    train(context, recipe, contender)
     float_network = read_tflite(run.file(contender.float_file))
     run.once(
         f"quantize {contender.key}",

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.evaluation import QueuedEvaluator, TrainingEvaluator, TrainingOptions
-from tinynas.evaluation.agreement import Agreement, agreement
+from tinynas.evaluation import Agreement, QueuedEvaluator, TrainingEvaluator, TrainingOptions, agreement
 from tinynas.graph import DType, count_macs, count_params
-from tinynas.pipeline.run import COUNTING
+from tinynas.pipeline.run import COUNTING, evaluator_options
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator, evaluation_task
 from tinynas.spaces import Genotype
 
 RULER = "ruler.json"
 
-_DRAW = 0x4B1E
+_DRAW, _TRUTH = 0x4B1E, 0x7807
 _POOL = 40  # random networks for each that is tested, among which there are some of about equal MACs
 
 
@@ -59,12 +59,13 @@ def _test(
     feasible: Callable[[np.random.Generator], Genotype],
 ) -> dict[str, Any]:
     settings = context.config.ruler
+    context.progress.begin("ruler", 2 * settings.networks)
     genotypes, groups = _drawn(context, chosen, feasible)
-    context.progress.begin("ruler", 2 * len(genotypes))
     fidelity = evaluator.fidelities[0]
     told = evaluator.evaluate(genotypes, fidelity, lambda i, _: context.progress.advance(i + 1))
-    truth_evaluator = TrainingEvaluator(evaluation_task(context, chosen), _longer(context))
-    with closing(JournalledEvaluator(context.run.journal, truth_evaluator)) as longer:
+    # Of another seed: with the evaluator's own, its answers would be part of the truth that they are held against.
+    task = replace(evaluation_task(context, chosen), seed=context.config.seed + _TRUTH, keeps_trained=False)
+    with closing(JournalledEvaluator(context.run.journal, TrainingEvaluator(task, longer_training(context)))) as longer:
         truth = longer.evaluate(genotypes, progress=lambda i, _: context.progress.advance(len(genotypes) + i + 1))
     graphs = [chosen.graph(genotype, DType.INT8) for genotype in genotypes]
     values = {
@@ -100,7 +101,7 @@ def _test(
 
 
 def _decisive(found: Agreement) -> float:
-    return (found.overall.value + found.within.value) / 2
+    return float(found.overall.value + found.within.value) / 2
 
 
 def _json(found: Agreement) -> dict[str, list[float]]:
@@ -111,16 +112,26 @@ def _json(found: Agreement) -> dict[str, list[float]]:
     }
 
 
-def _longer(context: RunContext) -> TrainingOptions:
+def longer_training(context: RunContext) -> TrainingOptions:
     """Trainings like the winner's, of the ruler's length."""
     settings, search, finetune = context.config.ruler, context.config.search, context.config.finetune
-    given: dict[str, Any] = {"batch_size": finetune.batch_size, "label_smoothing": finetune.label_smoothing}
-    if finetune.learning_rate is not None:
-        given["learning_rate"] = finetune.learning_rate
     if finetune.weights == "evaluation":
-        given = {k: v for k, v in search.evaluator_options.items() if k in ("batch_size", "learning_rate")}
-    images = len(context.data.validation)
-    return TrainingOptions(steps=settings.steps, seeds=settings.seeds, validation_images=images, **given)
+        given = TrainingOptions.model_validate(evaluator_options(search)).model_dump()
+    else:
+        given = {
+            "batch_size": finetune.batch_size,
+            "label_smoothing": finetune.label_smoothing,
+            "recalibration_images": search.recalibration_images,
+        }
+        if finetune.learning_rate is not None:
+            given["learning_rate"] = finetune.learning_rate
+    given |= {
+        "steps": settings.steps,
+        "seeds": settings.seeds,
+        "fidelities": (1.0,),
+        "validation_images": len(context.data.validation),
+    }
+    return TrainingOptions.model_validate(given)
 
 
 def _drawn(
@@ -133,9 +144,10 @@ def _drawn(
         {feasible(rng) for _ in range(_POOL * settings.networks)},
         key=lambda genotype: (count_macs(chosen.graph(genotype, DType.INT8)), genotype),
     )
-    sizes = [len(part) for part in np.array_split(np.arange(min(settings.networks, len(pool))), settings.groups)]
+    groups = max(1, min(settings.groups, len(pool) // 2))  # no pair, no rank
+    sizes = [len(part) for part in np.array_split(np.arange(min(settings.networks, len(pool))), groups)]
     genotypes: list[Genotype] = []
-    for part, size in zip(np.array_split(np.arange(len(pool)), settings.groups), sizes, strict=True):
-        start = int(part[0]) + (len(part) - size) // 2 if size else 0
+    for part, size in zip(np.array_split(np.arange(len(pool)), groups), sizes, strict=True):
+        start = int(part[0]) + (len(part) - size) // 2
         genotypes += pool[start : start + size]
     return genotypes, np.split(np.arange(len(genotypes)), np.cumsum(sizes)[:-1])

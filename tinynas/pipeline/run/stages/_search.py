@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from tinynas.evaluation import Estimate, QueuedEvaluator, check_shared_weights
 from tinynas.pipeline.costs import CostModel, NetworkCost
-from tinynas.pipeline.run import COUNTING, SearchConfig, method_options
+from tinynas.pipeline.run import SearchConfig, method_options
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._counted import counted_best
 from tinynas.pipeline.run.stages._evaluations import evaluation_task
 from tinynas.pipeline.run.stages._scored import Scored, figures_of
 from tinynas.pipeline.run.stages._supernet import train, training_settings
 from tinynas.search import (
     BlockCosts,
     Candidates,
-    EvolutionarySearch,
-    EvolutionOptions,
     InfeasibleError,
     MethodTask,
     Observation,
@@ -35,9 +34,6 @@ from tinynas.search import (
     weighted_sum,
 )
 from tinynas.spaces import Genotype, describe
-
-# Costs are predicted in less than a millisecond, so the MACs-only choice may look at more networks than are evaluated.
-_MACS_ONLY_EVALUATIONS = 2000
 
 _NOTHING = 1e-9  # of an evaluation: shares of the full training add up but for rounding
 
@@ -73,7 +69,7 @@ class Search:
             costs=lambda genotype: figures_of(self.cost(genotype)),
             describe=lambda genotype: describe(chosen.architecture(genotype)),
             objectives=settings.objectives,
-            initial=(self.most_macs(),),
+            initial=self._counted(),
         )
         self._problem = problem
         self._options = read_method_options(settings.method, method_options(settings))
@@ -91,9 +87,16 @@ class Search:
         self._strategies: dict[str, SearchStrategy] = {}
         self._overspent: dict[str, float] = {}
         self._evaluator: QueuedEvaluator | None = None
+        self._counts = False
 
-    def use(self, evaluator: QueuedEvaluator) -> None:
-        """Score networks by this evaluator, at the fidelities that it has. Before the first round."""
+    def use(self, evaluator: QueuedEvaluator, *, counts: bool = False) -> None:
+        """Score networks by this evaluator, at the fidelities that it has. Before the first round.
+
+        Args:
+            evaluator: the method's own, or one that `counts` in its place: then scores are no accuracies.
+            counts: which of the two.
+        """
+        self._counts = counts
         fidelities = tuple(evaluator.fidelities)
         problem, seed = replace(self._problem, fidelities=fidelities), self._context.config.seed
         self._evaluator = evaluator
@@ -193,8 +196,9 @@ class Search:
                 return
             try:
                 trial = asking.ask()
-            except SpaceExhaustedError:  # every network that meets the constraints has been scored
-                left[origin] = 0.0
+            except SpaceExhaustedError:
+                if not mine:  # every network that meets the constraints has been scored: no score can change that
+                    left[origin] = 0.0
                 return
             self._evaluator.submit(trial.genotype, trial.fidelity)
             in_flight.append((origin, trial))
@@ -236,12 +240,19 @@ class Search:
     @property
     def accuracy(self) -> bool:
         """Whether scores are accuracies in [0, 1]."""
-        return self._options.accuracy and self.evaluator not in COUNTING
+        return self._options.accuracy and not self._counts
 
     def best(self, origin: str) -> Scored | None:
         """The best that `origin` found under the current constraints."""
         ranked = self.ranked(origin)
         return ranked[0] if ranked else None
+
+    def _counted(self) -> tuple[Genotype, ...]:
+        """What counting would choose: that is worth one evaluation, and a test may leave the search to counting."""
+        if self._context.config.ruler.networks == 0:
+            return (self.most_macs(),)
+        most_params = self._most(lambda genotype: describe(self._chosen.architecture(genotype))["params"])
+        return tuple(dict.fromkeys((self.most_macs(), most_params)))
 
     def most_macs(self) -> Genotype:
         """The choice of who only counts MACs: the network with the most that meets the current constraints.
@@ -252,24 +263,17 @@ class Search:
         Raises:
             InfeasibleError: none of those meets the constraints either.
         """
-        settings = self._context.config.search
-        evaluations = max(_MACS_ONLY_EVALUATIONS, settings.evaluations)
-        counting = EvolutionarySearch(
-            SearchProblem(self._chosen.space, self.violations, evaluations),
-            self._context.config.seed,
-            EvolutionOptions(population=100, parents=20),
-        )
         try:
-            with suppress(SpaceExhaustedError):  # fewer networks meet the constraints: those are all
-                while len(counting.scored) < evaluations:
-                    trial = counting.ask()
-                    counting.tell(trial, float(self.cost(trial.genotype).macs))
+            return self._most(lambda genotype: float(self.cost(genotype).macs))
         except InfeasibleError:
             scored = [entry for entry in self.scored if not self.violations(entry.genotype)]
             if not scored:
                 raise
             return max(scored, key=lambda entry: (entry.cost.macs, entry.genotype)).genotype
-        return max(counting.scored, key=lambda observation: observation.score).genotype
+
+    def _most(self, count: Callable[[Genotype], float]) -> Genotype:
+        config = self._context.config
+        return counted_best(self._chosen.space, self.violations, count, config.search.evaluations, config.seed)
 
 
 def _block_costs(costs: CostModel) -> BlockCosts:

@@ -68,7 +68,8 @@ def pick_contenders(
     contenders = [_contender(chosen, "winner", f"winner ({search.strategy})", winner)]
     if "random" in wanted and random is not None and random.genotype != winner.genotype:
         contenders.append(_contender(chosen, "random", "random search", random))
-    if "macs" in wanted and most_macs is not None:
+    taken = {contender.genotype for contender in contenders}
+    if "macs" in wanted and most_macs is not None and most_macs.genotype not in taken:
         contenders.append(_contender(chosen, "macs", "most MACs that fit", most_macs))
     return contenders + [hand for name in wanted if (hand := _hand_made(context, chosen, search.costs, name))]
 

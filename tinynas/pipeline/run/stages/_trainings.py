@@ -24,6 +24,7 @@ from tinynas.training import (
     Split,
     Supernet,
     TaskPool,
+    TrainingDiverged,
     TrainingSettings,
     float_graph,
     recalibrate_batch_norm,
@@ -86,8 +87,15 @@ def as_evaluated(evaluator: TrainingEvaluator) -> Recipe:
     return Recipe(full.settings, full.seed, full.seed, full.recalibration_images, begun=begun)
 
 
-def train(context: RunContext, recipe: Recipe, contender: Contender) -> None:
-    """Train one contender with all processes, unless that is finished."""
+def train(context: RunContext, recipe: Recipe, contender: Contender) -> bool:
+    """Train one contender with all processes, unless that is finished.
+
+    Returns:
+        Whether there is a network: a baseline whose training diverges is left out, since the recipe is the winner's.
+
+    Raises:
+        TrainingDiverged: that of the winner did.
+    """
     run = context.run
 
     def work() -> dict[str, Any]:
@@ -98,13 +106,22 @@ def train(context: RunContext, recipe: Recipe, contender: Contender) -> None:
             subnet = Supernet([job.graph], seed=recipe.initial_seed, device=training_device())
         else:
             subnet = recipe.weights.extract(job.graph)
-        content = _trained(subnet, job, data, context.processes, report_steps(context))
-        write_atomically(run.file(contender.float_file), content)
-        context.progress.end(f"{recipe.settings.steps} steps")
-        return {"steps": recipe.settings.steps}
+        content: bytes | TrainingDiverged
+        try:
+            content = _trained(subnet, job, data, context.processes, report_steps(context))
+        except TrainingDiverged as diverged:
+            content = diverged
+        result, summary = _kept(context, recipe, contender, content)
+        context.progress.end(summary)
+        return result
 
-    run.once(f"train {contender.key}", work, [contender.float_file])
-    _checkpoint(context, recipe, contender).unlink(missing_ok=True)
+    finished = run.finished(f"train {contender.key}")
+    if finished is None:
+        began = time.monotonic()
+        finished = work()
+        run.finish(f"train {contender.key}", finished, _artefacts(contender, finished), time.monotonic() - began)
+    _forget(context, recipe, contender)
+    return "diverged" not in finished
 
 
 def train_side_by_side(context: RunContext, recipe: Recipe, contenders: list[Contender]) -> None:
@@ -112,6 +129,9 @@ def train_side_by_side(context: RunContext, recipe: Recipe, contenders: list[Con
 
     Whole batches of one network in a process take less than shares of them in all. Elsewhere, and for a single one,
     this does nothing, and `train` does all.
+
+    Raises:
+        TrainingDiverged: the training of the winner did.
     """
     run, steps = context.run, recipe.settings.steps
     left = [contender for contender in contenders if run.finished(f"train {contender.key}") is None]
@@ -120,15 +140,39 @@ def train_side_by_side(context: RunContext, recipe: Recipe, contenders: list[Con
         return
     done = torch.zeros(len(left), dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
     context.progress.begin(f"train {len(left)} networks", len(left) * steps)
+    summaries: list[str] = []
     with TaskPool(context.processes, _Worker, context.data.train, done) as pool:
         for number, contender in enumerate(left):
             pool.submit(_train_alone, (number, _job(context, recipe, contender)))
         for contender in left:
             content, seconds = pool.collect(lambda: context.progress.advance(int(done.sum())))
-            write_atomically(run.file(contender.float_file), content)
-            run.finish(f"train {contender.key}", {"steps": steps}, [contender.float_file], seconds)
-            _checkpoint(context, recipe, contender).unlink(missing_ok=True)
-    context.progress.end(f"{steps} steps each")
+            result, summary = _kept(context, recipe, contender, content)
+            run.finish(f"train {contender.key}", result, _artefacts(contender, result), seconds)
+            summaries.append(f"{contender.key} {summary}")
+            _forget(context, recipe, contender)
+    context.progress.end(", ".join(summaries))
+
+
+def _kept(
+    context: RunContext, recipe: Recipe, contender: Contender, content: bytes | TrainingDiverged
+) -> tuple[dict[str, Any], str]:
+    """Write a trained network; returns what the journal keeps of it, and a line for readers."""
+    if isinstance(content, TrainingDiverged):
+        if contender.key == "winner":
+            raise content
+        return {"steps": recipe.settings.steps, "diverged": str(content)}, f"left out: {content}"
+    write_atomically(context.run.file(contender.float_file), content)
+    return {"steps": recipe.settings.steps}, f"{recipe.settings.steps} steps"
+
+
+def _artefacts(contender: Contender, result: dict[str, Any]) -> list[str]:
+    return [] if "diverged" in result else [contender.float_file]
+
+
+def _forget(context: RunContext, recipe: Recipe, contender: Contender) -> None:
+    """Remove the checkpoint of a finished training; what the search left is removed when all are finished."""
+    if recipe.begun(contender) is None:
+        context.run.file(contender.checkpoint("train")).unlink(missing_ok=True)
 
 
 def report_steps(context: RunContext) -> Callable[[int, int, float], None]:
@@ -142,7 +186,7 @@ def _checkpoint(context: RunContext, recipe: Recipe, contender: Contender) -> Pa
 
 @dataclass(frozen=True)
 class _Job:
-    """What a process needs to know to train a network from random weights."""
+    """What a process needs to know to train a network, but for weights to begin with."""
 
     graph: Graph
     recipe: Recipe
@@ -156,11 +200,11 @@ def _job(context: RunContext, recipe: Recipe, contender: Contender) -> _Job:
 
 
 class _Worker:
-    """A process that trains networks; what it is given is shared with all others.
+    """A process that trains networks.
 
     Args:
         data: training examples at their own resolution.
-        done: [networks] steps that each has done.
+        done: [networks] steps that each has done, in memory that all processes share.
     """
 
     def __init__(self, data: Split, done: torch.Tensor) -> None:
@@ -168,7 +212,7 @@ class _Worker:
         self.done = done
 
 
-def _train_alone(worker: _Worker, task: tuple[int, _Job]) -> tuple[bytes, float]:
+def _train_alone(worker: _Worker, task: tuple[int, _Job]) -> tuple[bytes | TrainingDiverged, float]:
     number, job = task
     began = time.monotonic()
 
@@ -177,7 +221,13 @@ def _train_alone(worker: _Worker, task: tuple[int, _Job]) -> tuple[bytes, float]
 
     subnet = Supernet([job.graph], seed=job.recipe.initial_seed)
     data = worker.resized(job.graph.tensor(job.graph.inputs[0]).shape[1])
-    return _trained(subnet, job, data, 1, report), time.monotonic() - began
+    content: bytes | TrainingDiverged
+    try:
+        content = _trained(subnet, job, data, 1, report)
+    except TrainingDiverged as diverged:
+        content = diverged
+    report(job.recipe.settings.steps, 0, 0.0)  # also where a checkpoint had them all
+    return content, time.monotonic() - began
 
 
 def _trained(
