@@ -21,6 +21,9 @@ def run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to search, for which board.")],
     out: Annotated[Path | None, typer.Option(help="Run directory; default: runs/NAME-seedN.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="In place of the configuration's seed.")] = None,
+    plan: Annotated[
+        Path | None, typer.Option(help="plan.json of a run with [budget] minutes: take as many steps as that did.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole pipeline. The same command continues a run that was interrupted, or killed, anywhere.
@@ -34,7 +37,7 @@ def run(
     progress = TerminalProgress()
     message(f"{config} on {settings.board}, seed {settings.seed} -> {directory}")
     try:
-        result = run_pipeline(settings, directory, progress=progress)
+        result = run_pipeline(settings, directory, plan=plan, progress=progress)
     finally:
         progress.close()
     emit(result, as_json=as_json, render=lambda console: render_result(console, result))

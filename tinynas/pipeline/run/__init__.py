@@ -13,6 +13,7 @@ from tinynas.pipeline.run._search_config import (
     method_options,
     strategy_options,
 )
+from tinynas.pipeline.run._steps import Steps, steps_of, with_steps
 from tinynas.pipeline.run._winner import RESULT, RESULT_FORMAT, ResultFormatError, read_result, schedule_of_winner
 
 __all__ = [
@@ -25,11 +26,14 @@ __all__ = [
     "ResultFormatError",
     "RunConfig",
     "SearchConfig",
+    "Steps",
     "evaluator_options",
     "latency_limit",
     "load_config",
     "method_options",
     "read_result",
     "schedule_of_winner",
+    "steps_of",
     "strategy_options",
+    "with_steps",
 ]

@@ -67,6 +67,12 @@ class SupernetConfig(Section):
     sampled_per_step: PositiveInt = 2
 
 
+class BudgetConfig(Section):
+    """How long a run may take: all numbers of steps are scaled by one factor, planned once by a measured throughput."""
+
+    minutes: Rate | None = None
+
+
 class RulerConfig(Section):
     """How well the evaluator ranks networks, tested before the search trusts it; without `networks` it is not.
 
@@ -200,6 +206,7 @@ class RunConfig(Section):
 
     board: str
     seed: Count = 0
+    budget: BudgetConfig = BudgetConfig()
     data: DataConfig
     space: SpaceConfig = SpaceConfig()
     supernet: SupernetConfig = SupernetConfig()

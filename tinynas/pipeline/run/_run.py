@@ -20,12 +20,15 @@ from tinynas.spaces import SearchSpace, load_space, space_versions
 from tinynas.targets import load_board
 
 
-def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | None = None) -> dict[str, Any]:
+def run_pipeline(
+    config: RunConfig, directory: Path, *, plan: Path | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
     """Search, train, quantize, build and measure; continue where an earlier process stopped.
 
     Args:
         config: what to search; the same for every process that works on `directory`.
         directory: the run directory, new or of an unfinished run of the same configuration.
+        plan: `plan.json` of a run with a budget of minutes, to take as many steps as that did.
         progress: who watches.
 
     Returns:
@@ -38,8 +41,9 @@ def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | Non
     """
     if find_spec("torch") is None:
         raise MissingExtraError("torch", "training")
-    from tinynas.pipeline.run.stages import execute, load_data
+    from tinynas.pipeline.run.stages import execute, load_data, read_plan
 
+    steps = None if plan is None else read_plan(plan, config)
     board = load_board(config.board)
     space = load_space(config.space.name)
     data = load_data(config)
@@ -48,6 +52,7 @@ def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | Non
         "plugins": plugin_versions(config, space),
         "firmware": firmware_hash(),
         "config": config.model_dump(mode="json"),
+        "plan": steps,
         "board": board.model_dump(mode="json"),
         "space": space.definition(),
         "data": {"train": data.train.digest(), "test": data.test.digest()},
@@ -55,7 +60,8 @@ def run_pipeline(config: RunConfig, directory: Path, *, progress: Progress | Non
     with RunDirectory(directory, identity) as run:
         if run.finished("result") is not None:
             return _finished_result(run)
-        return execute(config, board, space, data, run, progress or SilentProgress(), processes=available_processors())
+        watch = progress or SilentProgress()
+        return execute(config, board, space, data, run, watch, available_processors(), steps)
 
 
 def plugin_versions(config: RunConfig, space: SearchSpace) -> dict[str, str]:

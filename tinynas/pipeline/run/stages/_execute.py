@@ -13,7 +13,7 @@ from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._progress import Progress
 from tinynas.pipeline.costs import BlockSchedules, CostModel, LatencyLimit
 from tinynas.pipeline.deployment import load_memory_model
-from tinynas.pipeline.run import RunConfig, latency_limit
+from tinynas.pipeline.run import RunConfig, Steps, latency_limit
 from tinynas.pipeline.run.stages._calibration import calibrate, device_clock_hz
 from tinynas.pipeline.run.stages._candidates import measure_and_refine
 from tinynas.pipeline.run.stages._contender import Contender
@@ -22,6 +22,7 @@ from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator, evalua
 from tinynas.pipeline.run.stages._feasibility import check_feasibility
 from tinynas.pipeline.run.stages._method_training import train_method
 from tinynas.pipeline.run.stages._networks import train_and_quantize
+from tinynas.pipeline.run.stages._plan import planned
 from tinynas.pipeline.run.stages._result import summarize
 from tinynas.pipeline.run.stages._ruler import trusted_evaluator
 from tinynas.pipeline.run.stages._search import Search
@@ -58,6 +59,7 @@ def execute(
     run: RunDirectory,
     progress: Progress,
     processes: int,
+    plan: Steps | None = None,
 ) -> dict[str, Any]:
     """Run every stage that is not finished, in order, and return the content of `result.json`."""
     # One thread here too, as in the training processes: what is computed does not depend on the number of processors.
@@ -84,6 +86,7 @@ def execute(
         configurations = check_feasibility(context, costs, within_limit=True)
     chosen = choose_space(context, costs, configurations)
     show_schedules(context, costs, context.configurations())
+    context = planned(context, chosen, costs, plan)
     search = Search(context, chosen, costs)  # what it refuses, it refuses before anything is trained
     train_method(context, search.method)
     evaluator = search.method.evaluator()

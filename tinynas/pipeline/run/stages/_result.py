@@ -10,6 +10,7 @@ from tinynas.pipeline.report import render_report
 from tinynas.pipeline.run import RESULT, RESULT_FORMAT
 from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._plan import PLAN
 from tinynas.pipeline.run.stages._ruler import RULER
 from tinynas.pipeline.run.stages._selection import SEARCH
 from tinynas.pipeline.run.stages._verification import model_info
@@ -58,6 +59,7 @@ def _write(
         "evaluator": search["evaluator"],
         "evaluator_is_accuracy": search["accuracy"],
         "ruler": context.run.read_json(RULER) if context.config.ruler.networks else None,
+        "plan": context.run.read_json(PLAN) if context.run.finished("plan") else None,
         "width": chosen.width,
         "resolution": chosen.resolution,
         "winner": winner,
