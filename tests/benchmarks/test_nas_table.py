@@ -25,6 +25,7 @@ from nas_table.table import (
 )
 from nas_table.training import recipe, table_data, train
 
+from tinynas.search import mnasnet_product, weighted_sum
 from tinynas.spaces import SearchSpace
 from tinynas.testing import BaseSpaceTestCase
 from tinynas.training import DatasetError
@@ -72,6 +73,26 @@ def test_longer_trainings_are_better_on_average(rows: list[Row]) -> None:
             [row.trained[seed, longer].held_out - row.trained[seed, shorter].held_out for row in rows for seed in SEEDS]
         )
         assert gains.mean() > 10 * gains.std() / math.sqrt(len(gains))
+
+
+@pytest.mark.parametrize("form", ["product", "sum"])
+def test_the_more_latency_weighs_the_less_of_it_the_best_network_has(form: str, rows: list[Row]) -> None:
+    """Searched exhaustively; without weight it is the network of the best score."""
+    scores = [np.mean([row.trained[seed, STEPS[-1]].held_out / HELD_OUT for seed in SEEDS]) for row in rows]
+    costs: list[dict[str, float]] = [{"latency": float(row.costs["instructions"])} for row in rows]
+    target = float(np.median([cost["latency"] for cost in costs]))
+    chosen: list[float] = []
+    for weight in (0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0):
+        if form == "product":
+            soft = mnasnet_product("latency", target, weight)
+        else:
+            soft = weighted_sum({"latency": weight}, {"latency": target})
+        worth = [soft(float(score), cost) for score, cost in zip(scores, costs, strict=True)]
+        if weight == 0:
+            assert worth == scores
+        chosen.append(costs[int(np.argmax(worth))]["latency"])
+    assert all(before >= after for before, after in pairwise(chosen))
+    assert chosen[0] > chosen[-1] == min(cost["latency"] for cost in costs)
 
 
 @pytest.mark.usefixtures("rows")
