@@ -67,7 +67,7 @@ def test_space_ranks_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str
         *("--input-channels", "1", "--classes", "10", "--plot", str(plot)),
     )
     assert code == 0
-    assert set(document) == {"configurations", "chosen", "criterion"}
+    assert set(document) == {"configurations", "chosen", "criterion", "too_small"}
     assert {frozenset(entry) for entry in document["configurations"]} == {
         frozenset({"width", "resolution", "samples", "share_fits", "mean_macs", "p80_macs", "score"})
     }
