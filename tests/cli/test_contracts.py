@@ -76,7 +76,7 @@ def test_space_ranks_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str
         *("space", "--board", "nucleo-f303k8", "--space", "mobile-tiny", "--samples", "5", "--compare-schedules"),
         *("--input-channels", "1", "--classes", "10", "--plot", str(plot)),
     )
-    assert set(compared) == {"configurations", "chosen", "criterion", "schedules"}
+    assert set(compared) == {"configurations", "chosen", "criterion", "schedules", "too_small"}
     assert {frozenset(entry) for entry in compared["schedules"]} == {
         frozenset({"name", "title", "chosen", "share_fits", "mean_macs", "p80_macs", "score"})
     }
