@@ -16,7 +16,7 @@ from tinynas.memory import NativeMemoryModel
 from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline.costs import CostModel
 from tinynas.pipeline.run import RunConfig
-from tinynas.pipeline.run.stages import _search, _supernet
+from tinynas.pipeline.run.stages import _counted, _search, _supernet
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._search import Search
 from tinynas.pipeline.run.stages._supernet import initial_weights
@@ -47,7 +47,7 @@ Made = tuple[RunContext, Search, list[Supernet]]
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Made]]:
     """Makes the search of a configuration; a supernet that would be trained is noted, and left as it begins."""
-    monkeypatch.setattr(_search, "_MACS_ONLY_EVALUATIONS", 20)
+    monkeypatch.setattr(_counted, "_EVALUATIONS", 20)
     trained: list[Supernet] = []
 
     def train(context: RunContext, chosen: ChosenSpace) -> Supernet:
