@@ -32,7 +32,6 @@ class Workers(Generic[State]):
         self._build = build
         self._arguments = arguments
         self._pool: TaskPool[State] | None = None
-        self._uncollected = 0
 
     def map(
         self,
@@ -48,7 +47,7 @@ class Workers(Generic[State]):
             WorkerError: a worker raised an exception or died.
             ValueError: something that was submitted is not collected yet.
         """
-        if self._uncollected:
+        if self._pool is not None and self._pool.uncollected:
             raise ValueError("collect what was submitted before asking for something else")
         for task in tasks:
             self.submit(function, task)
@@ -66,20 +65,16 @@ class Workers(Generic[State]):
             if self._pool is None:
                 self._pool = training.TaskPool(self._processes, self._build, *self._arguments).__enter__()
             self._pool.submit(function, task)
-            self._uncollected += 1
 
     def collect(self) -> Any:
         """The result of the earliest task that was submitted and not collected. Exceptions as of `map`."""
         if self._pool is None:
             raise ValueError("nothing was submitted")
         with self._closed_by_failure():
-            result = self._pool.collect()
-            self._uncollected -= 1
-            return result
+            return self._pool.collect()
 
     def close(self) -> None:
         """End the processes, if any were started; what was submitted and not collected is forgotten."""
-        self._uncollected = 0
         if self._pool is not None:
             self._pool.__exit__(None, None, None)
             self._pool = None

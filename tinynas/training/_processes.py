@@ -231,7 +231,7 @@ class TaskPool(_Pool[State]):
         Raises:
             WorkerError: as of `submit`.
         """
-        if self._collected == self._submitted:
+        if not self.uncollected:
             raise ValueError("no task was submitted whose answer was not collected")
         if self._works:
             number, function, task = self._waiting.popleft()
@@ -246,6 +246,11 @@ class TaskPool(_Pool[State]):
         answer = self._answers.pop(self._collected)
         self._collected += 1
         return answer
+
+    @property
+    def uncollected(self) -> int:
+        """How many tasks were given whose answers were not collected."""
+        return self._submitted - self._collected
 
     def _give_out(self) -> None:
         for pipe in self._pipes:

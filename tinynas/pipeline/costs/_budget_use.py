@@ -54,7 +54,8 @@ def budget_use(
 
     found, centre = use(space.largest()), space.largest()
     while found.little:
-        better = max(((use(other), other) for other in space.neighbours(centre)), key=lambda pair: pair[0].share)
+        near = ((use(other), other) for other in space.neighbours(centre))
+        better = max(near, key=lambda pair: pair[0].share, default=(found, centre))
         if better[0].share <= found.share:
             break
         found, centre = better

@@ -9,9 +9,9 @@ from tinynas.pipeline.run._latency_limit import latency_limit
 from tinynas.pipeline.run._search_config import (
     ConfigError,
     SearchConfig,
-    evaluator_options,
     method_options,
     strategy_options,
+    training_options,
 )
 from tinynas.pipeline.run._steps import Steps, steps_of, with_steps
 from tinynas.pipeline.run._winner import RESULT, RESULT_FORMAT, ResultFormatError, read_result, schedule_of_winner
@@ -27,7 +27,6 @@ __all__ = [
     "RunConfig",
     "SearchConfig",
     "Steps",
-    "evaluator_options",
     "latency_limit",
     "load_config",
     "method_options",
@@ -35,5 +34,6 @@ __all__ = [
     "schedule_of_winner",
     "steps_of",
     "strategy_options",
+    "training_options",
     "with_steps",
 ]

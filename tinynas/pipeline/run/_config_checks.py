@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinynas.evaluation import TrainingOptions
-from tinynas.pipeline.run._search_config import ConfigError, evaluator_options
+from tinynas.pipeline.run._search_config import ConfigError, training_options
 
 if TYPE_CHECKING:
     from tinynas.pipeline.run._config import RunConfig
@@ -44,7 +43,7 @@ def _ruler_of_no_use(config: RunConfig) -> str | None:
     if config.finetune.weights != "evaluation" and config.finetune.batch_size < _LEAST_BATCH:
         return f"it trains in batches of at least {_LEAST_BATCH}; raise [finetune] batch_size"
     if search.evaluator == "training":
-        options = TrainingOptions.model_validate(evaluator_options(search))
+        options = training_options(search)
         own = round(options.steps * options.fidelities[0])
         if config.ruler.steps <= own:
             return f"its trainings of {config.ruler.steps} steps are no longer than the evaluator's {own}; raise steps"
@@ -58,7 +57,7 @@ def _not_evaluated(config: RunConfig) -> str | None:
         return None
     if search.method != "sampled" or search.evaluator != "training":
         return 'weights = "evaluation" are those of evaluator "training"; take that, or leave weights out'
-    options = TrainingOptions.model_validate(evaluator_options(search))
+    options = training_options(search)
     for name in ("data_share", "resolution_scale", "width_scale"):
         if getattr(options, name) < 1:
             return f'weights = "evaluation" are of full trainings; leave evaluator option {name} out'

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tinynas.errors import UsageError
-from tinynas.evaluation import EvaluatorError, evaluator
+from tinynas.evaluation import EvaluatorError, TrainingOptions, evaluator
 from tinynas.search import MethodError, StrategyError, method, read_method_options, strategy
 
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -82,6 +82,11 @@ def evaluator_options(config: SearchConfig) -> dict[str, Any]:
     images = {"validation_images": config.validation_images, "recalibration_images": config.recalibration_images}
     known = evaluator(config.evaluator).options.model_fields
     return {**{name: value for name, value in images.items() if name in known}, **config.evaluator_options}
+
+
+def training_options(config: SearchConfig) -> TrainingOptions:
+    """The options of the evaluator `training`, defaults included."""
+    return TrainingOptions.model_validate(evaluator_options(config))
 
 
 _OF_METHODS: dict[str, Callable[[SearchConfig], Any]] = {

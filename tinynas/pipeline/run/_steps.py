@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tinynas.evaluation import needs_supernet
+from tinynas.pipeline.run._search_config import training_options
 
 if TYPE_CHECKING:
     from tinynas.pipeline.run._config import RunConfig
 
 Steps = Mapping[str, int]
 """Steps of `supernet`, of a full `evaluation`, of `ruler`, `finetune` and `quantization`: those that a run trains."""
-
-_EVALUATION_STEPS = 300  # what the evaluator `training` takes unless told otherwise
 
 
 def steps_of(config: RunConfig) -> dict[str, int]:
@@ -24,7 +23,7 @@ def steps_of(config: RunConfig) -> dict[str, int]:
     if looked_at or finetune.weights == "supernet":
         steps["supernet"] = config.supernet.steps
     if search.method == "sampled" and search.evaluator == "training":
-        steps["evaluation"] = int(search.evaluator_options.get("steps", _EVALUATION_STEPS))
+        steps["evaluation"] = training_options(search).steps
     if config.ruler.networks:
         steps["ruler"] = config.ruler.steps
     if finetune.weights != "evaluation":

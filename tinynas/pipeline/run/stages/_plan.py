@@ -15,7 +15,7 @@ import numpy as np
 from tinynas.errors import UsageError
 from tinynas.graph import Graph
 from tinynas.pipeline.costs import CostModel
-from tinynas.pipeline.run import RunConfig, Steps, steps_of, with_steps
+from tinynas.pipeline.run import RunConfig, Steps, steps_of, training_options, with_steps
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.search import Candidates
 from tinynas.training import Supernet, TrainingSettings, train_subnet, training_device
@@ -79,10 +79,9 @@ def _plan(context: RunContext, chosen: ChosenSpace, costs: CostModel, given: Ste
 
 def measured_plan(context: RunContext, chosen: ChosenSpace, costs: CostModel, minutes: float) -> dict[str, Any]:
     """Numbers of steps in the proportions of the configuration, for what is left of so many minutes."""
-    works = works_of(context.config)
+    works, networks = works_of(context.config), _networks(context, chosen, costs)
     seconds = {
-        batch: seconds_per_step(context, _networks(context, chosen, costs), batch)
-        for batch in sorted({work.batch_size for work in works})
+        batch: seconds_per_step(context, networks, batch) for batch in sorted({work.batch_size for work in works})
     }
     steps = steps_of(context.config)
     needed = sum(steps[w.steps] * w.networks * w.passes * seconds[w.batch_size] for w in works)
@@ -107,7 +106,7 @@ def measured_plan(context: RunContext, chosen: ChosenSpace, costs: CostModel, mi
 
 def works_of(config: RunConfig) -> list[Work]:
     """Everything that a run trains."""
-    search, finetune, options = config.search, config.finetune, config.search.evaluator_options
+    search, finetune, ruler_batch = config.search, config.finetune, config.finetune.batch_size
     contenders = 1 + len(config.baselines.train)
     works: list[Work] = []
     names = set(steps_of(config))
@@ -115,12 +114,13 @@ def works_of(config: RunConfig) -> list[Work]:
         works.append(Work("supernet", 1, 2 + config.supernet.sampled_per_step, config.supernet.batch_size))
     if "evaluation" in names:
         searches = 2 if config.baselines.random_search else 1
-        batch = int(options.get("batch_size", 128))
-        works.append(Work("evaluation", searches * search.evaluations * options.get("seeds", 1), 1, batch))
+        options = training_options(search)
+        works.append(Work("evaluation", searches * search.evaluations * options.seeds, 1, options.batch_size))
         if finetune.weights == "evaluation":
-            works.append(Work("evaluation", contenders - 1, 1, batch))
+            works.append(Work("evaluation", contenders - 1, 1, options.batch_size))
+            ruler_batch = options.batch_size
     if "ruler" in names:
-        works.append(Work("ruler", config.ruler.networks * config.ruler.seeds, 1, finetune.batch_size))
+        works.append(Work("ruler", config.ruler.networks * config.ruler.seeds, 1, ruler_batch))
     if "finetune" in names:
         works.append(Work("finetune", contenders, 1, finetune.batch_size))
     if "quantization" in names:

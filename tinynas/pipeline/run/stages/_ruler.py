@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tinynas.evaluation import Agreement, QueuedEvaluator, TrainingEvaluator, TrainingOptions, agreement
 from tinynas.graph import DType, count_macs, count_params
-from tinynas.pipeline.run import COUNTING, evaluator_options
+from tinynas.pipeline.run import COUNTING, training_options
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator, evaluation_task
 from tinynas.spaces import Genotype
@@ -116,7 +116,7 @@ def longer_training(context: RunContext) -> TrainingOptions:
     """Trainings like the winner's, of the ruler's length."""
     settings, search, finetune = context.config.ruler, context.config.search, context.config.finetune
     if finetune.weights == "evaluation":
-        given = TrainingOptions.model_validate(evaluator_options(search)).model_dump()
+        given = training_options(search).model_dump()
     else:
         given = {
             "batch_size": finetune.batch_size,

@@ -106,11 +106,7 @@ def train(context: RunContext, recipe: Recipe, contender: Contender) -> bool:
             subnet = Supernet([job.graph], seed=recipe.initial_seed, device=training_device())
         else:
             subnet = recipe.weights.extract(job.graph)
-        content: bytes | TrainingDiverged
-        try:
-            content = _trained(subnet, job, data, context.processes, report_steps(context))
-        except TrainingDiverged as diverged:
-            content = diverged
+        content = _trained(subnet, job, data, context.processes, report_steps(context))
         result, summary = _kept(context, recipe, contender, content)
         context.progress.end(summary)
         return result
@@ -221,28 +217,27 @@ def _train_alone(worker: _Worker, task: tuple[int, _Job]) -> tuple[bytes | Train
 
     subnet = Supernet([job.graph], seed=job.recipe.initial_seed)
     data = worker.resized(job.graph.tensor(job.graph.inputs[0]).shape[1])
-    content: bytes | TrainingDiverged
-    try:
-        content = _trained(subnet, job, data, 1, report)
-    except TrainingDiverged as diverged:
-        content = diverged
+    content = _trained(subnet, job, data, 1, report)
     report(job.recipe.settings.steps, 0, 0.0)  # also where a checkpoint had them all
     return content, time.monotonic() - began
 
 
 def _trained(
     subnet: Supernet, job: _Job, data: Split, processes: int, progress: Callable[[int, int, float], None]
-) -> bytes:
+) -> bytes | TrainingDiverged:
     """Train a network and return it with its batch-norm statistics folded in, as a float .tflite file."""
-    train_subnet(
-        subnet,
-        job.graph,
-        data=data,
-        settings=job.recipe.settings,
-        seed=job.recipe.batch_seed,
-        processes=processes,
-        checkpoint=job.checkpoint,
-        progress=progress,
-    )
+    try:
+        train_subnet(
+            subnet,
+            job.graph,
+            data=data,
+            settings=job.recipe.settings,
+            seed=job.recipe.batch_seed,
+            processes=processes,
+            checkpoint=job.checkpoint,
+            progress=progress,
+        )
+    except TrainingDiverged as diverged:
+        return diverged
     statistics = recalibrate_batch_norm(subnet, job.graph, data.images[: job.recipe.recalibration_images])
     return write_tflite(float_graph(subnet, job.graph, statistics))
