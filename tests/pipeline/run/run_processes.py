@@ -59,3 +59,8 @@ def _die_after(records: int) -> None:
 def journal(out: Path) -> list[dict[str, Any]]:
     """Every record of a run directory."""
     return [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+
+
+def comparable(result: dict[str, Any]) -> dict[str, Any]:
+    """What two runs in two places must agree on."""
+    return {key: value for key, value in result.items() if key != "artefacts"}

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from run_processes import finish, journal, run_until_record
+from run_processes import comparable, finish, journal, run_until_record
 
 from tinynas.pipeline.run import load_config
 from tinynas.search import strategy, strategy_names
@@ -177,11 +177,6 @@ def test_killed_or_not_a_run_ends_with_the_same_verified_winner(
     assert finished == [record["work"] for record in journal(whole) if record["kind"] == "finished"]
     asked = [(*record["genotype"], record["fidelity"]) for record in journal(killed) if record["kind"] == "evaluation"]
     assert len(asked) == len(set(asked)), "a network was scored twice"
-
-
-def comparable(result: dict[str, Any]) -> dict[str, Any]:
-    """What two runs in two places must agree on."""
-    return {key: value for key, value in result.items() if key != "artefacts"}
 
 
 def check_verified(name: str, result: dict[str, Any], out: Path) -> None:

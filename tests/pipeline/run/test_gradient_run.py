@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_data import write_tiny_data
+from tiny_data import TINY_MEASUREMENTS, TINY_TASK, write_tiny_data
 
 from tinynas.pipeline import run_pipeline
 from tinynas.pipeline._progress import SilentProgress
@@ -17,17 +17,7 @@ pytest.importorskip("torch")
 
 pytestmark = pytest.mark.slow
 
-CONFIG = """
-board = "nucleo-f303k8"
-[data]
-dataset = "tiny.npz"
-holdout = 40
-[space]
-name = "mobile-tiny"
-widths = [0.5]
-resolutions = [16]
-samples = 5
-[supernet]
+CONFIG = f"""{TINY_TASK}[supernet]
 steps = 10
 batch_size = 16
 [search]
@@ -45,10 +35,7 @@ train = ["random"]
 [quantization]
 steps = 3
 calibration_images = 32
-[measure]
-calibration_networks = 2
-images = 3
-"""
+{TINY_MEASUREMENTS}"""
 
 
 GRADIENT = """

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tiny_data import write_tiny_data
+from run_processes import comparable, journal
+from tiny_data import TINY_MEASUREMENTS, TINY_TASK, write_tiny_data
 
 from tinynas.errors import UsageError
 from tinynas.graph import DType
@@ -23,22 +24,12 @@ pytest.importorskip("torch")
 from tinynas.pipeline.run.stages import _plan, read_plan
 from tinynas.pipeline.run.stages._plan import works_of
 
-CONFIG = """
-board = "nucleo-f303k8"
-[budget]
+CONFIG = f"""{TINY_TASK}[budget]
 minutes = 30
-[data]
-dataset = "tiny.npz"
-holdout = 40
-[space]
-name = "mobile-tiny"
-widths = [0.5]
-resolutions = [16]
-samples = 5
 [search]
 strategy = "random"
 evaluator = "training"
-evaluator_options = { steps = 10, batch_size = 8, fidelities = [0.5, 1.0] }
+evaluator_options = {{ steps = 10, batch_size = 8, fidelities = [0.5, 1.0] }}
 evaluations = 3
 rounds = 1
 top_candidates = 1
@@ -51,10 +42,7 @@ train = []
 [quantization]
 steps = 5
 calibration_images = 32
-[measure]
-calibration_networks = 2
-images = 3
-"""
+{TINY_MEASUREMENTS}"""
 
 
 @pytest.fixture
@@ -74,8 +62,9 @@ def takes(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return set_seconds
 
 
-def comparable(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result.items() if key not in ("artefacts", "plan")}
+def without_plan(result: dict[str, Any]) -> dict[str, Any]:
+    """All but how the numbers of steps came about."""
+    return {key: value for key, value in comparable(result).items() if key != "plan"}
 
 
 def test_steps_fill_the_minutes_and_can_be_taken_elsewhere(
@@ -91,16 +80,12 @@ def test_steps_fill_the_minutes_and_can_be_taken_elsewhere(
         for w in works_of(config)
     )
     assert 0.5 * needed < 30 * 60 * plan["processes"] < 2 * needed
-    (record,) = [r for r in _journal(tmp_path / "planned") if r.get("work") == "train winner"]
+    (record,) = [r for r in journal(tmp_path / "planned") if r.get("work") == "train winner"]
     assert record["result"]["steps"] == plan["steps"]["finetune"]
     monkeypatch.setattr(_plan, "seconds_per_step", None)  # nothing is measured again
     again = run_pipeline(config, tmp_path / "again", plan=tmp_path / "planned" / "plan.json")
-    assert comparable(again) == comparable(result)
+    assert without_plan(again) == without_plan(result)
     assert (tmp_path / "again" / "winner.tflite").read_bytes() == (tmp_path / "planned" / "winner.tflite").read_bytes()
-
-
-def _journal(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
 
 
 def test_a_budget_that_is_spent_before_training_begins_is_one_line(config: RunConfig, tmp_path: Path) -> None:

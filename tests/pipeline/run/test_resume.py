@@ -15,21 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_data import write_tiny_data
+from run_processes import comparable, journal
+from tiny_data import TINY_MEASUREMENTS, TINY_TASK, write_tiny_data
 
 from tinynas.pipeline import ExportError, export_winner, write_report
 
-CONFIG = """
-board = "nucleo-f303k8"
-[data]
-dataset = "tiny.npz"
-holdout = 40
-[space]
-name = "mobile-tiny"
-widths = [0.5]
-resolutions = [16]
-samples = 5
-[supernet]
+CONFIG = f"""{TINY_TASK}[supernet]
 steps = 12
 batch_size = 16
 [search]
@@ -47,10 +38,7 @@ train = []
 [quantization]
 steps = 3
 calibration_images = 32
-[measure]
-calibration_networks = 2
-images = 3
-"""
+{TINY_MEASUREMENTS}"""
 
 
 HANGS_SECONDS = 20 * 60
@@ -107,14 +95,6 @@ def wait_until(process: subprocess.Popen[Any], out: Path, journal_holds: str) ->
         assert process.poll() is None, "the run ended before it could be stopped"
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def journal(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
-
-
-def comparable(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result.items() if key != "artefacts"}
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from run_processes import finish, journal, run_until_record
-from tiny_data import write_tiny_data
+from run_processes import comparable, finish, journal, run_until_record
+from tiny_data import TINY_MEASUREMENTS, TINY_TASK, write_tiny_data
 
 from tinynas.pipeline import load_config, run_pipeline, write_report
 
@@ -16,17 +15,7 @@ pytest.importorskip("torch")
 
 from tinynas.pipeline.run.stages import _ruler
 
-CONFIG = """
-board = "nucleo-f303k8"
-[data]
-dataset = "tiny.npz"
-holdout = 40
-[space]
-name = "mobile-tiny"
-widths = [0.5]
-resolutions = [16]
-samples = 5
-[search]
+CONFIG = f"""{TINY_TASK}[search]
 strategy = "evolution"
 evaluator = "EVALUATOR"
 evaluations = 4
@@ -47,10 +36,7 @@ train = []
 [quantization]
 method = "ptq"
 calibration_images = 32
-[measure]
-calibration_networks = 2
-images = 3
-"""
+{TINY_MEASUREMENTS}"""
 
 
 def write_config(folder: Path, evaluator: str) -> Path:
@@ -58,10 +44,6 @@ def write_config(folder: Path, evaluator: str) -> Path:
     path = folder / "tiny.toml"
     path.write_text(CONFIG.replace("EVALUATOR", evaluator))
     return path
-
-
-def comparable(result: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in result.items() if key != "artefacts"}
 
 
 def test_killed_in_the_middle_of_the_test_it_ends_the_same(tmp_path: Path) -> None:
