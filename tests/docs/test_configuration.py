@@ -122,11 +122,12 @@ def test_only_what_is_said_to_be_required_is() -> None:
 
 def test_learning_rates_that_are_left_out_are_the_optimizers_own() -> None:
     pytest.importorskip("torch")
-    from tinynas.training import Adam, AdamW, Sgd
+    from tinynas.training import Adam, AdamW, Muon, Sgd
 
-    sgd, adam = Sgd.default_learning_rate, Adam.default_learning_rate
+    sgd, adam, muon = Sgd.default_learning_rate, Adam.default_learning_rate, Muon.default_learning_rate
     assert adam == AdamW.default_learning_rate
-    assert f'else the optimizer\'s: {sgd}, and {adam} of "adam" and "adamw"\n' in TEXT
+    assert f'else the optimizer\'s: {sgd}, {adam} of "adam" and "adamw",\n' in TEXT
+    assert f'{muon} of "muon"\n' in TEXT
     shown = all_keys_set(TEXT)
     assert [shown[f"{section}.learning_rate"] for section in ("supernet", "finetune")] == [sgd, sgd]
     assert shown["quantization.learning_rate"] == 0.01 * sgd  # tests/quantization has the hundredth

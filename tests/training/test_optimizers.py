@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from tinynas.training import (
     Augmentation,
     CheckpointError,
     FlatParameters,
+    Muon,
     Optimizer,
     Sgd,
     Supernet,
@@ -65,6 +67,17 @@ def expected(w: Vector, gradients: list[Vector], decay: Vector, options: Optimiz
     return adam(w, gradients, decay, options)
 
 
+def take_steps(options: Optimizer, parameters: FlatParameters, gradients: list[Vector]) -> None:
+    gradient = torch.zeros(parameters.flat.numel())
+    optimizer = options.build(parameters, gradient, learning_rate=1.0)
+    assert [group["lr"] for group in optimizer.param_groups] == [1.0] * len(optimizer.param_groups)
+    for values, rate in zip(gradients, LEARNING_RATES, strict=True):
+        gradient.copy_(torch.from_numpy(values))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -84,13 +97,7 @@ def test_steps_are_those_of_the_paper(options: Sgd | Adam | AdamW, shapes: dict[
     size = parameters.flat.numel()
     start, gradients = rng.standard_normal(size), [rng.standard_normal(size) for _ in range(STEPS)]
     parameters.flat.copy_(torch.from_numpy(start))
-    weights, others = map(torch.nn.Parameter, parameters.split(parameters.flat))
-    optimizer = options.build(weights, others)
-    for gradient, rate in zip(gradients, LEARNING_RATES, strict=True):
-        weights.grad, others.grad = parameters.split(torch.from_numpy(gradient.astype(np.float32)))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.step()
+    take_steps(options, parameters, gradients)
     decay = np.zeros(size)
     decay[: sum(parameters[name].numel() for name in shapes if name.endswith("/weights"))] = options.weight_decay
     np.testing.assert_allclose(parameters.flat.numpy(), expected(start, gradients, decay, options), rtol=0, atol=2e-6)
@@ -99,16 +106,58 @@ def test_steps_are_those_of_the_paper(options: Sgd | Adam | AdamW, shapes: dict[
 def test_nesterovs_look_ahead_is_that_of_sutskever() -> None:
     """With a constant learning rate: v = momentum v - rate grad(theta + momentum v), theta += v (equations 3 and 4)."""
     rate, momentum, curvature = 0.05, 0.9, torch.tensor([1.0, 3.0])
-    weights, others = torch.nn.Parameter(torch.tensor([1.0, -2.0])), torch.nn.Parameter(torch.zeros(0))
-    optimizer = Sgd(momentum=momentum, weight_decay=0.0).build(weights, others)
-    optimizer.param_groups[0]["lr"] = rate
-    theta, v = weights.detach().clone(), torch.zeros(2)
+    parameters, gradient = FlatParameters({"a/weights": (2,)}), torch.zeros(2)
+    parameters.flat.copy_(torch.tensor([1.0, -2.0]))
+    optimizer = Sgd(momentum=momentum, weight_decay=0.0).build(parameters, gradient, rate)
+    theta, v = parameters.flat.clone(), torch.zeros(2)
     for _ in range(30):
-        weights.grad = curvature * weights.detach()
+        gradient.copy_(curvature * parameters.flat)
         optimizer.step()
         v = momentum * v - rate * curvature * (theta + momentum * v)
         theta = theta + v
-        torch.testing.assert_close(weights.detach(), theta + momentum * v, rtol=0, atol=1e-6)
+        torch.testing.assert_close(parameters.flat, theta + momentum * v, rtol=0, atol=1e-6)
+
+
+def orthogonalized(matrix: Vector) -> Vector:
+    """Five times a X + (b X X^T + c (X X^T)^2) X, from singular values of at most 1 (Jordan et al. 2024)."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrix / np.linalg.norm(matrix)
+    for _ in range(5):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x
+
+
+@pytest.mark.parametrize("shape", [(3, 7), (7, 3), (2, 3, 3, 5), (1, 3, 3, 5), (5,)])
+@pytest.mark.parametrize("beside", [{}, {"a/beta": (4,)}])
+def test_muon_orthogonalizes_the_momentum_of_each_matrix(
+    shape: tuple[int, ...], beside: dict[str, tuple[int, ...]]
+) -> None:
+    """Rows are outputs, channels of a depthwise kernel too; what is no weight descends as by SGD."""
+    options = Muon(weight_decay=0.5)
+    rng = np.random.default_rng(1)
+    parameters = FlatParameters({"a/weights": shape, **beside})
+    size, weights = parameters.flat.numel(), math.prod(shape)
+    start, gradients = rng.standard_normal(size), [rng.standard_normal(size) for _ in range(STEPS)]
+    parameters.flat.copy_(torch.from_numpy(start))
+    take_steps(options, parameters, gradients)
+
+    def matrix(vector: Vector) -> Vector:
+        kernel = vector[:weights].reshape(shape)
+        if len(shape) == 4 and shape[0] == 1:
+            return np.moveaxis(kernel, 3, 0).reshape(shape[3], -1)
+        return kernel.reshape(shape[0], -1)
+
+    w, b = matrix(start), np.zeros_like(matrix(start))
+    for gradient, rate in zip(gradients, LEARNING_RATES, strict=True):
+        g = matrix(gradient)
+        b = options.momentum * b + g
+        w = (1 - rate * options.weight_decay) * w
+        w = w - rate * max(1, len(w) / w.shape[1]) ** 0.5 * orthogonalized(g + options.momentum * b)
+    # Iterations in bfloat16, of 8 bits, move what is 1 by some per cent; the steps come to 0.1 in all.
+    np.testing.assert_allclose(matrix(parameters.flat.numpy().astype(np.float64)), w, rtol=0, atol=3e-3)
+    others = nesterov(start[weights:], [g[weights:] for g in gradients], np.zeros(size - weights), options.momentum)
+    np.testing.assert_allclose(parameters.flat.numpy()[weights:], others, rtol=0, atol=2e-6)
 
 
 SETTINGS = {
@@ -181,6 +230,7 @@ def test_the_learning_rate_is_the_optimizers_own_unless_named(name: str) -> None
         lambda: Sgd(weight_decay=-1.0),
         lambda: Adam(betas=(0.9, 1.0)),
         lambda: AdamW(weight_decay=float("nan")),
+        lambda: Muon(momentum=-0.1),
     ],
 )
 def test_impossible_options_are_one_line(wrong) -> None:  # type: ignore[no-untyped-def]

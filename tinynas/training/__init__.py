@@ -12,6 +12,7 @@ from tinynas.errors import MissingExtraError
 from tinynas.training._batches import Augmentation
 from tinynas.training._fetch import DATASET_NAMES, fetch_dataset
 from tinynas.training._load import data_directory, load_dataset
+from tinynas.training._optimizer_names import OptimizerName
 from tinynas.training._splits import PIXEL_SCALE, Dataset, DatasetError, Split
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from tinynas.training._float_execution import graph_logits, graph_values, graph_weights
     from tinynas.training._mixture import Mixture
     from tinynas.training._operators import WEIGHTED
-    from tinynas.training._optimizers import OPTIMIZERS, Adam, AdamW, Optimizer, Sgd
+    from tinynas.training._optimizers import OPTIMIZERS, Adam, AdamW, Muon, Optimizer, Sgd
     from tinynas.training._processes import ProcessPool, TaskPool, WorkerError
     from tinynas.training._relaxed_supernet import RelaxedGraph, RelaxedSupernet, relaxation_error
     from tinynas.training._supernet import (
@@ -62,7 +63,7 @@ _NEEDS_TORCH = {
     "_float_execution": ("graph_logits", "graph_values", "graph_weights"),
     "_mixture": ("Mixture",),
     "_operators": ("WEIGHTED",),
-    "_optimizers": ("OPTIMIZERS", "Adam", "AdamW", "Optimizer", "Sgd"),
+    "_optimizers": ("OPTIMIZERS", "Adam", "AdamW", "Muon", "Optimizer", "Sgd"),
     "_processes": ("ProcessPool", "TaskPool", "WorkerError"),
     "_relaxed_supernet": ("RelaxedGraph", "RelaxedSupernet", "relaxation_error"),
     "_supernet": (
@@ -106,7 +107,9 @@ __all__ = [
     "DatasetError",
     "FlatParameters",
     "Mixture",
+    "Muon",
     "Optimizer",
+    "OptimizerName",
     "ProcessPool",
     "ProgressCallback",
     "Recipe",

@@ -23,8 +23,7 @@ from tinynas.training._architecture import (
 )
 from tinynas.training._batches import training_batch
 from tinynas.training._checkpoint import CheckpointClock, save_checkpoint
-from tinynas.training._descent import ProgressCallback, TrainingDiverged, TrainingSettings, load_state
-from tinynas.training._learning_rate import LearningRateSchedule
+from tinynas.training._descent import Descent, ProgressCallback, TrainingDiverged, TrainingSettings, load_state
 from tinynas.training._processes import ProcessPool
 from tinynas.training._relaxed_supernet import RelaxedGraph, RelaxedSupernet
 from tinynas.training._splits import Split
@@ -209,21 +208,18 @@ def train_architecture(
         parameters.attach(shared(parameters.flat))
         trained, gradients, architecture_gradients = map(shared, (trained, gradients, architecture_gradients))
         examples = tuple(map(shared, examples))
-    learning_rate = LearningRateSchedule(settings.peak_learning_rate, settings.steps, settings.warmup)
     clock = CheckpointClock()
     arguments = (search, parameters.flat, trained, gradients, architecture_gradients, examples, settings, seed)
     with ProcessPool(processes, _build_worker, supernet.graphs, *arguments) as pool:
         pool.start(settings.shards)
-        weights, others = map(torch.nn.Parameter, parameters.split(parameters.flat))
-        optimizer = settings.optimizer.build(weights, others)
+        descent = Descent(parameters, gradients[0], settings)
         alpha = torch.nn.Parameter(trained)
         architecture_optimizer = torch.optim.Adam(
             [alpha], lr=search.settings.learning_rate, betas=_BETAS, weight_decay=search.settings.weight_decay
         )
         if state is not None:
-            optimizer.load_state_dict(state["optimizer"])
+            descent.load_state_dict(state["optimizer"])
             architecture_optimizer.load_state_dict(state["architecture_optimizer"])
-        weights.grad, others.grad = parameters.split(gradients[0])
         alpha.grad = architecture_gradients[0]
 
         def gradient_of(step: int, which: Literal["weights", "architecture"], of_shards: torch.Tensor) -> float:
@@ -239,11 +235,7 @@ def train_architecture(
 
         for step in range(start, settings.steps):
             loss = gradient_of(step, "weights", gradients)
-            if settings.gradient_clip < math.inf:
-                torch.nn.utils.clip_grad_norm_((weights, others), settings.gradient_clip)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step)
-            optimizer.step()
+            descent.step(step)
             if step >= search.settings.warmup * settings.steps:
                 gradient_of(step, "architecture", architecture_gradients)
                 architecture_optimizer.step()
@@ -255,7 +247,7 @@ def train_architecture(
                         "key": key,
                         "step": done,
                         "parameters": parameters.flat.clone(),
-                        "optimizer": optimizer.state_dict(),
+                        "optimizer": descent.state_dict(),
                         "architecture": trained.clone(),
                         "architecture_optimizer": architecture_optimizer.state_dict(),
                     },

@@ -37,7 +37,7 @@ class TrainingSettings:
     Attributes:
         steps: number of optimizer steps; the learning rate reaches zero at the last one.
         batch_size: examples per step.
-        optimizer: what makes steps of gradients: `Sgd`, `Adam`, `AdamW` and their options.
+        optimizer: what makes steps of gradients: `Sgd`, `Adam`, `AdamW`, `Muon` and their options.
         learning_rate: peak of the schedule; None for the optimizer's own (`peak_learning_rate` is either).
         label_smoothing: probability mass spread evenly over all classes.
         warmup: fraction of the steps in which the learning rate rises.
@@ -142,6 +142,41 @@ def _shard_gradient(worker: _Worker, task: _ShardTask) -> float:
     return worker.model.backward(images, labels, task.sampled, settings.label_smoothing)
 
 
+class Descent:
+    """The steps of a training: the optimizer along the schedule of its learning rate.
+
+    Args:
+        parameters: what is trained, in place.
+        gradient: a vector like `parameters.flat`, which holds the gradient at each step.
+        settings: optimizer, schedule and clipping.
+    """
+
+    def __init__(self, parameters: FlatParameters, gradient: torch.Tensor, settings: TrainingSettings) -> None:
+        self._optimizer = settings.optimizer.build(parameters, gradient, settings.peak_learning_rate)
+        self._schedules = [
+            LearningRateSchedule(group["lr"], settings.steps, settings.warmup) for group in self._optimizer.param_groups
+        ]
+        self._clip = settings.gradient_clip
+        self._whole = torch.nn.Parameter(parameters.flat)
+        self._whole.grad = gradient
+
+    def step(self, step: int) -> None:
+        """Take step number `step`, 0-based."""
+        if self._clip < math.inf:
+            torch.nn.utils.clip_grad_norm_(self._whole, self._clip)
+        for group, schedule in zip(self._optimizer.param_groups, self._schedules, strict=True):
+            group["lr"] = schedule(step)
+        self._optimizer.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds of it."""
+        return self._optimizer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        self._optimizer.load_state_dict(state)
+
+
 def descend(
     model: Trainable,
     recipe: Recipe,
@@ -188,18 +223,15 @@ def descend(
     if processes > 1:
         parameters.attach(shared(parameters.flat))
         gradients, images, labels = shared(gradients), shared(images), shared(labels)
-    learning_rate = LearningRateSchedule(settings.peak_learning_rate, settings.steps, settings.warmup)
     clock = CheckpointClock()
     arguments = (recipe, parameters.flat, gradients, images, labels, settings, seed)
     with ProcessPool(processes, _build_worker, *arguments) as pool:
         pool.start(settings.shards)
         # While the other processes start: torch's first optimizer takes a second of imports.
-        weights, others = map(torch.nn.Parameter, parameters.split(parameters.flat))
-        optimizer = settings.optimizer.build(weights, others)
-        if state is not None:
-            optimizer.load_state_dict(state["optimizer"])
         gradient = gradients[0]  # that of the first shard, to which the others are added
-        weights.grad, others.grad = parameters.split(gradient)
+        descent = Descent(parameters, gradient, settings)
+        if state is not None:
+            descent.load_state_dict(state["optimizer"])
         for step in range(start, settings.steps):
             sampled = sample(step)
             losses = pool.map(_shard_gradient, [_ShardTask(step, s, sampled) for s in range(settings.shards)])
@@ -211,11 +243,7 @@ def descend(
             for other in gradients[1:]:
                 gradient += other
             gradient.div_(settings.shards)
-            if settings.gradient_clip < math.inf:
-                torch.nn.utils.clip_grad_norm_((weights, others), settings.gradient_clip)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step)
-            optimizer.step()
+            descent.step(step)
             done = step + 1
             if checkpoint is not None and (done == settings.steps or clock.due()):
                 save_checkpoint(
@@ -224,7 +252,7 @@ def descend(
                         "key": key,
                         "step": done,
                         "parameters": parameters.flat.clone(),
-                        "optimizer": optimizer.state_dict(),
+                        "optimizer": descent.state_dict(),
                     },
                 )
             if progress is not None:

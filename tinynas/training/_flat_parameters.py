@@ -58,6 +58,17 @@ class FlatParameters:
         """The parts of a vector like `flat`, as views: weights, and batch norm and biases (may be empty)."""
         return vector[: self._weights], vector[self._weights :]
 
+    def matrices(self, vector: torch.Tensor) -> list[torch.Tensor]:
+        """The weights in a vector like `flat`, as views: [outputs, inputs of each].
+
+        Of convolutions [O, H, W, I] these are [O, H * W * I], of depthwise ones [1, H, W, C] they are [C, H * W].
+        """
+        views = [view for name, view in self._views(vector).items() if _is_weight(name)]
+        return [
+            view.view(-1, view.shape[-1]).T if view.ndim == 4 and view.shape[0] == 1 else view.view(view.shape[0], -1)
+            for view in views
+        ]
+
     def __getitem__(self, name: str) -> torch.nn.Parameter:
         return self._named[name]
 

@@ -4,16 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from itertools import chain
+from typing import Any, ClassVar, Protocol
 
 import torch
 
 from tinynas.errors import UsageError
+from tinynas.training._flat_parameters import FlatParameters
 
 # Ten times that of the paper, for trainings as short as ours. A network of 52,230 parameters after 200 steps of 128
 # Fashion-MNIST images at 20x20, Adam, held-out accuracy: 77.6 % at 0.001, 82.5 % at 0.003, 85.8 % at 0.01 and 85.9 % at
 # 0.02 (SGD at 0.2: 86.1 %).
 _ADAM_LEARNING_RATE = 0.01
+
+
+class Stepper(Protocol):
+    """What takes steps: one of torch's optimizers, or several at once."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Their "lr" is the learning rate of the next step; those of a new one are the peaks of their schedules."""
+        ...
+
+    def step(self) -> object:
+        """Change the parameters by the gradient that lies beside them."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """All else that decides the next step, as tensors and plain values: a checkpoint holds it."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        ...
 
 
 class Optimizer(Protocol):
@@ -22,15 +45,15 @@ class Optimizer(Protocol):
     default_learning_rate: ClassVar[float]
     """Peak of the learning rate's schedule where training names none."""
 
-    def build(self, weights: torch.nn.Parameter, others: torch.nn.Parameter) -> torch.optim.Optimizer:
-        """Return torch's optimizer of two vectors, which training changes in place.
+    def build(self, parameters: FlatParameters, gradient: torch.Tensor, learning_rate: float) -> Stepper:
+        """Return what changes `parameters.flat` in place by the values that `gradient` holds at each step.
 
-        The learning rate of every step is set from outside. All else that decides the next step is in `state_dict`, as
-        tensors and plain values: a checkpoint holds it.
+        Weights decay; batch norm and biases do not.
 
         Args:
-            weights: [n] float32; the weight decay applies to it.
-            others: [m] float32, batch norm and biases, without weight decay; may be empty.
+            parameters: what is trained.
+            gradient: [n] float32, a vector like `parameters.flat`.
+            learning_rate: peak of the schedule.
         """
         ...
 
@@ -55,11 +78,11 @@ class Sgd:
     def __post_init__(self) -> None:
         _check(self, (self.momentum,), self.weight_decay)
 
-    def build(self, weights: torch.nn.Parameter, others: torch.nn.Parameter) -> torch.optim.Optimizer:
+    def build(self, parameters: FlatParameters, gradient: torch.Tensor, learning_rate: float) -> Stepper:
         """As `Optimizer.build`."""
         return torch.optim.SGD(
-            _groups(weights, others, self.weight_decay),
-            lr=self.default_learning_rate,
+            _groups(parameters, gradient, self.weight_decay),
+            lr=learning_rate,
             momentum=self.momentum,
             nesterov=self.momentum > 0,  # torch refuses it without momentum
             fused=True,
@@ -85,11 +108,11 @@ class Adam:
     def __post_init__(self) -> None:
         _check(self, self.betas, self.weight_decay)
 
-    def build(self, weights: torch.nn.Parameter, others: torch.nn.Parameter) -> torch.optim.Optimizer:
+    def build(self, parameters: FlatParameters, gradient: torch.Tensor, learning_rate: float) -> Stepper:
         """As `Optimizer.build`."""
         return torch.optim.Adam(
-            _groups(weights, others, self.weight_decay),
-            lr=self.default_learning_rate,
+            _groups(parameters, gradient, self.weight_decay),
+            lr=learning_rate,
             betas=self.betas,
             eps=self.epsilon,
             fused=True,
@@ -115,25 +138,100 @@ class AdamW:
     def __post_init__(self) -> None:
         _check(self, self.betas, self.weight_decay)
 
-    def build(self, weights: torch.nn.Parameter, others: torch.nn.Parameter) -> torch.optim.Optimizer:
+    def build(self, parameters: FlatParameters, gradient: torch.Tensor, learning_rate: float) -> Stepper:
         """As `Optimizer.build`."""
         return torch.optim.AdamW(
-            _groups(weights, others, self.weight_decay),
-            lr=self.default_learning_rate,
+            _groups(parameters, gradient, self.weight_decay),
+            lr=learning_rate,
             betas=self.betas,
             eps=self.epsilon,
             fused=True,
         )
 
 
-OPTIMIZERS: dict[str, type[Sgd] | type[Adam] | type[AdamW]] = {"sgd": Sgd, "adam": Adam, "adamw": AdamW}
+@dataclass(frozen=True)
+class Muon:
+    """Muon (Jordan et al. 2024): the momentum of a weight matrix, orthogonalized, is its step.
+
+    As torch states it: B = momentum * B + G; U = G + momentum * B; W -= learning_rate * weight_decay * W;
+    W -= learning_rate * sqrt(max(1, rows / columns)) * NS(U), with NS five Newton-Schulz iterations in bfloat16 that
+    bring all singular values of U near 1. Matrices are those of `FlatParameters.matrices`. Batch norm and biases have
+    no singular values: they descend by `Sgd` of the same momentum, at the same learning rate.
+
+    The default learning rate is for batches of 256. The plain network c16-n3x2 (2.06M MACs) on Fashion-MNIST, 1,500
+    steps of 256, one seed: 92.9 % held-out at 0.08 and at 0.15; `Sgd`, 6,000 steps of 64: 92.1 %.
+
+    Attributes:
+        momentum: decay of B, and of the velocity of batch norm and biases.
+        weight_decay: of weights, times the learning rate at each step.
+    """
+
+    default_learning_rate: ClassVar[float] = 0.15
+
+    momentum: float = 0.9
+    weight_decay: float = 1e-2
+
+    def __post_init__(self) -> None:
+        _check(self, (self.momentum,), self.weight_decay)
+
+    def build(self, parameters: FlatParameters, gradient: torch.Tensor, learning_rate: float) -> Stepper:
+        """As `Optimizer.build`."""
+        matrices = [
+            _with_gradient(matrix, along)
+            for matrix, along in zip(parameters.matrices(parameters.flat), parameters.matrices(gradient), strict=True)
+        ]
+        muon = torch.optim.Muon(matrices, lr=learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
+        (_, others), (_, along) = parameters.split(parameters.flat), parameters.split(gradient)
+        if others.numel() == 0:
+            return muon
+        vectors = [_with_gradient(others, along)]
+        nesterov = self.momentum > 0  # torch refuses it without momentum
+        sgd = torch.optim.SGD(vectors, lr=learning_rate, momentum=self.momentum, nesterov=nesterov, fused=True)
+        return _Together(muon, sgd)
+
+
+class _Together:
+    """Optimizers of different parameters, as one."""
+
+    def __init__(self, *optimizers: torch.optim.Optimizer) -> None:
+        self._optimizers = optimizers
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        return list(chain.from_iterable(optimizer.param_groups for optimizer in self._optimizers))
+
+    def step(self) -> None:
+        for optimizer in self._optimizers:
+            optimizer.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"together": [optimizer.state_dict() for optimizer in self._optimizers]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for optimizer, own in zip(self._optimizers, state["together"], strict=True):
+            optimizer.load_state_dict(own)
+
+
+OPTIMIZERS: dict[str, type[Sgd] | type[Adam] | type[AdamW] | type[Muon]] = {
+    "sgd": Sgd,
+    "adam": Adam,
+    "adamw": AdamW,
+    "muon": Muon,
+}
 """By the names that a configuration has for them."""
 
 
+def _with_gradient(vector: torch.Tensor, gradient: torch.Tensor) -> torch.nn.Parameter:
+    parameter = torch.nn.Parameter(vector)
+    parameter.grad = gradient
+    return parameter
+
+
 def _groups(
-    weights: torch.nn.Parameter, others: torch.nn.Parameter, weight_decay: float
+    parameters: FlatParameters, gradient: torch.Tensor, weight_decay: float
 ) -> list[dict[str, torch.nn.Parameter | float]]:
-    groups = [(weights, weight_decay), (others, 0.0)]
+    vectors = map(_with_gradient, parameters.split(parameters.flat), parameters.split(gradient))
+    groups = zip(vectors, (weight_decay, 0.0), strict=True)
     return [{"params": vector, "weight_decay": decay} for vector, decay in groups if vector.numel() > 0]
 
 

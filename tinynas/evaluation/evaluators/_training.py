@@ -35,7 +35,7 @@ from tinynas.evaluation._task import EvaluationTask, draw_examples
 from tinynas.evaluation._workers import Workers
 from tinynas.graph import Graph
 from tinynas.spaces import Genotype
-from tinynas.training import Augmentation, Split
+from tinynas.training import Augmentation, OptimizerName, Split
 
 if TYPE_CHECKING:
     from tinynas.training import TrainingSettings
@@ -53,7 +53,8 @@ class TrainingOptions(EvaluatorOptions):
         steps: of a training at fidelity 1.
         fidelities: shares of `steps`.
         batch_size: examples per step.
-        learning_rate: peak of the schedule.
+        optimizer: what takes the steps.
+        learning_rate: peak of the schedule; None: the optimizer's own.
         label_smoothing: probability mass spread evenly over all classes.
         seeds: trainings of each candidate; two or more give a deviation.
         recalibration_images: training images for the batch-norm statistics.
@@ -66,7 +67,8 @@ class TrainingOptions(EvaluatorOptions):
     steps: int = Field(default=300, ge=1)
     fidelities: tuple[float, ...] = (1.0,)
     batch_size: int = Field(default=128, ge=4)
-    learning_rate: float = Field(default=0.2, gt=0, allow_inf_nan=False)
+    optimizer: OptimizerName = "sgd"
+    learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     seeds: int = Field(default=1, ge=1)
     recalibration_images: int = Field(default=512, ge=1)
@@ -262,6 +264,7 @@ def _settings(options: TrainingOptions, augmentation: Augmentation, steps: int) 
     return training.TrainingSettings(
         steps=steps,
         batch_size=options.batch_size,
+        optimizer=training.OPTIMIZERS[options.optimizer](),
         learning_rate=options.learning_rate,
         label_smoothing=options.label_smoothing,
         shards=1,  # processes share out whole networks, and half batches take longer

@@ -24,10 +24,10 @@ from tinynas.pipeline.run._search_config import (
 from tinynas.registry import closest
 from tinynas.spaces import HAND_MADE
 from tinynas.targets import explain_validation_error
+from tinynas.training import OptimizerName
 
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-OptimizerName = Literal["sgd", "adam", "adamw"]
 
 
 class DataConfig(Section):

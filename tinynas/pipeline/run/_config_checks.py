@@ -38,8 +38,6 @@ def _ruler_of_no_use(config: RunConfig) -> str | None:
         return f"evaluator {search.evaluator!r} only counts: others are tested against it; leave networks out"
     if search.soft_constraint is not None:
         return "a test may leave counting, whose scores no soft constraint is meant for; leave soft_constraint out"
-    if config.finetune.weights != "evaluation" and config.finetune.optimizer != "sgd":
-        return f"it trains by SGD, and [finetune] by {config.finetune.optimizer!r}; leave networks or optimizer out"
     if config.finetune.weights != "evaluation" and config.finetune.batch_size < _LEAST_BATCH:
         return f"it trains in batches of at least {_LEAST_BATCH}; raise [finetune] batch_size"
     if search.evaluator == "training":

@@ -120,11 +120,11 @@ def longer_training(context: RunContext) -> TrainingOptions:
     else:
         given = {
             "batch_size": finetune.batch_size,
+            "optimizer": finetune.optimizer,
+            "learning_rate": finetune.learning_rate,
             "label_smoothing": finetune.label_smoothing,
             "recalibration_images": search.recalibration_images,
         }
-        if finetune.learning_rate is not None:
-            given["learning_rate"] = finetune.learning_rate
     given |= {
         "steps": settings.steps,
         "seeds": settings.seeds,
