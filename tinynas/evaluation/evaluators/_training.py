@@ -221,8 +221,12 @@ class TrainingEvaluator:
             self._workers.close()
             self._workers = None
 
+    def network(self, genotype: Genotype) -> Graph:
+        """What is trained for a candidate: float32, at the width and the resolution of the stand-in."""
+        return self._task.graph(genotype, width=self._width, resolution=self._resolution)
+
     def _training(self, genotype: Genotype, steps: int, seed: int) -> _Training:
-        graph = self._task.graph(genotype, width=self._width, resolution=self._resolution)
+        graph = self.network(genotype)
         checkpoint = None
         if self._task.folder is not None:
             candidate = hashlib.sha256(repr((self.key, tuple(genotype), steps, seed)).encode()).hexdigest()[:24]

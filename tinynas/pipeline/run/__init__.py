@@ -4,8 +4,9 @@
 """
 
 from tinynas.pipeline.run._config import DataConfig, LimitsConfig, RunConfig, load_config
-from tinynas.pipeline.run._config_checks import COUNTING
+from tinynas.pipeline.run._config_checks import COUNTING, check_sections
 from tinynas.pipeline.run._latency_limit import latency_limit
+from tinynas.pipeline.run._plan_file import configuration_digest, read_plan
 from tinynas.pipeline.run._search_config import (
     ConfigError,
     SearchConfig,
@@ -13,7 +14,7 @@ from tinynas.pipeline.run._search_config import (
     strategy_options,
     training_options,
 )
-from tinynas.pipeline.run._steps import Steps, steps_of, with_steps
+from tinynas.pipeline.run._steps import Steps, candidate_training, least_steps, steps_of, with_steps
 from tinynas.pipeline.run._winner import RESULT, RESULT_FORMAT, ResultFormatError, read_result, schedule_of_winner
 
 __all__ = [
@@ -27,9 +28,14 @@ __all__ = [
     "RunConfig",
     "SearchConfig",
     "Steps",
+    "candidate_training",
+    "check_sections",
+    "configuration_digest",
     "latency_limit",
+    "least_steps",
     "load_config",
     "method_options",
+    "read_plan",
     "read_result",
     "schedule_of_winner",
     "steps_of",

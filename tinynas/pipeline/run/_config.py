@@ -70,7 +70,7 @@ class SupernetConfig(Section):
 class BudgetConfig(Section):
     """How long a run may take: all numbers of steps are scaled by one factor, planned once by a measured throughput."""
 
-    minutes: Rate | None = None
+    minutes: Annotated[float, Field(gt=0, le=1e6)] | None = None
 
 
 class RulerConfig(Section):

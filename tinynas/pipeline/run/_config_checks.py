@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tinynas.pipeline.run._search_config import ConfigError, training_options
+from tinynas.pipeline.run._steps import features_train
 
 if TYPE_CHECKING:
     from tinynas.pipeline.run._config import RunConfig
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 COUNTING = ("macs", "parameters")
 """The evaluators that only count: what others are tested against."""
 
+PLANNED_METHODS = ("sampled", "gradient")
+"""The search methods whose trainings a budget of minutes can plan."""
 
 _LEAST_BATCH = 4  # of the evaluator "training"
 
@@ -22,9 +25,24 @@ def check_sections(config: RunConfig, where: str) -> None:
     Raises:
         ConfigError: one does: which, and what to do.
     """
-    for section, fault in (("ruler", _ruler_of_no_use(config)), ("finetune", _not_evaluated(config))):
+    for section, fault in (
+        ("budget", _not_planned(config)),
+        ("ruler", _ruler_of_no_use(config)),
+        ("finetune", _not_evaluated(config)),
+    ):
         if fault is not None:
             raise ConfigError(f"{where}: {section}: {fault}")
+
+
+def _not_planned(config: RunConfig) -> str | None:
+    """Why numbers of steps cannot be planned, and what to do."""
+    if config.budget.minutes is None:
+        return None
+    if config.search.method not in PLANNED_METHODS:
+        return f"what method {config.search.method!r} trains is not known before; leave minutes out"
+    if features_train(config.search):
+        return "features of a predictor are trained by defaults, which no plan changes; leave them or minutes out"
+    return None
 
 
 def _ruler_of_no_use(config: RunConfig) -> str | None:

@@ -14,6 +14,7 @@ from tinynas.memory import firmware_hash
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline.report import write_report
 from tinynas.pipeline.run._config import RunConfig
+from tinynas.pipeline.run._plan_file import read_plan
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.search import method_versions, strategy_versions
 from tinynas.spaces import SearchSpace, load_space, space_versions
@@ -41,7 +42,7 @@ def run_pipeline(
     """
     if find_spec("torch") is None:
         raise MissingExtraError("torch", "training")
-    from tinynas.pipeline.run.stages import execute, load_data, read_plan
+    from tinynas.pipeline.run.stages import execute, load_data
 
     steps = None if plan is None else read_plan(plan, config)
     board = load_board(config.board)
@@ -52,7 +53,7 @@ def run_pipeline(
         "plugins": plugin_versions(config, space),
         "firmware": firmware_hash(),
         "config": config.model_dump(mode="json"),
-        "plan": steps,
+        "--plan": "none" if steps is None else ", ".join(f"{name} {number}" for name, number in steps.items()),
         "board": board.model_dump(mode="json"),
         "space": space.definition(),
         "data": {"train": data.train.digest(), "test": data.test.digest()},

@@ -1,6 +1,5 @@
 """The stages of a run, in order: each reads and writes the run directory only."""
 
 from tinynas.pipeline.run.stages._execute import execute, load_data
-from tinynas.pipeline.run.stages._plan import read_plan
 
-__all__ = ["execute", "load_data", "read_plan"]
+__all__ = ["execute", "load_data"]

@@ -41,6 +41,19 @@ def train_and_quantize(context: RunContext, recipe: Recipe, contender: Contender
     return TrainedNetwork(contender, float_network, read_tflite(run.file(contender.model_file)))
 
 
+def quantization_training(context: RunContext) -> TrainingSettings:
+    """How networks are trained with quantization in the loop."""
+    settings, finetune = context.config.quantization, context.config.finetune
+    return TrainingSettings(
+        steps=settings.steps,
+        batch_size=finetune.batch_size,
+        optimizer=OPTIMIZERS[settings.optimizer](),
+        learning_rate=settings.learning_rate,
+        label_smoothing=finetune.label_smoothing,
+        augmentation=augmentation(context.config.data),
+    )
+
+
 def _quantize(
     context: RunContext, contender: Contender, folded: Graph, train: Split, validation: Split
 ) -> dict[str, Any]:
@@ -57,14 +70,7 @@ def _quantize(
             folded,
             activations,
             data=train,
-            settings=TrainingSettings(
-                steps=settings.steps,
-                batch_size=context.config.finetune.batch_size,
-                optimizer=OPTIMIZERS[settings.optimizer](),
-                learning_rate=settings.learning_rate,
-                label_smoothing=context.config.finetune.label_smoothing,
-                augmentation=augmentation(context.config.data),
-            ),
+            settings=quantization_training(context),
             seed=context.config.seed + 2,
             processes=context.processes,
             checkpoint=context.run.file(contender.checkpoint("quantize")),

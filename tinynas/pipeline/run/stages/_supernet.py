@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,15 @@ from tinynas.graph import Graph
 from tinynas.pipeline.run import DataConfig, RunConfig
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.search import SearchMethod
-from tinynas.training import OPTIMIZERS, Augmentation, Supernet, TrainingSettings, train_supernet, training_device
+from tinynas.training import (
+    OPTIMIZERS,
+    Augmentation,
+    ProgressCallback,
+    Supernet,
+    TrainingSettings,
+    train_supernet,
+    training_device,
+)
 
 SUPERNET = "supernet.pt"
 _CHECKPOINT = "checkpoints/supernet.pt"
@@ -34,12 +43,44 @@ def training_settings(config: RunConfig) -> TrainingSettings:
     )
 
 
+def untrained(context: RunContext, chosen: ChosenSpace) -> Supernet:
+    """The supernet of the chosen space, with random weights."""
+    largest = chosen.graph(chosen.space.largest())
+    return Supernet([largest], seed=context.config.seed, device=training_device())
+
+
+def train_weights(
+    context: RunContext,
+    chosen: ChosenSpace,
+    supernet: Supernet,
+    progress: ProgressCallback,
+    checkpoint: Path | None = None,
+) -> None:
+    """Train shared weights as `[supernet]` says. Arguments and errors are those of `train_supernet`."""
+
+    def sample(rng: np.random.Generator) -> Graph:
+        return chosen.graph(chosen.space.sample(rng))
+
+    train_supernet(
+        supernet,
+        largest=chosen.graph(chosen.space.largest()),
+        smallest=chosen.graph(chosen.space.smallest()),
+        sample=sample,
+        data=context.data.train.resized(chosen.resolution),
+        settings=training_settings(context.config),
+        sampled_per_step=context.config.supernet.sampled_per_step,
+        seed=context.config.seed,
+        processes=context.processes,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+
+
 def train(context: RunContext, chosen: ChosenSpace) -> Supernet:
     """Return the trained supernet: from the run directory if it is finished, else continued from its checkpoint."""
-    largest = chosen.graph(chosen.space.largest())
-    supernet = Supernet([largest], seed=context.config.seed, device=training_device())
+    supernet = untrained(context, chosen)
     if context.run.finished("supernet") is None:
-        context.run.once("supernet", lambda: _train(context, chosen, supernet, largest), [SUPERNET])
+        context.run.once("supernet", lambda: _train(context, chosen, supernet), [SUPERNET])
         context.run.file(_CHECKPOINT).unlink(missing_ok=True)
     else:
         supernet.load(context.run.file(SUPERNET))
@@ -59,32 +100,16 @@ def initial_weights(context: RunContext, chosen: ChosenSpace, method: SearchMeth
     return method.supernet
 
 
-def _train(context: RunContext, chosen: ChosenSpace, supernet: Supernet, largest: Graph) -> dict[str, Any]:
-    config = context.config
-    settings = config.supernet
+def _train(context: RunContext, chosen: ChosenSpace, supernet: Supernet) -> dict[str, Any]:
+    settings = context.config.supernet
     last = [0.0]
 
     def report(step: int, steps: int, loss: float) -> None:
         last[0] = loss
         context.progress.advance(step, f"loss {loss:.3f}")
 
-    def sample(rng: np.random.Generator) -> Graph:
-        return chosen.graph(chosen.space.sample(rng))
-
     context.progress.begin("supernet", settings.steps)
-    train_supernet(
-        supernet,
-        largest=largest,
-        smallest=chosen.graph(chosen.space.smallest()),
-        sample=sample,
-        data=context.data.resized(chosen.resolution).train,
-        settings=training_settings(config),
-        sampled_per_step=settings.sampled_per_step,
-        seed=config.seed,
-        processes=context.processes,
-        checkpoint=context.run.file(_CHECKPOINT),
-        progress=report,
-    )
+    train_weights(context, chosen, supernet, report, context.run.file(_CHECKPOINT))
     supernet.save(context.run.file(SUPERNET))
     context.progress.end(f"{settings.steps} steps over {chosen.space.size():.2e} networks, last loss {last[0]:.3f}")
     return {"loss": last[0], "steps": settings.steps}

@@ -35,6 +35,8 @@ class RunDirectory:
         self._identity: dict[str, Any] = json.loads(json.dumps(identity))
         self._lock = -1
         self._journal: Journal | None = None
+        self._earlier = 0.0
+        self._entered = 0.0
 
     def __enter__(self) -> RunDirectory:
         try:
@@ -46,6 +48,8 @@ class RunDirectory:
             self._acquire()
             self._journal = Journal(self.path / "journal.jsonl")
             self._check_identity()
+            self._earlier = sum(float(record["seconds"]) for record in self.journal.records("finished"))
+            self._entered = time.monotonic()
         except BaseException:
             os.close(self._lock)
             raise
@@ -61,6 +65,10 @@ class RunDirectory:
         if self._journal is None:
             raise RuntimeError("the run directory is not open")
         return self._journal
+
+    def spent_seconds(self) -> float:
+        """What the run has taken: this process since it opened the directory, and what earlier ones finished."""
+        return self._earlier + time.monotonic() - self._entered
 
     def file(self, name: str) -> Path:
         """The path of the artefact `name` (which may name a folder: `winner/model.tflite`)."""
