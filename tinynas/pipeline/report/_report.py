@@ -64,6 +64,7 @@ def render_report(run_directory: Path) -> str:
         subtitle=f"{identity['board']['description']} ({identity['board']['mcu']}), seed {config['seed']}",
         version=__version__,
         config=config,
+        plan=_read(run_directory, "plan.json"),
         config_text=json.dumps(config, indent=1),
         result=result,
         genotype=None if result is None else result["winner"]["genotype"],

@@ -29,7 +29,7 @@ def run_pipeline(
     Args:
         config: what to search; the same for every process that works on `directory`.
         directory: the run directory, new or of an unfinished run of the same configuration.
-        plan: `plan.json` of a run with a budget of minutes, to take as many steps as that did.
+        plan: `plan.json` of a run of this configuration, seed and budget aside, to take as many steps as that did.
         progress: who watches.
 
     Returns:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,26 @@ def test_a_part_that_is_new_and_empty_is_no_change(tmp_path: Path) -> None:
         RunDirectory(tmp_path / "run", {**IDENTITY, "plugins": {"more-strategies": "1.0"}}),
     ):
         pass
+
+
+def test_time_between_processes_is_not_spent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def takes(seconds: float) -> dict[str, int]:
+        now[0] += seconds
+        return {}
+
+    with RunDirectory(tmp_path / "run", {}) as run:
+        run.once("first", lambda: takes(5))
+        run.once("second", lambda: takes(7))
+        takes(1)
+        assert run.spent_seconds() == 13
+    takes(1000)
+    with RunDirectory(tmp_path / "run", {}) as run:
+        assert run.spent_seconds() == 12  # what was finished
+        run.once("third", lambda: takes(2))
+        assert run.spent_seconds() == 14
 
 
 def test_changed_artefact_is_noticed(tmp_path: Path) -> None:
