@@ -22,7 +22,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Run directory; default: runs/NAME-seedN.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="In place of the configuration's seed.")] = None,
     plan: Annotated[
-        Path | None, typer.Option(help="plan.json of a run with [budget] minutes: take as many steps as that did.")
+        Path | None, typer.Option(help="plan.json of a run of the same configuration: take as many steps as that did.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

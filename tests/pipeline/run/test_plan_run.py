@@ -116,7 +116,7 @@ def test_a_run_trains_what_was_planned(config: Path, finished: tuple[Path, Watch
         planned[work.steps] += round(PLANNED[work.steps] * work.networks)
     records = journal(out)
     evaluations = [record for record in records if record["kind"] == "evaluation"]
-    longer = evaluations[7]["key"]
+    longer = evaluations[7]["key"]  # four networks are scored by the evaluator, then these four are trained longer
     own = [record for record in evaluations if record["key"] != longer]
     assert trained([record for record in evaluations if record["key"] == longer]) == planned["ruler"]
     entries = json.loads((out / "search.json").read_text())["entries"]

@@ -169,7 +169,7 @@ def test_the_truth_is_trained_like_the_winner_on_other_seeds(
     task, options = tested.truth  # type: ignore[attr-defined]
     assert task.seed != 0
     assert not task.keeps_trained
-    assert (options.steps, options.seeds, options.batch_size, options.learning_rate) == (1500, 2, 128, 0.2)
+    assert (options.steps, options.seeds, options.batch_size, options.learning_rate) == (1500, 2, 128, None)
     kept = {"weights": "evaluation"}
     own = {"batch_size": 32, "label_smoothing": 0.1, "steps": 90, "fidelities": [0.5, 1.0]}
     tested(Says(skill), skill, "kept", finetune=kept, evaluator_options=own)
