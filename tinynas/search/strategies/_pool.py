@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
@@ -26,8 +26,30 @@ def candidate_pool(strategy: BaseStrategy, random: int, best: int) -> list[Genot
     space = strategy.problem.space
     ranked = strategy.ledger.ranked
     drawn = [space.sample(strategy.rng) for _ in range(random)]
-    near = chain.from_iterable(space.neighbours(observation.genotype) for observation in ranked[:best])
+    near = neighbours_of(strategy, [observation.genotype for observation in ranked[:best]])
     return strategy.candidates.new(chain(drawn, near))
+
+
+def neighbours_of(strategy: BaseStrategy, genotypes: Iterable[Genotype]) -> Iterator[Genotype]:
+    """All that differ from one of `genotypes` in one choice."""
+    return chain.from_iterable(map(strategy.problem.space.neighbours, genotypes))
+
+
+def filling_most(genotypes: Sequence[Genotype], costs: Costs, left_out: float) -> list[Genotype]:
+    """`genotypes` without a share of them: those whose costs, each as a share of the largest, come to the least."""
+    shares = _shares(genotypes, costs)
+    if shares.size == 0:
+        return list(genotypes)
+    order = np.argsort(shares.sum(axis=1), kind="stable")
+    return [genotypes[position] for position in sorted(order[int(left_out * len(genotypes)) :])]
+
+
+def _shares(genotypes: Sequence[Genotype], costs: Costs) -> np.ndarray:
+    """[n, costs]: each cost as a share of the largest."""
+    figures = np.array([list(costs(genotype).values()) for genotype in genotypes], dtype=np.float64)
+    figures = figures.reshape(len(genotypes), -1)
+    shares: np.ndarray = figures / np.maximum(np.abs(figures).max(axis=0, initial=0.0), 1e-300)
+    return shares
 
 
 def spread_over_costs(genotypes: Sequence[Genotype], costs: Costs, count: int) -> list[Genotype]:
@@ -42,11 +64,9 @@ def spread_over_costs(genotypes: Sequence[Genotype], costs: Costs, count: int) -
         costs: of a genotype, by name; without any the first ones are taken.
         count: how many; all, if there are no more.
     """
-    figures = np.array([list(costs(genotype).values()) for genotype in genotypes], dtype=np.float64)
-    figures = figures.reshape(len(genotypes), -1)
-    if figures.size == 0:
+    shares = _shares(genotypes, costs)
+    if shares.size == 0:
         return list(genotypes[:count])
-    shares = figures / np.maximum(np.abs(figures).max(axis=0), 1e-300)
     chosen = [int(np.argmax(shares.sum(axis=1)))]
     distance = np.full(len(genotypes), np.inf)
     while len(chosen) < min(count, len(genotypes)):

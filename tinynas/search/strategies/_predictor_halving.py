@@ -13,7 +13,7 @@ from tinynas.search._base import BaseStrategy
 from tinynas.search._options import StrategyOptions
 from tinynas.search._problem import Observation, SearchProblem, Trial
 from tinynas.search.strategies._brackets import Brackets, Rungs
-from tinynas.search.strategies._pool import candidate_pool, incumbent, spread_over_costs
+from tinynas.search.strategies._pool import candidate_pool, filling_most, incumbent, neighbours_of, spread_over_costs
 from tinynas.search.surrogates._gaussian_process import expected_improvement
 from tinynas.spaces import Genotype
 from tinynas.spaces.encodings import encode
@@ -28,17 +28,23 @@ class PredictorHalvingOptions(StrategyOptions):
         finalists: networks on the highest rung.
         initial_share: share of the lowest rung that enters before the first fit.
         initial_candidates: random networks of which these are chosen, spread over their costs.
+        initial_fill: share of them that is left out first, those of the least costs: what is far below the limits is
+            seldom among the best.
         batch: networks that are chosen by one fit.
         random_candidates: random networks among which the acquisition is maximized, beside neighbours.
         best_candidates: of how many of the best all neighbours are candidates.
+        climbs: how often, at most, the neighbours of the candidates of the highest acquisition become candidates, too,
+            as long as it rises.
     """
 
     finalists: Annotated[int, Field(ge=1)] = 4
     initial_share: Annotated[float, Field(gt=0, le=1)] = 0.75
     initial_candidates: Annotated[int, Field(ge=1)] = 500
+    initial_fill: Annotated[float, Field(ge=0, lt=1)] = 0.0
     batch: Annotated[int, Field(ge=1)] = 4
     random_candidates: Annotated[int, Field(ge=1)] = 2000
     best_candidates: Annotated[int, Field(ge=1)] = 4
+    climbs: Annotated[int, Field(ge=0)] = 0
 
 
 class PredictorHalving(BaseStrategy):
@@ -94,7 +100,7 @@ class PredictorHalving(BaseStrategy):
         if genotype is None and len(self._lowest()) >= self._initial:
             pool = candidate_pool(self, self._options.random_candidates, self._options.best_candidates)
             if pool:
-                genotype = pool[int(np.argmax(self._improvement(pool)))]
+                genotype = self._climb(pool)
                 self.candidates.take(genotype)
         if genotype is None and len(self._lowest()) < self._initial:
             genotype = next((g for g in self._spread() if self.candidates.take(g)), None)
@@ -105,8 +111,25 @@ class PredictorHalving(BaseStrategy):
         if self._design is None:
             drawn = [self.random_genotype() for _ in range(self._options.initial_candidates)]
             feasible = self.candidates.new(drawn)
-            self._design = spread_over_costs(feasible, self.problem.costs, 2 * self._initial) if feasible else []
+            filling = filling_most(feasible, self.problem.costs, self._options.initial_fill)
+            self._design = spread_over_costs(filling, self.problem.costs, 2 * self._initial) if filling else []
         return self._design
+
+    def _climb(self, pool: list[Genotype]) -> Genotype:
+        """The candidate of the highest acquisition, after climbing from the best ones to their neighbours."""
+        values = self._improvement(pool)
+        for _ in range(self._options.climbs):
+            best = [pool[position] for position in np.argsort(-values, kind="stable")[: self._options.best_candidates]]
+            known = set(pool)
+            near = [g for g in self.candidates.new(neighbours_of(self, best)) if g not in known]
+            if not near:
+                break
+            found = self._improvement(near)
+            rises = found.max() > values.max()
+            pool, values = [*pool, *near], np.concatenate([values, found])
+            if not rises:
+                break
+        return pool[int(np.argmax(values))]
 
     def _lowest(self) -> list[Observation]:
         """What was told at the lowest fidelity."""
