@@ -34,6 +34,7 @@ from tinynas.training import OPTIMIZERS, Supernet, TrainingSettings, load_datase
 
 _HELD_OUT = 10_000
 _RECALIBRATION_IMAGES = 512
+_RECIPES = ["sgd:64:0.15", "sgd:256:0.3", "muon:64:0.08", "muon:256:0.15"]
 
 NETWORKS: dict[str, Callable[[], Architecture]] = {
     "plain-cnn": lambda: plain_cnn_architecture(16, 28, 1, 10, stages=2, convolutions=3, stem_stride=2),
@@ -89,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     """Of the command line."""
     found = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     found.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    found.add_argument("--recipes", nargs="+", metavar="OPTIMIZER:BATCH:RATE", default=["sgd:64:0.15", "muon:256:0.15"])
+    found.add_argument("--recipes", nargs="+", metavar="OPTIMIZER:BATCH:RATE", default=_RECIPES)
     found.add_argument("--images", type=int, default=128_000, help="that each training sees")
     found.add_argument("--seeds", type=int, default=3)
     found.add_argument("--processes", type=int, default=2)

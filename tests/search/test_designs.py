@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tinynas.search.strategies._pool import spread_over_costs
-from tinynas.spaces import Genotype
+from tinynas.search import SearchProblem
+from tinynas.search.strategies._pool import filling_most, spread_over_costs
+from tinynas.search.strategies._predictor_halving import PredictorHalving, PredictorHalvingOptions
+from tinynas.spaces import Genotype, load_space
 
 PLACES = np.random.default_rng(0).beta(1, 6, (300, 2))  # most are small, as random networks are
 
@@ -40,5 +42,42 @@ def test_no_more_than_there_are_and_each_once() -> None:
     assert len(set(alike)) == 3
 
 
+def test_a_share_of_the_least_costs_is_left_out_and_the_order_kept() -> None:
+    genotypes = [(i,) for i in reversed(range(300))]
+    filling = filling_most(genotypes, costs, 0.25)
+    assert len(filling) == 225
+    assert filling == [genotype for genotype in genotypes if genotype in set(filling)]
+    sums = (PLACES / PLACES.max(axis=0)).sum(axis=1)
+    left_out = {g[0] for g in genotypes} - {g[0] for g in filling}
+    assert max(sums[sorted(left_out)]) <= min(sums[[g[0] for g in filling]])
+    assert filling_most(genotypes, costs, 0.0) == genotypes
+    assert filling_most(genotypes, lambda _: {}, 0.5) == genotypes
+    assert filling_most([], costs, 0.5) == []
+
+
 def test_without_costs_the_first_are_taken() -> None:
     assert spread_over_costs([(3,), (1,), (2,)], lambda _: {}, 2) == [(3,), (1,)]
+
+
+def test_climbing_finds_what_no_neighbour_beats() -> None:
+    """Few random networks seldom hold the maximum of the acquisition; from neighbour to neighbour it is near."""
+    space = load_space("tiny")
+
+    def score(genotype: Genotype) -> float:
+        return float(sum(genotype))
+
+    def highest(climbs: int) -> tuple[float, float]:
+        """The acquisition of what is asked after the first fit, and the highest among its neighbours."""
+        problem = SearchProblem(space, lambda _: (), 12, costs=lambda genotype: {"sum": score(genotype)})
+        options = PredictorHalvingOptions(initial_share=0.7, random_candidates=5, best_candidates=1, climbs=climbs)
+        strategy = PredictorHalving(problem, 0, options)
+        for _ in range(9):
+            trial = strategy.ask()
+            strategy.tell(trial, score(trial.genotype))
+        asked = strategy.ask().genotype
+        values = strategy._improvement([asked, *space.neighbours(asked)])
+        return float(values[0]), float(values[1:].max())
+
+    climbed, above = highest(climbs=200)
+    assert climbed >= above
+    assert climbed > highest(climbs=0)[0]

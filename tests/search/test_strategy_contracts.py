@@ -151,6 +151,18 @@ class TestPredictorHalving(Named):
     options: ClassVar[dict[str, Any]] = {"finalists": 1, "initial_share": 0.5, "random_candidates": 50}
 
 
+class TestPredictorHalvingThatClimbs(Named):
+    __test__ = True
+    name = "predictor-halving"
+    options: ClassVar[dict[str, Any]] = {
+        "initial_share": 0.5,
+        "initial_fill": 0.5,
+        "random_candidates": 50,
+        "best_candidates": 1,
+        "climbs": 3,
+    }
+
+
 class TestPredictorHalvingOfOneFidelity(Named):
     __test__ = True
     name = "predictor-halving"

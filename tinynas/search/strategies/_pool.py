@@ -47,7 +47,7 @@ def filling_most(genotypes: Sequence[Genotype], costs: Costs, left_out: float) -
 def _shares(genotypes: Sequence[Genotype], costs: Costs) -> np.ndarray:
     """[n, costs]: each cost as a share of the largest."""
     figures = np.array([list(costs(genotype).values()) for genotype in genotypes], dtype=np.float64)
-    figures = figures.reshape(len(genotypes), -1)
+    figures = figures.reshape(len(genotypes), figures.size // max(1, len(genotypes)))
     shares: np.ndarray = figures / np.maximum(np.abs(figures).max(axis=0, initial=0.0), 1e-300)
     return shares
 
