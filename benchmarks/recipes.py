@@ -63,7 +63,9 @@ class _Training(NamedTuple):
 def main() -> None:
     """Print a line for each network and recipe."""
     arguments = parser().parse_args()
-    recipes = [_parse(text) for text in arguments.recipes]
+    recipes = list(dict.fromkeys(map(_parse, arguments.recipes)))
+    if min(arguments.seeds, arguments.processes, arguments.images // max(r.batch_size for r in recipes)) < 1:
+        raise UsageError("--seeds and --processes are at least 1, and --images at least a batch")
     trainings = [
         _Training(network, recipe, arguments.images, seed, arguments.data)
         for network, recipe, seed in product(arguments.networks, recipes, range(arguments.seeds))
@@ -106,6 +108,8 @@ def _parse(text: str) -> _Recipe:
         raise UsageError(f"{text!r} is no recipe: write OPTIMIZER:BATCH:RATE, as sgd:64:0.15") from error
     if optimizer not in OPTIMIZERS:
         raise UsageError(f"{text!r} names no optimizer: take {', '.join(OPTIMIZERS)}")
+    if found.batch_size < 2 or found.learning_rate <= 0:
+        raise UsageError(f"{text!r} is no recipe: a batch has at least 2 images, and the rate is positive")
     return found
 
 

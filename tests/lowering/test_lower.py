@@ -107,6 +107,16 @@ def test_variants_follow_shapes() -> None:
     ]
 
 
+@pytest.mark.parametrize(("outputs", "expected"), [(40, "conv_2d_im2col"), (36, "conv_2d")])
+def test_scratch_of_twice_the_input_and_output_is_worth_it(outputs: int, expected: str) -> None:
+    """Columns of four windows of 3x3x32 elements, two bytes each: 2,304 bytes, beside maps of 4x4 pixels."""
+    b = builder()
+    schedule = lower(b.build([b.conv_2d(b.input((1, 4, 4, 32)), outputs, 3, name="conv")]))
+    assert variants(schedule) == [expected]
+    assert schedule.steps[0].scratch_bytes == (2304 if expected == "conv_2d_im2col" else 0)
+    assert 2 * 16 * (32 + 36) < 2304 <= 2 * 16 * (32 + 40)
+
+
 def test_names_of_thousands_of_characters_are_cut_in_messages() -> None:
     b = builder()
     graph = b.build([b.conv_2d(b.input((2, 8, 8, 3), "i" * 3000), 4, 3, name="n" * 3000)])

@@ -42,17 +42,17 @@ def test_no_more_than_there_are_and_each_once() -> None:
     assert len(set(alike)) == 3
 
 
-def test_a_share_of_the_least_costs_is_left_out_and_the_order_kept() -> None:
+def test_those_of_the_most_costs_are_kept_in_their_order() -> None:
     genotypes = [(i,) for i in reversed(range(300))]
-    filling = filling_most(genotypes, costs, 0.25)
+    filling = filling_most(genotypes, costs, 225)
     assert len(filling) == 225
     assert filling == [genotype for genotype in genotypes if genotype in set(filling)]
     sums = (PLACES / PLACES.max(axis=0)).sum(axis=1)
     left_out = {g[0] for g in genotypes} - {g[0] for g in filling}
     assert max(sums[sorted(left_out)]) <= min(sums[[g[0] for g in filling]])
-    assert filling_most(genotypes, costs, 0.0) == genotypes
-    assert filling_most(genotypes, lambda _: {}, 0.5) == genotypes
-    assert filling_most([], costs, 0.5) == []
+    assert filling_most(genotypes, costs, 300) == genotypes
+    assert filling_most(genotypes, lambda _: {}, 2) == genotypes[:2]
+    assert filling_most([], costs, 5) == []
 
 
 def test_without_costs_the_first_are_taken() -> None:
@@ -79,5 +79,5 @@ def test_climbing_finds_what_no_neighbour_beats() -> None:
         return float(values[0]), float(values[1:].max())
 
     climbed, above = highest(climbs=200)
-    assert climbed >= above
+    assert climbed >= above - 1e-9
     assert climbed > highest(climbs=0)[0]

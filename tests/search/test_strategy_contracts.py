@@ -156,7 +156,7 @@ class TestPredictorHalvingThatClimbs(Named):
     name = "predictor-halving"
     options: ClassVar[dict[str, Any]] = {
         "initial_share": 0.5,
-        "initial_fill": 0.5,
+        "initial_left_out": 0.5,
         "random_candidates": 50,
         "best_candidates": 1,
         "climbs": 3,

@@ -160,6 +160,23 @@ def test_muon_orthogonalizes_the_momentum_of_each_matrix(
     np.testing.assert_allclose(parameters.flat.numpy()[weights:], others, rtol=0, atol=2e-6)
 
 
+def test_muon_leaves_alone_what_has_no_gradient() -> None:
+    """Weights that no network of a step has: their momentum, orthogonalized, would be a whole step."""
+    parameters = FlatParameters({"a/weights": (3, 7), "b/weights": (2, 5)})
+    parameters.flat.copy_(torch.linspace(-1, 1, 31))
+    gradient = torch.linspace(1, 2, 31)
+    optimizer = Muon().build(parameters, gradient, learning_rate=0.1)
+    optimizer.step()
+    gradient[:21] = 0
+    before = parameters.flat.clone()
+    optimizer.step()
+    assert torch.equal(parameters["a/weights"], before[:21].view(3, 7))
+    assert not torch.equal(parameters["b/weights"], before[21:].view(2, 5))
+    gradient[:21] = 1
+    optimizer.step()
+    assert not torch.equal(parameters["a/weights"], before[:21].view(3, 7))
+
+
 SETTINGS = {
     name: TrainingSettings(
         12, batch_size=16, optimizer=options(weight_decay=1e-3), augmentation=Augmentation(shift=1, flip=True)

@@ -69,7 +69,7 @@ def dot_stream_words(pairs_in_column: int, outputs: int, words_of_weights: int) 
     return pairs(outputs) * (words_of_weights * pairs_in_column + 5)
 
 
-def is_dense(call: KernelCall, scratch_bytes: int, worth: int = 1) -> bool:
+def is_dense(call: KernelCall, scratch_bytes: int, worth: int) -> bool:
     """A convolution without groups and dilation, of two output channels or more, that is worth its scratch.
 
     Args:
@@ -88,7 +88,7 @@ def is_dense(call: KernelCall, scratch_bytes: int, worth: int = 1) -> bool:
 
 
 def _applies(call: KernelCall) -> bool:
-    return is_dense(call, _scratch_bytes(call), _WORTH)
+    return is_dense(call, _scratch_bytes(call), worth=_WORTH)
 
 
 def is_pointwise(call: KernelCall) -> bool:

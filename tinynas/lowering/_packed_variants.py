@@ -42,8 +42,8 @@ _Indices = npt.NDArray[np.int64]
 
 
 def _applies(call: KernelCall) -> bool:
-    # As on other cores, whose kernels need no rows of bytes beside the columns.
-    return is_dense(call, columns_bytes(call))
+    # By its columns, as on other cores, whose kernels need no rows of bytes beside them.
+    return is_dense(call, columns_bytes(call), worth=1)
 
 
 def _scratch_bytes(call: KernelCall) -> int:

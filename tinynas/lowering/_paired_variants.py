@@ -37,7 +37,7 @@ def _elements(call: KernelCall) -> int:
 
 
 def _applies(call: KernelCall) -> bool:
-    return is_dense(call, _scratch_bytes(call))
+    return is_dense(call, _scratch_bytes(call), worth=1)
 
 
 def _scratch_bytes(call: KernelCall) -> int:

@@ -61,7 +61,8 @@ class FlatParameters:
     def matrices(self, vector: torch.Tensor) -> list[torch.Tensor]:
         """The weights in a vector like `flat`, as views: [outputs, inputs of each].
 
-        Of convolutions [O, H, W, I] these are [O, H * W * I], of depthwise ones [1, H, W, C] they are [C, H * W].
+        Of convolutions [O, H, W, I] these are [O, H * W * I], of depthwise ones [1, H, W, C] they are [C, H * W]; one
+        of a single output channel is taken for a depthwise one.
         """
         views = [view for name, view in self._views(vector).items() if _is_weight(name)]
         return [

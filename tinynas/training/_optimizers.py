@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, ClassVar, Protocol
@@ -179,7 +179,7 @@ class Muon:
             _with_gradient(matrix, along)
             for matrix, along in zip(parameters.matrices(parameters.flat), parameters.matrices(gradient), strict=True)
         ]
-        muon = torch.optim.Muon(matrices, lr=learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
+        muon = _MuonOfWhatLearns(matrices, lr=learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
         (_, others), (_, along) = parameters.split(parameters.flat), parameters.split(gradient)
         if others.numel() == 0:
             return muon
@@ -187,6 +187,23 @@ class Muon:
         nesterov = self.momentum > 0  # torch refuses it without momentum
         sgd = torch.optim.SGD(vectors, lr=learning_rate, momentum=self.momentum, nesterov=nesterov, fused=True)
         return _Together(muon, sgd)
+
+
+class _MuonOfWhatLearns(torch.optim.Muon):
+    """Leaves alone what has no gradient, as the weights of a supernet that no network of a step has.
+
+    Orthogonalized, what is left of their momentum would be a step as long as any other.
+    """
+
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        idle = [p for group in self.param_groups for p in group["params"] if not bool(p.grad.any())]
+        gradients = [p.grad for p in idle]
+        for p in idle:
+            p.grad = None
+        result = super().step(closure)  # type: ignore[no-untyped-call]
+        for p, gradient in zip(idle, gradients, strict=True):
+            p.grad = gradient
+        return result
 
 
 class _Together:

@@ -77,4 +77,4 @@ def _fault(error: ValidationError) -> str:
             f"has steps.{problem['loc'][1]} = {json.dumps(problem['input'])[:40]}: a number of steps is a whole number "
             f"from 1 to {MOST_STEPS:,}"
         )
-    return "is no plan: give the plan.json of a run with [budget] minutes"
+    return "is no plan: give the plan.json of a run with [budget] minutes or --plan"

@@ -35,13 +35,13 @@ def neighbours_of(strategy: BaseStrategy, genotypes: Iterable[Genotype]) -> Iter
     return chain.from_iterable(map(strategy.problem.space.neighbours, genotypes))
 
 
-def filling_most(genotypes: Sequence[Genotype], costs: Costs, left_out: float) -> list[Genotype]:
-    """`genotypes` without a share of them: those whose costs, each as a share of the largest, come to the least."""
+def filling_most(genotypes: Sequence[Genotype], costs: Costs, count: int) -> list[Genotype]:
+    """The `count` of `genotypes`, in their order, whose costs, each as a share of the largest, come to the most."""
     shares = _shares(genotypes, costs)
     if shares.size == 0:
-        return list(genotypes)
-    order = np.argsort(shares.sum(axis=1), kind="stable")
-    return [genotypes[position] for position in sorted(order[int(left_out * len(genotypes)) :])]
+        return list(genotypes[:count])
+    order = np.argsort(-shares.sum(axis=1), kind="stable")
+    return [genotypes[position] for position in sorted(order[:count])]
 
 
 def _shares(genotypes: Sequence[Genotype], costs: Costs) -> np.ndarray:

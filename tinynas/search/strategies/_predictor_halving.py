@@ -28,8 +28,8 @@ class PredictorHalvingOptions(StrategyOptions):
         finalists: networks on the highest rung.
         initial_share: share of the lowest rung that enters before the first fit.
         initial_candidates: random networks of which these are chosen, spread over their costs.
-        initial_fill: share of them that is left out first, those of the least costs: what is far below the limits is
-            seldom among the best.
+        initial_left_out: share of those that is left out first, of the least costs: what is far below the limits is
+            seldom among the best. Less where too few would stay.
         batch: networks that are chosen by one fit.
         random_candidates: random networks among which the acquisition is maximized, beside neighbours.
         best_candidates: of how many of the best all neighbours are candidates.
@@ -40,7 +40,7 @@ class PredictorHalvingOptions(StrategyOptions):
     finalists: Annotated[int, Field(ge=1)] = 4
     initial_share: Annotated[float, Field(gt=0, le=1)] = 0.75
     initial_candidates: Annotated[int, Field(ge=1)] = 500
-    initial_fill: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    initial_left_out: Annotated[float, Field(ge=0, lt=1)] = 0.0
     batch: Annotated[int, Field(ge=1)] = 4
     random_candidates: Annotated[int, Field(ge=1)] = 2000
     best_candidates: Annotated[int, Field(ge=1)] = 4
@@ -111,8 +111,10 @@ class PredictorHalving(BaseStrategy):
         if self._design is None:
             drawn = [self.random_genotype() for _ in range(self._options.initial_candidates)]
             feasible = self.candidates.new(drawn)
-            filling = filling_most(feasible, self.problem.costs, self._options.initial_fill)
-            self._design = spread_over_costs(filling, self.problem.costs, 2 * self._initial) if filling else []
+            wanted = 2 * self._initial
+            left_out = min(int(self._options.initial_left_out * len(feasible)), max(0, len(feasible) - wanted))
+            filling = filling_most(feasible, self.problem.costs, len(feasible) - left_out)
+            self._design = spread_over_costs(filling, self.problem.costs, wanted) if filling else []
         return self._design
 
     def _climb(self, pool: list[Genotype]) -> Genotype:

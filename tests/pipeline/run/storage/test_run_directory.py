@@ -91,8 +91,10 @@ def test_time_between_processes_is_not_spent(tmp_path: Path, monkeypatch: pytest
         assert run.spent_seconds() == 13
     takes(1000)
     with RunDirectory(tmp_path / "run", {}) as run:
-        assert run.spent_seconds() == 12  # what was finished
-        run.once("third", lambda: takes(2))
+        assert run.spent_seconds() == 12  # up to what was finished
+        run.once("whole", lambda: run.once("part", lambda: takes(2)))
+        assert run.spent_seconds() == 14
+    with RunDirectory(tmp_path / "run", {}) as run:
         assert run.spent_seconds() == 14
 
 

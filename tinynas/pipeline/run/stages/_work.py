@@ -33,7 +33,7 @@ class Work:
 
 
 def works_of(config: RunConfig) -> list[Work]:
-    """Everything that a run trains, but for evaluators of plugins; where it depends on the search, the most."""
+    """Everything that a run trains, but for evaluators of plugins and what a search overspends in its last bracket."""
     works: list[Work] = []
     names = steps_of(config)
     contenders = 1 + len(config.baselines.train)

@@ -48,7 +48,8 @@ class RunDirectory:
             self._acquire()
             self._journal = Journal(self.path / "journal.jsonl")
             self._check_identity()
-            self._earlier = sum(float(record["seconds"]) for record in self.journal.records("finished"))
+            finished = self.journal.last("finished")
+            self._earlier = 0.0 if finished is None else float(finished["spent"])
             self._entered = time.monotonic()
         except BaseException:
             os.close(self._lock)
@@ -67,7 +68,7 @@ class RunDirectory:
         return self._journal
 
     def spent_seconds(self) -> float:
-        """What the run has taken: this process since it opened the directory, and what earlier ones finished."""
+        """What the run has taken: this process since it began, and earlier ones up to what they finished."""
         return self._earlier + time.monotonic() - self._entered
 
     def file(self, name: str) -> Path:
@@ -107,7 +108,14 @@ class RunDirectory:
     def finish(self, work: str, result: Mapping[str, Any], artefacts: Iterable[str], seconds: float) -> None:
         """Record that `work` is done. Its artefacts must be on the disk already."""
         digests = {name: _digest(self.file(name)) for name in artefacts}
-        self.journal.append("finished", work=work, result=dict(result), artefacts=digests, seconds=round(seconds, 2))
+        self.journal.append(
+            "finished",
+            work=work,
+            result=dict(result),
+            artefacts=digests,
+            seconds=round(seconds, 2),
+            spent=round(self.spent_seconds(), 2),
+        )
 
     def once(
         self, work: str, compute: Callable[[], Mapping[str, Any]], artefacts: Iterable[str] = ()
