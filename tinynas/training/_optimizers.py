@@ -80,13 +80,7 @@ class Sgd:
 
     def build(self, parameters: FlatParameters, gradient: torch.Tensor, learning_rate: float) -> Stepper:
         """As `Optimizer.build`."""
-        return torch.optim.SGD(
-            _groups(parameters, gradient, self.weight_decay),
-            lr=learning_rate,
-            momentum=self.momentum,
-            nesterov=self.momentum > 0,  # torch refuses it without momentum
-            fused=True,
-        )
+        return _nesterov(_groups(parameters, gradient, self.weight_decay), learning_rate, self.momentum)
 
 
 @dataclass(frozen=True)
@@ -175,18 +169,12 @@ class Muon:
 
     def build(self, parameters: FlatParameters, gradient: torch.Tensor, learning_rate: float) -> Stepper:
         """As `Optimizer.build`."""
-        matrices = [
-            _with_gradient(matrix, along)
-            for matrix, along in zip(parameters.matrices(parameters.flat), parameters.matrices(gradient), strict=True)
-        ]
+        matrices = list(map(_with_gradient, parameters.matrices(parameters.flat), parameters.matrices(gradient)))
         muon = _MuonOfWhatLearns(matrices, lr=learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
-        (_, others), (_, along) = parameters.split(parameters.flat), parameters.split(gradient)
+        _, others = map(_with_gradient, parameters.split(parameters.flat), parameters.split(gradient))
         if others.numel() == 0:
             return muon
-        vectors = [_with_gradient(others, along)]
-        nesterov = self.momentum > 0  # torch refuses it without momentum
-        sgd = torch.optim.SGD(vectors, lr=learning_rate, momentum=self.momentum, nesterov=nesterov, fused=True)
-        return _Together(muon, sgd)
+        return _Together(muon, _nesterov([{"params": others}], learning_rate, self.momentum))
 
 
 class _MuonOfWhatLearns(torch.optim.Muon):
@@ -235,6 +223,18 @@ OPTIMIZERS: dict[str, type[Sgd] | type[Adam] | type[AdamW] | type[Muon]] = {
     "muon": Muon,
 }
 """By the names that a configuration has for them."""
+
+
+def _nesterov(
+    groups: list[dict[str, torch.nn.Parameter | float]], learning_rate: float, momentum: float
+) -> torch.optim.SGD:
+    return torch.optim.SGD(
+        groups,
+        lr=learning_rate,
+        momentum=momentum,
+        nesterov=momentum > 0,  # torch refuses it without momentum
+        fused=True,
+    )
 
 
 def _with_gradient(vector: torch.Tensor, gradient: torch.Tensor) -> torch.nn.Parameter:

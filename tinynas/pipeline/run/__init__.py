@@ -3,7 +3,15 @@
 `run_pipeline` is not listed here: it needs all other packages of the pipeline, and some of them need this one.
 """
 
-from tinynas.pipeline.run._config import DataConfig, LimitsConfig, RunConfig, load_config
+from tinynas.pipeline.run._config import (
+    DataConfig,
+    FinetuneConfig,
+    LimitsConfig,
+    QuantizationConfig,
+    RunConfig,
+    SupernetConfig,
+    load_config,
+)
 from tinynas.pipeline.run._config_checks import COUNTING, check_sections
 from tinynas.pipeline.run._latency_limit import latency_limit
 from tinynas.pipeline.run._plan_file import configuration_digest, read_plan
@@ -23,11 +31,14 @@ __all__ = [
     "RESULT_FORMAT",
     "ConfigError",
     "DataConfig",
+    "FinetuneConfig",
     "LimitsConfig",
+    "QuantizationConfig",
     "ResultFormatError",
     "RunConfig",
     "SearchConfig",
     "Steps",
+    "SupernetConfig",
     "candidate_training",
     "check_sections",
     "configuration_digest",

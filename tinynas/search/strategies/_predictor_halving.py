@@ -112,25 +112,20 @@ class PredictorHalving(BaseStrategy):
             drawn = [self.random_genotype() for _ in range(self._options.initial_candidates)]
             feasible = self.candidates.new(drawn)
             wanted = 2 * self._initial
-            left_out = min(int(self._options.initial_left_out * len(feasible)), max(0, len(feasible) - wanted))
-            filling = filling_most(feasible, self.problem.costs, len(feasible) - left_out)
-            self._design = spread_over_costs(filling, self.problem.costs, wanted) if filling else []
+            kept = max(wanted, len(feasible) - int(self._options.initial_left_out * len(feasible)))
+            filling = filling_most(feasible, self.problem.costs, kept)
+            self._design = spread_over_costs(filling, self.problem.costs, wanted)
         return self._design
 
     def _climb(self, pool: list[Genotype]) -> Genotype:
         """The candidate of the highest acquisition, after climbing from the best ones to their neighbours."""
-        values = self._improvement(pool)
+        values, known = self._improvement(pool), set(pool)
         for _ in range(self._options.climbs):
             best = [pool[position] for position in np.argsort(-values, kind="stable")[: self._options.best_candidates]]
-            known = set(pool)
             near = [g for g in self.candidates.new(neighbours_of(self, best)) if g not in known]
-            if not near:
+            if not near or (found := self._improvement(near)).max() <= values.max():
                 break
-            found = self._improvement(near)
-            rises = found.max() > values.max()
-            pool, values = [*pool, *near], np.concatenate([values, found])
-            if not rises:
-                break
+            pool, values, known = [*pool, *near], np.concatenate([values, found]), known.union(near)
         return pool[int(np.argmax(values))]
 
     def _lowest(self) -> list[Observation]:

@@ -19,7 +19,7 @@ from tinynas.evaluation import (
     check_fidelity,
 )
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
-from tinynas.pipeline.run.stages._supernet import augmentation
+from tinynas.pipeline.run.stages._training_settings import augmentation
 from tinynas.pipeline.run.storage import Journal
 from tinynas.spaces import Genotype
 

@@ -9,11 +9,11 @@ from tinynas.formats import read_tflite, write_tflite
 from tinynas.graph import Graph
 from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import RunContext
-from tinynas.pipeline.run.stages._supernet import augmentation
+from tinynas.pipeline.run.stages._training_settings import training_settings
 from tinynas.pipeline.run.stages._trainings import Recipe, report_steps, train
 from tinynas.pipeline.run.storage import write_atomically
 from tinynas.quantization import calibrate, integer_accuracy, quantize, train_quantization_aware
-from tinynas.training import OPTIMIZERS, Split, TrainingSettings, accuracy
+from tinynas.training import Split, accuracy
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,6 @@ def train_and_quantize(context: RunContext, recipe: Recipe, contender: Contender
     return TrainedNetwork(contender, float_network, read_tflite(run.file(contender.model_file)))
 
 
-def quantization_training(context: RunContext) -> TrainingSettings:
-    """How networks are trained with quantization in the loop."""
-    settings, finetune = context.config.quantization, context.config.finetune
-    return TrainingSettings(
-        steps=settings.steps,
-        batch_size=finetune.batch_size,
-        optimizer=OPTIMIZERS[settings.optimizer](),
-        learning_rate=settings.learning_rate,
-        label_smoothing=finetune.label_smoothing,
-        augmentation=augmentation(context.config.data),
-    )
-
-
 def _quantize(
     context: RunContext, contender: Contender, folded: Graph, train: Split, validation: Split
 ) -> dict[str, Any]:
@@ -70,7 +57,7 @@ def _quantize(
             folded,
             activations,
             data=train,
-            settings=quantization_training(context),
+            settings=training_settings(context.config, settings),
             seed=context.config.seed + 2,
             processes=context.processes,
             checkpoint=context.run.file(contender.checkpoint("quantize")),

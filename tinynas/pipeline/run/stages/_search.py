@@ -15,7 +15,8 @@ from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._counted import counted_best
 from tinynas.pipeline.run.stages._evaluations import evaluation_task
 from tinynas.pipeline.run.stages._scored import Scored, figures_of
-from tinynas.pipeline.run.stages._supernet import train, training_settings
+from tinynas.pipeline.run.stages._supernet import train
+from tinynas.pipeline.run.stages._training_settings import training_settings
 from tinynas.search import (
     BlockCosts,
     Candidates,
@@ -80,7 +81,7 @@ class Search:
             problem,
             evaluation,
             costs=_block_costs(costs),
-            training=training_settings(context.config),
+            training=training_settings(context.config, context.config.supernet),
             supernet=lambda: train(context, chosen),
         )
         self.method = build_method(settings.method, task, method_options(settings))

@@ -8,39 +8,13 @@ from typing import Any
 import numpy as np
 
 from tinynas.graph import Graph
-from tinynas.pipeline.run import DataConfig, RunConfig
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
+from tinynas.pipeline.run.stages._training_settings import training_settings
 from tinynas.search import SearchMethod
-from tinynas.training import (
-    OPTIMIZERS,
-    Augmentation,
-    ProgressCallback,
-    Supernet,
-    TrainingSettings,
-    train_supernet,
-    training_device,
-)
+from tinynas.training import ProgressCallback, Supernet, train_supernet, training_device
 
 SUPERNET = "supernet.pt"
 _CHECKPOINT = "checkpoints/supernet.pt"
-
-
-def augmentation(config: DataConfig) -> Augmentation:
-    """The random changes of training images that the configuration asks for."""
-    return Augmentation(shift=config.shift, flip=config.flip)
-
-
-def training_settings(config: RunConfig) -> TrainingSettings:
-    """How shared weights are trained."""
-    settings = config.supernet
-    return TrainingSettings(
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        optimizer=OPTIMIZERS[settings.optimizer](),
-        learning_rate=settings.learning_rate,
-        label_smoothing=settings.label_smoothing,
-        augmentation=augmentation(config.data),
-    )
 
 
 def untrained(context: RunContext, chosen: ChosenSpace) -> Supernet:
@@ -67,7 +41,7 @@ def train_weights(
         smallest=chosen.graph(chosen.space.smallest()),
         sample=sample,
         data=context.data.train.resized(chosen.resolution),
-        settings=training_settings(context.config),
+        settings=training_settings(context.config, context.config.supernet),
         sampled_per_step=context.config.supernet.sampled_per_step,
         seed=context.config.seed,
         processes=context.processes,

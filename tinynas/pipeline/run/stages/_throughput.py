@@ -14,11 +14,10 @@ from tinynas.graph import Graph
 from tinynas.pipeline.run import candidate_training, steps_of
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._evaluations import evaluation_task
-from tinynas.pipeline.run.stages._networks import quantization_training
 from tinynas.pipeline.run.stages._ruler import longer_training
 from tinynas.pipeline.run.stages._search import Search
 from tinynas.pipeline.run.stages._supernet import train_weights, untrained
-from tinynas.pipeline.run.stages._trainings import finetuning
+from tinynas.pipeline.run.stages._training_settings import training_settings
 from tinynas.quantization import calibrate, train_quantization_aware
 from tinynas.spaces import Genotype
 from tinynas.training import (
@@ -101,7 +100,7 @@ class _Begun:
                 longer = TrainingEvaluator(evaluation_task(context, chosen), longer_training(context))
                 return self._evaluations(longer, genotypes)
             case "finetune":
-                settings = finetuning(context, None).settings
+                settings = training_settings(context.config, context.config.finetune)
                 return [partial(self._alone, chosen.graph(genotype), settings) for genotype in genotypes]
             case _:  # quantization
                 return [partial(self._quantized, chosen.graph(genotype)) for genotype in genotypes]
@@ -121,14 +120,14 @@ class _Begun:
         )
 
     def _quantized(self, graph: Graph, progress: ProgressCallback) -> None:
-        data = self._data(graph)
-        network, images = Supernet([graph], seed=self._context.config.seed), data.images[:_IMAGES]
+        config, data = self._context.config, self._data(graph)
+        network, images = Supernet([graph], seed=config.seed), data.images[:_IMAGES]
         folded = float_graph(network, graph, recalibrate_batch_norm(network, graph, images))
         train_quantization_aware(
             folded,
             calibrate(folded, images),
             data=data,
-            settings=quantization_training(self._context),
+            settings=training_settings(config, config.quantization),
             processes=self._context.processes,
             progress=progress,
         )

@@ -16,11 +16,10 @@ from tinynas.formats import write_tflite
 from tinynas.graph import DType, Graph
 from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import RunContext
-from tinynas.pipeline.run.stages._supernet import augmentation
+from tinynas.pipeline.run.stages._training_settings import training_settings
 from tinynas.pipeline.run.storage import write_atomically
 from tinynas.spaces import build_graph
 from tinynas.training import (
-    OPTIMIZERS,
     Split,
     Supernet,
     TaskPool,
@@ -60,19 +59,12 @@ class Recipe:
 
 def finetuning(context: RunContext, weights: Supernet | None) -> Recipe:
     """That of `[finetune]`; networks of the space begin with `weights`, if there are any."""
-    settings = context.config.finetune
+    config = context.config
     return Recipe(
-        TrainingSettings(
-            steps=settings.steps,
-            batch_size=settings.batch_size,
-            optimizer=OPTIMIZERS[settings.optimizer](),
-            learning_rate=settings.learning_rate,
-            label_smoothing=settings.label_smoothing,
-            augmentation=augmentation(context.config.data),
-        ),
-        context.config.seed,
-        context.config.seed + 1,  # other batches than those the supernet began with
-        context.config.search.recalibration_images,
+        training_settings(config, config.finetune),
+        config.seed,
+        config.seed + 1,  # other batches than those the supernet began with
+        config.search.recalibration_images,
         weights,
     )
 
