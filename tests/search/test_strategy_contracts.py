@@ -159,6 +159,7 @@ class TestPredictorHalvingThatClimbs(Named):
         "initial_left_out": 0.5,
         "random_candidates": 50,
         "best_candidates": 1,
+        "near_initial": 0.5,
         "climbs": 3,
     }
 

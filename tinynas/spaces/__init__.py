@@ -11,6 +11,7 @@ from tinynas.spaces._hand_made import HAND_MADE, HandMade
 from tinynas.spaces._kinds import BlockKind, block_kind, list_block_kinds, register_block_kind
 from tinynas.spaces._load import list_spaces, load_space, parse_space, space_names, space_versions
 from tinynas.spaces._mobilenet_v2 import mobilenet_v2_architecture, scale_mobilenet_v2
+from tinynas.spaces._nearest import distance, nearest_member
 from tinynas.spaces._optimizer import optimize_space
 from tinynas.spaces._plain_cnn import plain_cnn_architecture, scale_plain_cnn
 from tinynas.spaces._ranking import ArchitectureCost, ConfigurationResult, NearestMiss, SpaceRanking
@@ -45,10 +46,12 @@ __all__ = [
     "build_graph",
     "cached_by_signature",
     "describe",
+    "distance",
     "list_block_kinds",
     "list_spaces",
     "load_space",
     "mobilenet_v2_architecture",
+    "nearest_member",
     "optimize_space",
     "parse_space",
     "plain_cnn_architecture",

@@ -108,6 +108,10 @@ def test_seed_can_be_replaced(tmp_path: Path) -> None:
             MINIMAL + '[baselines]\ntrain = ["plain-cn"]\n',
             "baselines: train names 'plain-cn', which is no baseline: did you mean 'plain-cnn'?",
         ),
+        (
+            MINIMAL + '[search]\nstart = ["mobilenet"]\n',
+            "search: start names 'mobilenet', which nobody scales by hand: did you mean 'mobilenet-v2'?",
+        ),
         (MINIMAL + '[baselines]\ntrain = ["plain-cnn", "plain-cnn"]\n', "baselines: train names 'plain-cnn' twice"),
         (
             MINIMAL + '[finetune]\nweights = "evaluation"\n',

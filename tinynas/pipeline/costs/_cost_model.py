@@ -146,6 +146,10 @@ class CostModel:
             patches=None if found.stage is None else found.stage.plan,
         )
 
+    def meets_all(self, architecture: Architecture) -> bool:
+        """Whether a network meets every constraint."""
+        return not self.of(architecture).violations
+
     def fits(self, architecture: Architecture) -> ArchitectureCost:
         """What the space optimizer asks, as fast as possible: no kernels are left out to save flash.
 

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tinynas.errors import UsageError
 from tinynas.evaluation import EvaluatorError, TrainingOptions, evaluator
+from tinynas.registry import closest
 from tinynas.search import MethodError, StrategyError, method, read_method_options, strategy
+from tinynas.spaces import HAND_MADE
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -42,7 +44,8 @@ class SearchConfig(Section):
 
     `method` is how networks are searched, with `method_options` of its own. With `sampled`, `strategy` asks for them
     and `evaluator` says what they are worth, with `evaluator_options` of its own. `options` are the strategy's own;
-    those of a population take `population` unless `options` say otherwise. `objectives` are what a strategy of several
+    those of a population take `population` unless `options` say otherwise. `start` names networks that people scale by
+    hand: the members of the space that are most like them are scored first. `objectives` are what a strategy of several
     objectives minimizes beside accuracy. What method, strategy or evaluator do not look at must not be given
     (`check_search`).
     """
@@ -54,6 +57,7 @@ class SearchConfig(Section):
     evaluator: str = "supernet"
     evaluator_options: dict[str, Any] = Field(default_factory=dict)
     soft_constraint: SoftConstraintConfig | None = None
+    start: tuple[str, ...] = ()
     objectives: tuple[Literal["latency", "macs", "sram_bytes", "flash_bytes"], ...] = ("latency", "sram_bytes")
     evaluations: Annotated[int, Field(ge=2)] = 60
     population: Annotated[int, Field(ge=2)] = 20
@@ -62,6 +66,13 @@ class SearchConfig(Section):
     top_candidates: PositiveInt = 3
     validation_images: PositiveInt = 2000
     recalibration_images: PositiveInt = 512
+
+    @model_validator(mode="after")
+    def _start_is_known(self) -> SearchConfig:
+        for name in self.start:
+            if name not in HAND_MADE:
+                raise ValueError(f"start names {name!r}, which nobody scales by hand: {closest(name, HAND_MADE)}")
+        return self
 
     @model_validator(mode="after")
     def _population_within_evaluations(self) -> SearchConfig:

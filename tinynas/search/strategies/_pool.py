@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
@@ -12,7 +12,9 @@ from tinynas.search._problem import Costs, Observation
 from tinynas.spaces import Genotype
 
 
-def candidate_pool(strategy: BaseStrategy, random: int, best: int) -> list[Genotype]:
+def candidate_pool(
+    strategy: BaseStrategy, random: int, best: int, draw: Callable[[], Genotype] | None = None
+) -> list[Genotype]:
     """Feasible networks that were never asked, each once: random ones, and all neighbours of the best so far.
 
     Random networks keep a model from missing what is far away; neighbours are where the maximum of an acquisition is
@@ -22,10 +24,11 @@ def candidate_pool(strategy: BaseStrategy, random: int, best: int) -> list[Genot
         strategy: whose ledger, random numbers and constraints count.
         random: how many random networks are drawn; those that do not fit are dropped.
         best: how many of the best have their neighbours looked at.
+        draw: draws a random network; None: any of the space.
     """
-    space = strategy.problem.space
     ranked = strategy.ledger.ranked
-    drawn = [space.sample(strategy.rng) for _ in range(random)]
+    draw = draw or strategy.random_genotype
+    drawn = [draw() for _ in range(random)]
     near = neighbours_of(strategy, [observation.genotype for observation in ranked[:best]])
     return strategy.candidates.new(chain(drawn, near))
 

@@ -30,9 +30,10 @@ class PredictorHalvingOptions(StrategyOptions):
         initial_candidates: random networks of which these are chosen, spread over their costs.
         initial_left_out: share of those that is left out first, of the least costs: what is far below the limits is
             seldom among the best. Less where too few would stay.
-        batch: networks that are chosen by one fit.
         random_candidates: random networks among which the acquisition is maximized, beside neighbours.
         best_candidates: of how many of the best all neighbours are candidates.
+        near_initial: share of the random networks, before the first fit and among the candidates, that are mutants of
+            the problem's initial networks: what is known to be worth a look has better relatives than chance has.
         climbs: how often, at most, the neighbours of the candidates of the highest acquisition become candidates, too,
             as long as it rises.
     """
@@ -41,9 +42,9 @@ class PredictorHalvingOptions(StrategyOptions):
     initial_share: Annotated[float, Field(gt=0, le=1)] = 0.75
     initial_candidates: Annotated[int, Field(ge=1)] = 500
     initial_left_out: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    batch: Annotated[int, Field(ge=1)] = 4
     random_candidates: Annotated[int, Field(ge=1)] = 2000
     best_candidates: Annotated[int, Field(ge=1)] = 4
+    near_initial: Annotated[float, Field(ge=0, le=1)] = 0.0
     climbs: Annotated[int, Field(ge=0)] = 0
 
 
@@ -74,7 +75,7 @@ class PredictorHalving(BaseStrategy):
         self._rungs = rungs_with_finalists(problem.fidelities, problem.evaluations, options.finalists)
         self._initial = max(_LEAST_TO_FIT, math.ceil(options.initial_share * self._rungs[0][0]))
         self._brackets = Brackets([self._rungs])
-        self._fitted: tuple[tuple[Observation, ...], Ridge] | None = None
+        self._fitted: tuple[tuple[int, int], Ridge] | None = None
         self._design: list[Genotype] | None = None
 
     @property
@@ -98,7 +99,7 @@ class PredictorHalving(BaseStrategy):
     def _new_genotype(self) -> Genotype:
         genotype = self.next_initial()
         if genotype is None and len(self._lowest()) >= self._initial:
-            pool = candidate_pool(self, self._options.random_candidates, self._options.best_candidates)
+            pool = candidate_pool(self, self._options.random_candidates, self._options.best_candidates, draw=self._draw)
             if pool:
                 genotype = self._climb(pool)
                 self.candidates.take(genotype)
@@ -106,10 +107,16 @@ class PredictorHalving(BaseStrategy):
             genotype = next((g for g in self._spread() if self.candidates.take(g)), None)
         return genotype or self.fresh(self.random_genotype)
 
+    def _draw(self) -> Genotype:
+        initial, share = self.problem.initial, self._options.near_initial
+        if not initial or share == 0 or self.rng.random() >= share:
+            return self.random_genotype()
+        return self.problem.space.mutate(initial[int(self.rng.integers(len(initial)))], self.rng)
+
     def _spread(self) -> list[Genotype]:
         """What enters before the first fit; more than that, for what is asked before the last of it is told."""
         if self._design is None:
-            drawn = [self.random_genotype() for _ in range(self._options.initial_candidates)]
+            drawn = [self._draw() for _ in range(self._options.initial_candidates)]
             feasible = self.candidates.new(drawn)
             wanted = 2 * self._initial
             kept = max(wanted, len(feasible) - int(self._options.initial_left_out * len(feasible)))
@@ -134,15 +141,24 @@ class PredictorHalving(BaseStrategy):
         return [observation for observation in self.ledger.told if observation.trial.fidelity == lowest]
 
     def _improvement(self, pool: list[Genotype]) -> np.ndarray:
-        """Expected improvement of each over the best at the lowest fidelity, by the scores up to the last batch."""
-        told = self._lowest()
-        batch = self._options.batch
-        known = tuple(told[: self._initial + (len(told) - self._initial) // batch * batch])
-        if self._fitted is None or self._fitted[0] != known:
-            scores = np.array([observation.score for observation in known])
-            self._fitted = (known, Ridge(self._features([o.genotype for o in known]), scores))
+        """Expected improvement of each over the best at the lowest fidelity.
+
+        What is pending counts as if it had scored what was expected (the Kriging believer of Ginsbourger et al. 2010),
+        so that networks that are trained side by side are not all alike.
+        """
+        told, pending = self._lowest(), [t.genotype for t in self.ledger.pending if t.fidelity == self._rungs[0][1]]
+        asked = (len(told), len(pending))
+        if self._fitted is None or self._fitted[0] != asked:
+            features = self._features([observation.genotype for observation in told])
+            scores = np.array([observation.score for observation in told])
+            ridge = Ridge(features, scores)
+            if pending:
+                awaited = self._features(pending)
+                believed, _ = ridge.predict(awaited)
+                ridge = Ridge(np.vstack([features, awaited]), np.concatenate([scores, believed]))
+            self._fitted = (asked, ridge)
         mean, deviation = self._fitted[1].predict(self._features(pool))
-        return expected_improvement(mean, deviation + 1e-12, incumbent(known))
+        return expected_improvement(mean, deviation + 1e-12, incumbent(told))
 
     def _features(self, genotypes: list[Genotype]) -> np.ndarray:
         """[n, d]: what networks are like, or else their choices, one-hot, and the logarithm of each cost."""

@@ -283,3 +283,15 @@ def test_strategies_are_told_what_refined_costs_make_of_earlier_scores(form: str
     assert all(now.worth < then.worth for now, then in zip(search.scored, before, strict=True))
     search.run_round(2, search.costs)
     assert all(entry.cost.violations == () for entry in search.scored if entry.round == 2)
+
+
+def test_a_search_starts_at_what_people_scale_by_hand_and_random_search_does_not(stage: Callable[..., Search]) -> None:
+    search = stage(strategy="evolution", start=["mobilenet-v2", "plain-cnn"], rounds=2)
+    scored = run_rounds(search)
+    mine = [entry for entry in scored if entry.origin == "evolution"]
+    theirs = [entry for entry in scored if entry.origin == "random"]
+    by_hand, counted = [entry.genotype for entry in mine[:2]], theirs[0].genotype
+    for network in map(search._chosen.architecture, by_hand):
+        assert "inverted_bottleneck" in {block.kind for block in network.blocks}
+    assert mine[2].genotype == counted == search.most_macs()
+    assert counted not in by_hand

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinynas.pipeline.costs import NetworkCost
-from tinynas.search import Evaluation, ParetoArchive
+from tinynas.pipeline.run import SearchConfig
+from tinynas.search import Evaluation, ParetoArchive, SoftConstraint, mnasnet_product, weighted_sum
 from tinynas.spaces import Genotype
 
 
@@ -63,3 +64,13 @@ def figures_of(cost: NetworkCost) -> dict[str, float]:
         "flash_bytes": cost.flash_bytes,
     }
     return {name: float(value) for name, value in figures.items() if value is not None}
+
+
+def soft_constraint(settings: SearchConfig) -> SoftConstraint:
+    """What a score is worth beside what a network costs: the score itself where nothing is said."""
+    soft = settings.soft_constraint
+    if soft is None:
+        return lambda score, _: score
+    if soft.form == "product":
+        return mnasnet_product(soft.cost, soft.target, soft.weight)
+    return weighted_sum({soft.cost: soft.weight}, {soft.cost: soft.target})

@@ -10,11 +10,12 @@ import numpy as np
 
 from tinynas.evaluation import Estimate, QueuedEvaluator, check_shared_weights
 from tinynas.pipeline.costs import CostModel, NetworkCost
-from tinynas.pipeline.run import SearchConfig, method_options
+from tinynas.pipeline.run import method_options
+from tinynas.pipeline.run.stages._by_hand import starting_networks
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._counted import counted_best
 from tinynas.pipeline.run.stages._evaluations import evaluation_task
-from tinynas.pipeline.run.stages._scored import Scored, figures_of
+from tinynas.pipeline.run.stages._scored import Scored, figures_of, soft_constraint
 from tinynas.pipeline.run.stages._supernet import train
 from tinynas.pipeline.run.stages._training_settings import training_settings
 from tinynas.search import (
@@ -25,14 +26,11 @@ from tinynas.search import (
     Observation,
     SearchProblem,
     SearchStrategy,
-    SoftConstraint,
     SpaceExhaustedError,
     Trial,
     build_method,
     build_strategy,
-    mnasnet_product,
     read_method_options,
-    weighted_sum,
 )
 from tinynas.spaces import Genotype, describe
 
@@ -62,7 +60,7 @@ class Search:
         self._costs: dict[Genotype, NetworkCost] = {}
         self.scored: list[Scored] = []
         self._estimates: dict[Trial, Estimate] = {}
-        self._soft = _soft_constraint(settings)
+        self._soft = soft_constraint(settings)
         problem = SearchProblem(
             chosen.space,
             self.violations,
@@ -70,7 +68,7 @@ class Search:
             costs=lambda genotype: figures_of(self.cost(genotype)),
             describe=lambda genotype: describe(chosen.architecture(genotype)),
             objectives=settings.objectives,
-            initial=self._counted(),
+            initial=(*starting_networks(settings.start, chosen, costs.meets_all), *self._counted()),
         )
         self._problem = problem
         self._options = read_method_options(settings.method, method_options(settings))
@@ -103,7 +101,8 @@ class Search:
         self._evaluator = evaluator
         self._strategies = {self.method.origin: self.method.strategy(fidelities)}
         if self._context.config.baselines.random_search:
-            self._strategies.setdefault(RANDOM, build_strategy(RANDOM, problem, seed))
+            alone = replace(problem, initial=self._counted())
+            self._strategies.setdefault(RANDOM, build_strategy(RANDOM, alone, seed))
         self._overspent = dict.fromkeys(self._strategies, 0.0)
 
     def feasible(self, rng: np.random.Generator) -> Genotype:
@@ -283,15 +282,6 @@ def _block_costs(costs: CostModel) -> BlockCosts:
         return BlockCosts(costs.block_macs)
     limit = costs.limit.ticks - costs.latency.overhead.per_inference
     return BlockCosts(costs.block_latency, limit, costs.limit.unit)
-
-
-def _soft_constraint(settings: SearchConfig) -> SoftConstraint:
-    soft = settings.soft_constraint
-    if soft is None:
-        return lambda score, _: score
-    if soft.form == "product":
-        return mnasnet_product(soft.cost, soft.target, soft.weight)
-    return weighted_sum({soft.cost: soft.weight}, {soft.cost: soft.target})
 
 
 def _share(total: int, rounds: int, number: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from tinynas.errors import AnswerIsNo
 from tinynas.evaluation import Evaluator
 from tinynas.pipeline.costs import CostModel, LatencyLimit
+from tinynas.pipeline.run.stages._by_hand import scaled_by_hand
 from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._scored import Scored, pareto_front
@@ -97,13 +98,11 @@ def _hand_made(context: RunContext, chosen: ChosenSpace, costs: CostModel, name:
     """A network scaled to the same constraints by hand; None if none of its sizes meets them, or it is another kind."""
     if name not in HAND_MADE:
         return None
-    label, scale = HAND_MADE[name]
     resolutions = sorted({resolution for _, resolution in context.configurations()})
-    network = scale(
-        lambda architecture: not costs.of(architecture).violations, resolutions, chosen.input_channels, chosen.classes
-    )
+    network = scaled_by_hand(name, chosen, costs.meets_all, resolutions)
     if network is None:
         return None
+    label = HAND_MADE[name].label
     return Contender(name, f"{label}, scaled by hand ({network.name.removeprefix(f'{name}-')})", network)
 
 
