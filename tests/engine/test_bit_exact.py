@@ -47,7 +47,12 @@ def test_networks_of_stages_chosen_whole(tmp_path: Path) -> None:
     assert isinstance(space, AnyNetSpace)
     architectures = [space.decode(space.sample(rng), 1.0, 16, 1, 10) for _ in range(12)]
     kinds = {block.kind for architecture in architectures for block in architecture.blocks}
-    assert kinds == {*(kind for stage in space.table.stages for kind in stage.block), *POOLS, "conv", "classifier"}
+    assert kinds == {
+        *(kind for stage in space.table.stages for kind in stage.block),
+        *POOLS,
+        "conv",
+        *space.table.head.block,
+    }
     graphs = [filled(build_graph(architecture), seed) for seed, architecture in enumerate(architectures)]
     for seed, model in enumerate(build_models(graphs, tmp_path)):
         assert_bit_exact(model, seed)

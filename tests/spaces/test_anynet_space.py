@@ -126,6 +126,9 @@ def test_sizes_that_are_not_positive_are_refused(space: AnyNetSpace, sizes: tupl
         ("kernel = [3, 5]", "kernel = [3, 4]", "kernel = 4 must be odd and positive"),
         ('"stride", "max_pool", "none"', '"stride", "stride"', "downsample must name each once"),
         ('"stride", "max_pool", "none"', '"strided"', r"stem\.downsample\.1: "),
+        ("[stem]", '[head]\nblock = ["classifier", "conv"]\n[stem]', "head: a 'conv' block does not end in classes"),
+        ("[stem]", '[head]\nblock = ["classifier", "classifier"]\n[stem]', "head: block must name each once"),
+        ("[stem]", "[head]\nblock = []\n[stem]", r"head\.block: "),
         ("depth = [1, 2]", "depth = [0, 1]", r"stages\.1\.depth\.1: "),
     ],
 )
@@ -137,3 +140,19 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, old: str, new: str, message: s
         load_space(str(path))
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_of_several_heads_the_last_variable_chooses(space: AnyNetSpace) -> None:
+    several = parse_space(GOOD + '[head]\nblock = ["classifier", "flatten_classifier"]\n')
+    assert several.size() == 2 * space.size()
+    assert several.variables[-1].name == "head.block"
+    assert [variable.name for variable in several.variables[:-1]] == [variable.name for variable in space.variables]
+    for head in ("classifier", "flatten_classifier"):
+        genotype = several.from_description({**NETWORK, "head.block": head})
+        assert several.decode(genotype, 1.0, 16).blocks[-1].kind == head
+
+
+def test_one_head_is_no_variable(space: AnyNetSpace) -> None:
+    named = parse_space(GOOD + '[head]\nblock = "flatten_classifier"\n')
+    assert named.variables == space.variables
+    assert named.decode(named.smallest(), 1.0, 16).blocks[-1].kind == "flatten_classifier"

@@ -92,6 +92,15 @@ def test_classifier_gives_logits() -> None:
     assert graph.tensor(graph.outputs[0]).shape == (1, 10)
 
 
+def test_a_flatten_classifier_sums_over_the_whole_map() -> None:
+    graph = build_block_graph(block_kind("flatten_classifier").block("head", (1, 4, 3, 40), {"classes": 10}))
+    assert op_names(graph) == ["head.classifier", "head.logits"]
+    assert [op.kind for op in graph.ops] == [OpKind.CONV_2D, OpKind.RESHAPE]
+    assert graph.tensor(graph.outputs[0]).shape == (1, 10)
+    assert count_params(graph) == 4 * 3 * 40 * 10 + 10
+    assert count_macs(graph) == 4 * 3 * 40 * 10
+
+
 @pytest.mark.parametrize("settings_", [{"out_channels": 8}, {"out_channels": 8, "stride": 1, "kernel": 3, "size": 2}])
 def test_a_block_takes_exactly_its_parameters(settings_) -> None:
     with pytest.raises(SpaceError, match="takes out_channels, stride, kernel"):

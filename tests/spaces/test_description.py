@@ -27,8 +27,22 @@ def test_a_plain_network_as_counted_by_hand() -> None:
             "shortcuts": 0,
             "last_resolution": 2,
             "last_width": 3,
+            "features": 3,
         }
     )
+
+
+def test_a_class_score_of_a_flattened_map_is_a_sum_over_all_of_it() -> None:
+    space = load_space("tiny")
+    described = space.describe(space.smallest())
+    features = {}
+    for head in ("classifier", "flatten_classifier"):
+        network = space.decode(space.from_description({**described, "head.block": head}), 1.0, 28)
+        features[head] = 2 ** describe(network)["features"], network.blocks[-1].input_shape
+    (averaged, (_, _, _, channels)), (flattened, (_, *shape)) = features.values()
+    assert averaged == pytest.approx(channels)
+    assert flattened == pytest.approx(math.prod(shape))
+    assert flattened > averaged
 
 
 @pytest.mark.parametrize("name", space_names())

@@ -19,9 +19,10 @@ class AnyNetSpace(VariableSpace):
     """A design space of stages (Radosavovic et al. 2020, "Designing Network Design Spaces", section 3.2: AnyNetX).
 
     The network is a stem, stages and a head; the blocks of a stage are all alike. Variables are, of the stem, width,
-    kernel and down-sampling, and of each stage the kind of block, width, depth, down-sampling, and the parameters of
-    its kinds, which are active where the kind that is chosen has them. Shapes between stages follow from the choices,
-    so that a network may grow wide early or late; the weights of one network need not be a part of another's.
+    kernel and down-sampling, of each stage the kind of block, width, depth, down-sampling, and the parameters of its
+    kinds, which are active where the kind that is chosen has them, and the kind of head, where there are several.
+    Shapes between stages follow from the choices, so that a network may grow wide early or late; the weights of one
+    network need not be a part of another's.
 
     Args:
         table: the checked content of a space file; `load_space` reads one.
@@ -37,6 +38,8 @@ class AnyNetSpace(VariableSpace):
         ]
         for number, stage in enumerate(table.stages, start=1):
             variables += _stage_variables(f"stage{number}", stage, len(variables))
+        if len(table.head.block) > 1:
+            variables.append(_named("head.block", table.head.block))
         super().__init__(
             table.name,
             variables,
@@ -92,7 +95,8 @@ class AnyNetSpace(VariableSpace):
             settings = {"out_channels": channels(stage), **chosen}
             for i in range(self._value(genotype, f"{stage}.depth")):
                 append(f"{stage}.block{i + 1}", kind, {**settings, "stride": strided if i == 0 else 1})
-        append("head", self.table.head.block, {"classes": classes})
+        heads = self.table.head.block
+        append("head", heads[0] if len(heads) == 1 else str(self._label(genotype, "head.block")), {"classes": classes})
         return Architecture(tuple(blocks), input_shape, f"{self.name}-w{width:g}-r{resolution}")
 
     def _value(self, genotype: Genotype, name: str) -> int:

@@ -20,6 +20,7 @@ class _Sums(NamedTuple):
     spatial: int = 0
     depthwise: int = 0
     shortcuts: int = 0
+    features: int = 0
 
 
 def describe(architecture: Architecture) -> dict[str, float]:
@@ -33,7 +34,7 @@ def describe(architecture: Architecture) -> dict[str, float]:
         mean over blocks of log2 of the side of what they give, weighted by their MACs; `depth`, convolutions one after
         the other, the head's included, and of these those with a kernel above 1x1, `spatial`; `depthwise`, the share
         of depthwise ones; `shortcuts`; of what the last block reads, `last_resolution` and `last_width`, as log2 of
-        side and channels.
+        side and channels; `features`, log2 of how many values each class score is a sum of.
     """
     sums = [_sums(block) for block in architecture.blocks]
     total = _Sums(*map(sum, zip(*sums, strict=True)))
@@ -53,6 +54,7 @@ def describe(architecture: Architecture) -> dict[str, float]:
         "shortcuts": float(total.shortcuts),
         "last_resolution": math.log2(last[1]),
         "last_width": math.log2(last[-1]),
+        "features": math.log2(max(1, sums[-1].features)),
     }
 
 
@@ -67,6 +69,7 @@ def _sums_of(block: Block) -> _Sums:
         sum(math.prod(graph.tensor(op.inputs[1]).shape[1:3]) > 1 for op in convolutions),
         sum(op.kind is OpKind.DEPTHWISE_CONV_2D for op in convolutions),
         sum(op.kind is OpKind.ADD for op in graph.ops),
+        math.prod(graph.tensor(convolutions[-1].inputs[1]).shape[1:]) if convolutions else 0,
     )
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tinynas.graph import Activation, GraphBuilder
+from tinynas.graph import Activation, GraphBuilder, Padding
 from tinynas.plugins import OWN, Listed
 from tinynas.registry import PROGRAM, Registry
 from tinynas.spaces._block import Block, Shape
@@ -130,6 +130,16 @@ def _build_classifier(builder: GraphBuilder, x: int, block: Block) -> int:
     return builder.reshape(y, block.output_shape, name=f"{block.name}.logits")
 
 
+def _build_flatten_classifier(builder: GraphBuilder, x: int, block: Block) -> int:
+    """One linear layer of all that the last stage gives, as LeNet and VGG end: where something is, too, tells classes.
+
+    A convolution whose window is the whole map, for the reasons of `_build_classifier`: flattening moves nothing.
+    """
+    side = (block.input_shape[1], block.input_shape[2])
+    y = builder.conv_2d(x, block.parameter("classes"), side, padding=Padding.VALID, name=f"{block.name}.classifier")
+    return builder.reshape(y, block.output_shape, name=f"{block.name}.logits")
+
+
 def _classifier_shape(input_shape: Shape, settings: Mapping[str, int]) -> Shape:
     return (input_shape[0], settings["classes"])
 
@@ -171,6 +181,14 @@ for _kind in (
         ("classes",),
         _classifier_shape,
         "head: global average, then one linear layer that gives the logits",
+    ),
+    BlockKind(
+        "flatten_classifier",
+        _build_flatten_classifier,
+        {},
+        ("classes",),
+        _classifier_shape,
+        "head: one linear layer of the whole map that gives the logits",
     ),
 ):
     _BLOCK_KINDS.register(_kind, OWN)

@@ -26,6 +26,12 @@ def ascending(what: str, values: tuple[float, ...]) -> None:
         raise ValueError(f"{what} must be ascending without repeats, got {list(values)}")
 
 
+def once(what: str, values: tuple[str, ...]) -> None:
+    """Raise ValueError unless `values` differ."""
+    if len(set(values)) != len(values):
+        raise ValueError(f"{what} must name each once, got {list(values)}")
+
+
 class HeadTable(Table):
     """The last block, from the last stage to the logits."""
 
@@ -33,9 +39,14 @@ class HeadTable(Table):
 
     @model_validator(mode="after")
     def _check(self) -> HeadTable:
-        if block_kind(self.block).fixed != ("classes",):
-            raise ValueError(f"a {self.block!r} block does not end in classes")
+        check_head(self.block)
         return self
+
+
+def check_head(kind_name: str) -> None:
+    """Raise ValueError unless a kind of block ends in classes."""
+    if block_kind(kind_name).fixed != ("classes",):
+        raise ValueError(f"a {kind_name!r} block does not end in classes")
 
 
 def check_parameters(kind_name: str, choices: dict[str, tuple[int, ...]]) -> None:
