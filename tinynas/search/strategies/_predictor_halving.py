@@ -32,8 +32,8 @@ class PredictorHalvingOptions(StrategyOptions):
             seldom among the best. Less where too few would stay.
         random_candidates: random networks among which the acquisition is maximized, beside neighbours.
         best_candidates: of how many of the best all neighbours are candidates.
-        near_initial: share of the random networks, before the first fit and among the candidates, that are mutants of
-            the problem's initial networks: what is known to be worth a look has better relatives than chance has.
+        near_initial: share of the random networks, before the first fit and among the candidates, that differ in one
+            choice from one of the problem's initial networks: those are known to be worth a look.
         climbs: how often, at most, the neighbours of the candidates of the highest acquisition become candidates, too,
             as long as it rises.
     """
@@ -111,7 +111,7 @@ class PredictorHalving(BaseStrategy):
         initial, share = self.problem.initial, self._options.near_initial
         if not initial or share == 0 or self.rng.random() >= share:
             return self.random_genotype()
-        return self.problem.space.mutate(initial[int(self.rng.integers(len(initial)))], self.rng)
+        return self.problem.space.mutate(initial[int(self.rng.integers(len(initial)))], self.rng, rate=0.0)
 
     def _spread(self) -> list[Genotype]:
         """What enters before the first fit; more than that, for what is asked before the last of it is told."""
