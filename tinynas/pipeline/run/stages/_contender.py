@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinynas.spaces import Architecture, Genotype
 
@@ -17,6 +17,7 @@ class Contender:
         architecture: what it is.
         genotype: None for a network from outside the search space.
         shared_accuracy: its score in the search; None for a network from outside.
+        repeat: which of its trainings: 0 is what is deployed, the others are for the comparison over seeds alone.
     """
 
     key: str
@@ -24,9 +25,17 @@ class Contender:
     architecture: Architecture
     genotype: Genotype | None = None
     shared_accuracy: float | None = None
+    repeat: int = 0
+
+    def repeated(self, repeat: int) -> Contender:
+        """The same network, to be trained with another seed: the first repetition is its second seed."""
+        key, label = f"{self.key}-seed-{repeat + 1}", f"{self.label}, seed {repeat + 1}"
+        return replace(self, key=key, label=label, repeat=repeat)
 
     @property
     def folder(self) -> str:
+        if self.repeat:
+            return f"seeds/{self.key}"
         return "winner" if self.key == "winner" else f"baselines/{self.key}"
 
     @property

@@ -21,7 +21,7 @@ from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator, evaluation_task, forget_trainings
 from tinynas.pipeline.run.stages._feasibility import check_feasibility
 from tinynas.pipeline.run.stages._method_training import train_method
-from tinynas.pipeline.run.stages._networks import train_and_quantize
+from tinynas.pipeline.run.stages._networks import TrainedNetwork, train_and_quantize
 from tinynas.pipeline.run.stages._plan import planned
 from tinynas.pipeline.run.stages._result import summarize
 from tinynas.pipeline.run.stages._ruler import trusted_evaluator
@@ -92,13 +92,25 @@ def execute(
     evaluator = search.method.evaluator()
     contenders = _search(context, chosen, memory, search, evaluator, limit)
     recipe = _recipe(context, chosen, search, evaluator)
-    train_side_by_side(context, recipe, contenders)
-    trained = [train_and_quantize(context, recipe, contender) for contender in contenders]
-    networks = [network for network in trained if network is not None]
+    train_side_by_side(context, recipe, [*contenders, *_repeated(context, contenders)])
+    networks = _train_all(context, recipe, contenders)
     contenders = [network.contender for network in networks]
     forget_trainings(context)
     verified = {network.contender.key: verify_on_board(context, memory, network, limit) for network in networks}
-    return summarize(context, chosen, contenders, verified, test_accuracy(context, networks))
+    repeats = _train_all(context, recipe, _repeated(context, contenders))
+    return summarize(context, chosen, contenders, verified, test_accuracy(context, [*networks, *repeats]))
+
+
+def _repeated(context: RunContext, contenders: list[Contender]) -> list[Contender]:
+    """What is trained for the comparison over seeds, beside the contenders themselves."""
+    repeats = range(1, context.config.baselines.seeds)
+    return [contender.repeated(repeat) for repeat in repeats for contender in contenders]
+
+
+def _train_all(context: RunContext, recipe: Recipe, contenders: list[Contender]) -> list[TrainedNetwork]:
+    """All that do not diverge, quantized."""
+    trained = [train_and_quantize(context, recipe, contender) for contender in contenders]
+    return [network for network in trained if network is not None]
 
 
 def _recipe(context: RunContext, chosen: ChosenSpace, search: Search, evaluator: Evaluator) -> Recipe:

@@ -10,7 +10,7 @@ from tinynas.graph import Graph
 from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import RunContext
 from tinynas.pipeline.run.stages._training_settings import training_settings
-from tinynas.pipeline.run.stages._trainings import Recipe, report_steps, train
+from tinynas.pipeline.run.stages._trainings import Recipe, report_steps, seed_offset, train
 from tinynas.pipeline.run.storage import write_atomically
 from tinynas.quantization import calibrate, integer_accuracy, quantize, train_quantization_aware
 from tinynas.training import Split, accuracy
@@ -58,7 +58,7 @@ def _quantize(
             activations,
             data=train,
             settings=training_settings(context.config, settings),
-            seed=context.config.seed + 2,
+            seed=context.config.seed + 2 + seed_offset(contender.repeat),
             processes=context.processes,
             checkpoint=context.run.file(contender.checkpoint("quantize")),
             progress=report_steps(context),
