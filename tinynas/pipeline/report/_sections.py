@@ -11,7 +11,7 @@ from tinynas.formats import read_tflite
 from tinynas.memory import plan_arena
 from tinynas.pipeline.report import _figures
 from tinynas.pipeline.report._memory_view import arena_timeline
-from tinynas.pipeline.run import schedule_of_winner
+from tinynas.pipeline.run import schedule_as_built
 from tinynas.pipeline.run.storage import Record
 
 _ROWS = 12
@@ -170,7 +170,7 @@ def memory_section(run_directory: Path, result: Mapping[str, Any] | None) -> dic
     model = run_directory / "winner.tflite"
     if result is None or not model.is_file():
         return None
-    schedule = schedule_of_winner(result, read_tflite(model))
+    schedule = schedule_as_built(result["winner"], read_tflite(model))
     plan = plan_arena(schedule)
     available = result["winner"]["arena_available_bytes"]
     return {

@@ -23,7 +23,7 @@ from tinynas.pipeline.run._search_config import (
     training_options,
 )
 from tinynas.pipeline.run._steps import Steps, candidate_training, least_steps, steps_of, with_steps
-from tinynas.pipeline.run._winner import RESULT, RESULT_FORMAT, ResultFormatError, read_result, schedule_of_winner
+from tinynas.pipeline.run._winner import RESULT, RESULT_FORMAT, ResultFormatError, read_result, schedule_as_built
 
 __all__ = [
     "COUNTING",
@@ -48,7 +48,7 @@ __all__ = [
     "method_options",
     "read_plan",
     "read_result",
-    "schedule_of_winner",
+    "schedule_as_built",
     "steps_of",
     "strategy_options",
     "training_options",

@@ -38,6 +38,15 @@ def train_and_quantize(context: RunContext, recipe: Recipe, contender: Contender
         [contender.model_file],
     )
     run.file(contender.checkpoint("quantize")).unlink(missing_ok=True)
+    return finished_network(context, contender)
+
+
+def finished_network(context: RunContext, contender: Contender) -> TrainedNetwork | None:
+    """A contender that was trained and quantized before; None if it was not."""
+    run = context.run
+    if run.finished(f"quantize {contender.key}") is None:
+        return None
+    float_network = read_tflite(run.file(contender.float_file))
     return TrainedNetwork(contender, float_network, read_tflite(run.file(contender.model_file)))
 
 
