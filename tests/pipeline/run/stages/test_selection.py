@@ -329,6 +329,14 @@ def test_search_json_has_everything_that_was_scored(stage: Callable[..., Stage])
     assert rest == {"strategy": "evolution", "evaluator": "sure", "accuracy": True, "unit": "ticks", "seed": 3}
 
 
+def test_the_front_is_one_of_the_objectives_that_the_strategy_has(stage: Callable[..., Stage]) -> None:
+    """Latency and SRAM are the same for all here, MACs are not."""
+    costs, scored = Costs({A: 90, B: 50, C: 60}), [(A, 0.9), (B, 0.8), (C, 0.7)]
+    found = stage(scored, costs=costs, strategy="nsga2", objectives=["macs"])
+    found.pick()
+    assert found.document["front"] == sorted([list(A), list(B)])
+
+
 def test_the_selection_is_made_once(stage: Callable[..., Stage]) -> None:
     found = stage([(A, 0.9)])
     found.pick()

@@ -2,6 +2,7 @@
 
 from tinynas.pipeline.run.stages._context import RunContext
 from tinynas.pipeline.run.stages._execute import execute
+from tinynas.pipeline.run.stages._member import MemberNetwork, build_member
 from tinynas.pipeline.run.stages._prepare import load_data
 
-__all__ = ["RunContext", "execute", "load_data"]
+__all__ = ["MemberNetwork", "RunContext", "build_member", "execute", "load_data"]
