@@ -73,6 +73,9 @@ class Costs:
             fits, macs = network not in self.too_large, self.macs.get(network, 100)
         return NetworkCost(macs, 20, 30, 40, 50.0, (), () if fits else ("too large",), 0.0, Lowering())
 
+    def meets_all(self, network: Genotype | Architecture) -> bool:
+        return not self.of(network).violations
+
 
 class Chosen:
     """The space, whose networks stand for themselves."""
