@@ -12,7 +12,6 @@ and depend on what runs beside it.
 from __future__ import annotations
 
 import argparse
-import math
 import statistics
 import time
 from collections.abc import Callable
@@ -25,8 +24,8 @@ from typing import NamedTuple
 import torch
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import t as student
 
+from tinynas.confidence import mean_interval
 from tinynas.errors import TinyNASError, UsageError
 from tinynas.graph import DType
 from tinynas.spaces import Architecture, build_graph, mobilenet_v2_architecture, plain_cnn_architecture
@@ -82,7 +81,7 @@ def main() -> None:
             network,
             str(recipe),
             f"{arguments.images // recipe.batch_size:,}",
-            _interval([accuracy for accuracy, _ in found]),
+            f"{mean_interval([accuracy for accuracy, _ in found]).in_percent()} %",
             f"{statistics.mean(seconds for _, seconds in found):.0f}",
         )
     Console().print(shown)
@@ -132,15 +131,6 @@ def _train(training: _Training) -> tuple[float, float]:
     train_subnet(network, graph, data=data.train, settings=settings, seed=training.seed)
     seconds = time.process_time() - began
     return score_subnet(network, graph, data.train.images[:_RECALIBRATION_IMAGES], data.validation), seconds
-
-
-def _interval(accuracies: list[float]) -> str:
-    mean = 100 * statistics.mean(accuracies)
-    count = len(accuracies)
-    if count == 1:
-        return f"{mean:.2f} %"
-    half = 100 * float(student.ppf(0.95, count - 1)) * statistics.stdev(accuracies) / math.sqrt(count)
-    return f"{mean:.2f} +- {half:.2f} %"
 
 
 if __name__ == "__main__":

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from tinynas.cli._options import JsonOption, Kernels, Toolchain
 from tinynas.cli._output import emit
+from tinynas.cli._progress import TerminalProgress
 from tinynas.cli._schedule import print_changes
 
 
@@ -38,14 +40,22 @@ def export(
     prefix: Annotated[
         str, typer.Option(metavar="NAME", help="C project: what names begin with, where several networks meet.")
     ] = "model",
+    pick: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITIONS",
+            help='Run of nsga2: the most accurate member of its front with "latency<=20ms, sram<=12KB" (or '
+            "instructions, flash, macs), trained now if it was not; may be given several times.",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the winner of a run as a C project (a folder), an int8 .tflite, or a float .onnx.
+    """Write the winner of a run, or with --pick another one, as a C project (a folder), int8 .tflite or float .onnx.
 
     Of a .tflite model: a C project, or with --offline-plan the model with a better plan, which stock TFLM follows.
     """
-    from tinynas.pipeline import ExportError, export_model, export_winner
+    from tinynas.pipeline import ExportError, export_model, export_picked, export_winner
 
     if kernels is not None and not offline_plan:
         raise ExportError("--kernels goes with --offline-plan: our engine brings its own")
@@ -53,6 +63,8 @@ def export(
         raise ExportError("--toolchain and --reserve-flash go with --board: without one, no flash is weighed")
     if not source.exists():
         raise ExportError(f"{source}: no such file or directory; give a run or an int8 .tflite model")
+    if source.is_file() and pick:
+        raise ExportError("--pick takes a run: a .tflite file is one network")
     if source.is_file():
         result = export_model(
             source,
@@ -69,6 +81,12 @@ def export(
         raise ExportError("--board takes a .tflite file: a run's winner is exported as it was built and measured")
     elif offline_plan:
         raise ExportError("--offline-plan takes a .tflite file: give the run's winner.tflite")
+    elif pick:
+        progress = TerminalProgress()
+        try:
+            result = export_picked(source, out, pick, prefix=prefix, force=force, progress=progress)
+        finally:
+            progress.close()
     else:
         result = export_winner(source, out, prefix=prefix, force=force)
 
@@ -76,6 +94,8 @@ def export(
         for path in result["files"]:
             console.print(path, markup=False)
         print_changes(console, result.get("schedule"))
+        if "picked" in result:
+            console.print(_picked(result["picked"]))
         if "saved_bytes" in result:
             what = f"{result['saved_bytes']:,} fewer than before" if result["stored"] else "nothing saved, file copied"
             console.print(
@@ -83,3 +103,16 @@ def export(
             )
 
     emit(result, as_json=as_json, render=render)
+
+
+def _picked(member: Mapping[str, Any]) -> str:
+    time = "" if member["latency_ms"] is None else f" ({member['latency_ms']:.2f} ms)"
+    facts = (
+        f"{100 * member['held_out_int8_accuracy']:.2f} % of held-out images in int8",
+        f"{member['latency']:,} {member['latency_unit']}{time}",
+        f"{member['sram_bytes']:,} bytes of SRAM",
+        f"{member['flash_bytes']:,} bytes of flash",
+        f"{member['macs'] / 1e6:.2f} M MACs",
+        f"{member['images_compared']} images bit by bit",
+    )
+    return f"member {member['member']} of {member['members']} of the front: {', '.join(facts)}"

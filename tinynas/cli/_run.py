@@ -15,6 +15,7 @@ from rich.table import Table
 from tinynas.cli._options import JsonOption
 from tinynas.cli._output import emit, message
 from tinynas.cli._progress import TerminalProgress
+from tinynas.confidence import Interval
 
 
 def run(
@@ -76,13 +77,35 @@ def render_result(console: Console, result: Mapping[str, Any]) -> None:
             f"{entry['latency'] / 1e6:.2f} M" if entry["latency"] is not None else "-",
             style="bold" if entry is winner else None,
         )
+    shown = [head, table]
+    if (comparison := result.get("comparison")) is not None:
+        shown.append(_over_seeds(comparison))
     paths = Table.grid(padding=(0, 2))
     paths.add_column(style="dim")
     paths.add_column()
     for name, path in result["artefacts"].items():
         paths.add_row(name, path)
     title = f"{Path(result['dataset']).stem} on {result['board']}, seed {result['seed']}"
-    console.print(Panel(Group(head, table, paths), title=title, border_style="green", padding=(1, 2), expand=False))
+    console.print(Panel(Group(*shown, paths), title=title, border_style="green", padding=(1, 2), expand=False))
+
+
+def _over_seeds(comparison: Mapping[str, Any]) -> Table:
+    """Means of several trainings, with their intervals, and how far the winner is ahead."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    confidence = f"{100 * comparison['confidence']:.0f} % interval"
+    for title in (f"int8 accuracy over {comparison['seeds']} seeds", f"mean, {confidence}", "each"):
+        table.add_column(title, justify="left" if not table.columns else "right")
+    for network in comparison["networks"]:
+        each = ", ".join(f"{100 * accuracy:.2f}" for accuracy in network["int8_accuracies"])
+        diverged = f", {network['diverged']} diverged" if network["diverged"] else ""
+        table.add_row(network["label"], f"{_interval(network).in_percent()} %", each + diverged)
+    if (lead := comparison["lead"]) is not None:
+        table.add_row(f"winner minus {lead['label']}", f"{_interval(lead).in_percent('+')} points", "", style="bold")
+    return table
+
+
+def _interval(found: Mapping[str, Any]) -> Interval:
+    return Interval(found["mean"], found["half_width"])
 
 
 def _inference(winner: Mapping[str, Any]) -> str:

@@ -20,7 +20,8 @@ from tinynas.pipeline.commands import (
 from tinynas.pipeline.costs import CostModel, NetworkCost, choose_for_board
 from tinynas.pipeline.deployment import Deployment, NetworkMeasurement, deploy, measure, random_inputs
 from tinynas.pipeline.report import ReportError, write_report
-from tinynas.pipeline.run import ConfigError, RunConfig, load_config
+from tinynas.pipeline.run import ConfigError, PickError, RunConfig, load_config
+from tinynas.pipeline.run._export_picked import export_picked
 from tinynas.pipeline.run._run import run_pipeline
 from tinynas.pipeline.run.storage import RunDirectory, RunDirectoryError, StorageError, write_atomically
 
@@ -35,6 +36,7 @@ __all__ = [
     "NetworkMeasurement",
     "NothingFits",
     "Part",
+    "PickError",
     "Progress",
     "ReportError",
     "RunConfig",
@@ -47,6 +49,7 @@ __all__ = [
     "choose_for_board",
     "deploy",
     "export_model",
+    "export_picked",
     "export_winner",
     "fetch_data",
     "inspect_model",

@@ -6,10 +6,11 @@ import json
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tinynas.pipeline import run_pipeline
+from tinynas.pipeline import export_picked, run_pipeline
 from tinynas.pipeline.run import load_config
 from tinynas.pipeline.run.storage import Journal
 
@@ -31,8 +32,17 @@ def run_until_record(config: Path, out: Path, records: int) -> None:
     assert _exit_code(config, out, records) == -signal.SIGKILL, "the run ended before it was killed"
 
 
+def export_until_record(run: Path, out: Path, conditions: list[str], records: int) -> None:
+    """Export a member of the front, and die by SIGKILL as soon as so many more records are in the journal."""
+    assert _exit_code_of(_export, run, out, conditions, records) == -signal.SIGKILL, "it ended before it was killed"
+
+
 def _exit_code(config: Path, out: Path, records: int | None) -> int | None:
-    process = _CONTEXT.Process(target=_run, args=(config, out, records))
+    return _exit_code_of(_run, config, out, records)
+
+
+def _exit_code_of(work: Callable[..., None], *arguments: object) -> int | None:
+    process = _CONTEXT.Process(target=work, args=arguments)
     process.start()
     process.join()
     return process.exitcode
@@ -43,6 +53,12 @@ def _run(config: Path, out: Path, records: int | None) -> None:
     if records is not None:
         _die_after(records)
     run_pipeline(load_config(config), out)
+
+
+def _export(run: Path, out: Path, conditions: list[str], records: int) -> None:
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    _die_after(records)
+    export_picked(run, out, conditions)
 
 
 def _die_after(records: int) -> None:

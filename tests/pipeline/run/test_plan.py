@@ -71,6 +71,9 @@ END = {"finetune": 1000, **QAT}
         (TRAINING + 'strategy = "random"\n', {"evaluation": 300, **END}, [60, 4, 4]),
         # The network of the most MACs is trained in full for the baselines.
         (TRAINING + "evaluator_options = { fidelities = [0.25, 1.0] }\n", {"evaluation": 300, **END}, [120, 1, 4, 4]),
+        # Winner and three baselines, three times each; the first of the winner and of two of them are from the search.
+        ("[baselines]\nseeds = 3\n", {"supernet": 1500, **END}, [1, 12, 12]),
+        (TRAINING + IN_FULL + "[baselines]\nseeds = 3\n", {"evaluation": 300, **QAT}, [120, 1 + 4 * 2, 12]),
         # The ruler has its evaluator score eight networks at the lowest fidelity; MobileNetV2 is from outside.
         (
             TRAINING + "evaluator_options = { fidelities = [0.25, 1.0], seeds = 2 }\n" + IN_FULL + RULER,

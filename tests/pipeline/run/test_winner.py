@@ -16,7 +16,7 @@ from tinynas.latency import with_random_constants
 from tinynas.lowering import lower, with_variants
 from tinynas.pipeline import export_winner, write_report
 from tinynas.pipeline.costs import kernels_json
-from tinynas.pipeline.run import RESULT_FORMAT, ResultFormatError, read_result, schedule_of_winner
+from tinynas.pipeline.run import RESULT_FORMAT, ResultFormatError, read_result, schedule_as_built
 
 
 def _result() -> dict[str, Any]:
@@ -93,7 +93,7 @@ def test_the_kernels_of_the_winner_are_kept_with_their_reasons(run_directory: Pa
     _write(run_directory, result)
     kept = read_result(run_directory)
     assert kept is not None
-    assert schedule_of_winner(kept, graph) == chosen.schedule
+    assert schedule_as_built(kept["winner"], graph) == chosen.schedule
     report = write_report(run_directory).read_text()
     assert "Kernels of the winner" in report
     assert "1 of 1 layers have another kernel than by the local rule: 1,000 instructions fewer for 400 bytes" in report
@@ -106,7 +106,7 @@ def test_a_winner_that_gave_up_scratch_is_lowered_within_its_arena(run_directory
     graph = read_tflite(run_directory / "winner.tflite")
     result = _result()
     result["winner"]["arena_limit_bytes"] = 0
-    schedule = schedule_of_winner(result, graph)
+    schedule = schedule_as_built(result["winner"], graph)
     assert schedule == lower(graph, arena_bytes=0) != lower(graph)
 
 

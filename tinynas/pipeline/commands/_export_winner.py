@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from tinynas.lowering import DSP_LOWERING, Schedule
 from tinynas.memory import embedded_code, plan_arena
 from tinynas.memory.tflm import FileTensors, Kernels, TflmMemoryModel, TflmUnsupportedError, offline_plan
 from tinynas.pipeline.costs import choose_for_board, kernels_json, schedule_json
-from tinynas.pipeline.run import read_result, schedule_of_winner
+from tinynas.pipeline.run import read_result, schedule_as_built
 from tinynas.pipeline.run.storage import write_atomically
 from tinynas.targets import Reserve, load_board
 
@@ -54,20 +55,63 @@ def export_winner(
         ExportError: the run is not finished, or `out` exists and `force` is not given.
         ResultFormatError: another version finished the run.
     """
-    model = run_directory / "winner.tflite"
+    document = finished_result(run_directory)
+    check_target(out, prefix, force)
+    facts = document["model_info"]
+    info = ModelInfo(**{**facts, "labels": tuple(facts["labels"])})
+    model, float_model = run_directory / "winner.tflite", run_directory / "winner" / "float.tflite"
+    return export_network(model, float_model, document["winner"], info, out, prefix)
+
+
+def finished_result(run_directory: Path) -> dict[str, Any]:
+    """The content of `result.json`.
+
+    Raises:
+        ExportError: the run is not finished.
+        ResultFormatError: another version finished the run.
+    """
     document = read_result(run_directory)
-    if not model.is_file() or document is None:
+    if document is None or not (run_directory / "winner.tflite").is_file():
         raise ExportError(f"{run_directory} holds no finished run: `tinynas run` finishes it, then export")
-    _require_c_project(out, prefix)
-    _require_free(out, force)
+    return document
+
+
+def check_target(out: Path, prefix: str, force: bool) -> None:
+    """Check that a network can be written to `out`.
+
+    Raises:
+        ExportError: it is there and `force` is not given, or it has no names for a `prefix`.
+    """
+    if prefix != DEFAULT_PREFIX and out.suffix in (".tflite", ".onnx"):
+        raise ExportError(f"{out}: --prefix goes with a folder for the C project; a {out.suffix} file has no symbols")
+    if out.exists() and not force and (out.is_file() or any(out.iterdir())):
+        raise ExportError(f"{out} exists: choose another name, or give --force to replace it")
+
+
+def export_network(
+    model: Path, float_model: Path, built: Mapping[str, Any], info: ModelInfo, out: Path, prefix: str
+) -> dict[str, Any]:
+    """Write a network of a run in the form that the name of `out` asks for.
+
+    Args:
+        model: the int8 network.
+        float_model: the float network before quantization.
+        built: how it is executed.
+        info: what the C project says of it.
+        out: `*.tflite`, `*.onnx`, or a folder.
+        prefix: of the C project's names.
+
+    Returns:
+        `format` and `files`, the paths that were written.
+    """
     if out.suffix == ".tflite":
         write_atomically(out, model.read_bytes())
         return {"format": "tflite", "files": [str(out)]}
     if out.suffix == ".onnx":
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_onnx(read_tflite(run_directory / "winner" / "float.tflite"), out)
+        write_onnx(read_tflite(float_model), out)
         return {"format": "onnx", "files": [str(out)]}
-    return _c_project(schedule_of_winner(document, read_tflite(model)), out, _info(document), prefix)
+    return _c_project(schedule_as_built(built, read_tflite(model)), out, info, prefix)
 
 
 def export_model(
@@ -116,8 +160,7 @@ def export_model(
         )
     if plan_offline and board_name is not None:
         raise ExportError("--board goes with a folder for the C project: TFLM brings its own kernels")
-    _require_c_project(out, prefix)
-    _require_free(out, force)
+    check_target(out, prefix, force)
     if plan_offline:
         return _planned(model, graph, out, kernels)
     if board_name is None:
@@ -165,24 +208,9 @@ def _head_before(model: Path, graph: Graph, tflm: TflmMemoryModel, tensors: File
         return None
 
 
-def _require_free(out: Path, force: bool) -> None:
-    if out.exists() and not force and (out.is_file() or any(out.iterdir())):
-        raise ExportError(f"{out} exists: choose another name, or give --force to replace it")
-
-
-def _require_c_project(out: Path, prefix: str) -> None:
-    if prefix != DEFAULT_PREFIX and out.suffix in (".tflite", ".onnx"):
-        raise ExportError(f"{out}: --prefix goes with a folder for the C project; a {out.suffix} file has no symbols")
-
-
 def _c_project(schedule: Schedule, out: Path, info: ModelInfo, prefix: str) -> dict[str, Any]:
     if out.is_file():
         raise ExportError(f"{out} is a file: name a folder for the C project")
     embedded = (*embedded_code(schedule, "zig"), *embedded_code(schedule, "gcc"))
     export(schedule, plan_arena(schedule), out, replace(info, embedded=embedded), prefix=prefix)
     return {"format": "c", "files": sorted(str(path) for path in out.rglob("*") if path.is_file())}
-
-
-def _info(result: dict[str, Any]) -> ModelInfo:
-    facts = result["model_info"]
-    return ModelInfo(**{**facts, "labels": tuple(facts["labels"])})

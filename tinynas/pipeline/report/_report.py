@@ -12,6 +12,7 @@ from tinynas import __version__
 from tinynas.errors import UsageError
 from tinynas.pipeline.report._sections import (
     architecture_section,
+    comparison_section,
     kernels_section,
     latency_section,
     memory_section,
@@ -67,6 +68,7 @@ def render_report(run_directory: Path) -> str:
         plan=_read(run_directory, "plan.json"),
         config_text=json.dumps(config, indent=1),
         result=result,
+        comparison=comparison_section(result),
         genotype=None if result is None else result["winner"]["genotype"],
         budget=_read(run_directory, "budget.json"),
         space=space_section(_read(run_directory, "space.json")),

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tinynas.confidence import Interval
 from tinynas.formats import read_tflite
 from tinynas.memory import plan_arena
 from tinynas.pipeline.report import _figures
 from tinynas.pipeline.report._memory_view import arena_timeline
-from tinynas.pipeline.run import schedule_of_winner
+from tinynas.pipeline.run import schedule_as_built
 from tinynas.pipeline.run.storage import Record
 
 _ROWS = 12
@@ -32,6 +33,38 @@ def space_section(space: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "configurations": rows,
         "source": f"space.json, seed {space['seed']}; `tinynas space` makes the same comparison",
     }
+
+
+def comparison_section(result: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Winner and baselines over several seeds; None for a single one, and for results older than that."""
+    if result is None or (comparison := result.get("comparison")) is None:
+        return None
+    lead, confidence = comparison["lead"], f"{100 * comparison['confidence']:.0f} %"
+    summary = (
+        "Every network was trained and quantized with each seed by the same recipe; what is deployed is the winner's "
+        f"first. Intervals are of {confidence} over seeds, by Student's t."
+    )
+    if lead is not None:
+        ahead = _interval(lead).in_percent("+")
+        summary += f" The winner minus the best baseline, {lead['label']}: {ahead} points (Welch's t)."
+    return {
+        "seeds": comparison["seeds"],
+        "summary": summary,
+        "rows": [
+            {
+                "label": network["label"],
+                "mean": f"{_interval(network).in_percent()} %",
+                "each": ", ".join(f"{100 * accuracy:.2f} %" for accuracy in network["int8_accuracies"])
+                + (f", {network['diverged']} diverged" if network["diverged"] else ""),
+            }
+            for network in comparison["networks"]
+        ],
+        "source": f"result.json; the first seed is {result['seed']}",
+    }
+
+
+def _interval(found: Mapping[str, Any]) -> Interval:
+    return Interval(found["mean"], found["half_width"])
 
 
 def schedules_section(comparison: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -61,14 +94,14 @@ def ruler_section(ruler: Mapping[str, Any] | None) -> dict[str, Any] | None:
             f"{'better than' if used == evaluator else 'no better than'} counting by the mean of the two, {verdict}."
         ),
         "rows": [
-            {"name": name, "overall": _interval(found["overall"]), "within": _interval(found["within"])}
+            {"name": name, "overall": _range(found["overall"]), "within": _range(found["within"])}
             for name, found in ruler["agreement"].items()
         ],
         "source": f"ruler.json, seed {ruler['seed']}; intervals of 90 % by a bootstrap over networks",
     }
 
 
-def _interval(found: Sequence[float]) -> str:
+def _range(found: Sequence[float]) -> str:
     value, low, high = found
     return f"{value:.2f} ({low:.2f} to {high:.2f})"
 
@@ -137,7 +170,7 @@ def memory_section(run_directory: Path, result: Mapping[str, Any] | None) -> dic
     model = run_directory / "winner.tflite"
     if result is None or not model.is_file():
         return None
-    schedule = schedule_of_winner(result, read_tflite(model))
+    schedule = schedule_as_built(result["winner"], read_tflite(model))
     plan = plan_arena(schedule)
     available = result["winner"]["arena_available_bytes"]
     return {

@@ -114,11 +114,13 @@ class BaselinesConfig(Section):
     """What the winner is reported beside.
 
     `random_search` runs beside the strategy with as many evaluations, for what that takes. What `train` names is
-    trained, quantized and measured like the winner.
+    trained, quantized and measured like the winner. With several `seeds`, winner and baselines are trained and
+    quantized so often, to be compared by their means; what is deployed is the first of the winner.
     """
 
     random_search: bool = True
     train: tuple[str, ...] = ("random", "macs", "mobilenet-v2")
+    seeds: PositiveInt = 1
 
     @model_validator(mode="after")
     def _random_is_searched(self) -> BaselinesConfig:

@@ -7,6 +7,9 @@ from tinynas.pipeline.run._config import LimitsConfig
 from tinynas.pipeline.run._search_config import ConfigError
 from tinynas.targets import Board
 
+NO_MILLISECONDS = "the virtual {board} counts instructions and its board file declares no cycles per instruction"
+"""Why milliseconds are refused."""
+
 
 def latency_limit(limits: LimitsConfig, board: Board, unit: str, *, clock_hz: int | None = None) -> LatencyLimit | None:
     """The configured limit in ticks of `unit`.
@@ -24,12 +27,17 @@ def latency_limit(limits: LimitsConfig, board: Board, unit: str, *, clock_hz: in
         return LatencyLimit(float(limits.instructions), unit)
     if limits.latency_ms is None:
         return None
-    cycles = limits.latency_ms * 1e-3 * (board.clock_hz if clock_hz is None else clock_hz)
-    if unit == "cycles":
-        return LatencyLimit(cycles, unit)
-    if board.cycles_per_instruction is None:
+    ticks = ticks_per_ms(board, unit, clock_hz)
+    if ticks is None:
         raise ConfigError(
-            f"limits.latency_ms: the virtual {board.name} counts instructions and its board file declares no cycles "
-            "per instruction; give limits.instructions instead"
+            f"limits.latency_ms: {NO_MILLISECONDS.format(board=board.name)}; give limits.instructions instead"
         )
-    return LatencyLimit(cycles / board.cycles_per_instruction.value, unit)
+    return LatencyLimit(limits.latency_ms * ticks, unit)
+
+
+def ticks_per_ms(board: Board, unit: str, clock_hz: int | None = None) -> float | None:
+    """Ticks of `unit` in a millisecond; None where the board's cycles per instruction are not known."""
+    cycles = 1e-3 * (board.clock_hz if clock_hz is None else clock_hz)
+    if unit == "cycles":
+        return cycles
+    return None if board.cycles_per_instruction is None else cycles / board.cycles_per_instruction.value

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinynas import __version__
 from tinynas.errors import MissingExtraError
@@ -19,6 +21,9 @@ from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.search import method_versions, strategy_versions
 from tinynas.spaces import SearchSpace, load_space, space_versions
 from tinynas.targets import load_board
+
+if TYPE_CHECKING:
+    from tinynas.pipeline.run.stages import RunContext
 
 
 def run_pipeline(
@@ -40,11 +45,35 @@ def run_pipeline(
         AnswerIsNo: no network of the space fits; the message has the nearest miss.
         TinyNASError: anything else that a user can cause or meet.
     """
+    steps = None if plan is None else read_plan(plan, config)
+    given = "none" if steps is None else ", ".join(f"{name} {number}" for name, number in steps.items())
+    with open_run(config, directory, given, progress) as context:
+        if context.run.finished("result") is not None:
+            return _finished_result(context.run)
+        from tinynas.pipeline.run.stages import execute
+
+        return execute(context, steps)
+
+
+@contextmanager
+def open_run(config: RunConfig, directory: Path, plan: str, progress: Progress | None) -> Iterator[RunContext]:
+    """What the stages of a run are given; nobody else may open its directory meanwhile.
+
+    Args:
+        config: of the run.
+        directory: the run directory, new or of a run of the same configuration, finished or not.
+        plan: the steps that the run was told to take, in words.
+        progress: who watches.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+        RunDirectoryError: the directory belongs to another run, or is in use.
+        TinyNASError: board, space or data are not there, or damaged.
+    """
     if find_spec("torch") is None:
         raise MissingExtraError("torch", "training")
-    from tinynas.pipeline.run.stages import execute, load_data
+    from tinynas.pipeline.run.stages import RunContext, load_data
 
-    steps = None if plan is None else read_plan(plan, config)
     board = load_board(config.board)
     space = load_space(config.space.name)
     data = load_data(config)
@@ -53,16 +82,13 @@ def run_pipeline(
         "plugins": plugin_versions(config, space),
         "firmware": firmware_hash(),
         "config": config.model_dump(mode="json"),
-        "--plan": "none" if steps is None else ", ".join(f"{name} {number}" for name, number in steps.items()),
+        "--plan": plan,
         "board": board.model_dump(mode="json"),
         "space": space.definition(),
         "data": {"train": data.train.digest(), "test": data.test.digest()},
     }
     with RunDirectory(directory, identity) as run:
-        if run.finished("result") is not None:
-            return _finished_result(run)
-        watch = progress or SilentProgress()
-        return execute(config, board, space, data, run, watch, available_processors(), steps)
+        yield RunContext(config, board, space, data, run, progress or SilentProgress(), available_processors())
 
 
 def plugin_versions(config: RunConfig, space: SearchSpace) -> dict[str, str]:

@@ -88,6 +88,13 @@ def strategy_options(config: SearchConfig) -> dict[str, Any]:
     return {**(population if "population" in known else {}), **config.options}
 
 
+def front_objectives(config: SearchConfig) -> tuple[str, ...]:
+    """What the strategy minimizes beside the score; empty: it searches for the highest score, and not for a front."""
+    if "strategy" not in method(config.method).options.model_fields:
+        return ()
+    return config.objectives if strategy(config.strategy).uses_objectives else ()
+
+
 def evaluator_options(config: SearchConfig) -> dict[str, Any]:
     """The options that the evaluator is given: its own, and the numbers of images, if it asks for them."""
     images = {"validation_images": config.validation_images, "recalibration_images": config.recalibration_images}

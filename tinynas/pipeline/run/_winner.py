@@ -54,21 +54,21 @@ def read_result(run_directory: Path) -> dict[str, Any] | None:
     return document
 
 
-def schedule_of_winner(result: Mapping[str, Any], graph: Graph) -> Schedule:
-    """The schedule of the winner, with the kernels that were chosen for it.
+def schedule_as_built(built: Mapping[str, Any], graph: Graph) -> Schedule:
+    """The schedule of a network that a run built, with the kernels that were chosen for it.
 
     Args:
-        result: the content of `result.json`.
-        graph: the int8 network in `winner.tflite`.
+        built: how it is executed: `winner` in `result.json`, or what was measured of a member of the front.
+        graph: the int8 network.
 
     Raises:
         VariantError: another version chose a kernel that this one does not have.
     """
     # Older results name no patches, no instruction set, no limit of the arena and no kernels.
-    patches, kernels = (result["winner"].get(key) for key in ("patches", "kernels"))
+    patches, kernels = (built.get(key) for key in ("patches", "kernels"))
     try:
-        instruction_set = InstructionSet(result["winner"].get("instruction_set", InstructionSet.DSP))
-        limit, unlinked = result["winner"].get("arena_limit_bytes"), result["winner"].get("unlinked", ())
+        instruction_set = InstructionSet(built.get("instruction_set", InstructionSet.DSP))
+        limit, unlinked = built.get("arena_limit_bytes"), built.get("unlinked", ())
         if not isinstance(unlinked, list | tuple) or not set(unlinked) <= CATALOGUE.keys():
             raise ValueError(f"unlinked kernels {unlinked!r}")
         lowering = Lowering(instruction_set, arena_bytes=limit, unlinked=frozenset(unlinked))
@@ -76,7 +76,7 @@ def schedule_of_winner(result: Mapping[str, Any], graph: Graph) -> Schedule:
         return schedule if kernels is None else with_kernels(schedule, kernels)
     except (ValueError, KeyError, TypeError) as error:
         raise ResultFormatError(
-            f"{RESULT}: cannot tell how the winner is executed ({error}); another version of TinyNAS wrote it, or "
+            f"{RESULT}: cannot tell how the network is executed ({error}); another version of TinyNAS wrote it, or "
             "somebody else: run `tinynas run` again in a new folder"
         ) from error
 

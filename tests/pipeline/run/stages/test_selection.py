@@ -73,6 +73,9 @@ class Costs:
             fits, macs = network not in self.too_large, self.macs.get(network, 100)
         return NetworkCost(macs, 20, 30, 40, 50.0, (), () if fits else ("too large",), 0.0, Lowering())
 
+    def meets_all(self, network: Genotype | Architecture) -> bool:
+        return not self.of(network).violations
+
 
 class Chosen:
     """The space, whose networks stand for themselves."""
@@ -327,6 +330,14 @@ def test_search_json_has_everything_that_was_scored(stage: Callable[..., Stage])
     assert document["front"] == [list(A)]
     rest = {name: document[name] for name in ("strategy", "evaluator", "accuracy", "unit", "seed")}
     assert rest == {"strategy": "evolution", "evaluator": "sure", "accuracy": True, "unit": "ticks", "seed": 3}
+
+
+def test_the_front_is_one_of_the_objectives_that_the_strategy_has(stage: Callable[..., Stage]) -> None:
+    """Latency and SRAM are the same for all here, MACs are not."""
+    costs, scored = Costs({A: 90, B: 50, C: 60}), [(A, 0.9), (B, 0.8), (C, 0.7)]
+    found = stage(scored, costs=costs, strategy="nsga2", objectives=["macs"])
+    found.pick()
+    assert found.document["front"] == sorted([list(A), list(B)])
 
 
 def test_the_selection_is_made_once(stage: Callable[..., Stage]) -> None:

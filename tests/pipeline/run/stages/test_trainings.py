@@ -185,3 +185,18 @@ def test_two_contenders_of_one_network_leave_each_other_their_weights(opened: Ca
     train_side_by_side(context, recipe, same)
     assert files(context, same[:1]) == files(context, same[1:])
     assert evaluator.checkpoint(SPACE.largest()) in set(context.run.file("checkpoints").iterdir())
+
+
+def test_repetitions_are_trained_with_other_seeds(opened: Callable[..., RunContext]) -> None:
+    """Also where the search trained the network already, one after the other as side by side."""
+    alone, together = opened("alone"), opened("together", processes=2)
+    evaluator, _ = evaluated(alone, SPACE.largest())
+    recipe, winner = as_evaluated(evaluator), contender("winner", SPACE.largest())
+    repeated = [winner.repeated(number) for number in (1, 2)]
+    assert [one.folder for one in repeated] == ["seeds/winner-seed-2", "seeds/winner-seed-3"]
+    for one in [winner, *repeated]:
+        train(alone, recipe, one)
+    assert len(set(files(alone, [winner, *repeated]))) == 3
+    assert list(alone.run.file("checkpoints").iterdir()) == [evaluator.checkpoint(SPACE.largest())]
+    train_side_by_side(together, recipe, repeated)
+    assert files(together, repeated) == files(alone, repeated)

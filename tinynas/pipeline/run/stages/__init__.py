@@ -1,5 +1,8 @@
 """The stages of a run, in order: each reads and writes the run directory only."""
 
-from tinynas.pipeline.run.stages._execute import execute, load_data
+from tinynas.pipeline.run.stages._context import RunContext
+from tinynas.pipeline.run.stages._execute import execute
+from tinynas.pipeline.run.stages._member import MemberNetwork, build_member
+from tinynas.pipeline.run.stages._prepare import load_data
 
-__all__ = ["execute", "load_data"]
+__all__ = ["MemberNetwork", "RunContext", "build_member", "execute", "load_data"]

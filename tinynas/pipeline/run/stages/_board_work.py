@@ -55,17 +55,19 @@ def build_and_measure(
     folder: str,
     info: ModelInfo | None = None,
     schedule: Schedule | None = None,
+    reserve: Reserve | None = None,
 ) -> BuiltNetwork:
     """Build `graph` for the board, as `schedule` or by the local rule, and run `inputs`; journal memory and verdict.
 
-    The generated code and the image stay in `folder` of the run directory.
+    The generated code and the image stay in `folder` of the run directory. The `reserve` is the run's unless another
+    one is given.
 
     Raises:
         VerdictMismatch: the network was predicted to fit and does not link.
         ExternalError: an output differs from the reference, or the board failed.
     """
     settings = context.config.measure
-    reserve = context.reserve
+    reserve = context.reserve if reserve is None else reserve
     directory = context.run.file(folder)
     directory.mkdir(parents=True, exist_ok=True)
     try:

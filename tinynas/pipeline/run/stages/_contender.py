@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinynas.spaces import Architecture, Genotype
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A network that is trained to the end: the winner of the search, or a baseline.
+    """A network that is trained to the end: the winner of the search, a baseline, or a member of the front.
 
     Attributes:
         key: names its folder in the run directory.
@@ -17,6 +17,8 @@ class Contender:
         architecture: what it is.
         genotype: None for a network from outside the search space.
         shared_accuracy: its score in the search; None for a network from outside.
+        group: the folder that its own is in, but for the winner's.
+        repeat: which of its trainings: 0 is what is deployed, the others are for the comparison over seeds alone.
     """
 
     key: str
@@ -24,10 +26,17 @@ class Contender:
     architecture: Architecture
     genotype: Genotype | None = None
     shared_accuracy: float | None = None
+    group: str = "baselines"
+    repeat: int = 0
+
+    def repeated(self, repeat: int) -> Contender:
+        """The same network, to be trained with another seed: the first repetition is its second seed."""
+        key, label = f"{self.key}-seed-{repeat + 1}", f"{self.label}, seed {repeat + 1}"
+        return replace(self, key=key, label=label, group="seeds", repeat=repeat)
 
     @property
     def folder(self) -> str:
-        return "winner" if self.key == "winner" else f"baselines/{self.key}"
+        return "winner" if self.key == "winner" else f"{self.group}/{self.key}"
 
     @property
     def model_file(self) -> str:

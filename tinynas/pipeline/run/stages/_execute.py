@@ -3,105 +3,59 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
 from typing import Any
-
-import torch
 
 from tinynas.evaluation import Evaluator, TrainingEvaluator, build_evaluator
 from tinynas.memory import NativeMemoryModel
-from tinynas.pipeline._progress import Progress
-from tinynas.pipeline.costs import BlockSchedules, CostModel, LatencyLimit
-from tinynas.pipeline.deployment import load_memory_model
-from tinynas.pipeline.run import RunConfig, Steps, latency_limit
-from tinynas.pipeline.run.stages._calibration import calibrate, device_clock_hz
+from tinynas.pipeline.costs import LatencyLimit
+from tinynas.pipeline.run import Steps
 from tinynas.pipeline.run.stages._candidates import measure_and_refine
 from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator, evaluation_task, forget_trainings
-from tinynas.pipeline.run.stages._feasibility import check_feasibility
 from tinynas.pipeline.run.stages._method_training import train_method
-from tinynas.pipeline.run.stages._networks import train_and_quantize
-from tinynas.pipeline.run.stages._plan import planned
+from tinynas.pipeline.run.stages._networks import TrainedNetwork, train_and_quantize
+from tinynas.pipeline.run.stages._prepare import prepare
 from tinynas.pipeline.run.stages._result import summarize
 from tinynas.pipeline.run.stages._ruler import trusted_evaluator
 from tinynas.pipeline.run.stages._search import Search
 from tinynas.pipeline.run.stages._selection import measured_ticks, pick_contenders, unmeasured_best
-from tinynas.pipeline.run.stages._space import choose_space, show_schedules
 from tinynas.pipeline.run.stages._supernet import initial_weights
 from tinynas.pipeline.run.stages._trainings import Recipe, as_evaluated, finetuning, train_side_by_side
 from tinynas.pipeline.run.stages._verification import test_accuracy, verify_on_board
-from tinynas.pipeline.run.storage import RunDirectory
-from tinynas.spaces import SearchSpace
-from tinynas.targets import Board
-from tinynas.training import Dataset, load_dataset
 
 
-def load_data(config: RunConfig) -> Dataset:
-    """The data set of a run, with its held-out part.
-
-    Raises:
-        DatasetError: it is not there, or damaged.
-    """
-    return load_dataset(
-        config.data.dataset,
-        directory=None if config.data.directory is None else Path(config.data.directory),
-        held_out=config.data.holdout,
-        seed=config.seed,
-    )
-
-
-def execute(
-    config: RunConfig,
-    board: Board,
-    space: SearchSpace,
-    data: Dataset,
-    run: RunDirectory,
-    progress: Progress,
-    processes: int,
-    plan: Steps | None = None,
-) -> dict[str, Any]:
+def execute(context: RunContext, plan: Steps | None = None) -> dict[str, Any]:
     """Run every stage that is not finished, in order, and return the content of `result.json`."""
-    # One thread here too, as in the training processes: what is computed does not depend on the number of processors.
-    torch.set_num_threads(1)
-    context = RunContext(config, board, space, data, run, progress, processes)
-    memory = load_memory_model(board, config.measure.toolchain)
-    unit = "instructions" if config.measure.transport == "virtual" else "cycles"
-    limit = latency_limit(config.limits, board, unit)
-    costs = CostModel(
-        board,
-        memory,
-        context.reserve,
-        limit=limit,
-        schedules=BlockSchedules(context.lowering),
-        patches=config.engine.patches,
-        unlinking=config.engine.leave_out_kernels,
-    )
-    configurations = check_feasibility(context, costs)
-    costs = costs.with_latency(calibrate(context, memory))
-    # Milliseconds of the clock that the device runs at, which only the device knows.
-    limit = latency_limit(config.limits, board, unit, clock_hz=device_clock_hz(context))
-    costs = costs.with_limit(limit)
-    if limit is not None:
-        configurations = check_feasibility(context, costs, within_limit=True)
-    chosen = choose_space(context, costs, configurations)
-    show_schedules(context, costs, context.configurations())
-    context = planned(context, chosen, costs, plan)
-    search = Search(context, chosen, costs)  # what it refuses, it refuses before anything is trained
+    prepared = prepare(context, plan)
+    context, memory, chosen, limit = prepared.context, prepared.memory, prepared.chosen, prepared.costs.limit
+    search = Search(context, chosen, prepared.costs)  # what it refuses, it refuses before anything is trained
     train_method(context, search.method)
     evaluator = search.method.evaluator()
     contenders = _search(context, chosen, memory, search, evaluator, limit)
-    recipe = _recipe(context, chosen, search, evaluator)
-    train_side_by_side(context, recipe, contenders)
-    trained = [train_and_quantize(context, recipe, contender) for contender in contenders]
-    networks = [network for network in trained if network is not None]
+    recipe = recipe_of_winner(context, chosen, search, evaluator)
+    train_side_by_side(context, recipe, [*contenders, *_repeated(context, contenders)])
+    networks = _train_all(context, recipe, contenders)
     contenders = [network.contender for network in networks]
     forget_trainings(context)
     verified = {network.contender.key: verify_on_board(context, memory, network, limit) for network in networks}
-    return summarize(context, chosen, contenders, verified, test_accuracy(context, networks))
+    repeats = _train_all(context, recipe, _repeated(context, contenders))
+    return summarize(context, chosen, contenders, verified, test_accuracy(context, [*networks, *repeats]))
 
 
-def _recipe(context: RunContext, chosen: ChosenSpace, search: Search, evaluator: Evaluator) -> Recipe:
+def _repeated(context: RunContext, contenders: list[Contender]) -> list[Contender]:
+    """What is trained for the comparison over seeds, beside the contenders themselves."""
+    repeats = range(1, context.config.baselines.seeds)
+    return [contender.repeated(repeat) for repeat in repeats for contender in contenders]
+
+
+def _train_all(context: RunContext, recipe: Recipe, contenders: list[Contender]) -> list[TrainedNetwork]:
+    """All that do not diverge, quantized."""
+    trained = [train_and_quantize(context, recipe, contender) for contender in contenders]
+    return [network for network in trained if network is not None]
+
+
+def recipe_of_winner(context: RunContext, chosen: ChosenSpace, search: Search, evaluator: Evaluator) -> Recipe:
     """How the winner and the baselines are trained."""
     if context.config.finetune.weights == "evaluation":
         assert isinstance(evaluator, TrainingEvaluator)  # or the configuration was refused

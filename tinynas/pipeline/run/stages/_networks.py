@@ -10,7 +10,7 @@ from tinynas.graph import Graph
 from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import RunContext
 from tinynas.pipeline.run.stages._training_settings import training_settings
-from tinynas.pipeline.run.stages._trainings import Recipe, report_steps, train
+from tinynas.pipeline.run.stages._trainings import Recipe, report_steps, seed_offset, train
 from tinynas.pipeline.run.storage import write_atomically
 from tinynas.quantization import calibrate, integer_accuracy, quantize, train_quantization_aware
 from tinynas.training import Split, accuracy
@@ -38,6 +38,15 @@ def train_and_quantize(context: RunContext, recipe: Recipe, contender: Contender
         [contender.model_file],
     )
     run.file(contender.checkpoint("quantize")).unlink(missing_ok=True)
+    return finished_network(context, contender)
+
+
+def finished_network(context: RunContext, contender: Contender) -> TrainedNetwork | None:
+    """A contender that was trained and quantized before; None if it was not."""
+    run = context.run
+    if run.finished(f"quantize {contender.key}") is None:
+        return None
+    float_network = read_tflite(run.file(contender.float_file))
     return TrainedNetwork(contender, float_network, read_tflite(run.file(contender.model_file)))
 
 
@@ -58,7 +67,7 @@ def _quantize(
             activations,
             data=train,
             settings=training_settings(context.config, settings),
-            seed=context.config.seed + 2,
+            seed=context.config.seed + 2 + seed_offset(contender.repeat),
             processes=context.processes,
             checkpoint=context.run.file(contender.checkpoint("quantize")),
             progress=report_steps(context),

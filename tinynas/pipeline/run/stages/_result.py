@@ -8,6 +8,7 @@ from typing import Any
 
 from tinynas.pipeline.report import render_report
 from tinynas.pipeline.run import RESULT, RESULT_FORMAT
+from tinynas.pipeline.run.stages._comparison import compare_over_seeds
 from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._plan import PLAN
@@ -65,6 +66,7 @@ def _write(
         "winner": winner,
         "model_info": asdict(model_info("winner", context.data)),
         "baselines": [*entries[1:], *_untrained(search, contenders)],
+        "comparison": compare_over_seeds(contenders, tested, context.config.baselines.seeds),
         "verdicts": {"networks": len(verdicts), "agree": sum(bool(v["agree"]) for v in verdicts)},
         "artefacts": {
             "model": str(context.run.file("winner.tflite")),

@@ -46,12 +46,11 @@ class Scored:
         }
 
 
-def pareto_front(entries: Iterable[Scored], costs: Sequence[str] = ("latency", "sram_bytes")) -> set[Genotype]:
-    """Genotypes on the front of accuracy, latency and SRAM."""
+def pareto_front(entries: Iterable[Scored], costs: Sequence[str]) -> set[Genotype]:
+    """Genotypes on the front of score and `costs`."""
     archive = ParetoArchive(costs)
     for entry in entries:
-        values = {"latency": entry.cost.latency, "sram_bytes": entry.cost.sram_bytes}
-        archive.add(Evaluation(entry.genotype, entry.score, {k: float(v) for k, v in values.items() if v is not None}))
+        archive.add(Evaluation(entry.genotype, entry.score, figures_of(entry.cost)))
     return {evaluation.genotype for evaluation in archive.members}
 
 

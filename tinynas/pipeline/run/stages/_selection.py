@@ -7,6 +7,7 @@ from typing import Any
 from tinynas.errors import AnswerIsNo
 from tinynas.evaluation import Evaluator
 from tinynas.pipeline.costs import CostModel, LatencyLimit
+from tinynas.pipeline.run import front_objectives
 from tinynas.pipeline.run.stages._by_hand import scaled_by_hand
 from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
@@ -107,7 +108,8 @@ def _hand_made(context: RunContext, chosen: ChosenSpace, costs: CostModel, name:
 
 
 def _write_search(context: RunContext, search: Search, choices: dict[str, Scored]) -> dict[str, Any]:
-    front = pareto_front(e for e in search.scored if not e.cost.violations and e.fidelity == 1)
+    whole = [entry for entry in search.scored if not entry.cost.violations and entry.fidelity == 1]
+    front = pareto_front(whole, front_objectives(context.config.search) or ("latency", "sram_bytes"))
     latency = search.costs.latency
     context.run.write_json(
         SEARCH,

@@ -31,6 +31,8 @@ from tinynas.training import (
     training_device,
 )
 
+_SEEDS_APART = 100_003
+
 
 def _nowhere(_: Contender) -> Path | None:
     return None
@@ -56,6 +58,16 @@ class Recipe:
     weights: Supernet | None = field(default=None, repr=False)
     begun: Callable[[Contender], Path | None] = field(default=_nowhere, repr=False)
 
+    def repeated(self, repeat: int) -> Recipe:
+        """The same with other random weights and other batches; 0: as it is. Shared weights are the same for all."""
+        offset = seed_offset(repeat)
+        return replace(self, initial_seed=self.initial_seed + offset, batch_seed=self.batch_seed + offset)
+
+
+def seed_offset(repeat: int) -> int:
+    """What is added to the seeds of a repetition: so much that runs of neighbouring seeds share no training."""
+    return _SEEDS_APART * repeat
+
 
 def finetuning(context: RunContext, weights: Supernet | None) -> Recipe:
     """That of `[finetune]`; networks of the space begin with `weights`, if there are any."""
@@ -74,7 +86,9 @@ def as_evaluated(evaluator: TrainingEvaluator) -> Recipe:
     full = evaluator.full_training
 
     def begun(contender: Contender) -> Path | None:
-        return None if contender.genotype is None else evaluator.checkpoint(contender.genotype)
+        if contender.genotype is None or contender.repeat:
+            return None
+        return evaluator.checkpoint(contender.genotype)
 
     return Recipe(full.settings, full.seed, full.seed, full.recalibration_images, begun=begun)
 
@@ -95,7 +109,7 @@ def train(context: RunContext, recipe: Recipe, contender: Contender) -> bool:
         data = context.data.train.resized(contender.architecture.input_shape[1])
         job = _job(context, recipe, contender)
         if recipe.weights is None or contender.genotype is None:
-            subnet = Supernet([job.graph], seed=recipe.initial_seed, device=training_device())
+            subnet = Supernet([job.graph], seed=job.recipe.initial_seed, device=training_device())
         else:
             subnet = recipe.weights.extract(job.graph)
         content = _trained(subnet, job, data, context.processes, report_steps(context))
@@ -182,7 +196,7 @@ class _Job:
 
 
 def _job(context: RunContext, recipe: Recipe, contender: Contender) -> _Job:
-    own = replace(recipe, weights=None, begun=_nowhere)
+    own = replace(recipe.repeated(contender.repeat), weights=None, begun=_nowhere)
     graph = build_graph(contender.architecture, DType.FLOAT32)
     return _Job(graph, own, _checkpoint(context, recipe, contender))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import RunContext
 from tinynas.pipeline.run.stages._networks import TrainedNetwork
 from tinynas.quantization import integer_accuracy, quantize_images
+from tinynas.targets import Reserve
 from tinynas.training import PIXEL_SCALE, Dataset, accuracy
 
 _BASELINE_IMAGES = 10
@@ -28,6 +29,41 @@ _BASELINE_IMAGES = 10
 
 class TooSlowError(AnswerIsNo):
     """The trained winner takes longer on the board than the limit allows."""
+
+
+@dataclass(frozen=True)
+class BuildPlace:
+    """What a build is called, and what it is held to.
+
+    Attributes:
+        key: names the work in the journal, and the network.
+        folder: of the run directory, for code, firmware and measurement.
+        images: held-out ones that are compared bit by bit.
+        reserve: memory that stays free.
+    """
+
+    key: str
+    folder: str
+    images: int
+    reserve: Reserve
+
+    @property
+    def measurement(self) -> str:
+        """The file with what the board said."""
+        return f"{self.folder}/measurement.json"
+
+
+def build_and_compare(
+    context: RunContext, memory: NativeMemoryModel, trained: TrainedNetwork, place: BuildPlace
+) -> dict[str, Any]:
+    """Choose the kernels of a trained network, build it, run held-out images on the board and compare every output.
+
+    Returns:
+        How it is executed, what it takes, and what was measured; computed once in the life of a run.
+    """
+    return context.run.once(
+        f"verify {place.key}", lambda: _verify(context, memory, trained, place), [place.measurement]
+    )
 
 
 def verify_on_board(
@@ -39,9 +75,9 @@ def verify_on_board(
         TooSlowError: the winner exceeds the latency limit.
     """
     contender = trained.contender
-    work = f"verify {contender.key}"
-    measurement = f"{contender.folder}/measurement.json"
-    result = context.run.once(work, lambda: _verify(context, memory, trained, measurement), [measurement])
+    images = context.config.measure.images if contender.key == "winner" else _BASELINE_IMAGES
+    place = BuildPlace(contender.key, contender.folder, images, context.reserve)
+    result = build_and_compare(context, memory, trained, place)
     if contender.key == "winner" and limit is not None and result["ticks"] > limit.ticks:
         raise TooSlowError(
             f"the winner takes {result['ticks']:,} {limit.unit} and the limit is {limit.ticks:,.0f}: "
@@ -81,41 +117,39 @@ def model_info(name: str, data: Dataset) -> ModelInfo:
 
 
 def _verify(
-    context: RunContext, memory: NativeMemoryModel, trained: TrainedNetwork, measurement: str
+    context: RunContext, memory: NativeMemoryModel, trained: TrainedNetwork, place: BuildPlace
 ) -> dict[str, Any]:
     contender, graph = trained.contender, trained.int8_network
-    is_winner = contender.key == "winner"
-    inputs = _held_out_inputs(
-        context, contender, graph, context.config.measure.images if is_winner else _BASELINE_IMAGES
-    )
+    inputs = _held_out_inputs(context, contender, graph, place.images)
     context.progress.begin(f"verify {contender.label}", len(inputs))
     execution = execution_of(context, memory, contender.architecture, graph)
     kernels = choose_kernels(
         execution.schedule(),
         memory,
         load_round_model(context, context.config.search.rounds),
-        context.reserve,
+        place.reserve,
         by_shape=execution.by_shape(),
         arena_bytes=execution.lowering.arena_bytes,
     )
     built = build_and_measure(
         context,
         memory,
-        contender.key,
+        place.key,
         graph,
         inputs,
-        folder=contender.folder,
+        folder=place.folder,
         info=model_info(contender.key, context.data),
         schedule=kernels.schedule,
+        reserve=place.reserve,
     )
     document = {
         **measurement_json(built.deployment, built.measured, context.board),
         "images_compared": len(inputs),
         "predicted_layers": _predicted_layers(context, built),
     }
-    context.run.write_json(measurement, document)
+    context.run.write_json(place.measurement, document)
     context.progress.end(f"{len(inputs)} images bit by bit, {built.measured.ticks:,} {built.measured.unit}")
-    usage = memory.fits(built.deployment.schedule, context.reserve).regions
+    usage = memory.fits(built.deployment.schedule, place.reserve).regions
     linked = built.deployment.firmware.region_usage
     return {
         "ticks": built.measured.ticks,

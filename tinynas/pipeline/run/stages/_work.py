@@ -36,7 +36,7 @@ def works_of(config: RunConfig) -> list[Work]:
     """Everything that a run trains, but for evaluators of plugins and what a search overspends in its last bracket."""
     works: list[Work] = []
     names = steps_of(config)
-    contenders = 1 + len(config.baselines.train)
+    contenders = (1 + len(config.baselines.train)) * config.baselines.seeds
     if "supernet" in names:
         works.append(Work("supernet", 1))
     if "evaluation" in names:
@@ -67,5 +67,6 @@ def _evaluations(config: RunConfig) -> list[Work]:
         works.append(Work("evaluation", seeds, seeds))
     if config.finetune.weights == "evaluation":  # what the search did not train
         from_outside = sum(name in HAND_MADE for name in baselines.train)
-        works.append(Work("evaluation", from_outside, from_outside))
+        left = from_outside + (1 + len(baselines.train)) * (baselines.seeds - 1)
+        works.append(Work("evaluation", left, left))
     return works

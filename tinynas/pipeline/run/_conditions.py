@@ -1,0 +1,126 @@
+"""What a network may take at most, as a user writes it: `latency<=20ms`, `sram<=12KB`, `macs<=1M`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tinynas.errors import UsageError
+from tinynas.pipeline.run._latency_limit import NO_MILLISECONDS, ticks_per_ms
+from tinynas.registry import closest
+from tinynas.targets import Board
+
+_FORM = re.compile(r"(?P<name>[a-z_]+) *<= *(?P<value>[0-9][0-9_]*(\.[0-9]+)?) *(?P<unit>[a-z]*)", re.IGNORECASE)
+
+_BYTES = {"": 1.0, "b": 1.0, "kb": 2.0**10, "kib": 2.0**10, "mb": 2.0**20, "mib": 2.0**20}
+_COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+_MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+
+@dataclass(frozen=True)
+class _Quantity:
+    """What can be limited.
+
+    Attributes:
+        figure: its name among the figures of a network.
+        shown: its unit for readers; empty where the name says it.
+        units: factors of what may stand behind a number, in small letters.
+    """
+
+    figure: str
+    shown: str
+    units: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """An upper limit on one figure of a network.
+
+    Attributes:
+        text: as it was given.
+        figure: `latency` (ticks), `macs`, `sram_bytes` or `flash_bytes`.
+        most: the largest value that meets it.
+        shown: the unit for readers.
+        per_shown: of the figure, in one of these.
+    """
+
+    text: str
+    figure: str
+    most: float
+    shown: str
+    per_shown: float = 1.0
+
+    def holds(self, figures: Mapping[str, float | None]) -> bool:
+        """Whether a network with these figures meets it; what is not known does not."""
+        value = figures[self.figure]
+        return value is not None and value <= self.most
+
+    def excess(self, figures: Mapping[str, float | None]) -> float:
+        """The figure relative to the limit: above 1, the network misses it by so much."""
+        value = figures[self.figure]
+        return math.inf if value is None else value / self.most
+
+    def worded(self, figures: Mapping[str, float | None]) -> str:
+        """The figure for readers."""
+        value = figures[self.figure]
+        name = "" if self.figure == "latency" else f"{self.figure.removesuffix('_bytes')} "
+        if value is None:
+            return f"{name}unknown {self.shown}".rstrip()
+        number = f"{value:,.0f}" if self.per_shown == 1 else f"{value / self.per_shown:,.4g}"
+        return f"{name}{number} {self.shown}".rstrip()
+
+
+def parse_conditions(
+    texts: Sequence[str], board: Board, unit: str, clock_hz: int | None = None
+) -> tuple[Condition, ...]:
+    """Read conditions; several in one text stand between commas.
+
+    Bytes may have B, KB or MB behind them (1,024 bytes a KB), counts k, M or G, and time needs us, ms or s.
+
+    Args:
+        texts: what was given.
+        board: of the run.
+        unit: what its ticks are: "instructions" or "cycles".
+        clock_hz: what the device has reported; None: the board file's.
+
+    Raises:
+        UsageError: one is no condition, names what is not known, or has another unit.
+    """
+    quantities = {
+        "latency": _Quantity("latency", "ms", _MILLISECONDS),
+        unit: _Quantity("latency", unit, _COUNTS),
+        "macs": _Quantity("macs", "", _COUNTS),
+        "sram": _Quantity("sram_bytes", "bytes", _BYTES),
+        "flash": _Quantity("flash_bytes", "bytes", _BYTES),
+    }
+    words = [word.strip() for text in texts for word in text.split(",")]
+    return tuple(_condition(word, quantities, board, unit, clock_hz) for word in words)
+
+
+def _condition(
+    text: str, quantities: Mapping[str, _Quantity], board: Board, unit: str, clock_hz: int | None
+) -> Condition:
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{text!r} is no condition: write NAME<=VALUE, as sram<=12KB or {unit}<=2.4M")
+    name = match["name"].lower()
+    if name not in quantities:
+        raise UsageError(f"{text!r}: nothing is known of {match['name']!r} here; {closest(name, quantities)}")
+    quantity = quantities[name]
+    factor = quantity.units.get(match["unit"].lower())
+    if factor is None:
+        units = ", ".join(found for found in quantity.units if found)
+        what = f"{match['unit']!r} is no unit of {name}" if match["unit"] else f"{name} needs a unit"
+        raise UsageError(f"{text!r}: {what}; take one of {units}")
+    per_shown = 1.0
+    if name == "latency":
+        ticks = ticks_per_ms(board, unit, clock_hz)
+        if ticks is None:
+            raise UsageError(f"{text!r}: {NO_MILLISECONDS.format(board=board.name)}; limit {unit} instead")
+        per_shown = ticks
+    most = float(match["value"]) * factor * per_shown
+    if most <= 0:
+        raise UsageError(f"{text!r}: a limit is above 0")
+    return Condition(text, quantity.figure, most, quantity.shown, per_shown)
