@@ -1,4 +1,7 @@
-"""Latency models as JSON, with the residuals of the fit and its provenance inside."""
+"""Latency models as JSON, with the residuals of the fit and its provenance inside.
+
+Information matrices are symmetric: of each, the upper triangle is written, a row per line.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from tinynas.compact_json import compact_json
 from tinynas.latency._measurement import LatencyError
 from tinynas.latency._model import LatencyModel, Overhead, VariantModel
 from tinynas.targets import resource_path
 
-FORMAT = "tinynas-latency-model/1"
+FORMAT = "tinynas-latency-model/2"
 
 
 def to_json(model: LatencyModel) -> dict[str, Any]:
@@ -28,7 +33,7 @@ def to_json(model: LatencyModel) -> dict[str, Any]:
                 "residual_sum": v.residual_sum,
                 "relative_error": v.sigma,
                 "coefficients": dict(zip(v.features, v.coefficients.tolist(), strict=True)),
-                "information": v.information.tolist(),
+                "information": [row[i:] for i, row in enumerate(v.information.tolist())],
             }
             for name, v in sorted(model.variants.items())
         },
@@ -56,16 +61,24 @@ def from_json(document: dict[str, Any], where: str = "latency model") -> Latency
 
 def _variant(entry: dict[str, Any]) -> VariantModel:
     coefficients: dict[str, float] = entry["coefficients"]
-    information = np.array(entry["information"], dtype=np.float64)
-    if information.shape != (len(coefficients), len(coefficients)):
-        raise ValueError(f"information is {list(information.shape)} for {len(coefficients)} coefficients")
     return VariantModel(
         features=tuple(coefficients),
         coefficients=np.array(list(coefficients.values()), dtype=np.float64),
-        information=information,
+        information=_symmetric(entry["information"], len(coefficients)),
         observations=float(entry["observations"]),
         residual_sum=float(entry["residual_sum"]),
     )
+
+
+def _symmetric(triangle: list[list[float]], size: int) -> npt.NDArray[np.float64]:
+    """The matrix [size, size] of the rows of its upper triangle, each from the diagonal on."""
+    lengths = [len(row) for row in triangle]
+    if lengths != list(range(size, 0, -1)):
+        raise ValueError(f"information has rows of {lengths} entries for {size} coefficients")
+    matrix = np.zeros((size, size))
+    for i, row in enumerate(triangle):
+        matrix[i, i:] = matrix[i:, i] = row
+    return matrix
 
 
 def latency_model_path(core: str, toolchain: str, folder: Path | None = None) -> Path:
@@ -74,8 +87,8 @@ def latency_model_path(core: str, toolchain: str, folder: Path | None = None) ->
 
 
 def save_latency_model(model: LatencyModel, path: Path) -> None:
-    """Write a model as JSON, indented for reading and comparing."""
-    path.write_text(json.dumps(to_json(model), indent=1) + "\n", encoding="utf-8")
+    """Write a model as JSON."""
+    path.write_text(compact_json(to_json(model)), encoding="utf-8")
 
 
 def load_latency_model(path: Path) -> LatencyModel:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tinynas.compact_json import compact_json
 from tinynas.errors import ExternalError, UsageError
 from tinynas.lowering import MODEL_FLAGS
 from tinynas.memory._image import InputSection
@@ -110,7 +111,7 @@ def runtime_memory_path(hal: str, core: str, toolchain: str, folder: Path | None
 def save_memory(memory: KernelMemory | RuntimeMemory, path: Path) -> None:
     """Write a fitted model as JSON."""
     kind = KERNELS_FORMAT if isinstance(memory, KernelMemory) else RUNTIME_FORMAT
-    path.write_text(json.dumps({"format": kind, **asdict(memory)}, indent=1) + "\n", encoding="utf-8")
+    path.write_text(compact_json({"format": kind, **asdict(memory)}), encoding="utf-8")
 
 
 def load_kernel_memory(path: Path, board: str) -> KernelMemory:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynas import __version__
+from tinynas.compact_json import compact_json
 from tinynas.errors import ExternalError
 from tinynas.latency import (
     InferenceMeasurement,
@@ -156,7 +156,7 @@ def _holdout(model: LatencyModel, unseen: Sequence[_Measured]) -> dict[str, Any]
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
-    write_atomically(path, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+    write_atomically(path, compact_json(document).encode())
 
 
 def _measure_all(
