@@ -27,7 +27,7 @@ from tinynas.testing import random_int8_graph
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
-INCLUDES = ("firmware/runtime/libc", "firmware/runtime", "firmware/hal", "firmware/include")
+INCLUDES = ("firmware/runtime/libc", "firmware/runtime", "firmware/hal", "firmware")
 DEFINES = (
     "-DTN_BAUD=115200u",
     "-DTN_CLOCK_HZ=1000000u",

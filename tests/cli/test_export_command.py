@@ -19,7 +19,7 @@ from tinynas.testing import run_tflm
 def test_any_model_becomes_a_c_project(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, document, _ = call(capsys, "export", str(model), str(tmp_path / "project"))
     assert (code, document["format"]) == (0, "c")
-    assert {Path(file).name for file in document["files"]} >= {"model.h", "model.c", "kernels.h", "Makefile"}
+    assert {Path(file).name for file in document["files"]} >= {"model.h", "model.c", "kernel.h", "Makefile"}
     assert '#define TN_MODEL_NAME "small"' in (tmp_path / "project" / "model.h").read_text()
     code, document, _ = call(capsys, "export", str(model), str(tmp_path / "project"))
     assert code == 2

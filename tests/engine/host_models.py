@@ -18,7 +18,7 @@ from tinynas.lowering import InstructionSet, PatchPlan, Schedule, lower
 from tinynas.targets import resource_path
 from tinynas.testing.layers import GUARD, guarded_arena, kernel_sources, write_units
 
-INCLUDE = resource_path("firmware") / "include"
+INCLUDE = resource_path("firmware")
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wpedantic")
 
 

@@ -19,9 +19,9 @@ from host_models import INCLUDE, WARNINGS, lowered
 
 from tinynas.engine import generate
 from tinynas.graph import Graph
+from tinynas.kernels import kernel_folder
 from tinynas.lowering import InstructionSet, PatchPlan, Schedule, Step
 from tinynas.memory import MemoryPlan
-from tinynas.targets import resource_path
 from tinynas.testing.layers import guarded_arena
 
 HARNESS = Path(__file__).with_name("sanitizer_harness.c")
@@ -59,12 +59,12 @@ class SanitizedModels:
         assert compiler is not None
         self.schedules = [choose(schedule) for schedule in lowered(graphs, patches, instruction_sets)]
         self._executable = folder / "models"
-        sources: set[str] = set()
+        sources: set[Path] = set()
         tables = []
         for i, schedule in enumerate(self.schedules):
             plan = guarded_arena(schedule)
             generated = generate(schedule, plan, folder / f"m{i}")
-            sources |= {path.name for path in generated.kernel_sources}
+            sources |= {path.relative_to(kernel_folder()) for path in generated.kernel_sources}
             unit = folder / f"m{i}.c"
             unit.write_text(_unit(i, [path.read_text() for path in sorted(generated.directory.iterdir())]))
             tables.append(_table(i, schedule, plan))
@@ -74,9 +74,9 @@ class SanitizedModels:
             for i, s in enumerate(self.schedules)
         )
         (folder / "models.inc").write_text("".join(tables) + f"static const struct model models[] = {{\n{rows}}};\n")
-        kernel_folder = kernels or resource_path("firmware") / "kernels"
+        folder_of_kernels = kernels or kernel_folder()
         units = [folder / f"m{i}.c" for i in range(len(graphs))]
-        files = [HARNESS, *units, *(kernel_folder / name for name in sorted(sources))]
+        files = [HARNESS, *units, *(folder_of_kernels / path for path in sorted(sources))]
         command = [compiler, *WARNINGS, *_SANITIZERS, "-O1", f"-I{INCLUDE}", f"-I{folder}", "-o", self._executable]
         result = subprocess.run([*map(str, command), *map(str, files)], capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr

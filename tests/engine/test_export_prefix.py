@@ -79,12 +79,12 @@ def _run(*command: str | Path, cwd: Path) -> None:
 
 def _sources(folders: dict[str, Path]) -> list[Path]:
     """The generated files of both, and each kernel once."""
-    kernels = {path.name: path for folder in folders.values() for path in folder.glob("kernels/*.c")}
+    kernels = {path.name: path for folder in folders.values() for path in folder.glob("kernels/*/*.c")}
     return [*(path for folder in folders.values() for path in sorted(folder.glob("*.c"))), *kernels.values()]
 
 
 def _includes(folders: dict[str, Path]) -> list[str]:
-    return [f"-I{folder / sub}" for folder in folders.values() for sub in (".", "include")]
+    return [f"-I{folder}" for folder in folders.values()]
 
 
 @pytest.mark.parametrize("compiler", ["zig", "gcc"])

@@ -10,10 +10,11 @@ from arm_targets import ARM_TARGETS, compile_for, section_bytes, undefined_symbo
 from host_models import INCLUDE, WARNINGS
 
 from tinynas.boards import Toolchain
+from tinynas.kernels import kernel_folder
 from tinynas.lowering import CATALOGUE, KERNEL_FLAGS
-from tinynas.targets import CORES, resource_path
+from tinynas.targets import CORES
 
-KERNELS = resource_path("firmware") / "kernels"
+KERNELS = kernel_folder()
 # The EABI's run-time functions (64-bit multiplication and shifts, division), which a Cortex-M0+ has no instructions
 # for, and a marker of the exception ABI that the linker discards.
 _RUN_TIME = {
@@ -29,7 +30,7 @@ _RUN_TIME = {
 
 def test_one_kernel_per_file_and_all_are_in_the_catalogue() -> None:
     needed = {source for variant in CATALOGUE.values() for source in variant.sources}
-    assert needed == {path.name for path in KERNELS.glob("*.c")}
+    assert needed == {path.relative_to(KERNELS).as_posix() for path in KERNELS.rglob("*.c")}
     for variant in CATALOGUE.values():
         assert f"TN_KERNEL void {variant.symbol}(" in (KERNELS / variant.source).read_text(encoding="utf-8")
 
@@ -37,7 +38,7 @@ def test_one_kernel_per_file_and_all_are_in_the_catalogue() -> None:
 @pytest.mark.parametrize("core", ARM_TARGETS)
 def test_kernels_compile_cleanly_without_a_library(core: str, tmp_path: Path) -> None:
     output = tmp_path / "kernels.o"
-    compile_for(core, sorted(KERNELS.glob("*.c")), output)
+    compile_for(core, sorted(KERNELS.rglob("*.c")), output)
     assert undefined_symbols(output) <= (_RUN_TIME if core == "cortex-m0plus" else {"__aeabi_unwind_cpp_pr0"})
     assert section_bytes(output, ".text") > 1000
     assert section_bytes(output, ".data") == section_bytes(output, ".bss") == 0, "a kernel has state"
@@ -47,7 +48,7 @@ def test_kernels_compile_cleanly_without_a_library(core: str, tmp_path: Path) ->
 @pytest.mark.parametrize("core", sorted(name for name in CORES if name.startswith("cortex-")))
 def test_kernels_compile_cleanly_with_gcc_for_every_core(core: str, toolchain: Toolchain, tmp_path: Path) -> None:
     needed: set[str] = set()
-    for source in sorted(KERNELS.glob("*.c")):
+    for source in sorted(KERNELS.rglob("*.c")):
         output = tmp_path / f"{source.stem}.o"
         toolchain.compile(CORES[core], source, output, [*KERNEL_FLAGS, f"-I{INCLUDE}"])
         needed |= undefined_symbols(output)
@@ -56,7 +57,7 @@ def test_kernels_compile_cleanly_with_gcc_for_every_core(core: str, toolchain: T
 
 
 def test_kernels_compile_cleanly_with_gcc(host_gcc: str, tmp_path: Path) -> None:
-    sources = [str(path) for path in sorted(KERNELS.glob("*.c"))]
+    sources = [str(path) for path in sorted(KERNELS.rglob("*.c"))]
     command = [host_gcc, *WARNINGS, "-O2", "-c", f"-I{INCLUDE}", *sources]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert result.returncode == 0, result.stderr

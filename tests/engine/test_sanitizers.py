@@ -13,8 +13,8 @@ from sanitized_models import SanitizedModels, SanitizerError, sanitizing_compile
 
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.graph.reference import execute
+from tinynas.kernels import kernel_folder
 from tinynas.lowering import CATALOGUE, InstructionSet, PatchError, PatchPlan, lower
-from tinynas.targets import resource_path
 from tinynas.testing import random_input
 from tinynas.testing.layers import for_speed
 
@@ -95,11 +95,11 @@ def test_patches(tmp_path: Path) -> None:
 )
 def test_a_kernel_that_leaves_its_tensors_is_caught(broken: str, report: str, tmp_path: Path) -> None:
     kernels = tmp_path / "kernels"
-    shutil.copytree(resource_path("firmware") / "kernels", kernels)
-    source = (kernels / "mean.c").read_text()
+    shutil.copytree(kernel_folder(), kernels)
+    source = (kernels / "reduction" / "mean.c").read_text()
     loop = "for (int32_t k = reduced; k > 0; k--)"
     assert loop in source
-    (kernels / "mean.c").write_text(source.replace(loop, broken))
+    (kernels / "reduction" / "mean.c").write_text(source.replace(loop, broken))
     b = GraphBuilder("broken", DType.INT8)
     x = b.conv_2d(b.input((1, 6, 6, 2)), 8, 3, name="stem")
     graph = filled(b.build([b.fully_connected(b.mean(x, name="pool"), 3, name="head")]))

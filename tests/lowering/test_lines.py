@@ -39,7 +39,7 @@ def _wanted(sums: Sums, totals: Int64Array) -> Int64Array:
 
 
 def _computed(lines: Lines, x: Int64Array) -> Int64Array:
-    """The kernel's steps (firmware/include/tinynas/line.h), each of them checked to stay within 32 bits."""
+    """The kernel's steps (firmware/kernels/arithmetic/line.h), each of them checked to stay within 32 bits."""
     a0, a1, a2 = (int(part[0]) for part in lines.parts)
 
     def checked(value: Int64Array) -> Int64Array:

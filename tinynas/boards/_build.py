@@ -180,8 +180,8 @@ def _units(board: Board, hal: str, model: Path, kernels: Sequence[Path], *, buil
     if build_id is not None:
         identity += (f"-DTN_BUILD_ID={build_id}u",)
     runtime_includes = (libc, runtime, hals)
-    kernel_includes = (libc, firmware / "include")
-    model_includes = (*kernel_includes, hals, model)
+    kernel_includes = (libc, firmware / "kernels")  # kernels find their headers themselves
+    model_includes = (libc, firmware, hals, model)
     units = [
         _Unit(
             source, (*RUNTIME_FLAGS, core, *(("-fno-builtin",) if source.name == "memory.c" else ())), runtime_includes

@@ -13,7 +13,8 @@ import jinja2
 from tinynas.engine._generate import GeneratedModel, generate
 from tinynas.engine._model_info import ModelInfo
 from tinynas.engine._prefix import DEFAULT_PREFIX, check_prefix, file_name, with_prefix
-from tinynas.lowering import KERNEL_FLAGS, InstructionSet, Schedule
+from tinynas.kernels import kernel_folder, with_headers
+from tinynas.lowering import CATALOGUE, KERNEL_FLAGS, InstructionSet, Schedule
 from tinynas.memory import MemoryPlan
 from tinynas.targets import resource_path
 
@@ -35,7 +36,7 @@ def export(
     *,
     prefix: str = DEFAULT_PREFIX,
 ) -> GeneratedModel:
-    """Write a self-contained folder: `model.[ch]`, constants, `kernels/`, `include/tinynas/`, licence and Makefile.
+    """Write a self-contained folder: `model.[ch]`, constants, `kernels/`, licence and Makefile.
 
     The Makefile builds `libmodel.a` with any C99 compiler. The kernels need no C library; on Cortex-M0+ they need the
     compiler's run-time library (64-bit multiplication, division), which compilers link by themselves.
@@ -57,16 +58,14 @@ def export(
     check_prefix(prefix)
     info = info or ModelInfo(schedule.graph.name)
     model = _renamed(generate(schedule, plan, directory, info), prefix)
-    firmware = resource_path("firmware")
-    for folder, sources in (
-        (directory / "kernels", (*model.kernel_sources, *sorted((firmware / "kernels").glob("*.h")))),
-        (directory / "include" / "tinynas", tuple(sorted((firmware / "include" / "tinynas").glob("*.h")))),
-    ):
-        folder.mkdir(parents=True, exist_ok=True)
-        for source in sources:
-            shutil.copyfile(source, folder / source.name)
+    kernels, origin = directory / "kernels", kernel_folder().resolve()
+    headers = [origin / "kernel.h", *(origin / CATALOGUE[name].header for name in schedule.variants)]
+    for path in with_headers((*model.kernel_sources, *headers)):
+        copy = kernels / path.relative_to(origin)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
     # The kernels are Apache-2.0, and wherever they go, its text goes with them (section 4a).
-    shutil.copyfile(resource_path("LICENSE"), directory / "kernels" / "LICENSE")
+    shutil.copyfile(resource_path("LICENSE"), kernels / "LICENSE")
     template = jinja2.Environment(
         loader=jinja2.PackageLoader("tinynas.engine"),
         undefined=jinja2.StrictUndefined,
@@ -81,7 +80,9 @@ def export(
         cpu_flags=_CPU_FLAGS[schedule.instruction_set],
     )
     (directory / "Makefile").write_text(makefile, encoding="utf-8")
-    return replace(model, kernel_sources=tuple(directory / "kernels" / p.name for p in model.kernel_sources))
+    return replace(
+        model, kernel_sources=tuple(kernels / path.relative_to(kernel_folder()) for path in model.kernel_sources)
+    )
 
 
 def _renamed(model: GeneratedModel, prefix: str) -> GeneratedModel:

@@ -16,6 +16,7 @@ from tinynas.engine import _weighted_parameters as weighted
 from tinynas.engine._constants import ConstantArray, StepConstants, identifier
 from tinynas.engine._model_info import ModelInfo
 from tinynas.graph import OpKind, short_name
+from tinynas.kernels import kernel_folder
 from tinynas.lowering import (
     CATALOGUE,
     OVERLAPPED,
@@ -29,7 +30,6 @@ from tinynas.lowering import (
     quantization_of,
 )
 from tinynas.memory import MemoryPlan
-from tinynas.targets import resource_path
 
 Emitter = Callable[[KernelCall, str], StepConstants]
 
@@ -162,6 +162,7 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
         "arena_bytes": plan.arena_bytes,
         "constant_bytes": _constant_bytes(schedule),
         "kernels": [path.name for path in kernel_sources(schedule)],
+        "headers": sorted({CATALOGUE[name].header for name in schedule.variants}),
     }
     for name in _FILES:
         (directory / name).write_text(environment.get_template(f"{name}.j2").render(context), encoding="utf-8")
@@ -184,11 +185,9 @@ def _constant_bytes(schedule: Schedule) -> int:
 
 
 def kernel_sources(schedule: Schedule) -> tuple[Path, ...]:
-    """The kernel files that a schedule needs, sorted."""
-    folder = resource_path("firmware") / "kernels"
-    return tuple(
-        folder / source for source in sorted({s for name in schedule.variants for s in CATALOGUE[name].sources})
-    )
+    """The kernel files that a schedule needs, sorted by name."""
+    sources = {source for name in schedule.variants for source in CATALOGUE[name].sources}
+    return tuple(sorted((kernel_folder() / source for source in sources), key=lambda path: path.name))
 
 
 def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -> _GeneratedStep:

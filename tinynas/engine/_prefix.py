@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tinynas.errors import UsageError
-from tinynas.targets import resource_path
+from tinynas.kernels import kernel_folder
 
 DEFAULT_PREFIX = "model"
 """What the templates write."""
@@ -61,7 +61,7 @@ def check_prefix(prefix: str) -> None:
         raise PrefixError(f"prefix {prefix!r} is a word of C: choose another one")
     if prefix in _HEADERS.split():
         raise PrefixError(f"prefix {prefix!r}: {prefix}.h would hide the standard header, choose another one")
-    if (resource_path("firmware") / "kernels" / f"{prefix}.c").is_file():
+    if any(kernel_folder().glob(f"*/{prefix}.c")):
         raise PrefixError(f"prefix {prefix!r} is the name of a kernel's file: choose another one")
 
 

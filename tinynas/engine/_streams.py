@@ -47,7 +47,7 @@ Int64Array = npt.NDArray[np.int64]
 Layout = Callable[[KernelCall, str], tuple[Words, dict[str, str | int]]]
 """The stream of constants of a dense convolution, and the parameters that say how to read it."""
 
-_GENERAL, _WITH_DROP = 1, 2  # firmware/include/tinynas/line.h
+_GENERAL, _WITH_DROP = 1, 2  # firmware/kernels/arithmetic/line.h
 
 
 def conv_1x1(call: KernelCall, name: str, layout: Layout) -> StepConstants:
@@ -157,7 +157,7 @@ def _plane_fields(call: KernelCall, name: str, plane: Plane) -> Fields:
 
 
 def dot_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
-    """The stream and the parameters that `tn_dot_tiles` reads: firmware/include/tinynas/dot_tiles.h has the layout."""
+    """The stream and the parameters that `tn_dot_tiles` reads: firmware/kernels/conv_2d/dot_tiles.h has the layout."""
     return _dot_stream(call, name, expanded=False)
 
 
@@ -167,7 +167,7 @@ def dot_expanded_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, s
 
 
 def _dot_stream(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, dict[str, str | int]]:
-    """The stream and the parameters that `tn_dot_tiles` reads: firmware/include/tinynas/dot_tiles.h has the layout."""
+    """The stream and the parameters that `tn_dot_tiles` reads: firmware/kernels/conv_2d/dot_tiles.h has the layout."""
     outputs, kernel_height, kernel_width, inputs = dense_shape(call)
     rows = by_output(call).reshape(outputs, kernel_height, kernel_width * inputs).astype(np.int8)
     order = column_order(kernel_width * inputs)
@@ -200,7 +200,7 @@ def _dot_stream(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, 
 
 
 def packed_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
-    """The stream and the parameters that `tn_packed_tiles` reads: firmware/include/tinynas/packed_tiles.h."""
+    """The stream and the parameters that `tn_packed_tiles` reads: firmware/kernels/conv_2d/packed_tiles.h."""
     pairs = packed_pairs(call)
     outputs = len(pairs)
     scaling = channel_scales(call)
@@ -222,7 +222,7 @@ def packed_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | i
 
 
 def paired_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
-    """The stream and the parameters that `tn_paired_tiles` reads: firmware/include/tinynas/paired_tiles.h."""
+    """The stream and the parameters that `tn_paired_tiles` reads: firmware/kernels/conv_2d/paired_tiles.h."""
     outputs, kernel_height, kernel_width, inputs = dense_shape(call)
     elements = kernel_height * kernel_width * inputs
     fours = -(-outputs // PAIRED_CHANNELS)
@@ -266,7 +266,10 @@ def _scales(call: KernelCall, lines: Lines | None, outputs: int) -> tuple[Int64A
 
 
 def in_words_stream(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
-    """The stream and the parameters that `tn_fully_connected_in_words` reads: firmware/include/tinynas/kernels.h."""
+    """The stream and the parameters that `tn_fully_connected_in_words` reads.
+
+    Its layout is in `firmware/kernels/fully_connected/fully_connected.h`.
+    """
     outputs, inputs = call.weights.shape[0], call.weights.shape[-1]
     rows = by_output(call).reshape(outputs, inputs)
     lines = fully_connected_lines(call)

@@ -11,11 +11,11 @@ from tinynas.graph.fixed_point import multiply_by_quantized_multiplier
 from tinynas.lowering._variants import KernelCall
 from tinynas.lowering._weights import by_output, folded_bias, multipliers
 
-# The limits of the short requantization: firmware/include/tinynas/dsp.h, at TN_MOST_RIGHT_SHIFT.
+# The limits of the short requantization: firmware/kernels/arithmetic/dsp.h, at TN_MOST_RIGHT_SHIFT.
 MOST_RIGHT_SHIFT = 22
 _LARGEST_SUM = 1 << 29
 LARGEST_SUM_OF_THREE_PARTS = 1 << 20
-"""Of requantization in three parts: firmware/include/tinynas/armv6m.h."""
+"""Of requantization in three parts: firmware/kernels/arithmetic/armv6m.h."""
 _SATURATED = 1 << 9  # saturates whatever the zero point is
 _LARGEST_INPUT = 128  # of an int8 value, as a magnitude
 

@@ -51,7 +51,7 @@ def _conv_2d_features(call: KernelCall) -> dict[str, float]:
 CONV_2D = KernelVariant(
     name="conv_2d",
     kinds=(OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D),
-    source="conv_2d.c",
+    source="conv_2d/conv_2d.c",
     symbol="tn_conv_2d",
     parameters="tn_conv_2d_params",
     applies=always,

@@ -25,7 +25,7 @@ from tinynas.lowering._variants import (
 
 _CHANNEL_TILE = 4  # depthwise_conv_2d.c computes four channels at a time
 
-_PLANE_HELPERS = ("clamp_outputs.c", "depthwise_plane.c")
+_PLANE_HELPERS = ("arithmetic/clamp_outputs.c", "depthwise_conv_2d/depthwise_plane.c")
 
 
 def row_words(call: KernelCall, overlapped: bool) -> int:
@@ -172,7 +172,7 @@ def _planar(name: str, applies: Callable[[KernelCall], bool], *, overlapped: boo
     return KernelVariant(
         name=name,
         kinds=(OpKind.DEPTHWISE_CONV_2D,),
-        source=f"{name}.c",
+        source=f"depthwise_conv_2d/{name}.c",
         helpers=_PLANE_HELPERS,
         symbol=f"tn_{name}",
         parameters="tn_depthwise_planar_params",
@@ -205,7 +205,7 @@ PAIRED = (
 DEPTHWISE_CONV_2D = KernelVariant(
     name="depthwise_conv_2d",
     kinds=(OpKind.DEPTHWISE_CONV_2D,),
-    source="depthwise_conv_2d.c",
+    source="depthwise_conv_2d/depthwise_conv_2d.c",
     symbol="tn_depthwise_conv_2d",
     parameters="tn_depthwise_conv_2d_params",
     applies=_is_depthwise,

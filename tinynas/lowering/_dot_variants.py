@@ -24,7 +24,7 @@ from tinynas.lowering._variants import (
 )
 
 COLUMNS = 4
-"""Columns at a time: TN_COLUMNS in `firmware/include/tinynas/pixel_groups.h`."""
+"""Columns at a time: TN_COLUMNS in `firmware/kernels/conv_2d/pixel_groups.h`."""
 
 # Bytes of scratch for each of a layer's input and output. A 3x3 convolution from 32 to 64 channels of 4x4 pixels takes
 # 275,759 predicted instructions on a Cortex-M4 with 2,304 bytes of scratch, 1.5 for each, and 935,031 as `conv_2d`.
@@ -65,7 +65,7 @@ def column_order(elements: int) -> list[int]:
 
 
 def dot_stream_words(pairs_in_column: int, outputs: int, words_of_weights: int) -> int:
-    """Words of the constants of a layer: see `firmware/include/tinynas/dot_tiles.h`."""
+    """Words of the constants of a layer: see `firmware/kernels/conv_2d/dot_tiles.h`."""
     return pairs(outputs) * (words_of_weights * pairs_in_column + 5)
 
 
@@ -288,8 +288,8 @@ def _conv_1x1(suffix: str, words_of_weights: int) -> KernelVariant:
     return KernelVariant(
         name=f"conv_1x1{suffix}",
         kinds=(OpKind.CONV_2D,),
-        source=f"conv_1x1{suffix}.c",
-        helpers=("clamp_outputs.c", f"dot_tiles{suffix}.c", "pixel_columns.c"),
+        source=f"conv_2d/conv_1x1{suffix}.c",
+        helpers=("arithmetic/clamp_outputs.c", f"conv_2d/dot_tiles{suffix}.c", "conv_2d/pixel_columns.c"),
         symbol=f"tn_conv_1x1{suffix}",
         parameters="tn_conv_1x1_params",
         instruction_sets=_INSTRUCTION_SETS,
@@ -305,8 +305,8 @@ def _conv_2d_im2col(suffix: str, words_of_weights: int) -> KernelVariant:
     return KernelVariant(
         name=f"conv_2d_im2col{suffix}",
         kinds=(OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D),
-        source=f"conv_2d_im2col{suffix}.c",
-        helpers=("clamp_outputs.c", f"dot_tiles{suffix}.c", "window_columns.c"),
+        source=f"conv_2d/conv_2d_im2col{suffix}.c",
+        helpers=("arithmetic/clamp_outputs.c", f"conv_2d/dot_tiles{suffix}.c", "conv_2d/window_columns.c"),
         symbol=f"tn_conv_2d_im2col{suffix}",
         parameters="tn_conv_2d_im2col_params",
         instruction_sets=_INSTRUCTION_SETS,

@@ -21,7 +21,7 @@ from tinynas.lowering._variants import (
 from tinynas.lowering._weights import multipliers, quantization_of
 
 INPUTS_IN_WORDS = 8
-"""Inputs in a round of the innermost loop: INPUTS in `firmware/kernels/fully_connected_in_words.c`."""
+"""Inputs in a round of the innermost loop: INPUTS in `firmware/kernels/fully_connected/fully_connected_in_words.c`."""
 
 _OUTPUTS = 4  # at a time, in all of these kernels
 _MOST_IN_WORDS = 1024  # inputs, whose words are scratch
@@ -76,7 +76,8 @@ def _dense_features(call: KernelCall) -> dict[str, float]:
 def _needs_more_than_one_right_shift(call: KernelCall) -> bool:
     """Whether sums are requantized the general way: each output has a scale, or it is half of the sum's or more.
 
-    `tn_plain_of` in `firmware/include/tinynas/fully_connected.h`. A skeleton counts as if it had one small scale.
+    `tn_plain_of` in `firmware/kernels/fully_connected/fully_connected_sums.h`. A skeleton counts as if it had one small
+    scale.
     """
     if not call.has_constants:
         return False
@@ -185,8 +186,8 @@ _IN_WORDS_LOOPS = {
 FULLY_CONNECTED_IN_FOURS = KernelVariant(
     name="fully_connected_in_fours",
     kinds=(OpKind.FULLY_CONNECTED,),
-    source="fully_connected_in_fours.c",
-    helpers=("clamp_outputs.c",),
+    source="fully_connected/fully_connected_in_fours.c",
+    helpers=("arithmetic/clamp_outputs.c",),
     symbol="tn_fully_connected_in_fours",
     parameters="tn_fully_connected_params",
     applies=lambda call: call.weights.shape[-1] % WORD == 0,
@@ -212,8 +213,8 @@ FULLY_CONNECTED_IN_FOURS = KernelVariant(
 FULLY_CONNECTED_IN_WORDS = KernelVariant(
     name="fully_connected_in_words",
     kinds=(OpKind.FULLY_CONNECTED,),
-    source="fully_connected_in_words.c",
-    helpers=("clamp_outputs.c", "widen.c"),
+    source="fully_connected/fully_connected_in_words.c",
+    helpers=("arithmetic/clamp_outputs.c", "arithmetic/widen.c"),
     symbol="tn_fully_connected_in_words",
     parameters="tn_conv_1x1_params",
     applies=lambda call: call.weights.shape[-1] <= _MOST_IN_WORDS,
@@ -227,8 +228,8 @@ FULLY_CONNECTED_IN_WORDS = KernelVariant(
 FULLY_CONNECTED = KernelVariant(
     name="fully_connected",
     kinds=(OpKind.FULLY_CONNECTED,),
-    source="fully_connected.c",
-    helpers=("clamp_outputs.c",),
+    source="fully_connected/fully_connected.c",
+    helpers=("arithmetic/clamp_outputs.c",),
     symbol="tn_fully_connected",
     parameters="tn_fully_connected_params",
     applies=always,

@@ -11,7 +11,7 @@ from tinynas.lowering._planes import half_plane_of, half_row_words, has_planes, 
 from tinynas.lowering._variants import MAX_DIMENSION, WORD, InstructionSet, KernelCall, KernelVariant, pairs
 from tinynas.lowering._weights import SMALLEST_WEIGHT, weights_of
 
-_TABLE_WORDS = 19  # of a channel beside its weights: firmware/include/tinynas/depthwise_half_planes.h
+_TABLE_WORDS = 19  # of a channel beside its weights: firmware/kernels/depthwise_conv_2d/depthwise_half_planes.h
 
 
 def _has_half_planes(call: KernelCall, paired: bool) -> bool:
@@ -117,8 +117,8 @@ def _of_half_planes(name: str, applies: Callable[[KernelCall, bool], bool], *, p
     return KernelVariant(
         name=name,
         kinds=(OpKind.DEPTHWISE_CONV_2D,),
-        source=f"{name}.c",
-        helpers=("clamp_outputs.c", "depthwise_half_planes.c"),
+        source=f"depthwise_conv_2d/{name}.c",
+        helpers=("arithmetic/clamp_outputs.c", "depthwise_conv_2d/depthwise_half_planes.c"),
         symbol=f"tn_{name}",
         parameters="tn_depthwise_planar_params",
         applies=lambda call: applies(call, paired),

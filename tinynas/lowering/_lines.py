@@ -26,7 +26,7 @@ from tinynas.graph.fixed_point import multiply_by_quantized_multiplier, multiply
 Int64Array = npt.NDArray[np.int64]
 
 PART_BITS = 9
-"""Bits of the two lower parts of a slope: TN_LINE_BITS in `firmware/include/tinynas/line.h`."""
+"""Bits of the two lower parts of a slope: TN_LINE_BITS in `firmware/kernels/arithmetic/line.h`."""
 
 LINE_WORDS = 5
 """Of a line as kernels read it, three parts of the slope, offset and right: TN_LINE_WORDS in the same file."""

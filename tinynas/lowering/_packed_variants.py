@@ -31,10 +31,10 @@ from tinynas.lowering._variants import (
 from tinynas.lowering._weights import SMALLEST_WEIGHT, by_output
 
 PACKED_BLOCK = 8
-"""Output channels whose weights lie side by side: BLOCK in `firmware/kernels/packed_tiles.c`."""
+"""Output channels whose weights lie side by side: BLOCK in `firmware/kernels/conv_2d/packed_tiles.c`."""
 
 PACKED_UNROLLED = 7
-"""Pairs of elements in a round of the innermost loop: `firmware/kernels/packed_tiles.c`."""
+"""Pairs of elements in a round of the innermost loop: `firmware/kernels/conv_2d/packed_tiles.c`."""
 
 _CHANNEL_WORDS = 3  # a channel's bias, multiplier and shift
 
@@ -194,8 +194,8 @@ def _windows(pixels: int) -> _Indices:
 CONV_1X1_PACKED = KernelVariant(
     name="conv_1x1_packed",
     kinds=(OpKind.CONV_2D,),
-    source="conv_1x1_packed.c",
-    helpers=("clamp_outputs.c", "packed_tiles.c"),
+    source="conv_2d/conv_1x1_packed.c",
+    helpers=("arithmetic/clamp_outputs.c", "conv_2d/packed_tiles.c"),
     symbol="tn_conv_1x1_packed",
     parameters="tn_conv_1x1_params",
     instruction_sets=frozenset({InstructionSet.ARMV6M}),
@@ -209,8 +209,8 @@ CONV_1X1_PACKED = KernelVariant(
 CONV_2D_PACKED = KernelVariant(
     name="conv_2d_packed",
     kinds=(OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D),
-    source="conv_2d_packed.c",
-    helpers=("clamp_outputs.c", "packed_tiles.c"),
+    source="conv_2d/conv_2d_packed.c",
+    helpers=("arithmetic/clamp_outputs.c", "conv_2d/packed_tiles.c"),
     symbol="tn_conv_2d_packed",
     parameters="tn_conv_2d_im2col_params",
     instruction_sets=frozenset({InstructionSet.ARMV6M}),

@@ -22,10 +22,10 @@ from tinynas.lowering._variants import (
 )
 
 PAIRED_CHANNELS = 4
-"""Output channels at a time: TN_PAIRED_CHANNELS in `firmware/include/tinynas/paired_tiles.h`."""
+"""Output channels at a time: TN_PAIRED_CHANNELS in `firmware/kernels/conv_2d/paired_tiles.h`."""
 
 PAIRED_UNROLLED = 8
-"""Pairs of elements in a round of the innermost loop: `firmware/kernels/paired_tiles.c`."""
+"""Pairs of elements in a round of the innermost loop: `firmware/kernels/conv_2d/paired_tiles.c`."""
 
 _CHANNEL_WORDS = 1 + LINE_WORDS  # what a sum begins with, and its line
 
@@ -168,8 +168,8 @@ def _conv_2d_features(call: KernelCall) -> dict[str, float]:
 CONV_1X1_PAIRED = KernelVariant(
     name="conv_1x1_paired",
     kinds=(OpKind.CONV_2D,),
-    source="conv_1x1_paired.c",
-    helpers=("clamp_outputs.c", "paired_tiles.c", "widen.c"),
+    source="conv_2d/conv_1x1_paired.c",
+    helpers=("arithmetic/clamp_outputs.c", "conv_2d/paired_tiles.c", "arithmetic/widen.c"),
     symbol="tn_conv_1x1_paired",
     parameters="tn_conv_1x1_params",
     instruction_sets=frozenset({InstructionSet.ARMV6M}),
@@ -185,8 +185,8 @@ CONV_1X1_PAIRED = KernelVariant(
 CONV_2D_PAIRED = KernelVariant(
     name="conv_2d_paired",
     kinds=(OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D),
-    source="conv_2d_paired.c",
-    helpers=("clamp_outputs.c", "paired_tiles.c", "widen.c"),
+    source="conv_2d/conv_2d_paired.c",
+    helpers=("arithmetic/clamp_outputs.c", "conv_2d/paired_tiles.c", "arithmetic/widen.c"),
     symbol="tn_conv_2d_paired",
     parameters="tn_conv_2d_im2col_params",
     instruction_sets=frozenset({InstructionSet.ARMV6M}),

@@ -45,7 +45,7 @@ STRUCTURE_BYTES: Mapping[str, int] = MappingProxyType(
         "tn_transpose_params": 32,
     }
 )
-"""sizeof of the parameter structures of `firmware/include/tinynas/kernels.h` on a 32-bit core; whole words all."""
+"""sizeof of the parameter structures of `firmware/kernels/` on a 32-bit core; whole words all."""
 
 MODEL_FLAGS = (*KERNEL_FLAGS, "-fno-optimize-sibling-calls")
 """How generated code must be compiled: every step is a call, the last one too, so that all take the same bytes."""
@@ -152,7 +152,7 @@ class KernelVariant:
     Attributes:
         name: Its name in schedules and reports.
         kinds: The operators it implements.
-        source: File name in `firmware/kernels/`.
+        source: File in `firmware/kernels/`, in the folder of its family.
         symbol: The C function.
         parameters: The C type of its parameter structure.
         applies: Whether the kernel can execute a call on the instruction sets it is for. The first variant in the
@@ -171,7 +171,7 @@ class KernelVariant:
         loops: What each feature counts.
         instruction_sets: Those it is for.
         for_speed: Takes flash that the local rule does not spend: chosen for single steps of a finished network.
-        helpers: Further files in `firmware/kernels/` with functions that the kernel calls.
+        helpers: Further files there with functions that the kernel calls.
         in_place: Whether the output may overwrite an input of the same size.
         shrinks: Whether a smaller output may overwrite the input of a call, at either of its ends.
         scratch_bytes: Bytes of scratch in the arena during the call.
@@ -202,6 +202,12 @@ class KernelVariant:
     def sources(self) -> tuple[str, ...]:
         """All files in `firmware/kernels/` that the kernel consists of."""
         return (self.source, *self.helpers)
+
+    @property
+    def header(self) -> str:
+        """The file in `firmware/kernels/` that declares the kernel and its parameter structure."""
+        family, _, _ = self.source.partition("/")
+        return f"{family}/{family}.h"
 
 
 def always(call: KernelCall) -> bool:

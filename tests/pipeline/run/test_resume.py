@@ -278,6 +278,6 @@ def test_the_winner_can_be_exported(undisturbed: tuple[Path, dict[str, Any]], tm
     with pytest.raises(ExportError, match="--force"):
         export_winner(out, tmp_path / "w.tflite")
     exported = export_winner(out, tmp_path / "project")
-    assert {Path(file).name for file in exported["files"]} >= {"model.h", "model.c", "Makefile", "kernels.h"}
+    assert {Path(file).name for file in exported["files"]} >= {"model.h", "model.c", "Makefile", "kernel.h"}
     header = (tmp_path / "project" / "model.h").read_text()
     assert all(label in header for label in result["model_info"]["labels"])

@@ -126,7 +126,7 @@ def _compile(
 ) -> list[Path]:
     firmware = resource_path("firmware")
     runtime = firmware / "runtime"
-    includes = [f"-I{runtime / 'libc'}", f"-I{firmware / 'include'}", f"-I{firmware / 'kernels'}"]
+    includes = [f"-I{runtime / 'libc'}", f"-I{firmware}"]
     kernels = [substitutes.get(path.name, path) for path in kernel_sources(models)]
     units = [(unit, [*KERNEL_FLAGS, *includes])]
     units += [(path, [*KERNEL_FLAGS, *includes]) for path in kernels]

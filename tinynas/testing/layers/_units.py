@@ -85,7 +85,7 @@ def write_one_unit(
 ) -> tuple[list[GeneratedModel], Path]:
     """As `write_units`, all models in one C file: a compiler takes longer to start than to compile them."""
     models = [generate(schedule, plan, directory / f"m{i}", info) for i, (schedule, plan) in enumerate(planned)]
-    parts = ['#include "tinynas/kernels.h"\n']
+    parts = ['#include "kernels/kernel.h"\n']
     for i, model in enumerate(models):
         text = _text(model)
         forget = {*_MACROS.findall(text), *_MODEL_NAMES.findall(text)}
@@ -101,8 +101,8 @@ def external_names(model: GeneratedModel) -> list[str]:
 
 
 def kernel_sources(models: Sequence[GeneratedModel]) -> list[Path]:
-    """The kernels of all models, sorted."""
-    return sorted({path for model in models for path in model.kernel_sources})
+    """The kernels of all models, sorted by name."""
+    return sorted({path for model in models for path in model.kernel_sources}, key=lambda path: path.name)
 
 
 def _text(model: GeneratedModel) -> str:

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "depthwise_rows.h"
+
+#if TN_DSP
+
+/* One row of the window for two neighbours x and x + 1, of six taps of input in three words:
+ *     first  += x0 w0 + x1 w1, + x2 w2 + x3 w3, + x4 w4
+ *     second += x1 w0, + x2 w1 + x3 w2, + x4 w3 + x5 w4. */
+#define ROW                                                                                                            \
+    "ldrd   %[wa], %[wb], [%[w]], #8\n\t" /* w0 w1, w2 w3 */                                                           \
+    "ldrd   %[wc], %[wd], [%[w]], #8\n\t" /* w1 w2, w3 w4 */                                                           \
+    "ldrd   %[xa], %[xb], [%[x]]\n\t"                                                                                  \
+    "smlad  %[first], %[xa], %[wa], %[first]\n\t"                                                                      \
+    "smlatb %[second], %[xa], %[wa], %[second]\n\t"                                                                    \
+    "smlad  %[first], %[xb], %[wb], %[first]\n\t"                                                                      \
+    "smlad  %[second], %[xb], %[wc], %[second]\n\t"                                                                    \
+    "ldr    %[xa], [%[x], #8]\n\t"                                                                                     \
+    "smlabt %[first], %[xa], %[wd], %[first]\n\t"                                                                      \
+    "smlad  %[second], %[xa], %[wd], %[second]\n\t"
+
+static TN_KERNEL void fast_row(const tn_plane_channel *channel, const int16_t *row, int8_t *output)
+{
+    TN_WIDE_ROW(channel, row, output, ROW, 4);
+}
+
+#else
+
+#define fast_row tn_plane_any_row
+
+#endif
+
+TN_KERNEL void tn_depthwise_conv_2d_width_5(const tn_depthwise_planar_params *params, const int8_t *input,
+                                            int8_t *output, int8_t *restrict scratch)
+{
+    tn_depthwise_planes(params, input, output, scratch, fast_row);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "depthwise_rows.h"
+
+#if TN_DSP
+
+/* One row of the window for two neighbours x and x + 2, of seven taps of input in four words. */
+#define ROW                                                                                                            \
+    "ldrd   %[wa], %[wb], [%[w]], #8\n\t" /* w0 w1, w2 w3 */                                                           \
+    "ldr    %[wc], [%[w]], #4\n\t"        /* w4 0 */                                                                   \
+    "ldrd   %[xa], %[xb], [%[x]]\n\t"                                                                                  \
+    "smlad  %[first], %[xa], %[wa], %[first]\n\t"                                                                      \
+    "smlad  %[first], %[xb], %[wb], %[first]\n\t"                                                                      \
+    "smlad  %[second], %[xb], %[wa], %[second]\n\t"                                                                    \
+    "ldrd   %[xa], %[xb], [%[x], #8]\n\t"                                                                              \
+    "smlad  %[first], %[xa], %[wc], %[first]\n\t"                                                                      \
+    "smlad  %[second], %[xa], %[wb], %[second]\n\t"                                                                    \
+    "smlad  %[second], %[xb], %[wc], %[second]\n\t"
+
+static TN_KERNEL void fast_row(const tn_plane_channel *channel, const int16_t *row, int8_t *output)
+{
+    TN_WIDE_ROW(channel, row, output, ROW, 8);
+}
+
+#else
+
+#define fast_row tn_plane_any_row
+
+#endif
+
+TN_KERNEL void tn_depthwise_conv_2d_width_5_stride_2(const tn_depthwise_planar_params *params, const int8_t *input,
+                                                     int8_t *output, int8_t *restrict scratch)
+{
+    tn_depthwise_planes(params, input, output, scratch, fast_row);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The interface of the kernels that reduce dimensions.
+ */
+#ifndef TINYNAS_REDUCTION_H
+#define TINYNAS_REDUCTION_H
+
+#include "../kernel.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* MEAN over the middle dimension of [outer][reduced][inner]; 1 / reduced is part of the multiplier. */
+typedef struct {
+    int32_t outer;
+    int32_t reduced;
+    int32_t inner;
+    int32_t multiplier;
+    int16_t input_zero_point;
+    int16_t output_zero_point;
+    int8_t shift;
+} tn_mean_params;
+
+void tn_mean(const tn_mean_params *params, const int8_t *input, int8_t *output);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
