@@ -14,7 +14,8 @@ from peer_figures import NETWORKS, PORTABLE_TARGET, estimate, layer_figures, tar
 from tinynas.boards import load_toolchain
 from tinynas.formats import read_tflite
 from tinynas.graph import Graph
-from tinynas.lowering import InstructionSet, Lowering, Schedule, lower
+from tinynas.kernels import InstructionSet
+from tinynas.lowering import Lowering, Schedule, lower
 from tinynas.pipeline import choose_for_board, deploy, measure, random_inputs
 from tinynas.targets import Board, load_board
 from tinynas.testing.layers import LayerImage, check_layers, for_speed, layer_of

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tinynas.boards import load_toolchain
-from tinynas.lowering import InstructionSet
+from tinynas.kernels import InstructionSet
 from tinynas.targets import CORES
 from tinynas.testing.layers import LAYER_KINDS, LayerImage, LayerResult, check_layers, random_layer
 

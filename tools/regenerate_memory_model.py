@@ -23,8 +23,9 @@ from object_sections import resolve
 import tinynas
 from tinynas.boards import load_toolchain
 from tinynas.graph import DType, Graph, GraphBuilder
+from tinynas.kernels import CATALOGUE, InstructionSet
 from tinynas.latency import NetworkLimits, diverse_networks, with_random_constants
-from tinynas.lowering import CATALOGUE, InstructionSet, Lowering, PatchError, PatchPlan, Schedule
+from tinynas.lowering import Lowering, PatchError, PatchPlan, Schedule
 from tinynas.memory import (
     MOST_STEPS,
     GeneratedFunction,

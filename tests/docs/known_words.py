@@ -12,7 +12,7 @@ from pages import ROOT
 from pydantic import BaseModel
 
 from tinynas.evaluation import evaluator, list_evaluators
-from tinynas.lowering import CATALOGUE
+from tinynas.kernels import CATALOGUE
 from tinynas.pipeline import RunConfig
 from tinynas.search import list_strategies, method, method_names, strategy
 from tinynas.spaces import HAND_MADE, block_kind, list_block_kinds, space_names

@@ -8,7 +8,7 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 from host_models import INCLUDE, WARNINGS, zig
 
-from tinynas.lowering import MODEL_FLAGS
+from tinynas.kernels import MODEL_FLAGS
 
 ARM_TARGETS = {
     "cortex-m0plus": ("thumb-freestanding-eabi", "cortex_m0plus"),

@@ -6,7 +6,7 @@ import pytest
 from host_models import HostModel, build_models
 from network_cases import depthwise_planes, random_graphs
 
-from tinynas.lowering import InstructionSet
+from tinynas.kernels import InstructionSet
 
 
 @pytest.fixture(scope="session")

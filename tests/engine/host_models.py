@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from tinynas.engine import GeneratedModel, ModelInfo, generate
 from tinynas.graph import Graph
-from tinynas.lowering import InstructionSet, PatchPlan, Schedule, lower
+from tinynas.kernels import InstructionSet
+from tinynas.lowering import PatchPlan, Schedule, lower
 from tinynas.targets import resource_path
 from tinynas.testing.layers import GUARD, guarded_arena, kernel_sources, write_units
 

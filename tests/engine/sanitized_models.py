@@ -19,8 +19,8 @@ from host_models import INCLUDE, WARNINGS, lowered
 
 from tinynas.engine import generate
 from tinynas.graph import Graph
-from tinynas.kernels import kernel_folder
-from tinynas.lowering import InstructionSet, PatchPlan, Schedule, Step
+from tinynas.kernels import InstructionSet, kernel_folder
+from tinynas.lowering import PatchPlan, Schedule, Step
 from tinynas.memory import MemoryPlan
 from tinynas.testing.layers import guarded_arena
 

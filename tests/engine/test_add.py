@@ -10,7 +10,8 @@ import pytest
 
 from tinynas.boards import Toolchain
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, Quantization
-from tinynas.lowering import InstructionSet, Schedule, lower, plane_of_add
+from tinynas.kernels import InstructionSet, plane_of_add
+from tinynas.lowering import Schedule, lower
 from tinynas.targets import CORES
 from tinynas.testing.layers import LayerImage, check_layers, layer_of
 

@@ -12,7 +12,7 @@ from network_cases import MODELS, constant_operands, filled, random_graphs
 from tinynas.formats import read_tflite
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, Padding
 from tinynas.graph.reference import execute
-from tinynas.lowering import CATALOGUE
+from tinynas.kernels import CATALOGUE
 from tinynas.spaces import AnyNetSpace, build_graph, load_space
 from tinynas.testing import random_input
 

@@ -11,6 +11,7 @@ import pytest
 
 from tinynas.engine import ChosenKernels, choose_kernels
 from tinynas.graph import DType, Graph, GraphBuilder
+from tinynas.kernels import CATALOGUE, InstructionSet
 from tinynas.latency import (
     LatencyModel,
     VariantModel,
@@ -18,16 +19,7 @@ from tinynas.latency import (
     load_latency_model,
     with_random_constants,
 )
-from tinynas.lowering import (
-    CATALOGUE,
-    InstructionSet,
-    PatchPlan,
-    Schedule,
-    exchangeable,
-    layers,
-    lower,
-    with_variants,
-)
+from tinynas.lowering import PatchPlan, Schedule, exchangeable, layers, lower, with_variants
 from tinynas.memory import NativeMemoryModel, kernel_memory_path, load_kernel_memory, plan_arena, runtime_memory_path
 from tinynas.memory._model_files import load_runtime_memory
 from tinynas.targets import Reserve, load_board

@@ -12,8 +12,9 @@ from little_sram_networks import branches, large_image, wide
 
 from tinynas.engine import ChosenSchedule, choose_kernels, choose_schedule
 from tinynas.graph import DType, Graph, GraphBuilder
+from tinynas.kernels import CATALOGUE
 from tinynas.latency import LatencyModel, VariantModel, latency_model_path, load_latency_model
-from tinynas.lowering import CATALOGUE, Lowering, Schedule, exchangeable, layers, with_variants
+from tinynas.lowering import Lowering, Schedule, exchangeable, layers, with_variants
 from tinynas.memory import NativeMemoryModel, live_ranges, plan_arena
 from tinynas.targets import Reserve, load_board
 from tinynas.testing import random_int8_graph

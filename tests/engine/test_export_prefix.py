@@ -18,7 +18,8 @@ from tinynas.engine import ModelInfo, PrefixError, export, generate
 from tinynas.engine._prefix import with_prefix
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.graph.reference import execute
-from tinynas.lowering import KERNEL_FLAGS, InstructionSet, lower
+from tinynas.kernels import KERNEL_FLAGS, InstructionSet
+from tinynas.lowering import lower
 from tinynas.memory import embedded_code, plan_arena
 from tinynas.targets import CORES, load_board, resource_path
 

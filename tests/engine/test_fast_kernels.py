@@ -12,8 +12,9 @@ import pytest
 from tinynas.boards import Toolchain, load_toolchain
 from tinynas.engine import generate
 from tinynas.graph import DType, Graph, GraphBuilder, Padding, Quantization
+from tinynas.kernels import InstructionSet
 from tinynas.latency import with_random_constants
-from tinynas.lowering import InstructionSet, Schedule, lower
+from tinynas.lowering import Schedule, lower
 from tinynas.memory import plan_arena
 from tinynas.targets import CORES, Core
 from tinynas.testing.layers import Layer, LayerImage, check_layers, for_speed, guarded_buffers, layer_of

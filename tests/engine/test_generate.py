@@ -15,8 +15,9 @@ from network_cases import constant_operands, depthwise_planes, filled, random_gr
 
 from tinynas.engine import MissingConstantsError, ModelInfo, generate
 from tinynas.graph import DType, Graph, GraphBuilder, Quantization
+from tinynas.kernels import CATALOGUE, InstructionSet, UnsupportedGraphError
 from tinynas.latency import with_random_constants
-from tinynas.lowering import CATALOGUE, InstructionSet, PatchPlan, UnsupportedGraphError, lower
+from tinynas.lowering import PatchPlan, lower
 from tinynas.memory import plan_arena
 from tinynas.testing.layers import for_speed
 

@@ -10,8 +10,9 @@ from fitted_counts import worst_error
 
 from tinynas.boards import Toolchain
 from tinynas.graph import Activation, DType, GraphBuilder, Padding
+from tinynas.kernels import InstructionSet
 from tinynas.latency import Trait, with_random_constants
-from tinynas.lowering import InstructionSet, Schedule, lower, with_constants, with_variants
+from tinynas.lowering import Schedule, lower, with_constants, with_variants
 from tinynas.targets import CORES
 from tinynas.testing.layers import LayerImage, check_layers, for_speed, layer_of
 

@@ -10,8 +10,7 @@ from arm_targets import ARM_TARGETS, compile_for, section_bytes, undefined_symbo
 from host_models import INCLUDE, WARNINGS
 
 from tinynas.boards import Toolchain
-from tinynas.kernels import kernel_folder
-from tinynas.lowering import CATALOGUE, KERNEL_FLAGS
+from tinynas.kernels import CATALOGUE, KERNEL_FLAGS, kernel_folder
 from tinynas.targets import CORES
 
 KERNELS = kernel_folder()

@@ -10,7 +10,8 @@ from host_models import HostModel, build_models, generate_guarded
 from network_cases import filled
 
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, Padding, execute
-from tinynas.lowering import InstructionSet, PatchError, PatchPlan, lower
+from tinynas.kernels import InstructionSet
+from tinynas.lowering import PatchError, PatchPlan, lower
 from tinynas.testing import random_input
 from tinynas.testing.layers import for_speed
 

@@ -11,7 +11,7 @@ import pytest
 from tinynas.boards import Toolchain, ZigToolchain
 from tinynas.formats import write_tflite
 from tinynas.graph import execute
-from tinynas.lowering import CATALOGUE, InstructionSet
+from tinynas.kernels import CATALOGUE, InstructionSet
 from tinynas.targets import CORES
 from tinynas.testing import run_litert
 from tinynas.testing.layers import (

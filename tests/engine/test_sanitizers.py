@@ -13,8 +13,8 @@ from sanitized_models import SanitizedModels, SanitizerError, sanitizing_compile
 
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.graph.reference import execute
-from tinynas.kernels import kernel_folder
-from tinynas.lowering import CATALOGUE, InstructionSet, PatchError, PatchPlan, lower
+from tinynas.kernels import CATALOGUE, InstructionSet, kernel_folder
+from tinynas.lowering import PatchError, PatchPlan, lower
 from tinynas.testing import random_input
 from tinynas.testing.layers import for_speed
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinynas.graph import OpKind, validate
+from tinynas.kernels import CATALOGUE, InstructionSet
 from tinynas.latency import (
     Measurement,
     NetworkLimits,
@@ -14,7 +15,7 @@ from tinynas.latency import (
     fit_latency,
     random_network,
 )
-from tinynas.lowering import CATALOGUE, InstructionSet, Schedule, lower
+from tinynas.lowering import Schedule, lower
 from tinynas.memory import NativeMemoryModel
 from tinynas.targets import load_board
 

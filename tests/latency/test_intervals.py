@@ -10,6 +10,7 @@ import pytest
 from virtual_counts import measure
 
 from tinynas.boards import load_toolchain
+from tinynas.kernels import CATALOGUE
 from tinynas.latency import (
     LatencyModel,
     LatencyPrediction,
@@ -18,7 +19,7 @@ from tinynas.latency import (
     latency_model_path,
     load_latency_model,
 )
-from tinynas.lowering import CATALOGUE, Lowering, Schedule, Step
+from tinynas.lowering import Lowering, Schedule, Step
 from tinynas.targets import CORES, load_board
 from tinynas.testing.layers import LayerImage, check_layers, random_layer
 

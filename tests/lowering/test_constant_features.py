@@ -9,15 +9,9 @@ import numpy as np
 import pytest
 
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, Quantization
+from tinynas.kernels import CATALOGUE, InstructionSet, UnsupportedGraphError
 from tinynas.latency import Trait, with_random_constants
-from tinynas.lowering import (
-    CATALOGUE,
-    InstructionSet,
-    UnsupportedGraphError,
-    lower,
-    with_constants,
-    with_variants,
-)
+from tinynas.lowering import lower, with_constants, with_variants
 
 
 def _features(graph: Graph, instruction_set: InstructionSet = InstructionSet.DSP) -> Mapping[str, float]:
@@ -178,8 +172,6 @@ def test_every_loop_that_is_counted_is_documented(instruction_set: InstructionSe
 
 def test_general_layers_of_every_seed_are_found_by_features_and_generator_alike() -> None:
     """One function decides for both; here the parameter that the kernel reads is held against the loops."""
-    from tinynas.engine._streams import conv_1x1, dot_stream
-
     rng = np.random.default_rng(0)
     found = set()
     for seed in range(40):
@@ -187,7 +179,7 @@ def test_general_layers_of_every_seed_are_found_by_features_and_generator_alike(
         x = b.input((1, 4, 4, int(rng.integers(1, 9))))
         graph = b.build([b.conv_2d(x, int(rng.integers(2, 9)), 1, name="layer")])
         schedule = lower(with_random_constants(graph, seed, frozenset(Trait)))
-        fields = conv_1x1(schedule.call(schedule.steps[0]), "name", dot_stream).fields["dot"]
+        fields = CATALOGUE["conv_1x1"].pack(schedule.call(schedule.steps[0]), "name").fields["dot"]
         assert isinstance(fields, Mapping)
         assert bool(fields["general"]) == (schedule.steps[0].features["general_tiles"] > 0)
         found.add(bool(fields["general"]))

@@ -10,13 +10,11 @@ import pytest
 
 from tinynas.engine import generate
 from tinynas.graph import DType, Graph, GraphBuilder, Quantization
+from tinynas.kernels import CATALOGUE, InstructionSet, UnsupportedGraphError
 from tinynas.latency import NetworkLimits, random_network, with_random_constants
 from tinynas.lowering import (
-    CATALOGUE,
-    InstructionSet,
     PatchPlan,
     Schedule,
-    UnsupportedGraphError,
     VariantError,
     address_bytes,
     exchangeable,

@@ -8,7 +8,8 @@ import pytest
 from small_schedules import builder, variants
 
 from tinynas.graph import DType, GraphBuilder, OpKind, Padding
-from tinynas.lowering import UnsupportedGraphError, lower
+from tinynas.kernels import UnsupportedGraphError
+from tinynas.lowering import lower
 
 
 @pytest.mark.parametrize(

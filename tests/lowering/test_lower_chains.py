@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from small_schedules import builder
 
 from tinynas.graph import Graph, GraphBuilder, OpKind, Padding, count_macs
-from tinynas.lowering import CATALOGUE, Schedule, lower
+from tinynas.kernels import CATALOGUE
+from tinynas.lowering import Schedule, lower
 from tinynas.memory import plan_arena
 from tinynas.testing import random_int8_graph
 

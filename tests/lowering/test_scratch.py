@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynas.graph import DType, Graph, GraphBuilder
-from tinynas.lowering import CATALOGUE, InstructionSet, Lowering, PatchPlan, Schedule, with_variants
+from tinynas.kernels import CATALOGUE, InstructionSet
+from tinynas.lowering import Lowering, PatchPlan, Schedule, with_variants
 from tinynas.memory import live_ranges, plan_arena
 from tinynas.testing import random_int8_graph
 

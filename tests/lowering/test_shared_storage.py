@@ -6,7 +6,8 @@ import pytest
 from small_schedules import builder, sharing, variants
 
 from tinynas.graph import Padding
-from tinynas.lowering import InstructionSet, lower
+from tinynas.kernels import InstructionSet
+from tinynas.lowering import lower
 from tinynas.memory import plan_arena
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tinynas.graph import DType, GraphBuilder
-from tinynas.lowering import InstructionSet, Lowering
+from tinynas.kernels import InstructionSet
+from tinynas.lowering import Lowering
 from tinynas.memory import block_cost, combine
 from tinynas.spaces import build_block_graph, build_graph, load_space
 

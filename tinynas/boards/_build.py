@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jinja2
 
-from tinynas.lowering import KERNEL_FLAGS, MODEL_FLAGS
+from tinynas.kernels import KERNEL_FLAGS, MODEL_FLAGS
 from tinynas.targets import RUNTIME_FLAGS, TOOLCHAIN_FLAGS, Board, Region, Reserve, resource_path
 
 from ._cache import private_cache

@@ -6,7 +6,7 @@ from tinynas.engine._export import export
 from tinynas.engine._generate import GeneratedModel, generate, kernel_sources
 from tinynas.engine._model_info import ModelInfo
 from tinynas.engine._prefix import DEFAULT_PREFIX, PrefixError
-from tinynas.lowering import MissingConstantsError
+from tinynas.kernels import MissingConstantsError
 
 __all__ = [
     "DEFAULT_PREFIX",

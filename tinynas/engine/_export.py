@@ -13,8 +13,8 @@ import jinja2
 from tinynas.engine._generate import GeneratedModel, generate
 from tinynas.engine._model_info import ModelInfo
 from tinynas.engine._prefix import DEFAULT_PREFIX, check_prefix, file_name, with_prefix
-from tinynas.kernels import kernel_folder, with_headers
-from tinynas.lowering import CATALOGUE, KERNEL_FLAGS, InstructionSet, Schedule
+from tinynas.kernels import CATALOGUE, KERNEL_FLAGS, InstructionSet, kernel_folder, with_headers
+from tinynas.lowering import Schedule
 from tinynas.memory import MemoryPlan
 from tinynas.targets import resource_path
 

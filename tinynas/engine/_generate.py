@@ -2,72 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 import jinja2
 
-from tinynas.engine import _streams as streams
-from tinynas.engine import _unweighted_parameters as unweighted
-from tinynas.engine import _weighted_parameters as weighted
-from tinynas.engine._constants import ConstantArray, StepConstants, identifier
 from tinynas.engine._model_info import ModelInfo
 from tinynas.graph import OpKind, short_name
-from tinynas.kernels import kernel_folder
-from tinynas.lowering import (
-    CATALOGUE,
-    OVERLAPPED,
-    PAIRED,
-    POINTER,
-    WEIGHTED,
-    KernelCall,
-    Schedule,
-    Step,
-    operand_positions,
-    quantization_of,
-)
+from tinynas.kernels import CATALOGUE, POINTER, ConstantArray, StepConstants, kernel_folder, quantization_of
+from tinynas.lowering import WEIGHTED, Schedule, Step, operand_positions
 from tinynas.memory import MemoryPlan
 
-Emitter = Callable[[KernelCall, str], StepConstants]
-
-_EMITTERS: Mapping[str, Emitter] = MappingProxyType(
-    {
-        "fully_connected": partial(weighted.fully_connected, in_fours=False),
-        "fully_connected_in_fours": partial(weighted.fully_connected, in_fours=True),
-        "fully_connected_in_words": partial(streams.conv_1x1, layout=streams.in_words_stream),
-        "conv_1x1": partial(streams.conv_1x1, layout=streams.dot_stream),
-        "conv_1x1_expanded": partial(streams.conv_1x1, layout=streams.dot_expanded_stream),
-        "conv_2d_im2col": partial(streams.conv_2d_im2col, layout=streams.dot_stream),
-        "conv_2d_im2col_expanded": partial(streams.conv_2d_im2col, layout=streams.dot_expanded_stream),
-        "conv_1x1_packed": partial(streams.conv_1x1, layout=streams.packed_stream),
-        "conv_2d_packed": partial(streams.conv_2d_im2col, layout=streams.packed_stream),
-        "conv_1x1_paired": partial(streams.conv_1x1, layout=streams.paired_stream),
-        "conv_2d_paired": partial(streams.conv_2d_im2col, layout=streams.paired_stream),
-        "depthwise_conv_2d_half_planes_3x3": partial(streams.depthwise_conv_2d_half_planes, paired=False),
-        "depthwise_conv_2d_half_planes": partial(streams.depthwise_conv_2d_half_planes, paired=True),
-        "depthwise_conv_2d_3x3_stride_2_quads": streams.depthwise_conv_2d_quads,
-        **{v.name: partial(streams.depthwise_conv_2d_planar, overlapped=True) for v in OVERLAPPED},
-        **{v.name: partial(streams.depthwise_conv_2d_planar, overlapped=False) for v in PAIRED},
-        "depthwise_conv_2d": weighted.depthwise_conv_2d,
-        "conv_2d": weighted.conv_2d,
-        "average_pool_2d": unweighted.pool_2d,
-        "max_pool_2d": unweighted.pool_2d,
-        "add": unweighted.add,
-        "add_broadcast": unweighted.add_broadcast,
-        "mul": unweighted.mul,
-        "mul_broadcast": unweighted.mul_broadcast,
-        "requantize": unweighted.requantize,
-        "concatenation": unweighted.concatenation,
-        "pad": unweighted.pad,
-        "mean": unweighted.mean,
-        "softmax": unweighted.softmax,
-        "resize_nearest_neighbor": unweighted.resize_nearest_neighbor,
-        "transpose": unweighted.transpose,
-    }
-)
+_IDENTIFIER = 48
 
 
 @dataclass(frozen=True)
@@ -195,7 +143,7 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
     variant = CATALOGUE[step.variant]
     call = schedule.call(step)
     name = _constant_name(schedule, step.index)
-    constants = _EMITTERS[step.variant](call, name)
+    constants = variant.pack(call, name)
     defines, output_offset = True, 0
     arena = [f"model_arena + {offsets[buffer]}" for buffer in step.input_buffers]
     if step.band is not None:
@@ -204,7 +152,7 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
         # One set of weights for all patches, and one structure for all patches of one shape.
         weights = _constant_name(schedule, step.band.weights_step)
         defines = step.band.parameters_step == step.index
-        constants = _EMITTERS[step.variant](call, weights)
+        constants = variant.pack(call, weights)
         name = _constant_name(schedule, step.band.parameters_step)
         if step.band.weights_step != step.index:
             constants = StepConstants((), constants.fields, {})
@@ -234,7 +182,7 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
         comment=f"{title}: {kinds} {shapes} -> {_shape(call.output.shape)}{macs}",
         memory=_memory(step, offsets),
         reason=step.reason,
-        parameters=variant.parameters,
+        parameters=variant.parameters.name,
         call=_KernelFunction(
             variant.name, variant.symbol, ("constant",) * (1 + len(operands)) + ("arena",) * len(written)
         ),
@@ -244,10 +192,20 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
     )
 
 
+def _identifier(text: str) -> str:
+    """`text` as part of a C identifier: letters, digits and single underscores.
+
+    TFLite's converter joins the names of everything that it fused, as in `net/conv/Relu;net/bn/FusedBatchNorm`; the
+    last two parts of the first of them are enough to recognise a layer.
+    """
+    parts = text.split(";")[0].split("/")[-2:]
+    return re.sub(r"[^0-9A-Za-z]+", "_", "_".join(parts)).strip("_")[:_IDENTIFIER]
+
+
 def _constant_name(schedule: Schedule, index: int) -> str:
     """The name of a step's parameter structure, and the prefix of its arrays."""
     step = schedule.steps[index]
-    return f"model_{index}_{identifier(step.name or schedule.graph.ops[step.ops[-1]].kind.lower())}"
+    return f"model_{index}_{_identifier(step.name or schedule.graph.ops[step.ops[-1]].kind.lower())}"
 
 
 def _moved(address: str, by: int) -> str:
@@ -274,7 +232,7 @@ def _offset_names(schedule: Schedule, plan: MemoryPlan) -> dict[int, str]:
     """Buffer index -> the name of its arena offset."""
     names: dict[int, str] = {}
     for buffer in schedule.buffers:
-        text = identifier(schedule.graph.tensors[buffer.tensors[0]].name).upper()
+        text = _identifier(schedule.graph.tensors[buffer.tensors[0]].name).upper()
         names[buffer.index] = f"ARENA_{buffer.index}_{text}" if text else f"ARENA_{buffer.index}"
     return names
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from tinynas.kernels import KernelVariant
 from tinynas.latency import LatencyModel
-from tinynas.lowering import KernelVariant, Schedule, exchangeable, layers, with_variants
+from tinynas.lowering import Schedule, exchangeable, layers, with_variants
 from tinynas.memory import NativeMemoryModel, live_ranges, plan_arena
 
 

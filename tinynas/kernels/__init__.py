@@ -1,5 +1,54 @@
-"""Kernels: one folder a family, here and in `firmware/kernels/`."""
+"""Kernels, one folder a family, here and in `firmware/kernels/`: what schedules choose from, and what it costs."""
 
+from tinynas.kernels._catalogue import CATALOGUE, by_rule, select_variant
+from tinynas.kernels._channel_scales import ChannelScales, channel_scales
+from tinynas.kernels._clamp import activation_range
+from tinynas.kernels._constants import ConstantArray, Fields, StepConstants
+from tinynas.kernels._errors import MissingConstantsError, UnsupportedGraphError
 from tinynas.kernels._files import kernel_folder, with_headers
+from tinynas.kernels._geometry import WINDOWED, padding_of, window_of
+from tinynas.kernels._kernel import (
+    KERNEL_FLAGS,
+    MAX_DIMENSION,
+    MODEL_FLAGS,
+    POINTER,
+    InstructionSet,
+    KernelCall,
+    KernelVariant,
+    ParameterStructure,
+    words,
+)
+from tinynas.kernels._weights import SMALLEST_WEIGHT, quantization_of, require_symmetric_weights
+from tinynas.kernels.elementwise.add import plane_of_add
 
-__all__ = ["kernel_folder", "with_headers"]
+__all__ = [
+    "CATALOGUE",
+    "KERNEL_FLAGS",
+    "MAX_DIMENSION",
+    "MODEL_FLAGS",
+    "POINTER",
+    "SMALLEST_WEIGHT",
+    "WINDOWED",
+    "ChannelScales",
+    "ConstantArray",
+    "Fields",
+    "InstructionSet",
+    "KernelCall",
+    "KernelVariant",
+    "MissingConstantsError",
+    "ParameterStructure",
+    "StepConstants",
+    "UnsupportedGraphError",
+    "activation_range",
+    "by_rule",
+    "channel_scales",
+    "kernel_folder",
+    "padding_of",
+    "plane_of_add",
+    "quantization_of",
+    "require_symmetric_weights",
+    "select_variant",
+    "window_of",
+    "with_headers",
+    "words",
+]

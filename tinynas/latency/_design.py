@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynas.graph import Graph
+from tinynas.kernels import CATALOGUE
 from tinynas.latency._probe_networks import probe_networks
 from tinynas.latency._random_constants import Trait, with_random_constants
 from tinynas.latency._random_networks import NetworkLimits, random_network
 from tinynas.lowering import (
-    CATALOGUE,
     DSP_LOWERING,
     Lowering,
     Schedule,

@@ -8,7 +8,7 @@ one branch. So the flash of a network follows from its steps, with any compiler,
 from __future__ import annotations
 
 from tinynas.graph import OpKind
-from tinynas.lowering._variants import POINTER, KernelCall, KernelVariant
+from tinynas.kernels import POINTER, KernelCall, KernelVariant
 
 WEIGHTED = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED))
 """Operators whose weights belong to the parameters: their kernels are given one operand only."""

@@ -12,10 +12,9 @@ from types import MappingProxyType
 
 from tinynas.errors import UsageError
 from tinynas.graph import Graph, without_dead_operators
+from tinynas.kernels import CATALOGUE, KernelCall, KernelVariant
 from tinynas.lowering._addresses import address_bytes
-from tinynas.lowering._catalogue import CATALOGUE
 from tinynas.lowering._schedule import Band, Schedule, Step
-from tinynas.lowering._variants import STRUCTURE_BYTES, KernelCall, KernelVariant
 
 
 class VariantError(UsageError):
@@ -102,7 +101,7 @@ def constant_bytes_of(variant: KernelVariant, call: KernelCall, band: Band | Non
     addresses = address_bytes(variant, call)
     if band is None or band.weights_step == index:
         return addresses + variant.constant_bytes(call)
-    return addresses + (STRUCTURE_BYTES[variant.parameters] if band.parameters_step == index else 0)
+    return addresses + (variant.parameters.size_bytes if band.parameters_step == index else 0)
 
 
 def _takes_over(schedule: Schedule, step: Step, variant: KernelVariant, suited: bool) -> bool:

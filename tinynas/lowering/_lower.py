@@ -12,17 +12,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes, without_dead_operators
+from tinynas.kernels import (
+    MAX_DIMENSION,
+    WINDOWED,
+    KernelCall,
+    UnsupportedGraphError,
+    padding_of,
+    require_symmetric_weights,
+    select_variant,
+    window_of,
+)
 from tinynas.lowering._addresses import WEIGHTED
-from tinynas.lowering._catalogue import select_variant
-from tinynas.lowering._errors import UnsupportedGraphError
 from tinynas.lowering._exchange import constant_bytes_of
-from tinynas.lowering._geometry import WINDOWED, padding_of, window_of
 from tinynas.lowering._patches import PatchPlan, split_into_patches, step_macs
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._scratch import within_arena
 from tinynas.lowering._storage import Activations, BandTensor, PlannedStep, assign_storage, root_of
-from tinynas.lowering._variants import MAX_DIMENSION, KernelCall
-from tinynas.lowering._weights import require_symmetric_weights
 
 if TYPE_CHECKING:
     from tinynas.lowering._lowering import Lowering

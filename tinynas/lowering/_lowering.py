@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tinynas.graph import Graph
+from tinynas.kernels import InstructionSet
 from tinynas.lowering._lower import lower_as
 from tinynas.lowering._patches import PatchPlan
 from tinynas.lowering._schedule import Schedule
-from tinynas.lowering._variants import InstructionSet
 from tinynas.targets import Core
 
 

@@ -17,11 +17,9 @@ from dataclasses import dataclass, replace
 
 from tinynas.errors import ModelError
 from tinynas.graph import Graph, OpKind, op_macs
-from tinynas.lowering._catalogue import select_variant
-from tinynas.lowering._geometry import WINDOWED, window_of
+from tinynas.kernels import WINDOWED, KernelCall, select_variant, window_of
 from tinynas.lowering._schedule import Band
 from tinynas.lowering._storage import BandTensor, PlannedStep, root_of
-from tinynas.lowering._variants import KernelCall
 
 _POINTWISE = frozenset((OpKind.ADD, OpKind.MUL, OpKind.QUANTIZE))
 Rows = tuple[int, int]

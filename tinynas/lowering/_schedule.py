@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tinynas.graph import Graph
-from tinynas.lowering._variants import InstructionSet, KernelCall
+from tinynas.kernels import InstructionSet, KernelCall
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 
-from tinynas.lowering._catalogue import by_rule
+from tinynas.kernels import KernelVariant, by_rule, words
 from tinynas.lowering._storage import Activations, Lifetimes, PlannedStep, overwritten
-from tinynas.lowering._variants import KernelVariant, words
 
 
 def select_within(

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinynas.graph import Graph
+from tinynas.kernels import KernelCall, KernelVariant
 from tinynas.lowering._schedule import Band, Buffer
-from tinynas.lowering._variants import KernelCall, KernelVariant
 
 
 @dataclass(frozen=True)

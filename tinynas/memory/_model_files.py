@@ -13,7 +13,7 @@ from typing import Any
 
 from tinynas.compact_json import compact_json
 from tinynas.errors import ExternalError, UsageError
-from tinynas.lowering import MODEL_FLAGS
+from tinynas.kernels import MODEL_FLAGS
 from tinynas.memory._image import InputSection
 from tinynas.targets import RUNTIME_FLAGS, TOOLCHAIN_FLAGS, Board, resource_path
 

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.graph import Graph, OpKind
-from tinynas.lowering import DSP_LOWERING, KernelVariant, Lowering, Schedule, by_rule, select_variant, select_within
+from tinynas.kernels import KernelVariant, by_rule, select_variant
+from tinynas.lowering import DSP_LOWERING, Lowering, Schedule, select_within
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._plan import plan_arena
 

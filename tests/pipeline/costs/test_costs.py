@@ -7,8 +7,9 @@ import pytest
 
 from tinynas.engine import choose_kernels, choose_schedule
 from tinynas.graph import DType, count_macs
+from tinynas.kernels import InstructionSet
 from tinynas.latency import LatencyModel, Measurement, fit_latency
-from tinynas.lowering import InstructionSet, Lowering, Schedule
+from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import NativeMemoryModel, block_cost, combine, plan_arena
 from tinynas.pipeline.costs import BlockSchedules, CostModel, LatencyLimit
 from tinynas.pipeline.run import ConfigError, LimitsConfig, latency_limit

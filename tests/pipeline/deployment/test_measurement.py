@@ -14,8 +14,8 @@ from tinynas.boards import LinkError, Toolchain, ToolchainError, Transport, Virt
 from tinynas.cli import main
 from tinynas.formats import read_tflite, write_tflite
 from tinynas.graph import DType, GraphBuilder, Padding, Tensor
+from tinynas.kernels import UnsupportedGraphError
 from tinynas.latency import with_random_constants
-from tinynas.lowering import UnsupportedGraphError
 from tinynas.pipeline.commands import MeasurementInputError, _measure_model, measure_model, measurement_json
 from tinynas.pipeline.deployment import (
     Deployment,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tinynas.errors import UsageError
 from tinynas.evaluation import list_evaluators
 from tinynas.graph import OpKind
-from tinynas.lowering import CATALOGUE
+from tinynas.kernels import CATALOGUE
 from tinynas.plugins import OWN, Listed
 from tinynas.registry import closest
 from tinynas.search import list_methods, list_strategies

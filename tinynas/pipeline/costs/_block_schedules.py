@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import partial
 
 from tinynas.graph import DType
-from tinynas.lowering import Lowering, Schedule, by_rule
+from tinynas.kernels import by_rule
+from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import BlockCost, NativeMemoryModel
 from tinynas.spaces import Block, build_block_graph, cached_by_signature
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from tinynas.lowering import CATALOGUE, WEIGHTED, Schedule
+from tinynas.kernels import CATALOGUE
+from tinynas.lowering import WEIGHTED, Schedule
 from tinynas.memory import BlockCost, NativeMemoryModel, combine
 from tinynas.pipeline.costs._block_schedules import BlockSchedules
 from tinynas.spaces import Architecture, Block, cached_by_signature

@@ -8,7 +8,8 @@ from pathlib import Path
 from tinynas.boards import Firmware, ToolchainError, build_firmware, load_toolchain
 from tinynas.engine import GeneratedModel, ModelInfo, generate
 from tinynas.graph import DType, Graph
-from tinynas.lowering import Lowering, Schedule, UnsupportedGraphError
+from tinynas.kernels import UnsupportedGraphError
+from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import MemoryPlan, NativeMemoryModel, plan_arena
 from tinynas.targets import Board, Reserve
 

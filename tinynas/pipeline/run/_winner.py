@@ -9,7 +9,8 @@ from typing import Any
 
 from tinynas.errors import UsageError
 from tinynas.graph import Graph
-from tinynas.lowering import CATALOGUE, InstructionSet, Lowering, PatchPlan, Schedule
+from tinynas.kernels import CATALOGUE, InstructionSet
+from tinynas.lowering import Lowering, PatchPlan, Schedule
 from tinynas.pipeline.costs import with_kernels
 
 RESULT = "result.json"

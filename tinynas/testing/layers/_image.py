@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from tinynas.boards import Image, Toolchain, read_image
 from tinynas.engine import GeneratedModel
-from tinynas.lowering import KERNEL_FLAGS
+from tinynas.kernels import KERNEL_FLAGS
 from tinynas.targets import RUNTIME_FLAGS, Core, Region, resource_path
 from tinynas.testing.layers._layer import Layer
 from tinynas.testing.layers._units import GUARD, external_names, kernel_sources, write_one_unit

@@ -7,16 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinynas.graph import Graph, GraphError, OpKind
-from tinynas.lowering import (
-    Buffer,
-    InstructionSet,
-    Schedule,
-    UnsupportedGraphError,
-    exchangeable,
-    layers,
-    lower,
-    with_variants,
-)
+from tinynas.kernels import InstructionSet, UnsupportedGraphError
+from tinynas.lowering import Buffer, Schedule, exchangeable, layers, lower, with_variants
 from tinynas.memory import MemoryPlan
 from tinynas.testing.layers._extremes import ExtremeFiller
 from tinynas.testing.layers._skeletons import LAYER_KINDS, draw_kind, layer_skeleton

@@ -1,0 +1,15 @@
+"""Convolutions of whole images, and depthwise ones of a single input channel."""
+
+from tinynas.kernels.conv_2d import gemm_2x4, reference, swar, swar_w16
+
+KERNELS = (
+    swar.CONV_1X1_PACKED,
+    swar.CONV_2D_PACKED,
+    swar_w16.CONV_1X1_PAIRED,
+    swar_w16.CONV_2D_PAIRED,
+    gemm_2x4.CONV_1X1,
+    gemm_2x4.CONV_2D_IM2COL,
+    *gemm_2x4.EXPANDED,
+    reference.CONV_2D,
+)
+"""In the order of preference."""

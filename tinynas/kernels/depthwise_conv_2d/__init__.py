@@ -1,0 +1,13 @@
+"""Depthwise convolutions."""
+
+from tinynas.kernels.depthwise_conv_2d import ch4, channel_buffer, reference, swar
+
+KERNELS = (
+    swar.HALF_PLANES_3X3,
+    swar.HALF_PLANES,
+    ch4.QUADS,
+    *channel_buffer.OVERLAPPED,
+    *channel_buffer.PAIRED,
+    reference.DEPTHWISE_CONV_2D,
+)
+"""In the order of preference."""

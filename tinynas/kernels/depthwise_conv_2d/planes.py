@@ -1,0 +1,114 @@
+"""The planes into which depthwise kernels gather channels: how they lie, and how large they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tinynas.graph import DepthwiseConv2DAttributes
+from tinynas.kernels._constants import WORD
+from tinynas.kernels._geometry import window_of
+from tinynas.kernels._kernel import KernelCall, pairs, words
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One channel of a call as the planar kernels see it; all pairs are (rows, columns) of that plane.
+
+    Attributes:
+        transposed: Whether rows of the plane are columns of the image.
+        inputs: Of the input.
+        outputs: Of the output.
+        kernel: Of the window.
+        stride: Of the window.
+        padding: Before the input.
+        size: Of what lies in scratch: the padded input, as far as windows reach.
+    """
+
+    transposed: bool
+    inputs: tuple[int, int]
+    outputs: tuple[int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    size: tuple[int, int]
+
+
+def plane_of(call: KernelCall) -> Plane:
+    """The plane of a call without dilation, of int16.
+
+    It is transposed where the output is higher than wide: long rows are cheaper. That looks at the whole operator, so
+    that bands of it agree, which share their weights. Columns are even, so that every row starts at a word, and reach
+    as far as the windows of an even number of outputs with an even number of taps: kernels compute two outputs at a
+    time from pairs of neighbours.
+    """
+    _, height, width, _ = call.graph.tensors[call.op.outputs[0]].shape
+    plane = _oriented(call, transposed=height > width)
+    reach = (2 * pairs(plane.outputs[1]) - 1) * plane.stride[1] + 2 * pairs(plane.kernel[1])
+    return replace(plane, size=(plane.size[0], 2 * pairs(max(plane.size[1], reach))))
+
+
+def plane_of_quads(call: KernelCall) -> Plane:
+    """The plane of a call that is computed four channels at a time: as the image lies, no larger than windows reach."""
+    return _oriented(call, transposed=False)
+
+
+def half_plane_of(call: KernelCall, paired: bool) -> Plane:
+    """The plane of a call without dilation for Armv6-M: a word holds two pixels, half the output's rows apart.
+
+    It is transposed where the output is wider than high: cut in half along the longer side, it takes the least scratch.
+    Rows are those of half the outputs, rounded up. `paired`: see `half_row_words`.
+    """
+    _, height, width, _ = call.graph.tensors[call.op.outputs[0]].shape
+    plane = _oriented(call, transposed=width > height)
+    kernel, stride = plane.kernel, plane.stride
+    rows = (pairs(plane.outputs[0]) - 1) * stride[0] + kernel[0]
+    reach = (plane.outputs[1] - 1) * stride[1] + half_row_words(kernel, paired)
+    return replace(plane, size=(rows, max(plane.padding[1] + plane.inputs[1], reach)))
+
+
+def half_row_words(kernel: tuple[int, int], paired: bool) -> int:
+    """Weights that a kernel for Armv6-M reads for each row of a window. Paired, an odd row ends with a zero."""
+    return 2 * pairs(kernel[1]) if paired else kernel[1]
+
+
+def _oriented(call: KernelCall, *, transposed: bool) -> Plane:
+    """The plane of a call as the image lies, or transposed, as far as windows reach."""
+    kernel, stride, _ = window_of(call.graph, call.op)
+    inputs, outputs = (call.input.shape[1], call.input.shape[2]), (call.output.shape[1], call.output.shape[2])
+    padding = (call.padding[0], call.padding[2])
+    if transposed:
+        inputs, outputs, kernel, stride, padding = map(_swapped, (inputs, outputs, kernel, stride, padding))
+    size = (
+        max(padding[0] + inputs[0], (outputs[0] - 1) * stride[0] + kernel[0]),
+        max(padding[1] + inputs[1], (outputs[1] - 1) * stride[1] + kernel[1]),
+    )
+    return Plane(transposed, inputs, outputs, kernel, stride, padding, size)
+
+
+def _swapped(sizes: tuple[int, int]) -> tuple[int, int]:
+    return sizes[1], sizes[0]
+
+
+def has_planes(call: KernelCall) -> bool:
+    """Depth multiplier 1 and no dilation."""
+    attributes = call.op.attributes
+    return (
+        isinstance(attributes, DepthwiseConv2DAttributes)
+        and attributes.depth_multiplier == 1
+        and attributes.dilation == (1, 1)
+    )
+
+
+def shrinks(call: KernelCall) -> bool:
+    """Whether a smaller output takes the place of one end of its input.
+
+    The input must lie there by itself (the planner keeps to the ends of the arena), in whole words, so that its pixels
+    are pixels of the input.
+    """
+    before, after = call.input.size_bytes, call.output.size_bytes
+    return call.input_alone and after < before and before % WORD == after % WORD == 0
+
+
+def channel_words(taps: int) -> int:
+    """Words of one channel's constants: bias, multiplier, and in bytes the weights and a shift."""
+    return 2 + words(taps + 1) // WORD

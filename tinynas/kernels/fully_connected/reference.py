@@ -1,0 +1,80 @@
+"""Fully connected layers of any number of inputs and outputs, on all cores."""
+
+from __future__ import annotations
+
+from tinynas.graph import OpKind
+from tinynas.kernels._clamp import CLAMP_LOOPS, clamp_features
+from tinynas.kernels._constants import WORD, StepConstants
+from tinynas.kernels._kernel import KernelCall, KernelVariant, always
+from tinynas.kernels._weights import weights_of
+from tinynas.kernels.fully_connected.rows import (
+    OUTPUTS,
+    PARAMETERS,
+    is_general,
+    rows_of,
+    table_bytes,
+    table_constants,
+    unshifted,
+)
+
+
+def _dense_features(call: KernelCall) -> dict[str, float]:
+    rows, inputs = rows_of(call), call.weights.shape[-1]
+    outputs = call.weights.shape[0]
+    tiles = rows * (-(-outputs // OUTPUTS) if outputs >= OUTPUTS else outputs)
+    general = is_general(call)
+    computed = _outputs_of_tiles(outputs)
+    unmoved = unshifted(call, computed) if general else 0
+    return {
+        "calls": 1,
+        "rows": rows,
+        "tiles": 0 if general else tiles,
+        "general_tiles": tiles if general else 0,
+        "unshifted": rows * unmoved,
+        "shifted": rows * (len(computed) - unmoved) if general else 0,
+        "tiles_in_words": tiles * (inputs >= WORD),
+        "quads": tiles * (inputs // WORD),
+        "odd_quads": tiles * (inputs // WORD % 2),
+        "tiles_with_steps": tiles * (inputs % WORD > 0),
+        "steps": tiles * (inputs % WORD),
+        **clamp_features(call),
+    }
+
+
+def _outputs_of_tiles(outputs: int) -> list[int]:
+    """The outputs that tiles of four compute, those of the last overlap and of single ones several times."""
+    if outputs < OUTPUTS:
+        return [o for o in range(outputs) for _ in range(OUTPUTS)]
+    firsts = [min(first, outputs - OUTPUTS) for first in range(0, outputs, OUTPUTS)]
+    return [first + i for first in firsts for i in range(OUTPUTS)]
+
+
+def _pack(call: KernelCall, name: str) -> StepConstants:
+    return table_constants(call, name, weights_of(call))
+
+
+FULLY_CONNECTED = KernelVariant(
+    name="fully_connected",
+    kinds=(OpKind.FULLY_CONNECTED,),
+    source="fully_connected/fully_connected.c",
+    helpers=("arithmetic/clamp_outputs.c",),
+    symbol="tn_fully_connected",
+    parameters=PARAMETERS,
+    applies=always,
+    constant_bytes=table_bytes,
+    pack=_pack,
+    features=_dense_features,
+    loops={
+        "rows": "input rows",
+        "tiles": "groups of four outputs, or single ones where there are fewer, over all rows",
+        "tiles_in_words": "those of four inputs or more",
+        "quads": "four inputs of each tile: sixteen MACs each",
+        "odd_quads": "those of them that leave out half a round of the loop",
+        "tiles_with_steps": "tiles whose inputs are no whole words",
+        "steps": "inputs that four left over: four MACs each",
+        "general_tiles": "groups, or single ones, of a layer that needs the general requantization",
+        "unshifted": "outputs in them whose products are shifted right by no more than a word",
+        "shifted": "those shifted by more: which of the two takes the branch is the compiler's choice",
+        **CLAMP_LOOPS,
+    },
+)

@@ -1,0 +1,5 @@
+"""SOFTMAX."""
+
+from tinynas.kernels.softmax.reference import SOFTMAX
+
+KERNELS = (SOFTMAX,)
