@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +54,21 @@ def test_constant_bytes_are_what_the_object_file_holds(tmp_path: Path) -> None:
         assert section_bytes(output, ".rodata") == model.constant_bytes == expected
         assert section_bytes(output, ".data") == 0
     assert seen == set(CATALOGUE)
+
+
+def test_constants_that_are_counted_wrong_do_not_compile(tmp_path: Path) -> None:
+    schedule = lower(classifier())
+    generate(schedule, plan_arena(schedule), tmp_path)
+    constants = tmp_path / "model_constants.c"
+    asserted = re.findall(r"sizeof\((tn_\w+)\) == (\d+)", constants.read_text())
+    structures = {CATALOGUE[name].parameters for name in schedule.variants}
+    assert asserted == sorted((structure.name, str(structure.size_bytes)) for structure in structures)
+    name, size = asserted[0]
+    constants.write_text(
+        constants.read_text().replace(f"sizeof({name}) == {size}", f"sizeof({name}) == {int(size) + 4}")
+    )
+    with pytest.raises(AssertionError, match="static assertion failed"):
+        compile_for("cortex-m0plus", [constants], tmp_path / "constants.o")
 
 
 def test_the_code_of_a_model_holds_no_constants_and_calls_only_its_kernels(tmp_path: Path) -> None:

@@ -11,7 +11,15 @@ import jinja2
 
 from tinynas.engine._model_info import ModelInfo
 from tinynas.graph import OpKind, short_name
-from tinynas.kernels import CATALOGUE, POINTER, ConstantArray, StepConstants, kernel_folder, quantization_of
+from tinynas.kernels import (
+    CATALOGUE,
+    POINTER,
+    ConstantArray,
+    ParameterStructure,
+    StepConstants,
+    kernel_folder,
+    quantization_of,
+)
 from tinynas.lowering import WEIGHTED, Schedule, Step, operand_positions
 from tinynas.memory import MemoryPlan
 
@@ -110,6 +118,7 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
         "arena_bytes": plan.arena_bytes,
         "constant_bytes": _constant_bytes(schedule),
         "kernels": [path.name for path in kernel_sources(schedule)],
+        "structures": _structures(schedule),
         "headers": sorted({CATALOGUE[name].header for name in schedule.variants}),
     }
     for name in _FILES:
@@ -130,6 +139,11 @@ def _constant_bytes(schedule: Schedule) -> int:
     """Flash of all constants: those of the steps, and the addresses of inputs and outputs."""
     interface = POINTER * (len(schedule.inputs) + len(schedule.outputs))
     return interface + sum(step.constant_bytes for step in schedule.steps)
+
+
+def _structures(schedule: Schedule) -> list[ParameterStructure]:
+    """The parameter structures of a schedule's kernels, whose sizes the constants are counted by, sorted by name."""
+    return sorted({CATALOGUE[name].parameters for name in schedule.variants}, key=lambda structure: structure.name)
 
 
 def kernel_sources(schedule: Schedule) -> tuple[Path, ...]:
