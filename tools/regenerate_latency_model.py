@@ -32,7 +32,7 @@ from tinynas.latency import (
     save_latency_model,
 )
 from tinynas.lowering import Lowering, Schedule
-from tinynas.memory import firmware_hash, plan_arena
+from tinynas.memory import kernel_hashes, plan_arena
 from tinynas.targets import Board, load_board
 
 FIT_LIMITS = NetworkLimits(activation_bytes=6_000, weight_bytes=6_000, layers=12, macs=1_000_000)
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     provenance = {
         "board": board.name,
         "compiler": toolchain.version(),
-        "firmware_sha256": firmware_hash(),
+        "sources": kernel_hashes(model.variants),
         "tinynas": tinynas.__version__,
         "networks": len(measured),
         "layers": len(layers),

@@ -34,8 +34,10 @@ from tinynas.memory import (
     NativeMemoryModel,
     RuntimeMemory,
     firmware_hash,
+    kernel_hashes,
     kernel_memory_path,
     load_kernel_memory,
+    runtime_hashes,
     runtime_memory_path,
     save_memory,
 )
@@ -85,18 +87,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     provenance = {
         "board": board.name,
         "compiler": toolchain.version(),
-        "firmware_sha256": sources,
         "tinynas": tinynas.__version__,
         "probes": len(fitted),
     }
-    runtime = fit_runtime(board, options.toolchain, fitted[0], dict(provenance))
+    runtime_provenance = provenance | {"sources": runtime_hashes(board.hal or "")}
+    runtime = fit_runtime(board, options.toolchain, fitted[0], runtime_provenance)
     if fits_kernels:
         needed = {v.name for v in CATALOGUE.values() if InstructionSet.of(board.core) in v.instruction_sets}
         missing = needed - {variant for probe in fitted for variant in probe.schedule.variants}
         if missing:
             print(f"no probe network holds {', '.join(sorted(missing))}: raise --fit", file=sys.stderr)
             return 1
-        kernels = fit_kernels(board, options.toolchain, fitted, dict(provenance))
+        kernels = fit_kernels(board, options.toolchain, fitted, provenance | {"sources": kernel_hashes(needed)})
     else:
         path = kernel_memory_path(board.core.name, options.toolchain, options.out)
         kernels = load_kernel_memory(path, board.name)

@@ -53,7 +53,7 @@ def test_calibrate_with_too_few_networks_keeps_the_model_and_names_what_it_did_n
     assert call(capsys, *inspect)[0] in (0, 1)
     assert "latency.json is stale" not in caplog.text
     stale = json.loads(path.read_text())
-    stale["provenance"]["firmware_sha256"] = "0"
+    stale["provenance"]["sources"]["conv_1x1"] = "0"
     path.write_text(json.dumps(stale))
     assert call(capsys, *inspect)[0] in (0, 1)
     assert "latency model latency.json is stale" in caplog.text
@@ -106,7 +106,7 @@ def test_figures_of_stale_memory_models_are_said_to_be_so(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tinynas.memory._model_files.firmware_hash", lambda: "other sources")
+    monkeypatch.setattr("tinynas.memory._model_files.kernel_hashes", dict)
     call(capsys, "export", str(model), str(tmp_path / "project"))
     assert len(caplog.messages) == 2  # one line a toolchain
     assert all("stale" in line and "native-cortex-m4f-" in line for line in caplog.messages)

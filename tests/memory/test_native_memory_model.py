@@ -13,13 +13,16 @@ import pytest
 
 import tinynas.engine
 from tinynas.graph import Activation, DType, GraphBuilder
+from tinynas.kernels import CATALOGUE, kernel_folder
 from tinynas.latency import NetworkLimits, random_network
 from tinynas.lowering import DSP_LOWERING, Lowering, Schedule, lower
 from tinynas.memory import (
     MemoryModelFileError,
     MissingMemoryModelError,
     NativeMemoryModel,
+    changed_sources,
     firmware_hash,
+    kernel_hashes,
     kernel_memory_path,
     runtime_memory_path,
 )
@@ -201,10 +204,11 @@ def test_what_is_no_model_says_so(tmp_path: Path, text: str, message: str) -> No
         NativeMemoryModel.for_board(load_board("virt-m4"), folder=tmp_path)
 
 
-def copy_models(to: Path, **provenance: str) -> None:
+def copy_models(to: Path, **sources: str) -> None:
     for name in ("native-cortex-m4f-zig.json", "hal-virt-cortex-m4f-zig.json"):
         document = json.loads((resource_path("memory_models") / name).read_text())
-        document["provenance"] |= {"firmware_sha256": firmware_hash(), "compiler": "zig 1"} | provenance
+        document["provenance"] |= {"compiler": "zig 1"}
+        document["provenance"]["sources"] |= sources if name.startswith("native") else {}
         (to / name).write_text(json.dumps(document))
 
 
@@ -216,16 +220,16 @@ def test_a_current_model_raises_no_warning(tmp_path: Path, caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize(
-    ("provenance", "compiler", "message"),
+    ("sources", "compiler", "message"),
     [
-        ({"firmware_sha256": "0"}, None, "the firmware's sources or flags have changed"),
+        ({"conv_1x1": "0", "gone": "1"}, None, "sources or flags of conv_1x1, gone have changed"),
         ({}, "zig 2", "fitted with zig 1, the compiler here is zig 2"),
     ],
 )
 def test_a_stale_model_is_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, provenance: dict[str, str], compiler: str | None, message: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, sources: dict[str, str], compiler: str | None, message: str
 ) -> None:
-    copy_models(tmp_path, **provenance)
+    copy_models(tmp_path, **sources)
     with caplog.at_level(logging.WARNING):
         NativeMemoryModel.for_board(load_board("virt-m4"), folder=tmp_path, compiler=compiler)
     assert message in caplog.text
@@ -245,16 +249,34 @@ def test_comments_do_not_make_a_model_stale(tmp_path: Path, monkeypatch: pytest.
         (tmp_path / "kernel.c").write_text(text)
         return firmware_hash()
 
-    monkeypatch.setattr("tinynas.memory._model_files.resource_path", lambda name: tmp_path)
+    monkeypatch.setattr("tinynas.memory._sources.resource_path", lambda name: tmp_path)
     code = hash_of("int f(void) { return 1; }")
     assert hash_of("/* What it does. */\nint f(void) {\n    return 1;\n}\n") == code
     assert hash_of("int f(void) { return 2; }") != code
 
 
+def test_an_edit_of_a_kernel_makes_that_kernel_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed_by(file: str, text: str) -> set[str]:
+        copy = tmp_path / str(len(list(tmp_path.iterdir())))
+        shutil.copytree(kernel_folder(), copy)
+        (copy / file).write_text((copy / file).read_text() + text)
+        with monkeypatch.context() as moved:
+            moved.setattr("tinynas.memory._sources.kernel_folder", lambda: copy)
+            return set(changed_sources({"sources": fitted}, kernel_hashes()))
+
+    fitted = kernel_hashes()
+    assert changed_by("layout/pad.c", "/* A remark. */\n") == set()
+    assert changed_by("layout/pad.c", "int more;\n") == {"pad"}
+    assert changed_by("conv_2d/dot_tiles.c", "int more;\n") == {"conv_1x1", "conv_2d_im2col"}
+    assert changed_by("elementwise/element.h", "int more;\n") == {"add", "add_broadcast", "mul", "mul_broadcast"}
+    assert changed_by("kernel.h", "int more;\n") == set(CATALOGUE)
+    assert changed_sources({}, fitted) == tuple(fitted)
+
+
 def test_flags_and_templates_make_a_model_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def hash_with(name: str, value: object) -> str:
         with monkeypatch.context() as changed:
-            changed.setattr(f"tinynas.memory._model_files.{name}", value)
+            changed.setattr(f"tinynas.memory._sources.{name}", value)
             return firmware_hash()
 
     copy = tmp_path / "templates"

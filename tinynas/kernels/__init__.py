@@ -5,7 +5,7 @@ from tinynas.kernels._channel_scales import ChannelScales, channel_scales
 from tinynas.kernels._clamp import activation_range
 from tinynas.kernels._constants import ConstantArray, Fields, StepConstants
 from tinynas.kernels._errors import MissingConstantsError, UnsupportedGraphError
-from tinynas.kernels._files import kernel_folder, with_headers
+from tinynas.kernels._files import code_hash, code_of, kernel_folder, with_headers
 from tinynas.kernels._geometry import WINDOWED, padding_of, window_of
 from tinynas.kernels._kernel import (
     KERNEL_FLAGS,
@@ -42,6 +42,8 @@ __all__ = [
     "activation_range",
     "by_rule",
     "channel_scales",
+    "code_hash",
+    "code_of",
     "kernel_folder",
     "padding_of",
     "plane_of_add",

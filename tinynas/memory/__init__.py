@@ -19,7 +19,6 @@ from tinynas.memory._model_files import (
     MemoryModelFileError,
     MissingMemoryModelError,
     RuntimeMemory,
-    firmware_hash,
     kernel_memory_path,
     load_kernel_memory,
     runtime_memory_path,
@@ -31,6 +30,7 @@ from tinynas.memory._plan import MemoryPlan, plan_arena
 from tinynas.memory._reorder import reorder
 from tinynas.memory._search_planner import plan_search
 from tinynas.memory._segments import Segment, segments
+from tinynas.memory._sources import changed_sources, firmware_hash, kernel_hashes, runtime_hashes, say_changed
 from tinynas.memory._usage import FlashUsage, MemoryModel, RegionUsage, SramUsage, Verdict
 
 __all__ = [
@@ -62,10 +62,12 @@ __all__ = [
     "best_patch_plan",
     "block_cost",
     "bytes_per_step",
+    "changed_sources",
     "combine",
     "embedded_code",
     "extent",
     "firmware_hash",
+    "kernel_hashes",
     "kernel_memory_path",
     "live_ranges",
     "load_kernel_memory",
@@ -74,7 +76,9 @@ __all__ = [
     "plan_greedy",
     "plan_search",
     "reorder",
+    "runtime_hashes",
     "runtime_memory_path",
     "save_memory",
+    "say_changed",
     "segments",
 ]

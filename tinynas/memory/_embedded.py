@@ -12,12 +12,13 @@ from tinynas.memory._live_ranges import align
 from tinynas.memory._model_files import (
     KernelMemory,
     RuntimeMemory,
-    is_stale,
     kernel_memory_path,
     load_kernel_memory,
     load_runtime_memory,
     runtime_memory_path,
+    stale_sources,
 )
+from tinynas.memory._sources import GENERATED_CODE
 from tinynas.targets import Board, load_board
 
 logger = logging.getLogger(__name__)
@@ -61,11 +62,12 @@ def embedded_code(schedule: Schedule, toolchain: str = "zig", folder: Path | Non
         if path.is_file() and runtime_path.is_file():
             kernels = load_kernel_memory(path, board.name)
             if schedule.variants <= kernels.entry_of.keys():
-                stale += [path.name] if is_stale(kernels) else []
+                used = schedule.variants | {GENERATED_CODE}
+                stale += [path.name] if used.intersection(stale_sources(kernels)) else []
                 found.append(_embedded(schedule, kernels, load_runtime_memory(runtime_path, board.name)))
     if stale:
         logger.warning(
-            "code and stack come from stale memory models: the firmware's sources or flags have changed since "
+            "code and stack come from stale memory models: sources or flags of the kernels have changed since "
             "%s %s fitted; run tools/regenerate_memory_model.py",
             ", ".join(stale),
             "was" if len(stale) == 1 else "were",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,18 +11,14 @@ from typing import Any
 
 from tinynas.compact_json import compact_json
 from tinynas.errors import ExternalError, UsageError
-from tinynas.kernels import MODEL_FLAGS
 from tinynas.memory._image import InputSection
-from tinynas.targets import RUNTIME_FLAGS, TOOLCHAIN_FLAGS, Board, resource_path
+from tinynas.memory._sources import changed_sources, kernel_hashes, runtime_hashes, say_changed
+from tinynas.targets import Board, resource_path
 
 logger = logging.getLogger(__name__)
 
 KERNELS_FORMAT = "tinynas-kernel-memory/2"
 RUNTIME_FORMAT = "tinynas-runtime-memory/1"
-
-_SOURCES = frozenset({".c", ".h", ".j2"})
-_TEMPLATES = Path(__file__).parents[1] / "engine" / "templates"  # read, not imported: the engine is a floor above
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
 class MissingMemoryModelError(ExternalError):
@@ -166,35 +160,18 @@ def _command(board: str, path: Path) -> str:
     return f"tools/regenerate_memory_model.py --board {board} --toolchain {toolchain} --virtual"
 
 
-def firmware_hash() -> str:
-    """SHA-256 over what an image is made of: the firmware's sources, the templates of generated code, compiler flags.
-
-    A memory model was fitted to them. Comments and white space do not count: they change no code. Nor does what
-    selects a core (-mcpu): models are fitted to one core each.
-    """
-    flags = [*RUNTIME_FLAGS, *MODEL_FLAGS]
-    for name in sorted(TOOLCHAIN_FLAGS):
-        flags += TOOLCHAIN_FLAGS[name]
-    state = hashlib.sha256(" ".join(flags).encode())
-    firmware = resource_path("firmware")
-    sources = {path.relative_to(firmware).as_posix(): path for path in firmware.rglob("*") if path.suffix in _SOURCES}
-    for name, path in sorted((sources | {path.name: path for path in _TEMPLATES.glob("*.[ch].j2")}).items()):
-        text = " ".join(_COMMENT.sub(" ", path.read_text(encoding="utf-8")).split())
-        state.update(f"{name}\0{text}\0".encode())
-    return state.hexdigest()
-
-
-def is_stale(memory: KernelMemory | RuntimeMemory) -> bool:
-    """Whether a model was fitted to other sources of the firmware, or flags, than those here."""
-    return bool(memory.provenance.get("firmware_sha256") != firmware_hash())
+def stale_sources(memory: KernelMemory | RuntimeMemory) -> tuple[str, ...]:
+    """Of what a model was fitted to, kernels for example, that which has changed since."""
+    now = kernel_hashes() if isinstance(memory, KernelMemory) else runtime_hashes(memory.hal)
+    return changed_sources(memory.provenance, now)
 
 
 def warn_if_stale(memory: KernelMemory | RuntimeMemory, path: Path, board: Board, compiler: str | None) -> None:
-    """Warn where the firmware's sources or flags, or the compiler if its version is given, differ from the fitted."""
+    """Warn where sources or flags, or the compiler if its version is given, differ from the fitted."""
     fitted = memory.provenance
     reasons = []
-    if is_stale(memory):
-        reasons.append("the firmware's sources or flags have changed since it was fitted")
+    if changed := stale_sources(memory):
+        reasons.append(say_changed(changed))
     if compiler is not None and compiler != fitted.get("compiler"):
         reasons.append(f"it was fitted with {fitted.get('compiler')}, the compiler here is {compiler}")
     if reasons:

@@ -23,7 +23,7 @@ from tinynas.latency import (
     to_json,
 )
 from tinynas.lowering import Lowering, Schedule
-from tinynas.memory import firmware_hash
+from tinynas.memory import kernel_hashes
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline.commands._measure_model import MeasurementInputError
 from tinynas.pipeline.deployment import (
@@ -112,7 +112,7 @@ def calibrate_board(
             "transport": "virtual" if port is None else "serial",
             "networks": len(fitted),
             "seed": seed,
-            "firmware_sha256": firmware_hash(),
+            "sources": kernel_hashes({layer.variant for layer in layers}),
             "tinynas": __version__,
         },
     )

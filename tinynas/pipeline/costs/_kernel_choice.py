@@ -12,7 +12,14 @@ from tinynas.engine import ChosenKernels, ChosenSchedule, choose_schedule
 from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
 from tinynas.lowering import Lowering, Schedule, with_variants
-from tinynas.memory import MissingMemoryModelError, NativeMemoryModel, firmware_hash, plan_arena
+from tinynas.memory import (
+    MissingMemoryModelError,
+    NativeMemoryModel,
+    changed_sources,
+    kernel_hashes,
+    plan_arena,
+    say_changed,
+)
 from tinynas.pipeline.deployment import load_memory_model
 from tinynas.targets import Board, Reserve
 
@@ -51,12 +58,8 @@ def load_latency(board: Board, toolchain: str, path: Path | None = None) -> Late
         if not path.is_file():
             return None
     model = load_latency_model(path)
-    if model.provenance.get("firmware_sha256") != firmware_hash():
-        logger.warning(
-            "latency model %s is stale: the firmware's sources or flags have changed since it was fitted; run %s",
-            path.name,
-            again,
-        )
+    if changed := changed_sources(model.provenance, kernel_hashes()):
+        logger.warning("latency model %s is stale: %s; run %s", path.name, say_changed(changed), again)
     return model
 
 

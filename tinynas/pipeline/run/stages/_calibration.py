@@ -6,7 +6,7 @@ from typing import Any
 
 from tinynas.latency import LatencyModel, calibration_networks, fit_latency, from_json, to_json
 from tinynas.lowering import Schedule
-from tinynas.memory import NativeMemoryModel, firmware_hash
+from tinynas.memory import NativeMemoryModel, kernel_hashes
 from tinynas.pipeline.deployment import random_inputs, warn_of_other_clock
 from tinynas.pipeline.run.stages._board_work import build_and_measure, inference_of, latency_json, layers_of
 from tinynas.pipeline.run.stages._context import RunContext
@@ -68,7 +68,7 @@ def _calibrate(context: RunContext, memory: NativeMemoryModel) -> dict[str, Any]
             "transport": context.config.measure.transport,
             "networks": len(documents),
             "seed": context.config.seed,
-            "firmware_sha256": firmware_hash(),
+            "sources": kernel_hashes({layer.variant for document in documents for layer in layers_of(document)}),
         },
     )
     context.run.write_json(latency_model_file(0), to_json(model))
