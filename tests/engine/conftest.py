@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from host_models import HostModel, build_models
-from network_cases import depthwise_planes, random_graphs
+from network_cases import channel_buffers, random_graphs
 
 from tinynas.kernels import InstructionSet
 
@@ -12,8 +12,8 @@ from tinynas.kernels import InstructionSet
 @pytest.fixture(scope="session")
 def random_models(tmp_path_factory: pytest.TempPathFactory) -> list[HostModel]:
     """Networks of all operators, compiled once for the session."""
-    networks = [*random_graphs(range(30)), depthwise_planes()]
-    for_armv6m = [*random_graphs(range(10)), depthwise_planes()]
+    networks = [*random_graphs(range(30)), channel_buffers()]
+    for_armv6m = [*random_graphs(range(10)), channel_buffers()]
     instruction_sets = [InstructionSet.DSP] * len(networks) + [InstructionSet.ARMV6M] * len(for_armv6m)
     folder = tmp_path_factory.mktemp("random")
     return build_models([*networks, *for_armv6m], folder, instruction_sets=instruction_sets)

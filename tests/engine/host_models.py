@@ -89,7 +89,7 @@ def generate_units(
 ) -> tuple[list[tuple[Schedule, GeneratedModel]], list[Path]]:
     """Generate several graphs for one image: model `i` has the prefix `m<i>_` before its external names.
 
-    `patches` and `instruction_sets` have one entry per graph, or none; `choose` may exchange kernels.
+    `patches` and `instruction_sets` have one entry per graph, or none; `choose` may substitute kernels.
 
     Returns:
         What was generated, and the C files to compile, kernels included.

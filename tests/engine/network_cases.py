@@ -24,7 +24,7 @@ def filled(skeleton: Graph, seed: int = 0) -> Graph:
     return QuantizationFiller(np.random.default_rng(seed), skeleton, extreme=False).graph()
 
 
-def depthwise_planes() -> Graph:
+def channel_buffers() -> Graph:
     """Windows of three, five and seven, and of other sizes, strides of one and two, odd and even; channels in fours."""
     b = GraphBuilder("planes", DType.INT8)
     x = b.input((1, 23, 17, 19))

@@ -19,7 +19,7 @@ from tinynas.latency import (
     load_latency_model,
     with_random_constants,
 )
-from tinynas.lowering import PatchPlan, Schedule, exchangeable, layers, lower, with_variants
+from tinynas.lowering import PatchPlan, Schedule, layers, lower, substitutes, with_variants
 from tinynas.memory import NativeMemoryModel, kernel_memory_path, load_kernel_memory, plan_arena, runtime_memory_path
 from tinynas.memory._model_files import load_runtime_memory
 from tinynas.targets import Reserve, load_board
@@ -47,7 +47,7 @@ def usual_ticks(name: str) -> float:
         "conv_2d_im2col": 2000.0,
         "conv_2d": 5000.0,
         "depthwise_conv_2d": 5000.0,
-        "depthwise_conv_2d_planar": 3000.0,
+        "depthwise_conv_2d_channel_buffer": 3000.0,
         "fully_connected": 2000.0,
     }
     return 9000.0 if CATALOGUE[name].for_speed else slow.get(name, 1000.0)
@@ -108,27 +108,27 @@ def test_a_kernel_that_does_not_suit_a_layer_is_named_and_not_chosen(suited: boo
         graph = replace(graph, tensors=(*graph.tensors[:weights], smallest, *graph.tensors[weights + 1 :]))
     schedule = lower(graph, instruction_set=InstructionSet.ARMV6M)
     board = load_board("virt-m0plus")
-    chosen = choose_kernels(schedule, NativeMemoryModel.for_board(board, "zig"), model({"conv_1x1_paired": 400.0}))
-    reason, note = reasons_of(chosen)["layer"], notes_of(chosen, "layer")["conv_1x1_paired"]
+    chosen = choose_kernels(schedule, NativeMemoryModel.for_board(board, "zig"), model({"conv_1x1_swar_w16": 400.0}))
+    reason, note = reasons_of(chosen)["layer"], notes_of(chosen, "layer")["conv_1x1_swar_w16"]
     if suited:
-        assert reason.startswith("conv_1x1_paired: 600 instructions fewer than conv_1x1_packed")
+        assert reason.startswith("conv_1x1_swar_w16: 600 instructions fewer than conv_1x1_swar")
         assert note == "chosen"
     else:
-        assert reason.startswith("conv_1x1_packed: the fastest")
+        assert reason.startswith("conv_1x1_swar: the fastest")
         assert note == "it cannot requantize with the weights and scales of this layer"
 
 
 def test_a_faster_kernel_is_taken_and_what_it_costs_is_said(memory: NativeMemoryModel) -> None:
     schedule = lower(network())
-    chosen = choose_kernels(schedule, memory, model({"depthwise_conv_2d_planar": 400.0}))
-    assert variants_of(chosen)["depthwise"] == "depthwise_conv_2d_planar"
+    chosen = choose_kernels(schedule, memory, model({"depthwise_conv_2d_channel_buffer": 400.0}))
+    assert variants_of(chosen)["depthwise"] == "depthwise_conv_2d_channel_buffer"
     assert chosen.saved_ticks == 600
     assert chosen.gap_ticks == 0
     flash = memory.flash(chosen.schedule).total_bytes - memory.flash(schedule).total_bytes
     assert chosen.extra_flash_bytes == flash
     price = f"for {flash:,} bytes of flash" if flash > 0 else f"and {-flash:,} bytes of flash less"
     assert reasons_of(chosen)["depthwise"] == (
-        f"depthwise_conv_2d_planar: 600 instructions fewer than depthwise_conv_2d_3x3 {price}"
+        f"depthwise_conv_2d_channel_buffer: 600 instructions fewer than depthwise_conv_2d_3x3 {price}"
     )
     assert reasons_of(chosen)["project"].startswith("conv_1x1: the fastest")
     assert [step.reason for step in chosen.schedule.steps] == [layer.reason for layer in chosen.layers]
@@ -164,7 +164,7 @@ def test_no_combination_that_fits_is_better(left: int, seed: int, memory: Native
     reserve = reserve_leaving(memory, schedule, left)
     arena = plan_arena(schedule).arena_bytes
     found, least = [], FLASH
-    for combination in product(*(exchangeable(schedule, layer) for layer in layers(schedule))):
+    for combination in product(*(substitutes(schedule, layer) for layer in layers(schedule))):
         steps = zip(layers(schedule), combination, strict=True)
         candidate = with_variants(schedule, {step: v.name for layer, v in steps for step in layer})
         if memory.unknown_variants(candidate.variants) or plan_arena(candidate).arena_bytes > arena:
@@ -185,15 +185,15 @@ def test_no_combination_that_fits_is_better(left: int, seed: int, memory: Native
 
 
 def test_where_flash_is_short_the_missing_bytes_are_named(memory: NativeMemoryModel) -> None:
-    schedule = with_variants(lower(network()), {1: "depthwise_conv_2d_planar"})
-    latency = model({"depthwise_conv_2d_planar": 1010.0})
+    schedule = with_variants(lower(network()), {1: "depthwise_conv_2d_channel_buffer"})
+    latency = model({"depthwise_conv_2d_channel_buffer": 1010.0})
     more = memory.flash(lower(network())).total_bytes - memory.flash(schedule).total_bytes
     assert more > 0
     chosen = choose_kernels(schedule, memory, latency, reserve_leaving(memory, schedule, more - 4))
-    assert variants_of(chosen)["depthwise"] == "depthwise_conv_2d_planar"
+    assert variants_of(chosen)["depthwise"] == "depthwise_conv_2d_channel_buffer"
     left = more - 4 - (more - 4) % 4
     objection = f"would take {more:,} bytes of flash more and {left:,} are left"
-    assert reasons_of(chosen)["depthwise"] == f"depthwise_conv_2d_planar: depthwise_conv_2d_3x3 {objection}"
+    assert reasons_of(chosen)["depthwise"] == f"depthwise_conv_2d_channel_buffer: depthwise_conv_2d_3x3 {objection}"
     assert notes_of(chosen, "depthwise")["depthwise_conv_2d_3x3"] == f"10 instructions fewer, {objection}"
     assert variants_of(choose_kernels(schedule, memory, latency, reserve_leaving(memory, schedule, more)))[
         "depthwise"
@@ -244,12 +244,12 @@ def test_layers_in_patches_are_chosen_as_one(memory: NativeMemoryModel) -> None:
 
 def test_kernels_that_no_model_knows_are_left_out(memory: NativeMemoryModel) -> None:
     schedule = lower(network())
-    fast = {"depthwise_conv_2d_planar": 10.0}
-    unsized = choose_kernels(schedule, without("depthwise_conv_2d_planar"), model(fast))
+    fast = {"depthwise_conv_2d_channel_buffer": 10.0}
+    unsized = choose_kernels(schedule, without("depthwise_conv_2d_channel_buffer"), model(fast))
     assert variants_of(unsized)["depthwise"] == "depthwise_conv_2d_3x3"
-    assert notes_of(unsized, "depthwise")["depthwise_conv_2d_planar"] == "no memory model knows its code"
-    unpredicted = choose_kernels(schedule, memory, model({**fast, "depthwise_conv_2d_planar": -1}))
-    assert notes_of(unpredicted, "depthwise")["depthwise_conv_2d_planar"] == "no latency model knows its loops"
+    assert notes_of(unsized, "depthwise")["depthwise_conv_2d_channel_buffer"] == "no memory model knows its code"
+    unpredicted = choose_kernels(schedule, memory, model({**fast, "depthwise_conv_2d_channel_buffer": -1}))
+    assert notes_of(unpredicted, "depthwise")["depthwise_conv_2d_channel_buffer"] == "no latency model knows its loops"
     assert reasons_of(unpredicted)["depthwise"] == "depthwise_conv_2d_3x3: the fastest of those that the models know"
     incomparable = choose_kernels(schedule, memory, model({**fast, "depthwise_conv_2d_3x3": -1}))
     assert variants_of(incomparable)["depthwise"] == "depthwise_conv_2d_3x3"
@@ -270,7 +270,7 @@ def test_without_models_the_local_rule_stays_and_says_so(memory: NativeMemoryMod
     stale = choose_kernels(schedule, without("mean"), model({}))
     assert "no memory model" in reasons_of(stale)["pool"]
     estimated = NativeMemoryModel.for_board(BOARD, "zig", compiler="zig 0.1.0")
-    other = choose_kernels(schedule, estimated, model({"depthwise_conv_2d_planar": 1.0}))
+    other = choose_kernels(schedule, estimated, model({"depthwise_conv_2d_channel_buffer": 1.0}))
     assert "fitted with another compiler" in reasons_of(other)["depthwise"]
     for chosen in (nothing, no_latency, stale, other):
         assert with_variants(chosen.schedule, {}, dict.fromkeys(range(5), "")) == schedule

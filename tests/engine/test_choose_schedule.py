@@ -14,7 +14,7 @@ from tinynas.engine import ChosenSchedule, choose_kernels, choose_schedule
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.kernels import CATALOGUE
 from tinynas.latency import LatencyModel, VariantModel, latency_model_path, load_latency_model
-from tinynas.lowering import Lowering, Schedule, exchangeable, layers, with_variants
+from tinynas.lowering import Lowering, Schedule, layers, substitutes, with_variants
 from tinynas.memory import NativeMemoryModel, live_ranges, plan_arena
 from tinynas.targets import Reserve, load_board
 from tinynas.testing import random_int8_graph
@@ -164,7 +164,7 @@ def test_flash_that_is_short_is_named_by_the_fewest_bytes() -> None:
     assert chosen.fits is False
     assert chosen.nearest is not None
     assert all("flash" in reason for reason in chosen.reasons)
-    variants = [exchangeable(LOWERING(graph), layer) for layer in layers(LOWERING(graph))]
+    variants = [substitutes(LOWERING(graph), layer) for layer in layers(LOWERING(graph))]
     least = min(
         MEMORY.flash(with_variants(LOWERING(graph), {i: v.name for i, v in enumerate(combination)})).total_bytes
         for combination in itertools.product(*variants)
@@ -193,7 +193,7 @@ def test_without_a_latency_model_the_first_way_that_fits_is_taken() -> None:
 def assignments(schedule: Schedule) -> Iterator[Schedule]:
     """The schedule with every combination of kernels that leave its tensors where they are."""
     found = layers(schedule)
-    for combination in itertools.product(*(exchangeable(schedule, layer) for layer in found)):
+    for combination in itertools.product(*(substitutes(schedule, layer) for layer in found)):
         yield with_variants(schedule, {layer[0]: v.name for layer, v in zip(found, combination, strict=True)})
 
 

@@ -34,7 +34,7 @@ def test_an_exported_folder_builds_elsewhere_and_runs(tmp_path: Path) -> None:
         "clamp_outputs.c",
         "conv_1x1.c",
         "conv_2d_im2col.c",
-        "dot_tiles.c",
+        "gemm_2x4.c",
         "fully_connected_in_fours.c",
         "mean.c",
         "pixel_columns.c",

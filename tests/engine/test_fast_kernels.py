@@ -20,7 +20,7 @@ from tinynas.targets import CORES, Core
 from tinynas.testing.layers import Layer, LayerImage, check_layers, for_speed, guarded_buffers, layer_of
 
 Operator = Callable[[GraphBuilder], int]
-_FAST = ("tn_dot_params", "tn_depthwise_planar_params")
+_FAST = ("tn_gemm_params", "tn_channel_buffer_params")
 
 
 def _network(layer: Operator, seed: int = 1) -> Graph:
@@ -119,7 +119,7 @@ def test_features_explain_the_instructions_of_half_planes(tmp_path: Path) -> Non
         graph = _depthwise(height, width, 8 + channels, kernel, int(rng.integers(1, 4)))
         layers.append(layer_of(str(index), _lower(graph, "cortex-m0plus")))
     results = list(check_layers(LayerImage(layers, core, load_toolchain("zig"), tmp_path)))
-    for variant in ("depthwise_conv_2d_half_planes", "depthwise_conv_2d_half_planes_3x3"):
+    for variant in ("depthwise_conv_2d_swar", "depthwise_conv_2d_swar_3x3"):
         rows = [(layer, result) for layer, result in zip(layers, results, strict=True) if layer.variant == variant]
         features = np.array([list(layer.schedule.steps[0].features.values()) for layer, _ in rows])
         counts = np.array([result.instructions for _, result in rows])
@@ -179,10 +179,10 @@ def test_two_smallest_weights_side_by_side_do_not_fit_a_halfword(
     pair: tuple[int, int], fast: bool, tmp_path: Path
 ) -> None:
     schedule = _lower(_with_smallest_weights(_dense(5, 5, 12, 11, 1, 1), pair), "cortex-m0plus")
-    assert schedule.variants == {"conv_1x1_packed"}
+    assert schedule.variants == {"conv_1x1_swar"}
     assert _is_fast_schedule(schedule, tmp_path) == fast
     paired = for_speed(schedule)
-    assert paired.variants == ({"conv_1x1_paired"} if fast else {"conv_1x1_packed"})
+    assert paired.variants == ({"conv_1x1_swar_w16"} if fast else {"conv_1x1_swar"})
     layers = [layer_of("packed", schedule), layer_of("paired", paired)]
     image = LayerImage(layers, CORES["cortex-m0plus"], load_toolchain("zig"), tmp_path / "image")
     for result in check_layers(image):
@@ -215,12 +215,12 @@ class _OneFileUnoptimized:
 @pytest.mark.parametrize(
     ("core", "source"),
     [
-        *(("cortex-m0plus", source) for source in ("packed_tiles.c", "conv_1x1_packed.c")),
-        *(("cortex-m0plus", source) for source in ("paired_tiles.c", "conv_2d_paired.c", "widen.c")),
+        *(("cortex-m0plus", source) for source in ("gemm_swar.c", "conv_1x1_swar.c")),
+        *(("cortex-m0plus", source) for source in ("gemm_swar_w16.c", "conv_2d_swar_w16.c", "widen.c")),
         ("cortex-m0plus", "fully_connected_in_words.c"),
-        *(("cortex-m0plus", source) for source in ("depthwise_half_planes.c", "depthwise_conv_2d_half_planes_3x3.c")),
-        *(("cortex-m4f", source) for source in ("dot_tiles.c", "conv_1x1.c", "pixel_columns.c")),
-        *(("cortex-m4f", source) for source in ("depthwise_plane.c", "depthwise_conv_2d_3x3.c")),
+        *(("cortex-m0plus", source) for source in ("channel_buffer_swar.c", "depthwise_conv_2d_swar_3x3.c")),
+        *(("cortex-m4f", source) for source in ("gemm_2x4.c", "conv_1x1.c", "pixel_columns.c")),
+        *(("cortex-m4f", source) for source in ("channel_buffer.c", "depthwise_conv_2d_3x3.c")),
     ],
 )
 def test_a_file_compiled_without_optimization_works_with_the_others(core: str, source: str, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_a_file_compiled_without_optimization_works_with_the_others(core: str, s
     graph = with_random_constants(b.build([b.fully_connected(b.mean(x, name="pool"), 6, name="head")]), seed=2)
     toolchain = _OneFileUnoptimized(source)
     schedule = _lower(graph, core)
-    schedule = for_speed(schedule) if source in {"paired_tiles.c", "conv_2d_paired.c", "widen.c"} else schedule
+    schedule = for_speed(schedule) if source in {"gemm_swar_w16.c", "conv_2d_swar_w16.c", "widen.c"} else schedule
     (result,) = check_layers(LayerImage([layer_of("mixed", schedule)], CORES[core], toolchain, tmp_path))
     assert result.passed, f"{result.description}: {result}"
     assert toolchain.changed, f"{source} was not compiled"

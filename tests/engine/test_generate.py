@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from arm_targets import ARM_TARGETS, compile_for, section_bytes, undefined_symbols
 from host_models import INCLUDE, WARNINGS, zig
-from network_cases import constant_operands, depthwise_planes, filled, random_graphs
+from network_cases import channel_buffers, constant_operands, filled, random_graphs
 
 from tinynas.engine import MissingConstantsError, ModelInfo, generate
 from tinynas.graph import DType, Graph, GraphBuilder, Quantization
@@ -39,7 +39,7 @@ def write(graph: Graph, folder: Path, info: ModelInfo | None = None) -> str:
 
 def test_constant_bytes_are_what_the_object_file_holds(tmp_path: Path) -> None:
     seen: set[str] = set()
-    graphs = [constant_operands(), depthwise_planes(), *random_graphs(range(40))]
+    graphs = [constant_operands(), channel_buffers(), *random_graphs(range(40))]
     schedules = [lower(graph, instruction_set=core) for graph, core in itertools.product(graphs, InstructionSet)]
     schedules += [for_speed(schedule) for schedule in schedules]
     for i, schedule in enumerate(schedules):

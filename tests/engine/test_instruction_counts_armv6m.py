@@ -16,21 +16,21 @@ from tinynas.lowering import Schedule, lower, with_constants, with_variants
 from tinynas.targets import CORES
 from tinynas.testing.layers import LayerImage, check_layers, for_speed, layer_of
 
-_LAYERS = {"conv_2d_paired": 400, "conv_2d_packed": 280}  # they have the most loops
+_LAYERS = {"conv_2d_swar_w16": 400, "conv_2d_swar": 280}  # they have the most loops
 _FEWER_LAYERS = 120
 # Fewer than four pixels, and a last group that overlaps the one before, take other branches than the rest. Whether a
 # window is inside the input is found side by side, and the comparisons that this takes are not counted; nor are those
 # that find how far a window reaches over a border. The general requantization, in portable C, clamps by branches, one
 # way or the other, as its data happens to be.
 _TOLERANCE = {
-    "conv_1x1_packed": 1e-2,
-    "conv_2d_packed": 8e-3,
-    "conv_1x1_paired": 3e-3,
-    "conv_2d_paired": 4e-3,
+    "conv_1x1_swar": 1e-2,
+    "conv_2d_swar": 8e-3,
+    "conv_1x1_swar_w16": 3e-3,
+    "conv_2d_swar_w16": 4e-3,
     "fully_connected_in_words": 5e-3,
     "fully_connected": 1.5e-2,
-    "depthwise_conv_2d_half_planes_3x3": 5e-3,
-    "depthwise_conv_2d_half_planes": 5e-3,
+    "depthwise_conv_2d_swar_3x3": 5e-3,
+    "depthwise_conv_2d_swar": 5e-3,
     "add": 2.5e-2,
 }
 

@@ -12,7 +12,7 @@ import pytest
 from tinynas.engine import choose_kernels, choose_schedule
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.latency import latency_model_path, load_latency_model
-from tinynas.lowering import Lowering, Schedule, exchangeable, layers, with_variants
+from tinynas.lowering import Lowering, Schedule, layers, substitutes, with_variants
 from tinynas.memory import NativeMemoryModel, plan_arena
 from tinynas.targets import Reserve, load_board
 
@@ -53,7 +53,7 @@ def every_choice(graph: Graph) -> Iterator[Schedule]:
         for apart in combinations(can, count):
             schedule = replace(LOWERING, apart=frozenset(apart))(graph)
             found = layers(schedule)
-            kernels = [[v.name for v in exchangeable(schedule, layer)] for layer in found]
+            kernels = [[v.name for v in substitutes(schedule, layer)] for layer in found]
             for chosen in product(*kernels):
                 variants = {step: name for layer, name in zip(found, chosen, strict=True) for step in layer}
                 key = (apart, chosen)

@@ -104,7 +104,7 @@ def test_random_stages_on_armv6m(tmp_path: Path) -> None:
     for seed, model in enumerate(models):
         _check(model, seed)
     assert {step.variant for model in models for step in model.schedule.steps if step.band} >= {
-        *("conv_1x1_paired", "conv_2d_paired", "conv_2d", "add"),
+        *("conv_1x1_swar_w16", "conv_2d_swar_w16", "conv_2d", "add"),
     }
 
 

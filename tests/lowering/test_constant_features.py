@@ -179,7 +179,7 @@ def test_general_layers_of_every_seed_are_found_by_features_and_generator_alike(
         x = b.input((1, 4, 4, int(rng.integers(1, 9))))
         graph = b.build([b.conv_2d(x, int(rng.integers(2, 9)), 1, name="layer")])
         schedule = lower(with_random_constants(graph, seed, frozenset(Trait)))
-        fields = CATALOGUE["conv_1x1"].pack(schedule.call(schedule.steps[0]), "name").fields["dot"]
+        fields = CATALOGUE["conv_1x1"].pack(schedule.call(schedule.steps[0]), "name").fields["gemm"]
         assert isinstance(fields, Mapping)
         assert bool(fields["general"]) == (schedule.steps[0].features["general_tiles"] > 0)
         found.add(bool(fields["general"]))

@@ -67,7 +67,7 @@ def _depthwise(size: int, **arguments: object) -> tuple[str, bool]:
         ({"kernel_size": 3, "again": True}, "depthwise_conv_2d_3x3", False),
         # Of windows 9 wide a padded plane takes 2 * 16 * 18 bytes and weights 4 * 9 * 8, together 864.
         ({"kernel_size": 9, "channels": 13}, "depthwise_conv_2d", False),  # the input has 832
-        ({"kernel_size": 9, "channels": 14}, "depthwise_conv_2d_planar", True),  # 896
+        ({"kernel_size": 9, "channels": 14}, "depthwise_conv_2d_channel_buffer", True),  # 896
     ],
 )
 def test_a_depthwise_convolution_works_in_place_where_that_takes_less(
@@ -80,10 +80,10 @@ def test_a_depthwise_convolution_works_in_place_where_that_takes_less(
     ("height", "width", "kernel", "variant", "scratch"),
     [
         # 19 words and the weights, then rows for half the outputs, rounded up, of padded columns.
-        (9, 8, 3, "depthwise_conv_2d_half_planes_3x3", 4 * (19 + 9 + 7 * 10)),
-        (8, 9, 3, "depthwise_conv_2d_half_planes_3x3", 4 * (19 + 9 + 7 * 10)),
-        (8, 8, (3, 5), "depthwise_conv_2d_half_planes", 4 * (19 + 18 + 6 * 13)),  # with a zero, rows have six weights
-        (1, 20, 3, "depthwise_conv_2d_half_planes_3x3", 4 * (19 + 9 + 12 * 3)),
+        (9, 8, 3, "depthwise_conv_2d_swar_3x3", 4 * (19 + 9 + 7 * 10)),
+        (8, 9, 3, "depthwise_conv_2d_swar_3x3", 4 * (19 + 9 + 7 * 10)),
+        (8, 8, (3, 5), "depthwise_conv_2d_swar", 4 * (19 + 18 + 6 * 13)),  # with a zero, rows have six weights
+        (1, 20, 3, "depthwise_conv_2d_swar_3x3", 4 * (19 + 9 + 12 * 3)),
         (2, 2, 3, "depthwise_conv_2d", 0),  # scratch would be larger than the input
     ],
 )

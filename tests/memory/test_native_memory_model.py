@@ -267,7 +267,7 @@ def test_an_edit_of_a_kernel_makes_that_kernel_stale(tmp_path: Path, monkeypatch
     fitted = kernel_hashes()
     assert changed_by("layout/pad.c", "/* A remark. */\n") == set()
     assert changed_by("layout/pad.c", "int more;\n") == {"pad"}
-    assert changed_by("conv_2d/dot_tiles.c", "int more;\n") == {"conv_1x1", "conv_2d_im2col"}
+    assert changed_by("conv_2d/gemm_2x4.c", "int more;\n") == {"conv_1x1", "conv_2d_im2col"}
     assert changed_by("elementwise/element.h", "int more;\n") == {"add", "add_broadcast", "mul", "mul_broadcast"}
     assert changed_by("kernel.h", "int more;\n") == set(CATALOGUE)
     assert changed_sources({}, fitted) == tuple(fitted)

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from tinynas.kernels import KernelVariant
 from tinynas.latency import LatencyModel
-from tinynas.lowering import Schedule, exchangeable, layers, with_variants
+from tinynas.lowering import Schedule, layers, substitutes, with_variants
 from tinynas.memory import NativeMemoryModel, live_ranges, plan_arena
 
 
@@ -92,13 +92,13 @@ def candidates(
     """
     found = []
     for steps in layers(schedule):
-        suited = exchangeable(schedule, steps)
+        suited = substitutes(schedule, steps)
         local, *others = (
             _candidate(with_variants(schedule, dict.fromkeys(steps, variant.name)), steps, memory, latency)
             for variant in suited
         )
         compared = (_compared(other, local) for other in others)
-        applying = exchangeable(schedule, steps, suited=False)
+        applying = substitutes(schedule, steps, suited=False)
         unsuited = (_unsuited(schedule, steps, variant) for variant in applying if variant not in suited)
         found.append(Layer(steps, (local, *compared, *unsuited), _candidate(by_shape, steps, memory, latency)))
     if arena_bytes is None:
@@ -115,9 +115,9 @@ def candidates(
 def _candidate(
     schedule: Schedule, steps: Sequence[int], memory: NativeMemoryModel | None, latency: LatencyModel | None
 ) -> Candidate:
-    exchanged = [schedule.steps[index] for index in steps]
-    variant = exchanged[0].variant
-    predicted = [None if latency is None else latency.ticks_of(step) for step in exchanged]
+    substituted = [schedule.steps[index] for index in steps]
+    variant = substituted[0].variant
+    predicted = [None if latency is None else latency.ticks_of(step) for step in substituted]
     known = [p for p in predicted if p is not None]
     obstacle = None
     if memory is None or memory.unknown_variants(frozenset({variant})):
@@ -129,8 +129,8 @@ def _candidate(
         ticks=None if len(known) < len(predicted) else round(sum(ticks for ticks, _ in known)),
         # The misfit of a kernel's loops repeats from step to step.
         error=sum(error for _, error in known),
-        constant_bytes=sum(step.constant_bytes for step in exchanged),
-        scratch=tuple(step.scratch_bytes for step in exchanged),
+        constant_bytes=sum(step.constant_bytes for step in substituted),
+        scratch=tuple(step.scratch_bytes for step in substituted),
         obstacle=obstacle,
     )
 

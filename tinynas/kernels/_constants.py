@@ -70,6 +70,6 @@ def integers(name: str, element: str, values: npt.NDArray[np.generic] | Sequence
     return ConstantArray(name, element, tuple(map(str, np.asarray(values).reshape(-1).tolist())))
 
 
-def stream_words(name: str, words: npt.NDArray[np.uint32]) -> ConstantArray:
-    """An array of words that hold what a kernel reads in a layout of its own, in hexadecimal."""
+def word_array(name: str, words: npt.NDArray[np.uint32]) -> ConstantArray:
+    """An array of words that hold what a kernel reads in a packing of its own, in hexadecimal."""
     return ConstantArray(name, "uint32_t", tuple(f"0x{word:08x}u" for word in words.reshape(-1).tolist()))

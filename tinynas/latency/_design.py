@@ -17,8 +17,8 @@ from tinynas.lowering import (
     DSP_LOWERING,
     Lowering,
     Schedule,
-    exchangeable,
     layers,
+    substitutes,
     suits,
     with_constants,
     with_variants,
@@ -63,7 +63,7 @@ def calibration_networks(
     candidates, and are at least `observations` times as many.
 
     Every network comes as the local rule of lowering executes it, and with other kernels that could take over its
-    layers (`exchangeable`). So kernels that only a finished network may choose are measured, and general ones on the
+    layers (`substitutes`). So kernels that only a finished network may choose are measured, and general ones on the
     layers where special ones stand before them.
 
     Args:
@@ -142,7 +142,7 @@ def _fitting(
     found = []
     for seed, graph in enumerate(graphs, first_seed):
         schedule = lowering(graph)
-        schedules = (schedule, *_exchanged(schedule, seed))
+        schedules = (schedule, *_substituted(schedule, seed))
         constants = {t: with_random_constants(graph, seed, t) for t in set(map(_traits_of, schedules))}
         found += [_Candidate(with_constants(s, constants[_traits_of(s)]), seed) for s in schedules]
     return [c for c in found if fits(c.schedule)]
@@ -154,13 +154,13 @@ def _traits_of(schedule: Schedule) -> frozenset[Trait]:
     return _ALL_TRAITS - {Trait.GENERAL} if selective else _ALL_TRAITS
 
 
-def _exchanged(schedule: Schedule, seed: int) -> Iterator[Schedule]:
+def _substituted(schedule: Schedule, seed: int) -> Iterator[Schedule]:
     """The schedule with other kernels, where there are any: those for speed, and any, all equally likely."""
     rng = np.random.default_rng(seed)
     for for_speed in (True, False):
         variants: dict[int, str] = {}
         for layer in layers(schedule):
-            others = [v.name for v in exchangeable(schedule, layer)[1:] if v.for_speed or not for_speed]
+            others = [v.name for v in substitutes(schedule, layer)[1:] if v.for_speed or not for_speed]
             if others:
                 variants |= dict.fromkeys(layer, others[int(rng.integers(len(others)))])
         if variants:

@@ -1,11 +1,11 @@
 """Lowering: from a graph to the schedule of kernel calls that our engine executes."""
 
 from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
-from tinynas.lowering._exchange import VariantError, exchangeable, layers, suits, with_constants, with_variants
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering, lower
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
 from tinynas.lowering._scratch import select_within
+from tinynas.lowering._substitution import VariantError, layers, substitutes, suits, with_constants, with_variants
 
 __all__ = [
     "DSP_LOWERING",
@@ -19,11 +19,11 @@ __all__ = [
     "Step",
     "VariantError",
     "address_bytes",
-    "exchangeable",
     "layers",
     "lower",
     "operand_positions",
     "select_within",
+    "substitutes",
     "suits",
     "with_constants",
     "with_variants",

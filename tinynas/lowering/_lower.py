@@ -23,11 +23,11 @@ from tinynas.kernels import (
     window_of,
 )
 from tinynas.lowering._addresses import WEIGHTED
-from tinynas.lowering._exchange import constant_bytes_of
 from tinynas.lowering._patches import PatchPlan, split_into_patches, step_macs
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._scratch import within_arena
 from tinynas.lowering._storage import Activations, BandTensor, PlannedStep, assign_storage, root_of
+from tinynas.lowering._substitution import constant_bytes_of
 
 if TYPE_CHECKING:
     from tinynas.lowering._lowering import Lowering

@@ -15,7 +15,7 @@
  * What comes out is 128 above the output, which is what TN_SATURATE takes. Exact within the limits at
  * TN_MOST_RIGHT_SHIFT and for sums up to 2^20 in magnitude.
  *
- * Larger sums, up to 2^29, are requantized in halves (packed_tiles.c, add.c): with x = xh * 2^16 + xl (xl signed) and
+ * Larger sums, up to 2^29, are requantized in halves (gemm_swar.c, add.c): with x = xh * 2^16 + xl (xl signed) and
  * m = mh * 2^16 + ml (ml unsigned), the first rounding is
  *     2 * xh * mh + floor((xh * ml + xl * mh + floor(xl * ml / 2^16) + 2^14) / 2^15),
  * and the sum in the middle is below 2^31: its parts are below 2^29, 2^30 and 2^15. */

@@ -124,7 +124,7 @@ static inline uint32_t tn_odd_bytes(uint32_t word)
 }
 
 /* Both products of two pairs of halfwords, added to `sum`. */
-static inline int32_t tn_dot_pair(uint32_t a, uint32_t b, int32_t sum)
+static inline int32_t tn_gemm_pair(uint32_t a, uint32_t b, int32_t sum)
 {
     int32_t result;
     __asm__("smlad %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));

@@ -3,5 +3,5 @@
 
 TN_KERNEL void tn_conv_1x1(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch)
 {
-    tn_convolve_pixels(params, input, output, scratch, tn_dot_tiles);
+    tn_convolve_pixels(params, input, output, scratch, tn_gemm_2x4);
 }

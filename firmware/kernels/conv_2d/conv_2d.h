@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-/* What the dense convolutions share; `dot_tiles.h` has the layout of `constants`, and `packed_tiles.h` that for
+/* What the dense convolutions share; `gemm_2x4.h` has the layout of `constants`, and `gemm_swar.h` that for
  * Armv6-M. Each has a second kernel of the same parameters, whose weights take 16 bits. */
 typedef struct {
     const uint32_t *constants; /* weights, biases and requantization, packed for the kernel */
@@ -20,14 +20,14 @@ typedef struct {
     int16_t output_zero_point;
     int8_t activation_min;
     int8_t activation_max;
-    uint8_t general; /* 1: outside the limits of dsp.h, packed_tiles.h or line.h; 2: lines with a drop (line.h) */
+    uint8_t general; /* 1: outside the limits of dsp.h, gemm_swar.h or affine.h; 2: affine with a drop (affine.h) */
     uint8_t skipped; /* what the pairs lack to whole rounds of the loop; for Armv6-M */
-} tn_dot_params;
+} tn_gemm_params;
 
 /* 1x1 convolution with stride 1 and no padding, two output channels at least. `scratch` holds four columns: 16 bytes
  * for each pair of elements. */
 typedef struct {
-    tn_dot_params dot;
+    tn_gemm_params gemm;
     int32_t pixels;
     uint16_t input_channels;
     uint16_t reserved;
@@ -35,16 +35,16 @@ typedef struct {
 
 void tn_conv_1x1(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 /* For Armv6-M. */
-void tn_conv_1x1_packed(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
-/* For Armv6-M; `scratch` holds one column (paired_tiles.h): 8 bytes for each pair of elements. */
-void tn_conv_1x1_paired(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
-void tn_conv_1x1_expanded(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+void tn_conv_1x1_swar(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+/* For Armv6-M; `scratch` holds one column (gemm_swar_w16.h): 8 bytes for each pair of elements. */
+void tn_conv_1x1_swar_w16(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+void tn_conv_1x1_w16(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 
 /* Convolution with any window, stride and padding, without groups and dilation, two output channels at least. Each row
  * of the window takes whole pairs of elements. `scratch` holds four columns, and behind them one row of the window as
  * bytes where the input channels are no multiple of four. */
 typedef struct {
-    tn_dot_params dot;
+    tn_gemm_params gemm;
     uint16_t input_height;
     uint16_t input_width;
     uint16_t input_channels;
@@ -61,10 +61,10 @@ typedef struct {
 
 void tn_conv_2d_im2col(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 /* For Armv6-M. `scratch` holds four columns, and behind them two rows of the window as bytes where there is padding. */
-void tn_conv_2d_packed(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+void tn_conv_2d_swar(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
 /* For Armv6-M. The window as a whole takes whole pairs of elements; `scratch` holds one column. */
-void tn_conv_2d_paired(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
-void tn_conv_2d_im2col_expanded(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output,
+void tn_conv_2d_swar_w16(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+void tn_conv_2d_im2col_w16(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output,
                                 int8_t *scratch);
 
 /* Convolution with any window, stride, dilation, padding and number of groups.

@@ -4,5 +4,5 @@
 TN_KERNEL void tn_conv_2d_im2col(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output,
                                  int8_t *scratch)
 {
-    tn_convolve_windows(params, input, output, scratch, tn_dot_tiles);
+    tn_convolve_windows(params, input, output, scratch, tn_gemm_2x4);
 }

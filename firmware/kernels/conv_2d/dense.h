@@ -6,7 +6,7 @@
 #define TINYNAS_DENSE_H
 
 #include "../arithmetic/clamp_outputs.h"
-#include "dot_tiles.h"
+#include "gemm_2x4.h"
 
 /* Four pixels of `count` channels, `step` bytes apart, become four columns. */
 void tn_pixel_columns(uint32_t *columns, const int8_t *from, int32_t count, int32_t step);
@@ -17,36 +17,36 @@ void tn_window_columns(const tn_conv_2d_im2col_params *params, const int8_t *inp
                        uint32_t *columns);
 
 /* The kernels around the tiles, which are a function for each form of the weights. */
-typedef void tn_dot_function(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step);
+typedef void tn_gemm_function(const tn_gemm_params *params, const uint32_t *columns, int8_t *output, int32_t step);
 
 static inline __attribute__((always_inline)) void tn_convolve_pixels(const tn_conv_1x1_params *params,
                                                                      const int8_t *input, int8_t *output,
-                                                                     int8_t *scratch, tn_dot_function *dot)
+                                                                     int8_t *scratch, tn_gemm_function *dot)
 {
     const int32_t inputs = params->input_channels;
-    const int32_t outputs = params->dot.output_channels;
+    const int32_t outputs = params->gemm.output_channels;
     uint32_t *const columns = (uint32_t *)(void *)scratch;
     tn_pixel_group group = tn_first_group(params->pixels);
     do {
         tn_pixel_columns(columns, input + group.pixel * inputs, inputs, group.several * inputs);
-        dot(&params->dot, columns, output + group.pixel * outputs, group.several * outputs);
+        dot(&params->gemm, columns, output + group.pixel * outputs, group.several * outputs);
     } while (tn_next_group(&group));
-    tn_clamp_outputs(output, params->pixels * outputs, params->dot.activation_min, params->dot.activation_max);
+    tn_clamp_outputs(output, params->pixels * outputs, params->gemm.activation_min, params->gemm.activation_max);
 }
 
 static inline __attribute__((always_inline)) void tn_convolve_windows(const tn_conv_2d_im2col_params *params,
                                                                       const int8_t *input, int8_t *output,
-                                                                      int8_t *scratch, tn_dot_function *dot)
+                                                                      int8_t *scratch, tn_gemm_function *dot)
 {
-    const int32_t outputs = params->dot.output_channels;
+    const int32_t outputs = params->gemm.output_channels;
     const int32_t pixels = params->output_height * params->output_width;
     uint32_t *const columns = (uint32_t *)(void *)scratch;
     tn_pixel_group group = tn_first_group(pixels);
     do {
         tn_window_columns(params, input, group.pixel, group.several, columns);
-        dot(&params->dot, columns, output + group.pixel * outputs, group.several * outputs);
+        dot(&params->gemm, columns, output + group.pixel * outputs, group.several * outputs);
     } while (tn_next_group(&group));
-    tn_clamp_outputs(output, pixels * outputs, params->dot.activation_min, params->dot.activation_max);
+    tn_clamp_outputs(output, pixels * outputs, params->gemm.activation_min, params->gemm.activation_max);
 }
 
 #endif

@@ -65,7 +65,7 @@ TN_KERNEL void tn_window_columns(const tn_conv_2d_im2col_params *params, const i
 {
     const int32_t width = params->output_width;
     const int32_t step = params->stride_width * params->input_channels;
-    int8_t *const row = (int8_t *)(columns + params->dot.pairs * TN_COLUMNS);
+    int8_t *const row = (int8_t *)(columns + params->gemm.pairs * TN_COLUMNS);
     const int32_t oy = pixel / width;
     int32_t ox = pixel - oy * width;
     int32_t top = oy * params->stride_height - params->padding_top;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "depthwise_rows.h"
+#include "channel_buffer_rows.h"
 
 #if TN_DSP
 
@@ -16,19 +16,19 @@
     "smlad  %[second], %[xa], %[wb], %[second]\n\t"                                                                    \
     "smlad  %[second], %[xb], %[wc], %[second]\n\t"
 
-static TN_KERNEL void fast_row(const tn_plane_channel *channel, const int16_t *row, int8_t *output)
+static TN_KERNEL void fast_row(const tn_buffered_channel *channel, const int16_t *row, int8_t *output)
 {
     TN_WIDE_ROW(channel, row, output, ROW, 8);
 }
 
 #else
 
-#define fast_row tn_plane_any_row
+#define fast_row tn_buffered_any_row
 
 #endif
 
-TN_KERNEL void tn_depthwise_conv_2d_width_5_stride_2(const tn_depthwise_planar_params *params, const int8_t *input,
+TN_KERNEL void tn_depthwise_conv_2d_width_5_stride_2(const tn_channel_buffer_params *params, const int8_t *input,
                                                      int8_t *output, int8_t *restrict scratch)
 {
-    tn_depthwise_planes(params, input, output, scratch, fast_row);
+    tn_channel_buffers(params, input, output, scratch, fast_row);
 }

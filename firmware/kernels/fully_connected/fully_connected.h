@@ -35,7 +35,7 @@ void tn_fully_connected_in_fours(const tn_fully_connected_params *params, const 
 
 /* A fully connected layer in the form for Armv6-M: `pixels` are its rows. `constants` holds for each four outputs, zeros
  * where some are missing: their biases, with the input's zero point folded in; for each input, and zeros up to a
- * multiple of eight of them, a word with their weights in bytes, 128 added to each; and their lines (line.h), or
+ * multiple of eight of them, a word with their weights in bytes, 128 added to each; and five words each (affine.h), or
  * multiplier, shift, 0, 0, 0 where the layer is general. `scratch` holds a word for each input, up to that multiple. */
 void tn_fully_connected_in_words(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output,
                                  int8_t *scratch);

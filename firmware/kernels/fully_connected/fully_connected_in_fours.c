@@ -29,10 +29,10 @@ static inline void add_products(const int8_t *x, const uint32_t *first, const ui
         const uint32_t values = tn_load_word(x);
         const uint32_t even = tn_even_bytes(values);
         const uint32_t odd = tn_odd_bytes(values);
-        sum0 = tn_dot_pair(even, tn_even_bytes(*first), sum0);
-        sum1 = tn_dot_pair(even, tn_even_bytes(*second), sum1);
-        sum0 = tn_dot_pair(odd, tn_odd_bytes(*first), sum0);
-        sum1 = tn_dot_pair(odd, tn_odd_bytes(*second), sum1);
+        sum0 = tn_gemm_pair(even, tn_even_bytes(*first), sum0);
+        sum1 = tn_gemm_pair(even, tn_even_bytes(*second), sum1);
+        sum0 = tn_gemm_pair(odd, tn_odd_bytes(*first), sum0);
+        sum1 = tn_gemm_pair(odd, tn_odd_bytes(*second), sum1);
 #else
         const int8_t *const w0 = (const int8_t *)first;
         const int8_t *const w1 = (const int8_t *)second;

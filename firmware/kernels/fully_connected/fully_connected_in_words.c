@@ -4,7 +4,7 @@
 #include "../arithmetic/armv6m.h"
 #include "../arithmetic/clamp_outputs.h"
 #include "../arithmetic/fixed_point.h"
-#include "../arithmetic/line.h"
+#include "../arithmetic/affine.h"
 #include "../arithmetic/widen.h"
 #include "fully_connected.h"
 
@@ -33,8 +33,9 @@ TN_OFFSET(input_row, sums, 28);
 #define WEIGHT(x, at, sum) "ldrb r2,[r3,#" at "]\nmuls r2," x "\nadd " sum ",r2\n"
 #define ELEMENT(x, at0, at1, at2, at3)                                                                                 \
     WEIGHT(x, at0, "r8") WEIGHT(x, at1, "r9") WEIGHT(x, at2, "r10") WEIGHT(x, at3, "r11")
-/* The line of the sum in r0, and the output's byte. */
-#define OUTPUT(index) "ldm r3!,{r2,r4,r5,r6,r7}\n" TN_LINE("r2", "r4", "r5", "r6", "r7", "r0") "strb r2,[r1,#" index "]\n"
+/* Requantizes the sum in r0 by the next five words, and stores the output's byte. */
+#define OUTPUT(index)                                                                                                  \
+    "ldm r3!,{r2,r4,r5,r6,r7}\n" TN_AFFINE("r2", "r4", "r5", "r6", "r7", "r0") "strb r2,[r1,#" index "]\n"
 
 /* Four outputs after the other, up to the last; eight inputs a round. */
 static TN_KERNEL void fast_outputs(input_row *row)
@@ -121,9 +122,9 @@ static TN_KERNEL void fast_outputs(input_row *row)
         row->constants = (const uint32_t *)(const void *)w;
         for (int32_t i = 0; i < OUTPUTS; i++) {
             if (row->general == 0) {
-                *row->output++ = tn_line(row->constants, row->sums[i]);
+                *row->output++ = tn_affine_requantize(row->constants, row->sums[i]);
             }
-            row->constants += TN_LINE_WORDS;
+            row->constants += TN_AFFINE_WORDS;
         }
     } while (row->output < row->last && row->general == 0);
 }
@@ -135,11 +136,11 @@ static TN_KERNEL void any_outputs(input_row *row, int32_t zero_point)
 {
     while (row->output != row->last) {
         fast_outputs(row);
-        const uint32_t *scale = row->constants - OUTPUTS * TN_LINE_WORDS;
+        const uint32_t *scale = row->constants - OUTPUTS * TN_AFFINE_WORDS;
         for (int32_t i = 0; i < OUTPUTS; i++) {
             const int32_t scaled = tn_multiply_rounding_once(row->sums[i], (int32_t)scale[0], (int32_t)scale[1]);
             *row->output++ = tn_clamp(scaled + zero_point, INT8_MIN, INT8_MAX);
-            scale += TN_LINE_WORDS;
+            scale += TN_AFFINE_WORDS;
         }
     }
 }
@@ -167,7 +168,7 @@ static inline void begin(input_row *row, uint32_t *column, const int8_t *input, 
 }
 
 /* All outputs of a row. */
-static TN_KERNEL void outputs_of(input_row *row, const tn_dot_params *params, int8_t *output)
+static TN_KERNEL void outputs_of(input_row *row, const tn_gemm_params *params, int8_t *output)
 {
     const int32_t rest = params->output_channels & (OUTPUTS - 1);
     const int32_t whole = params->output_channels - rest;
@@ -187,7 +188,7 @@ TN_KERNEL void tn_fully_connected_in_words(const tn_conv_1x1_params *params, con
                                            int8_t *restrict output, int8_t *restrict scratch)
 {
     const int32_t inputs = params->input_channels;
-    const int32_t outputs = params->dot.output_channels;
+    const int32_t outputs = params->gemm.output_channels;
     const int8_t *from = input;
     int8_t *to = output;
     uint32_t *const column = (uint32_t *)(void *)scratch;
@@ -198,12 +199,12 @@ TN_KERNEL void tn_fully_connected_in_words(const tn_conv_1x1_params *params, con
     }
     row.column = column;
     row.end = end;
-    row.general = params->dot.general;
+    row.general = params->gemm.general;
     for (int32_t r = params->pixels; r > 0; r--) {
         begin(&row, column, from, inputs);
-        outputs_of(&row, &params->dot, to);
+        outputs_of(&row, &params->gemm, to);
         from += inputs;
         to += outputs;
     }
-    tn_clamp_outputs(output, params->pixels * outputs, params->dot.activation_min, params->dot.activation_max);
+    tn_clamp_outputs(output, params->pixels * outputs, params->gemm.activation_min, params->gemm.activation_max);
 }

@@ -50,7 +50,7 @@ class Case:
 
 CASES = {
     "columns": Case("virt-m4", _wide(), 3200, "conv_2d for conv_2d_im2col"),
-    "columns-m0plus": Case("virt-m0plus", _wide(), 3200, "conv_2d for conv_2d_packed"),
+    "columns-m0plus": Case("virt-m0plus", _wide(), 3200, "conv_2d for conv_2d_swar"),
     "words-m0plus": Case("virt-m0plus", _dense(), 576, "fully_connected for fully_connected_in_words"),
     "plane": Case("virt-m4", _plane(), 3072 + 768, "conv_2d for depthwise_conv_2d"),
     "order": Case("virt-m4", branches(), 64 * 38, "the operators in another order"),

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynas.graph import OpKind
-from tinynas.kernels._constants import WORD, Fields, StepConstants, stream_words
+from tinynas.kernels._constants import WORD, Fields, StepConstants, word_array
 from tinynas.kernels._fields import window_fields
 from tinynas.kernels._geometry import window_of
 from tinynas.kernels._kernel import NO_PADDING, KernelCall, ParameterStructure, pairs
@@ -22,8 +22,8 @@ CONV_2D_IM2COL_PARAMETERS = ParameterStructure("tn_conv_2d_im2col_params", 40)
 
 Words = npt.NDArray[np.uint32]
 
-Layout = Callable[[KernelCall, str], tuple[Words, dict[str, str | int]]]
-"""The stream of constants of a dense convolution, and the parameters that say how to read it."""
+WeightPacking = Callable[[KernelCall, str], tuple[Words, dict[str, str | int]]]
+"""Weight packing: the constants of a dense convolution, and the parameters that say how to read it."""
 
 
 _Counts = npt.NDArray[np.int64]
@@ -95,20 +95,20 @@ def groups_of_columns(pixels: int) -> int:
     return -(-pixels // COLUMNS) if pixels >= COLUMNS else pixels
 
 
-def conv_1x1_constants(call: KernelCall, name: str, layout: Layout) -> StepConstants:
+def conv_1x1_constants(call: KernelCall, name: str, packing: WeightPacking) -> StepConstants:
     """The constants of a kernel with `CONV_1X1_PARAMETERS`."""
     inputs = call.weights.shape[-1]  # of a fully connected layer, whose rows are pixels, too
-    stream, dot = layout(call, name)
-    fields: Fields = {"dot": dot, "pixels": call.input.elements // inputs, "input_channels": inputs}
-    return StepConstants((stream_words(f"{name}_constants", stream),), fields, {})
+    packed, gemm = packing(call, name)
+    fields: Fields = {"gemm": gemm, "pixels": call.input.elements // inputs, "input_channels": inputs}
+    return StepConstants((word_array(f"{name}_constants", packed),), fields, {})
 
 
-def conv_2d_im2col_constants(call: KernelCall, name: str, layout: Layout) -> StepConstants:
+def conv_2d_im2col_constants(call: KernelCall, name: str, packing: WeightPacking) -> StepConstants:
     """The constants of a kernel with `CONV_2D_IM2COL_PARAMETERS`."""
-    stream, dot = layout(call, name)
+    packed, gemm = packing(call, name)
     undilated = {field: value for field, value in window_fields(call).items() if not field.startswith("dilation")}
     fields: Fields = {
-        "dot": dot,
+        "gemm": gemm,
         "input_height": call.input.shape[1],
         "input_width": call.input.shape[2],
         "input_channels": call.input.shape[3],
@@ -117,4 +117,4 @@ def conv_2d_im2col_constants(call: KernelCall, name: str, layout: Layout) -> Ste
         **undilated,
         "input_zero_point": quantization_of(call.input).zero_point,
     }
-    return StepConstants((stream_words(f"{name}_constants", stream),), fields, {})
+    return StepConstants((word_array(f"{name}_constants", packed),), fields, {})

@@ -43,7 +43,7 @@ _WORTH = 2
 
 _INSTRUCTION_SETS = ALL_INSTRUCTION_SETS - {InstructionSet.ARMV6M}  # which has variants of its own
 # Pairs of elements in a round of the innermost loop, by the words that a tile's weights take for each.
-_UNROLLED = {1: 4, 2: 8}  # dot_tiles.c, dot_tiles_expanded.c
+_UNROLLED = {1: 4, 2: 8}  # gemm_2x4.c, gemm_2x4_w16.c
 
 
 def column_order(elements: int) -> list[int]:
@@ -56,8 +56,8 @@ def column_order(elements: int) -> list[int]:
     return [*order, *range(quads, elements), *([elements] if elements % 2 else [])]
 
 
-def dot_stream_words(pairs_in_column: int, outputs: int, words_of_weights: int) -> int:
-    """Words of the constants of a layer: see `firmware/kernels/conv_2d/dot_tiles.h`."""
+def gemm_words(pairs_in_column: int, outputs: int, words_of_weights: int) -> int:
+    """Words of the constants of a layer: see `firmware/kernels/conv_2d/gemm_2x4.h`."""
     return pairs(outputs) * (words_of_weights * pairs_in_column + 5)
 
 
@@ -72,8 +72,8 @@ def _scratch_bytes(call: KernelCall) -> int:
 
 
 def _constants(call: KernelCall, parameters: ParameterStructure, words_of_weights: int) -> int:
-    stream = dot_stream_words(column_pairs(call), dense_shape(call)[0], words_of_weights)
-    return WORD * stream + parameters.size_bytes
+    packed = gemm_words(column_pairs(call), dense_shape(call)[0], words_of_weights)
+    return WORD * packed + parameters.size_bytes
 
 
 def _tile_features(call: KernelCall, pixels: int, words_of_weights: int) -> dict[str, float]:
@@ -133,18 +133,18 @@ def _im2col_features(call: KernelCall, words_of_weights: int) -> dict[str, float
     )
 
 
-def _dot_bytes(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
-    """The stream and the parameters that `tn_dot_tiles` reads: firmware/kernels/conv_2d/dot_tiles.h has the layout."""
-    return _dot_stream(call, name, expanded=False)
+def _pack_int8(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+    """Packed constants and parameters of `tn_gemm_2x4`: firmware/kernels/conv_2d/gemm_2x4.h has the order."""
+    return _pack(call, name, w16=False)
 
 
-def _dot_expanded(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
-    """The same for `tn_dot_tiles_expanded`."""
-    return _dot_stream(call, name, expanded=True)
+def _pack_w16(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+    """The same for `tn_gemm_2x4_w16`."""
+    return _pack(call, name, w16=True)
 
 
-def _dot_stream(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, dict[str, str | int]]:
-    """The stream and the parameters that `tn_dot_tiles` reads: firmware/kernels/conv_2d/dot_tiles.h has the layout."""
+def _pack(call: KernelCall, name: str, *, w16: bool) -> tuple[Words, dict[str, str | int]]:
+    """Of either, with weights as bytes or in 16 bits."""
     outputs, kernel_height, kernel_width, inputs = dense_shape(call)
     rows = by_output(call).reshape(outputs, kernel_height, kernel_width * inputs).astype(np.int8)
     order = column_order(kernel_width * inputs)
@@ -155,7 +155,7 @@ def _dot_stream(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, 
     first[1:] -= outputs % 2  # of an odd number of channels the second is computed twice
     pair = np.stack((first, first + 1), axis=1)
     of_tiles = columns[pair]
-    if expanded:
+    if w16:
         pairs = of_tiles.astype("<i2").reshape(len(pair), 2, -1, 2).transpose(0, 2, 1, 3)
     else:
         pairs = of_tiles.transpose(0, 2, 1)
@@ -164,10 +164,10 @@ def _dot_stream(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, 
     shifts = (~scaling.shift[pair] & 0xFF) << np.array([0, 8])
     bias = scaling.bias if scaling.general else 2 * scaling.bias
     channels = np.stack((bias, scaling.multiplier), axis=1)
-    stream = np.column_stack(
+    packed = np.column_stack(
         (interleaved, channels[pair].reshape(len(pair), 4).view(np.uint32), shifts.sum(axis=1).astype(np.uint32))
     )
-    return stream.astype(np.uint32), {
+    return packed.astype(np.uint32), {
         "constants": f"{name}_constants",
         "pairs": column_pairs(call),
         "output_channels": outputs,
@@ -176,7 +176,7 @@ def _dot_stream(call: KernelCall, name: str, *, expanded: bool) -> tuple[Words, 
     }
 
 
-_LAYOUTS = {1: _dot_bytes, 2: _dot_expanded}  # by the words of a tile's weights for each pair of elements
+_PACKINGS = {1: _pack_int8, 2: _pack_w16}  # by the words of a tile's weights for each pair of elements
 
 
 def _conv_1x1(suffix: str, words_of_weights: int) -> KernelVariant:
@@ -184,13 +184,13 @@ def _conv_1x1(suffix: str, words_of_weights: int) -> KernelVariant:
         name=f"conv_1x1{suffix}",
         kinds=(OpKind.CONV_2D,),
         source=f"conv_2d/conv_1x1{suffix}.c",
-        helpers=("arithmetic/clamp_outputs.c", f"conv_2d/dot_tiles{suffix}.c", "conv_2d/pixel_columns.c"),
+        helpers=("arithmetic/clamp_outputs.c", f"conv_2d/gemm_2x4{suffix}.c", "conv_2d/pixel_columns.c"),
         symbol=f"tn_conv_1x1{suffix}",
         parameters=CONV_1X1_PARAMETERS,
         instruction_sets=_INSTRUCTION_SETS,
         applies=lambda call: is_pointwise(call) and _applies(call),
         constant_bytes=lambda call: _constants(call, CONV_1X1_PARAMETERS, words_of_weights),
-        pack=partial(conv_1x1_constants, layout=_LAYOUTS[words_of_weights]),
+        pack=partial(conv_1x1_constants, packing=_PACKINGS[words_of_weights]),
         features=lambda call: _conv_1x1_features(call, words_of_weights),
         loops={**_TILE_LOOPS, **CLAMP_LOOPS, "tails": "groups whose pixels are no whole words", **EXPANSION_LOOPS},
         scratch_bytes=columns_bytes,
@@ -202,23 +202,23 @@ def _conv_2d_im2col(suffix: str, words_of_weights: int) -> KernelVariant:
         name=f"conv_2d_im2col{suffix}",
         kinds=(OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D),
         source=f"conv_2d/conv_2d_im2col{suffix}.c",
-        helpers=("arithmetic/clamp_outputs.c", f"conv_2d/dot_tiles{suffix}.c", "conv_2d/window_columns.c"),
+        helpers=("arithmetic/clamp_outputs.c", f"conv_2d/gemm_2x4{suffix}.c", "conv_2d/window_columns.c"),
         symbol=f"tn_conv_2d_im2col{suffix}",
         parameters=CONV_2D_IM2COL_PARAMETERS,
         instruction_sets=_INSTRUCTION_SETS,
         applies=_applies,
         constant_bytes=lambda call: _constants(call, CONV_2D_IM2COL_PARAMETERS, words_of_weights),
-        pack=partial(conv_2d_im2col_constants, layout=_LAYOUTS[words_of_weights]),
+        pack=partial(conv_2d_im2col_constants, packing=_PACKINGS[words_of_weights]),
         features=lambda call: _im2col_features(call, words_of_weights),
         loops={**_TILE_LOOPS, **CLAMP_LOOPS, "wraps": "ends of an output row", **WINDOW_LOOPS},
         scratch_bytes=_scratch_bytes,
     )
 
 
-# Weights as bytes, and expanded to 16 bits: faster on cores with DSP instructions, for twice the flash.
+# Weights as bytes, and w16 to 16 bits: faster on cores with DSP instructions, for twice the flash.
 CONV_1X1 = _conv_1x1("", 1)
 CONV_2D_IM2COL = _conv_2d_im2col("", 1)
-EXPANDED = tuple(
+W16 = tuple(
     replace(variant, instruction_sets=frozenset({InstructionSet.DSP}), for_speed=True)
-    for variant in (_conv_1x1("_expanded", 2), _conv_2d_im2col("_expanded", 2))
+    for variant in (_conv_1x1("_w16", 2), _conv_2d_im2col("_w16", 2))
 )

@@ -32,10 +32,10 @@ from tinynas.kernels.conv_2d.dense import (
 )
 
 _BLOCK = 8
-"""Output channels whose weights lie side by side: BLOCK in `firmware/kernels/conv_2d/packed_tiles.c`."""
+"""Output channels whose weights lie side by side: BLOCK in `firmware/kernels/conv_2d/gemm_swar.c`."""
 
 _UNROLLED = 7
-"""Pairs of elements in a round of the innermost loop: `firmware/kernels/conv_2d/packed_tiles.c`."""
+"""Pairs of elements in a round of the innermost loop: `firmware/kernels/conv_2d/gemm_swar.c`."""
 
 _CHANNEL_WORDS = 3  # a channel's bias, multiplier and shift
 
@@ -61,7 +61,7 @@ def _constant_bytes(call: KernelCall, parameters: ParameterStructure) -> int:
 def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
     groups, outputs, in_column = groups_of_columns(pixels), dense_shape(call)[0], column_pairs(call)
     features = dict.fromkeys(_TILE_LOOPS, 0.0)
-    if _is_general_when_packed(call):
+    if _is_general(call):
         features |= {
             "general_groups": groups,
             "general_blocks": groups * -(-outputs // _BLOCK),
@@ -85,16 +85,16 @@ def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
     return {"calls": 1, **features, **clamp_features(call)}
 
 
-def _packed_pairs(call: KernelCall) -> npt.NDArray[np.int8]:
+def _weight_pairs(call: KernelCall) -> npt.NDArray[np.int8]:
     """The weights of a layer as pairs [outputs, pairs, 2]: rows of the window take whole pairs, the rest is zero."""
     outputs, kernel_height, kernel_width, inputs = dense_shape(call)
     rows = by_output(call).reshape(outputs, kernel_height, kernel_width * inputs).astype(np.int8)
     return np.pad(rows, ((0, 0), (0, 0), (0, rows.shape[2] % 2))).reshape(outputs, -1, 2)
 
 
-def _is_general_when_packed(call: KernelCall) -> bool:
+def _is_general(call: KernelCall) -> bool:
     """Whether a layer needs the general way: for its scales, or since two weights of -128 lie side by side."""
-    return call.has_constants and (is_general(call) or bool((_packed_pairs(call) == SMALLEST_WEIGHT).all(axis=2).any()))
+    return call.has_constants and (is_general(call) or bool((_weight_pairs(call) == SMALLEST_WEIGHT).all(axis=2).any()))
 
 
 _TILE_LOOPS = {
@@ -192,9 +192,9 @@ def _windows(pixels: int) -> _Indices:
     return first[:, np.newaxis] + np.arange(COLUMNS)
 
 
-def _packed(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
-    """The stream and the parameters that `tn_packed_tiles` reads: firmware/kernels/conv_2d/packed_tiles.h."""
-    pairs = _packed_pairs(call)
+def _pack(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+    """The packed constants and the parameters that `tn_gemm_swar` reads: firmware/kernels/conv_2d/gemm_swar.h."""
+    pairs = _weight_pairs(call)
     outputs = len(pairs)
     scaling = channel_scales(call)
     doubled_zero_point = 2 * (quantization_of(call.output).zero_point + 128) + 1
@@ -203,44 +203,44 @@ def _packed(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
     columns = pairs.reshape(outputs, -1)
     blocks = [columns[first : first + _BLOCK].T for first in range(0, outputs, _BLOCK)]
     weights = np.concatenate([block.reshape(-1) for block in blocks])
-    stream = np.concatenate((np.pad(weights, (0, -len(weights) % 4)).view("<u4"), channels.reshape(-1)))
-    return stream.astype(np.uint32), {
+    packed = np.concatenate((np.pad(weights, (0, -len(weights) % 4)).view("<u4"), channels.reshape(-1)))
+    return packed.astype(np.uint32), {
         "constants": f"{name}_constants",
         "pairs": pairs.shape[1],
         "output_channels": outputs,
         **output_fields(call),
-        "general": int(_is_general_when_packed(call)),
+        "general": int(_is_general(call)),
         "skipped": -pairs.shape[1] % _UNROLLED,
     }
 
 
-CONV_1X1_PACKED = KernelVariant(
-    name="conv_1x1_packed",
+CONV_1X1_SWAR = KernelVariant(
+    name="conv_1x1_swar",
     kinds=(OpKind.CONV_2D,),
-    source="conv_2d/conv_1x1_packed.c",
-    helpers=("arithmetic/clamp_outputs.c", "conv_2d/packed_tiles.c"),
-    symbol="tn_conv_1x1_packed",
+    source="conv_2d/conv_1x1_swar.c",
+    helpers=("arithmetic/clamp_outputs.c", "conv_2d/gemm_swar.c"),
+    symbol="tn_conv_1x1_swar",
     parameters=CONV_1X1_PARAMETERS,
     instruction_sets=frozenset({InstructionSet.ARMV6M}),
     applies=lambda call: is_pointwise(call) and _applies(call),
     constant_bytes=lambda call: _constant_bytes(call, CONV_1X1_PARAMETERS),
-    pack=partial(conv_1x1_constants, layout=_packed),
+    pack=partial(conv_1x1_constants, packing=_pack),
     features=_conv_1x1_features,
     loops={**_TILE_LOOPS, **CLAMP_LOOPS, **_RUN_LOOPS},
     scratch_bytes=columns_bytes,
 )
 
-CONV_2D_PACKED = KernelVariant(
-    name="conv_2d_packed",
+CONV_2D_SWAR = KernelVariant(
+    name="conv_2d_swar",
     kinds=(OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D),
-    source="conv_2d/conv_2d_packed.c",
-    helpers=("arithmetic/clamp_outputs.c", "conv_2d/packed_tiles.c"),
-    symbol="tn_conv_2d_packed",
+    source="conv_2d/conv_2d_swar.c",
+    helpers=("arithmetic/clamp_outputs.c", "conv_2d/gemm_swar.c"),
+    symbol="tn_conv_2d_swar",
     parameters=CONV_2D_IM2COL_PARAMETERS,
     instruction_sets=frozenset({InstructionSet.ARMV6M}),
     applies=_applies,
     constant_bytes=lambda call: _constant_bytes(call, CONV_2D_IM2COL_PARAMETERS),
-    pack=partial(conv_2d_im2col_constants, layout=_packed),
+    pack=partial(conv_2d_im2col_constants, packing=_pack),
     features=_conv_2d_features,
     loops={**_TILE_LOOPS, **CLAMP_LOOPS, **_RUN_LOOPS, **_WINDOW_LOOPS},
     scratch_bytes=_scratch_bytes,

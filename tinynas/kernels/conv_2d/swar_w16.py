@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynas.graph import OpKind
+from tinynas.kernels._affine import AFFINE_WORDS, DROP, Affine
 from tinynas.kernels._clamp import CLAMP_LOOPS, clamp_features
 from tinynas.kernels._constants import WORD
 from tinynas.kernels._errors import UnsupportedGraphError
 from tinynas.kernels._fields import output_fields
 from tinynas.kernels._geometry import window_of
 from tinynas.kernels._kernel import InstructionSet, KernelCall, KernelVariant, ParameterStructure, pairs
-from tinynas.kernels._layer_lines import CHANNELS_AT_ONCE, as_words, has_drop, layer_lines, line_words
-from tinynas.kernels._lines import DROP, LINE_WORDS, Lines
+from tinynas.kernels._layer_affine import CHANNELS_AT_ONCE, affine_words, as_words, has_drop, layer_affine
 from tinynas.kernels._weights import SMALLEST_WEIGHT, by_output
 from tinynas.kernels.conv_2d.dense import (
     CONV_1X1_PARAMETERS,
@@ -30,10 +30,10 @@ from tinynas.kernels.conv_2d.dense import (
 )
 
 _UNROLLED = 8
-"""Pairs of elements in a round of the innermost loop: `firmware/kernels/conv_2d/paired_tiles.c`."""
+"""Pairs of elements in a round of the innermost loop: `firmware/kernels/conv_2d/gemm_swar_w16.c`."""
 
-_WITH_DROP = 2  # firmware/kernels/arithmetic/line.h
-_CHANNEL_WORDS = 1 + LINE_WORDS  # what a sum begins with, and its line
+_WITH_DROP = 2  # firmware/kernels/arithmetic/affine.h
+_CHANNEL_WORDS = 1 + AFFINE_WORDS  # what a sum begins with, and its affine requantization
 
 
 def _elements(call: KernelCall) -> int:
@@ -56,8 +56,8 @@ def _constant_bytes(call: KernelCall, parameters: ParameterStructure) -> int:
     return WORD * fours * CHANNELS_AT_ONCE * (pairs(_elements(call)) + _CHANNEL_WORDS) + parameters.size_bytes
 
 
-def _paired_lines(call: KernelCall) -> Lines | None:
-    """The lines by which `tn_paired_tiles` requantizes: with a drop where `has_drop` says so.
+def _affine_requantization(call: KernelCall) -> Affine | None:
+    """How `tn_gemm_swar_w16` requantizes: with a drop where `has_drop` says so.
 
     None where a channel has none, or two weights of -128 meet in a pair: the kernel cannot execute such a layer.
     """
@@ -65,13 +65,13 @@ def _paired_lines(call: KernelCall) -> Lines | None:
     smallest = np.pad(rows == SMALLEST_WEIGHT, ((0, 0), (0, rows.shape[1] % 2)))
     if smallest.reshape(len(rows), -1, 2).all(axis=2).any():
         return None
-    return layer_lines(call, rows, DROP if has_drop(call) else 0)
+    return layer_affine(call, rows, DROP if has_drop(call) else 0)
 
 
 def _suits(call: KernelCall) -> bool:
-    """Whether all channels have lines, with biases that the input's zero point can be folded into."""
+    """Whether all channels can be requantized so, with biases that the input's zero point can be folded into."""
     try:
-        return _paired_lines(call) is not None
+        return _affine_requantization(call) is not None
     except UnsupportedGraphError:
         return False
 
@@ -183,66 +183,66 @@ def _conv_2d_features(call: KernelCall) -> dict[str, float]:
     return _tile_features(call, height * width) | _run_features(runs) | features
 
 
-def _paired(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
-    """The stream and the parameters that `tn_paired_tiles` reads: firmware/kernels/conv_2d/paired_tiles.h."""
+def _pack(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+    """Packed constants and parameters of `tn_gemm_swar_w16`: firmware/kernels/conv_2d/gemm_swar_w16.h."""
     outputs, kernel_height, kernel_width, inputs = dense_shape(call)
     elements = kernel_height * kernel_width * inputs
     fours = -(-outputs // CHANNELS_AT_ONCE)
     rows = by_output(call).reshape(outputs, elements).astype(np.int8)
-    lines = _paired_lines(call)
-    if lines is None:
+    affine = _affine_requantization(call)
+    if affine is None:
         raise UnsupportedGraphError(
-            f"{call.op.kind} {call.op.name!r}: its weights and scales do not suit paired tiles; choose another kernel"
+            f"{call.op.kind} {call.op.name!r}: its weights and scales do not suit it; choose another kernel"
         )
-    start, scales = line_words(call, lines, outputs)
+    start, scales = affine_words(call, affine, outputs)
     begin = start.reshape(fours, 2, 2)  # [fours, planes, lower and upper]
     head = np.concatenate((begin[..., 1], begin[..., 0] + (begin[..., 1] << 16)), axis=1)
     padded = np.pad(rows.astype(np.int64), ((0, -outputs % CHANNELS_AT_ONCE), (0, elements % 2)))
     lower, upper = padded.reshape(fours, 2, 2, -1, 2).transpose(2, 0, 3, 1, 4)  # [fours, pairs, planes, elements]
     weights = (lower + (upper << 16)).reshape(fours, -1)
-    stream = np.concatenate((head, weights, scales.reshape(fours, -1)), axis=1)
+    packed = np.concatenate((head, weights, scales.reshape(fours, -1)), axis=1)
     pairs = weights.shape[1] // 4
-    return as_words(stream), {
+    return as_words(packed), {
         "constants": f"{name}_constants",
         "pairs": pairs,
         "output_channels": outputs,
         **output_fields(call),
-        "general": _WITH_DROP if lines.drop else 0,
+        "general": _WITH_DROP if affine.drop else 0,
         "skipped": -pairs % _UNROLLED,
     }
 
 
-CONV_1X1_PAIRED = KernelVariant(
-    name="conv_1x1_paired",
+CONV_1X1_SWAR_W16 = KernelVariant(
+    name="conv_1x1_swar_w16",
     kinds=(OpKind.CONV_2D,),
-    source="conv_2d/conv_1x1_paired.c",
-    helpers=("arithmetic/clamp_outputs.c", "conv_2d/paired_tiles.c", "arithmetic/widen.c"),
-    symbol="tn_conv_1x1_paired",
+    source="conv_2d/conv_1x1_swar_w16.c",
+    helpers=("arithmetic/clamp_outputs.c", "conv_2d/gemm_swar_w16.c", "arithmetic/widen.c"),
+    symbol="tn_conv_1x1_swar_w16",
     parameters=CONV_1X1_PARAMETERS,
     instruction_sets=frozenset({InstructionSet.ARMV6M}),
     for_speed=True,
     applies=lambda call: is_pointwise(call) and _applies(call),
     suits=_suits,
     constant_bytes=lambda call: _constant_bytes(call, CONV_1X1_PARAMETERS),
-    pack=partial(conv_1x1_constants, layout=_paired),
+    pack=partial(conv_1x1_constants, packing=_pack),
     features=_conv_1x1_features,
     loops={**_TILE_LOOPS, **CLAMP_LOOPS, **_RUN_LOOPS},
     scratch_bytes=_scratch_bytes,
 )
 
-CONV_2D_PAIRED = KernelVariant(
-    name="conv_2d_paired",
+CONV_2D_SWAR_W16 = KernelVariant(
+    name="conv_2d_swar_w16",
     kinds=(OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D),
-    source="conv_2d/conv_2d_paired.c",
-    helpers=("arithmetic/clamp_outputs.c", "conv_2d/paired_tiles.c", "arithmetic/widen.c"),
-    symbol="tn_conv_2d_paired",
+    source="conv_2d/conv_2d_swar_w16.c",
+    helpers=("arithmetic/clamp_outputs.c", "conv_2d/gemm_swar_w16.c", "arithmetic/widen.c"),
+    symbol="tn_conv_2d_swar_w16",
     parameters=CONV_2D_IM2COL_PARAMETERS,
     instruction_sets=frozenset({InstructionSet.ARMV6M}),
     for_speed=True,
     applies=_applies,
     suits=_suits,
     constant_bytes=lambda call: _constant_bytes(call, CONV_2D_IM2COL_PARAMETERS),
-    pack=partial(conv_2d_im2col_constants, layout=_paired),
+    pack=partial(conv_2d_im2col_constants, packing=_pack),
     features=_conv_2d_features,
     loops={**_TILE_LOOPS, **CLAMP_LOOPS, **_RUN_LOOPS, **_WINDOW_LOOPS},
     scratch_bytes=_scratch_bytes,

@@ -3,9 +3,9 @@
 from tinynas.kernels.depthwise_conv_2d import ch4, channel_buffer, reference, swar
 
 KERNELS = (
-    swar.HALF_PLANES_3X3,
-    swar.HALF_PLANES,
-    ch4.QUADS,
+    swar.SWAR_3X3,
+    swar.SWAR,
+    ch4.CH4,
     *channel_buffer.OVERLAPPED,
     *channel_buffer.PAIRED,
     reference.DEPTHWISE_CONV_2D,

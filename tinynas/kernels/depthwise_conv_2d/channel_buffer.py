@@ -1,4 +1,4 @@
-"""The depthwise convolutions that compute channel by channel over a gathered plane."""
+"""The depthwise convolutions that compute channel by channel over a gathered buffer."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tinynas.kernels._kernel import (
     KernelVariant,
     pairs,
 )
+from tinynas.kernels.depthwise_conv_2d.buffers import channel_buffer_of, has_channel_buffer, shrinks
 from tinynas.kernels.depthwise_conv_2d.parameters import (
     PARAMETERS,
-    planar_constants,
-    plane_constants,
-    weights_of_planes,
+    channel_constant_bytes,
+    channel_constants,
+    weights_by_channel,
 )
-from tinynas.kernels.depthwise_conv_2d.planes import has_planes, plane_of, shrinks
 
-_PLANE_HELPERS = ("arithmetic/clamp_outputs.c", "depthwise_conv_2d/depthwise_plane.c")
+_HELPERS = ("arithmetic/clamp_outputs.c", "depthwise_conv_2d/channel_buffer.c")
 
 
 def _row_words(call: KernelCall, overlapped: bool) -> int:
@@ -34,47 +34,47 @@ def _row_words(call: KernelCall, overlapped: bool) -> int:
     Overlapped, w0 w1, w2 w3 for one output are followed by w1 w2, w3 w4 for its neighbour; the first weight and the
     last are used alone, and the width is odd. Otherwise w0 w1, w2 w3, w4 0.
     """
-    width = plane_of(call).kernel[1]
+    width = channel_buffer_of(call).kernel[1]
     return width - 1 if overlapped else pairs(width)
 
 
-def _planar_scratch_bytes(call: KernelCall, overlapped: bool) -> int:
-    """One channel's weights in pairs, and its plane of int16."""
-    plane = plane_of(call)
-    return WORD * plane.kernel[0] * _row_words(call, overlapped) + 2 * plane.size[0] * plane.size[1]
+def _scratch_bytes(call: KernelCall, overlapped: bool) -> int:
+    """One channel's weights in pairs, and its buffer of int16."""
+    buffer = channel_buffer_of(call)
+    return WORD * buffer.kernel[0] * _row_words(call, overlapped) + 2 * buffer.size[0] * buffer.size[1]
 
 
-def _is_planar(call: KernelCall) -> bool:
+def _has_room(call: KernelCall) -> bool:
     """Scratch is smaller than the input, so that in place never takes more than twice the input."""
     return (
-        has_planes(call)
-        and max(plane_of(call).size) <= MAX_DIMENSION
-        and _planar_scratch_bytes(call, overlapped=True) < call.input.size_bytes
+        has_channel_buffer(call)
+        and max(channel_buffer_of(call).size) <= MAX_DIMENSION
+        and _scratch_bytes(call, overlapped=True) < call.input.size_bytes
     )
 
 
 def _is_3x3(call: KernelCall, stride: int) -> bool:
-    if not _is_planar(call):
+    if not _has_room(call):
         return False
-    plane = plane_of(call)
-    return plane.kernel == (3, 3) and plane.stride[1] == stride
+    buffer = channel_buffer_of(call)
+    return buffer.kernel == (3, 3) and buffer.stride[1] == stride
 
 
 def _is_wide(call: KernelCall, width: int, stride: int) -> bool:
-    if not _is_planar(call):
+    if not _has_room(call):
         return False
-    plane = plane_of(call)
-    return plane.kernel[1] == width and plane.stride[1] == stride
+    buffer = channel_buffer_of(call)
+    return buffer.kernel[1] == width and buffer.stride[1] == stride
 
 
-def _planar_features(call: KernelCall, overlapped: bool) -> dict[str, float]:
+def _features(call: KernelCall, overlapped: bool) -> dict[str, float]:
     channels = call.output.shape[3]
-    plane = plane_of(call)
-    (height, width), (input_height, input_width), kernel = plane.outputs, plane.inputs, plane.kernel
+    buffer = channel_buffer_of(call)
+    (height, width), (input_height, input_width), kernel = buffer.outputs, buffer.inputs, buffer.kernel
     in_row = _row_words(call, overlapped)
     weight_rows, rows = channels * kernel[0], channels * height
-    features = dict.fromkeys(_PLANAR_LOOPS, 0.0) | {
-        "filled": plane.size[0] * plane.size[1] // 2,
+    features = dict.fromkeys(_LOOPS, 0.0) | {
+        "filled": buffer.size[0] * buffer.size[1] // 2,
         "gathered_rows": channels * input_height,
         "gathered_in_quads": channels * input_height * (input_width >= 4),
         "gathered_quads": channels * input_height * (input_width // 4),
@@ -83,7 +83,7 @@ def _planar_features(call: KernelCall, overlapped: bool) -> dict[str, float]:
     }
     if is_general(call):
         features |= {
-            "general_planes": channels,
+            "general_channels": channels,
             "general_rows": rows,
             "general_sums": rows * width,
             "general_tap_rows": rows * width * kernel[0],
@@ -94,7 +94,7 @@ def _planar_features(call: KernelCall, overlapped: bool) -> dict[str, float]:
         }
     else:
         features |= {
-            "planes": channels,
+            "channels": channels,
             "weight_rows": weight_rows,
             "weight_pairs": weight_rows * (in_row // 2 if overlapped else in_row - 1),
             "weight_ends": weight_rows * (kernel[1] % 2) * (not overlapped),
@@ -109,20 +109,20 @@ def _planar_features(call: KernelCall, overlapped: bool) -> dict[str, float]:
 
 
 def _pack(call: KernelCall, name: str, *, overlapped: bool) -> StepConstants:
-    plane = plane_of(call)
-    by_channel = weights_of_planes(call, plane)
+    buffer = channel_buffer_of(call)
+    by_channel = weights_by_channel(call, buffer)
     scaling = channel_scales(call)
     own: Fields = {
         "general": int(scaling.general),
         "overlapped": int(overlapped),
         "row_words": _row_words(call, overlapped),
     }
-    return plane_constants(call, name, plane, by_channel, scaling, own)
+    return channel_constants(call, name, buffer, by_channel, scaling, own)
 
 
-_PLANAR_LOOPS = {
-    "filled": "pairs of elements of a padded plane",
-    "planes": "channels",
+_LOOPS = {
+    "filled": "pairs of elements of a padded buffer",
+    "channels": "channels",
     "gathered_rows": "input rows, over all channels",
     "gathered_in_quads": "those of four elements or more",
     "gathered_quads": "four input elements gathered at once",
@@ -137,7 +137,7 @@ _PLANAR_LOOPS = {
     "sums": "pairs of neighbours in an output row, an odd last one counted as a pair",
     "tap_rows": "rows of the window, over all sums",
     "taps": "pairs of taps of the window, over all sums: four MACs each",
-    "general_planes": "channels of a layer that needs the general requantization",
+    "general_channels": "channels of a layer that needs the general requantization",
     "general_rows": "output rows of such a layer, over all channels",
     "general_sums": "outputs in them",
     "general_tap_rows": "rows of the window, over these outputs",
@@ -148,38 +148,42 @@ _PLANAR_LOOPS = {
 }
 
 
-def _planar(name: str, applies: Callable[[KernelCall], bool], *, overlapped: bool) -> KernelVariant:
-    """A kernel that computes channel by channel over a gathered plane."""
+def _channel_buffer(name: str, applies: Callable[[KernelCall], bool], *, overlapped: bool) -> KernelVariant:
+    """A kernel that computes channel by channel over a gathered buffer."""
     return KernelVariant(
         name=name,
         kinds=(OpKind.DEPTHWISE_CONV_2D,),
         source=f"depthwise_conv_2d/{name}.c",
-        helpers=_PLANE_HELPERS,
+        helpers=_HELPERS,
         symbol=f"tn_{name}",
         parameters=PARAMETERS,
         applies=applies,
-        constant_bytes=planar_constants,
+        constant_bytes=channel_constant_bytes,
         pack=partial(_pack, overlapped=overlapped),
-        features=lambda call: _planar_features(call, overlapped),
-        loops={**_PLANAR_LOOPS, **CLAMP_LOOPS},
+        features=lambda call: _features(call, overlapped),
+        loops={**_LOOPS, **CLAMP_LOOPS},
         instruction_sets=ALL_INSTRUCTION_SETS - {InstructionSet.ARMV6M},
         in_place=True,
         shrinks=shrinks,
-        scratch_bytes=lambda call: _planar_scratch_bytes(call, overlapped),
+        scratch_bytes=lambda call: _scratch_bytes(call, overlapped),
     )
 
 
 OVERLAPPED = (
-    _planar("depthwise_conv_2d_3x3", lambda call: _is_3x3(call, stride=1), overlapped=True),
-    _planar("depthwise_conv_2d_3x3_stride_2", lambda call: _is_3x3(call, stride=2), overlapped=True),
-    _planar("depthwise_conv_2d_width_5", lambda call: _is_wide(call, width=5, stride=1), overlapped=True),
-    _planar("depthwise_conv_2d_width_7", lambda call: _is_wide(call, width=7, stride=1), overlapped=True),
+    _channel_buffer("depthwise_conv_2d_3x3", lambda call: _is_3x3(call, stride=1), overlapped=True),
+    _channel_buffer("depthwise_conv_2d_3x3_stride_2", lambda call: _is_3x3(call, stride=2), overlapped=True),
+    _channel_buffer("depthwise_conv_2d_width_5", lambda call: _is_wide(call, width=5, stride=1), overlapped=True),
+    _channel_buffer("depthwise_conv_2d_width_7", lambda call: _is_wide(call, width=7, stride=1), overlapped=True),
 )
-"""The planar kernels that want every weight in two pairs."""
+"""The kernels that want every weight in two pairs."""
 
 PAIRED = (
-    _planar("depthwise_conv_2d_width_5_stride_2", lambda call: _is_wide(call, width=5, stride=2), overlapped=False),
-    _planar("depthwise_conv_2d_width_7_stride_2", lambda call: _is_wide(call, width=7, stride=2), overlapped=False),
-    _planar("depthwise_conv_2d_planar", _is_planar, overlapped=False),
+    _channel_buffer(
+        "depthwise_conv_2d_width_5_stride_2", lambda call: _is_wide(call, width=5, stride=2), overlapped=False
+    ),
+    _channel_buffer(
+        "depthwise_conv_2d_width_7_stride_2", lambda call: _is_wide(call, width=7, stride=2), overlapped=False
+    ),
+    _channel_buffer("depthwise_conv_2d_channel_buffer", _has_room, overlapped=False),
 )
-"""The planar kernels that want every weight in one pair, that of any window last."""
+"""The kernels that want every weight in one pair, that of any window last."""

@@ -7,19 +7,19 @@ from functools import partial
 import numpy as np
 
 from tinynas.graph import OpKind
+from tinynas.kernels._affine import AFFINE_WORDS, Affine
 from tinynas.kernels._clamp import CLAMP_LOOPS, clamp_features
 from tinynas.kernels._constants import WORD
 from tinynas.kernels._fields import output_fields
 from tinynas.kernels._kernel import InstructionSet, KernelCall, KernelVariant, pairs
-from tinynas.kernels._layer_lines import CHANNELS_AT_ONCE, as_words, layer_lines, line_words
-from tinynas.kernels._lines import LINE_WORDS, Lines
+from tinynas.kernels._layer_affine import CHANNELS_AT_ONCE, affine_words, as_words, layer_affine
 from tinynas.kernels._weights import by_output
 from tinynas.kernels.conv_2d.dense import CONV_1X1_PARAMETERS, Words, conv_1x1_constants
 from tinynas.kernels.fully_connected.rows import OUTPUTS, rows_of, unshifted
 
 _INPUTS = 8  # in a round of the innermost loop: INPUTS in `firmware/kernels/fully_connected/fully_connected_in_words.c`
 _MOST_IN_WORDS = 1024  # inputs, whose words are scratch
-_GENERAL = 1  # firmware/kernels/arithmetic/line.h
+_GENERAL = 1  # firmware/kernels/arithmetic/affine.h
 
 
 def _columns_in_words(call: KernelCall) -> int:
@@ -29,14 +29,14 @@ def _columns_in_words(call: KernelCall) -> int:
 
 def _in_words_constants(call: KernelCall) -> int:
     fours = -(-call.weights.shape[0] // OUTPUTS)
-    of_four = OUTPUTS * (1 + LINE_WORDS) + _columns_in_words(call)
+    of_four = OUTPUTS * (1 + AFFINE_WORDS) + _columns_in_words(call)
     return WORD * fours * of_four + CONV_1X1_PARAMETERS.size_bytes
 
 
 def _in_words_features(call: KernelCall) -> dict[str, float]:
     rows, inputs, outputs = rows_of(call), call.weights.shape[-1], call.weights.shape[0]
     fours = rows * -(-outputs // OUTPUTS)
-    general = call.has_constants and _layer_lines(call) is None
+    general = call.has_constants and _affine_requantization(call) is None
     prefix = "general_" if general else ""
     return dict.fromkeys(_IN_WORDS_LOOPS, 0.0) | {
         "calls": 1,
@@ -81,31 +81,31 @@ _IN_WORDS_LOOPS = {
 }
 
 
-def _layer_lines(call: KernelCall) -> Lines | None:
-    """The lines of a fully connected layer; None where an output has none."""
-    return layer_lines(call, by_output(call).reshape(call.weights.shape[0], -1), 0)
+def _affine_requantization(call: KernelCall) -> Affine | None:
+    """Affine requantization of the layer; None where an output has none."""
+    return layer_affine(call, by_output(call).reshape(call.weights.shape[0], -1), 0)
 
 
-def _in_words(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
-    """The stream and the parameters that `tn_fully_connected_in_words` reads.
+def _pack(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
+    """The packed constants and the parameters that `tn_fully_connected_in_words` reads.
 
-    Its layout is in `firmware/kernels/fully_connected/fully_connected.h`.
+    Its packing is in `firmware/kernels/fully_connected/fully_connected.h`.
     """
     outputs, inputs = call.weights.shape[0], call.weights.shape[-1]
     rows = by_output(call).reshape(outputs, inputs)
-    lines = _layer_lines(call)
-    start, scales = line_words(call, lines, outputs)
+    affine = _affine_requantization(call)
+    start, scales = affine_words(call, affine, outputs)
     fours = len(start) // CHANNELS_AT_ONCE
     padded = np.pad(rows.astype(np.int64), ((0, len(start) - outputs), (0, -inputs % _INPUTS)))
     offset = (padded + 128).astype(np.uint8).reshape(fours, CHANNELS_AT_ONCE, -1)
     weights = np.ascontiguousarray(offset.transpose(0, 2, 1)).reshape(fours, -1).view("<u4")
-    stream = np.concatenate((start.reshape(fours, -1), weights, scales.reshape(fours, -1)), axis=1)
-    return as_words(stream), {
+    packed = np.concatenate((start.reshape(fours, -1), weights, scales.reshape(fours, -1)), axis=1)
+    return as_words(packed), {
         "constants": f"{name}_constants",
         "pairs": padded.shape[1] // 2,
         "output_channels": outputs,
         **output_fields(call),
-        "general": 0 if lines is not None else _GENERAL,
+        "general": 0 if affine is not None else _GENERAL,
         "skipped": 0,
     }
 
@@ -119,7 +119,7 @@ FULLY_CONNECTED_IN_WORDS = KernelVariant(
     parameters=CONV_1X1_PARAMETERS,
     applies=lambda call: call.weights.shape[-1] <= _MOST_IN_WORDS,
     constant_bytes=_in_words_constants,
-    pack=partial(conv_1x1_constants, layout=_in_words),
+    pack=partial(conv_1x1_constants, packing=_pack),
     features=_in_words_features,
     loops=_IN_WORDS_LOOPS,
     instruction_sets=frozenset({InstructionSet.ARMV6M}),

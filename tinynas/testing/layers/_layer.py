@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynas.graph import Graph, GraphError, OpKind
 from tinynas.kernels import InstructionSet, UnsupportedGraphError
-from tinynas.lowering import Buffer, Schedule, exchangeable, layers, lower, with_variants
+from tinynas.lowering import Buffer, Schedule, layers, lower, substitutes, with_variants
 from tinynas.memory import MemoryPlan
 from tinynas.testing.layers._extremes import ExtremeFiller
 from tinynas.testing.layers._skeletons import LAYER_KINDS, draw_kind, layer_skeleton
@@ -141,7 +141,7 @@ def _with_any_variant(rng: np.random.Generator, schedule: Schedule) -> Schedule:
     """`schedule`, which shares no storage, with any variant that can execute its layers, and rather one for speed."""
     variants: dict[int, str] = {}
     for layer in layers(schedule):
-        candidates = exchangeable(schedule, layer)
+        candidates = substitutes(schedule, layer)
         faster = tuple(variant for variant in candidates if variant.for_speed)
         candidates = faster if faster and rng.random() < _FOR_SPEED else candidates
         variants |= dict.fromkeys(layer, candidates[int(rng.integers(len(candidates)))].name)
@@ -152,6 +152,6 @@ def for_speed(schedule: Schedule) -> Schedule:
     """`schedule` with the variants that spend flash for speed wherever there are some."""
     variants: dict[int, str] = {}
     for layer in layers(schedule):
-        faster = [variant.name for variant in exchangeable(schedule, layer) if variant.for_speed]
+        faster = [variant.name for variant in substitutes(schedule, layer) if variant.for_speed]
         variants |= dict.fromkeys(layer, faster[0]) if faster else {}
     return with_variants(schedule, variants)

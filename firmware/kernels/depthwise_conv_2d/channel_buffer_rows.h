@@ -3,10 +3,10 @@
  * The part that the depthwise kernels for DSP instructions share: two neighbouring outputs from their sums, and the
  * loop over a row. The kernel's own instructions leave both sums in `first` and `second`; xa, xb and t are free then.
  */
-#ifndef TINYNAS_DEPTHWISE_ROWS_H
-#define TINYNAS_DEPTHWISE_ROWS_H
+#ifndef TINYNAS_CHANNEL_BUFFER_ROWS_H
+#define TINYNAS_CHANNEL_BUFFER_ROWS_H
 
-#include "depthwise_plane.h"
+#include "channel_buffer.h"
 
 #if TN_DSP
 
@@ -50,12 +50,12 @@ typedef struct {
     float apart;
     float odd;
     int32_t pairs;
-} tn_plane_outputs;
+} tn_buffered_outputs;
 
-static inline tn_plane_outputs tn_row_of_outputs(const tn_plane_channel *channel, int8_t *output)
+static inline tn_buffered_outputs tn_row_of_outputs(const tn_buffered_channel *channel, int8_t *output)
 {
     const int32_t count = channel->params->output_width;
-    tn_plane_outputs outputs;
+    tn_buffered_outputs outputs;
     outputs.y = tn_park((uint32_t)(uintptr_t)output);
     outputs.pairs = count >> 1;
     outputs.odd = tn_park((uint32_t)count & 1u);
@@ -76,13 +76,13 @@ static inline tn_plane_outputs tn_row_of_outputs(const tn_plane_channel *channel
 
 /* The body of a function that computes a row with windows of 3 x 3. ROWS computes both sums from the rows of the window
  * that start at top, middle and bottom, which it moves on by two halfwords for each LDRD, and from the pairs of weights
- * w01a, w12a to w01c, w12c, a pair for either end of each row. `step` is how many bytes of the plane two outputs are
+ * w01a, w12a to w01c, w12c, a pair for either end of each row. `step` is how many bytes of the buffer two outputs are
  * apart from the next two. Six pairs of weights, three pointers, two words of input and two sums leave one register. */
 #define TN_3X3_ROW(channel, row, output, ROWS, step)                                                                   \
-    const int32_t width = (channel)->params->plane_width;                                                              \
+    const int32_t width = (channel)->params->buffer_width;                                                             \
     const int16_t *middle = (row) + width;                                                                             \
     const int16_t *bottom = middle + width;                                                                            \
-    tn_plane_outputs outputs = tn_row_of_outputs(channel, output);                                                     \
+    tn_buffered_outputs outputs = tn_row_of_outputs(channel, output);                                                  \
     const float end = tn_park((uint32_t)(uintptr_t)(row) + (uint32_t)((step) * outputs.pairs));                        \
     const uint32_t *t = (channel)->weights;                                                                            \
     uint32_t w01a, w12a, w01b, w12b, w01c, w12c, xa, xb;                                                               \
@@ -99,14 +99,14 @@ static inline tn_plane_outputs tn_row_of_outputs(const tn_plane_channel *channel
                      : "cc", "memory")
 
 /* The body of a function that computes a row with windows of any height. ROW adds one row of the window to both sums:
- * it reads input at x, and weights at w, which it moves on, into wa to wd. `step` is how many bytes of the plane two
+ * it reads input at x, and weights at w, which it moves on, into wa to wd. `step` is how many bytes of the buffer two
  * outputs are apart from the next two. */
 #define TN_WIDE_ROW(channel, row, output, ROW, step)                                                                   \
-    tn_plane_outputs outputs = tn_row_of_outputs(channel, output);                                                     \
+    tn_buffered_outputs outputs = tn_row_of_outputs(channel, output);                                                  \
     const float end = tn_park((uint32_t)(uintptr_t)(row) + (uint32_t)((step) * outputs.pairs));                        \
     const float weights = tn_park((uint32_t)(uintptr_t)(channel)->weights);                                            \
     const float rows = tn_park((channel)->params->kernel_height);                                                      \
-    const int32_t down = 2 * (channel)->params->plane_width;                                                           \
+    const int32_t down = 2 * (channel)->params->buffer_width;                                                          \
     uint32_t wa, wb, wc, wd, xa, xb, t;                                                                                \
     const int16_t *x;                                                                                                  \
     const uint32_t *w;                                                                                                 \

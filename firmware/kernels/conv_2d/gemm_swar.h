@@ -16,13 +16,13 @@
  *
  * Four words of columns hold a pair of elements: X and X' of the first plane, then of the second.
  *
- * The constants of a layer are one stream of words. First the weights in blocks of eight output channels, and a last
+ * The constants of a layer are packed in words. First the weights in blocks of eight output channels, and a last
  * one of what is left over: of a block of n channels, for each element the n weights, padding elements included. All of
  * them together are padded to whole words. Then three words for each channel: its bias, the input's zero point folded
  * in; its multiplier; and (2 * (zero_point + 128) + 1) << 8 with the complement of its shift in the lowest byte.
  */
-#ifndef TINYNAS_PACKED_TILES_H
-#define TINYNAS_PACKED_TILES_H
+#ifndef TINYNAS_GEMM_SWAR_H
+#define TINYNAS_GEMM_SWAR_H
 
 #include <stdint.h>
 
@@ -32,7 +32,7 @@
 enum { TN_PLANE_WORDS = 2, TN_PAIR_WORDS = 2 * TN_PLANE_WORDS };
 
 /* `step` is the distance between the outputs of two columns: the output channels, or 0 where all four are the same. */
-void tn_packed_tiles(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step);
+void tn_gemm_swar(const tn_gemm_params *params, const uint32_t *columns, int8_t *output, int32_t step);
 
 /* Packs `count` elements of two columns into a plane; an odd last one stands alone. Returns the plane's next word. */
 uint32_t *tn_pack_columns(uint32_t *plane, const int8_t *first, const int8_t *second, int32_t count);

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "depthwise_half_planes.h"
+#include "channel_buffer_swar.h"
 
 #include "../arithmetic/clamp_outputs.h"
 #include "../arithmetic/fixed_point.h"
 
 /* Rows of the output from one half to the other. */
-static inline int32_t rows_apart(const tn_depthwise_planar_params *params)
+static inline int32_t rows_apart(const tn_channel_buffer_params *params)
 {
     return params->output_height >> 1;
 }
 
-TN_KERNEL void tn_clear_half_planes(const tn_depthwise_planar_params *params, uint32_t *plane)
+TN_KERNEL void tn_clear_buffer_swar(const tn_channel_buffer_params *params, uint32_t *buffer)
 {
     const uint32_t pair = tn_two_in_word(params->input_zero_point, params->input_zero_point);
-    for (int32_t i = params->plane_height * params->plane_width; i > 0; i--) {
-        *plane++ = pair;
+    for (int32_t i = params->buffer_height * params->buffer_width; i > 0; i--) {
+        *buffer++ = pair;
     }
 }
 
 /* Gathers rows, one at least, of which both halves lie in the input: the first `apart` bytes before the second. Six
  * instructions a word, one for the loop, and nine a row. */
-static void gather_rows(const tn_depthwise_planar_params *params, const int8_t *input, int32_t apart, int32_t rows,
-                        uint32_t *plane)
+static void gather_rows(const tn_channel_buffer_params *params, const int8_t *input, int32_t apart, int32_t rows,
+                        uint32_t *buffer)
 {
     const int32_t step = params->input_step;
     const int32_t row_step = params->input_row_step;
@@ -29,10 +29,10 @@ static void gather_rows(const tn_depthwise_planar_params *params, const int8_t *
     const int32_t end = width * step;
     const int8_t *first = input;
     const int8_t *second = input + apart;
-    uint32_t *to = plane;
+    uint32_t *to = buffer;
     int32_t i;
 #if TN_THUMB1
-    const int32_t skip = 4 * (params->plane_width - width);
+    const int32_t skip = 4 * (params->buffer_width - width);
     /* An odd row begins with the second of two words. Whether it is odd is the lowest bit of the count. */
     uint32_t count = 2 * (uint32_t)rows + ((uint32_t)width & 1u);
     __asm__ volatile(".syntax unified\n" /* GCC's default here is the older syntax */
@@ -72,19 +72,19 @@ static void gather_rows(const tn_depthwise_planar_params *params, const int8_t *
         }
         first += row_step;
         second += row_step;
-        to += params->plane_width - width;
+        to += params->buffer_width - width;
     }
 #endif
 }
 
-/* Where one half of a row of the plane comes from. */
+/* Where one half of a row of the buffer comes from. */
 typedef struct {
     const int8_t *from;
     int32_t step;
 } half_row;
 
 /* The row `offset` bytes behind the start of the input; outside the input the zero point, again and again. */
-static inline half_row input_row(const tn_depthwise_planar_params *params, const int8_t *input, int32_t offset,
+static inline half_row input_row(const tn_channel_buffer_params *params, const int8_t *input, int32_t offset,
                                  const int8_t *zero_point)
 {
     half_row half = {zero_point, 0};
@@ -96,7 +96,7 @@ static inline half_row input_row(const tn_depthwise_planar_params *params, const
 }
 
 /* Gathers a row of which a half lies in the padding. */
-static void gather_border(const tn_depthwise_planar_params *params, const int8_t *input, int32_t offset, int32_t apart,
+static void gather_border(const tn_channel_buffer_params *params, const int8_t *input, int32_t offset, int32_t apart,
                           uint32_t *to)
 {
     const int8_t zero_point = (int8_t)params->input_zero_point;
@@ -109,18 +109,18 @@ static void gather_border(const tn_depthwise_planar_params *params, const int8_t
     }
 }
 
-TN_KERNEL void tn_gather_half_planes(const tn_depthwise_planar_params *params, const int8_t *input, uint32_t *plane)
+TN_KERNEL void tn_gather_channel_swar(const tn_channel_buffer_params *params, const int8_t *input, uint32_t *buffer)
 {
     const int32_t row_step = params->input_row_step;
     const int32_t rows_between = rows_apart(params) * params->stride_height;
     const int32_t apart = rows_between * row_step;
-    const int32_t height = params->plane_height;
+    const int32_t height = params->buffer_height;
     const int32_t top = params->padding_top;
     /* The smaller of the rows below the top and those whose lower halves lie in the input, without a branch. */
     const int32_t excess = params->input_height - rows_between - (height - top);
     const int32_t whole = height - top + (excess & (excess >> 31));
     int32_t offset = -top * row_step;
-    uint32_t *row = plane + params->padding_left;
+    uint32_t *row = buffer + params->padding_left;
     int32_t y = 0;
     while (y < height) {
         int32_t rows = 1;
@@ -132,24 +132,24 @@ TN_KERNEL void tn_gather_half_planes(const tn_depthwise_planar_params *params, c
         }
         y += rows;
         offset += rows * row_step;
-        row += rows * params->plane_width;
+        row += rows * params->buffer_width;
     }
 }
 
 /* Where the words behind the weights begin. */
-static inline uint32_t *behind_weights(const tn_depthwise_planar_params *params, uint32_t *table)
+static inline uint32_t *behind_weights(const tn_channel_buffer_params *params, uint32_t *table)
 {
     return table + TN_TABLE_HEAD + TN_TABLE_BIASES + params->kernel_height * params->row_words;
 }
 
-TN_KERNEL void tn_half_planes_steps(const tn_depthwise_planar_params *params, int32_t window, uint32_t *table)
+TN_KERNEL void tn_swar_steps(const tn_channel_buffer_params *params, int32_t window, uint32_t *table)
 {
     const int32_t width = params->output_width;
     const int32_t stride = params->stride_width;
-    const int32_t plane_row = params->stride_height * params->plane_width;
+    const int32_t buffered_row = params->stride_height * params->buffer_width;
     uint32_t *entry = behind_weights(params, table) + TN_TABLE_SCALES;
-    table[0] = (uint32_t)(4 * (plane_row - stride * width));
-    table[1] = (uint32_t)(4 * plane_row);
+    table[0] = (uint32_t)(4 * (buffered_row - stride * width));
+    table[1] = (uint32_t)(4 * buffered_row);
     table[2] = (uint32_t)(params->output_row_step - width * params->output_step);
     entry[0] = (uint32_t)(rows_apart(params) * params->output_row_step);
     entry[1] = (uint32_t)params->output_step;
@@ -157,7 +157,7 @@ TN_KERNEL void tn_half_planes_steps(const tn_depthwise_planar_params *params, in
     entry[3] = (uint32_t)(4 * (entry + 4 - (table + TN_TABLE_HEAD)));
 }
 
-TN_KERNEL void tn_half_planes_constants(const tn_depthwise_planar_params *params, const uint32_t *constants,
+TN_KERNEL void tn_swar_constants(const tn_channel_buffer_params *params, const uint32_t *constants,
                                         uint32_t *table)
 {
     const int32_t kernel_width = params->kernel_width;
@@ -188,8 +188,8 @@ TN_KERNEL void tn_half_planes_constants(const tn_depthwise_planar_params *params
     entry[0] = (uint32_t)(half + 1);
 }
 
-TN_KERNEL void tn_half_planes_any(const tn_depthwise_planar_params *params, const uint32_t *constants,
-                                  const uint32_t *plane, int8_t *output)
+TN_KERNEL void tn_swar_any(const tn_channel_buffer_params *params, const uint32_t *constants,
+                                  const uint32_t *buffer, int8_t *output)
 {
     const int8_t *const taps = (const int8_t *)(constants + 2);
     const int32_t multiplier = (int32_t)constants[1];
@@ -197,7 +197,7 @@ TN_KERNEL void tn_half_planes_any(const tn_depthwise_planar_params *params, cons
     const int32_t apart = rows_apart(params) * params->output_row_step;
     const int32_t zero_point = params->output_zero_point;
     for (int32_t y = (params->output_height + 1) >> 1; y > 0; y--) {
-        const uint32_t *window = plane;
+        const uint32_t *window = buffer;
         int8_t *result = output;
         for (int32_t x = params->output_width; x > 0; x--) {
             const uint32_t *row = window;
@@ -210,7 +210,7 @@ TN_KERNEL void tn_half_planes_any(const tn_depthwise_planar_params *params, cons
                     second_sum += tn_upper_of(row[j]) * *tap;
                     tap++;
                 }
-                row += params->plane_width;
+                row += params->buffer_width;
             }
             first_sum = tn_multiply_by_quantized_multiplier(first_sum, multiplier, shift) + zero_point;
             second_sum = tn_multiply_by_quantized_multiplier(second_sum, multiplier, shift) + zero_point;
@@ -219,12 +219,12 @@ TN_KERNEL void tn_half_planes_any(const tn_depthwise_planar_params *params, cons
             result += params->output_step;
             window += params->stride_width;
         }
-        plane += params->stride_height * params->plane_width;
+        buffer += params->stride_height * params->buffer_width;
         output += params->output_row_step;
     }
 }
 
-TN_KERNEL void tn_clamp_half_planes(const tn_depthwise_planar_params *params, int8_t *output)
+TN_KERNEL void tn_clamp_buffered_swar(const tn_channel_buffer_params *params, int8_t *output)
 {
     tn_clamp_outputs(output, params->output_height * params->output_width * params->channels, params->activation_min,
                      params->activation_max);

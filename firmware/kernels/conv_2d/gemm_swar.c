@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "packed_tiles.h"
+#include "gemm_swar.h"
 
 #include "../arithmetic/armv6m.h"
 #include "../arithmetic/fixed_point.h"
@@ -25,7 +25,7 @@ static void plane_sums(const uint32_t *plane, const int8_t *weights, int32_t apa
 }
 
 /* A block of channels on any core, with any multipliers. */
-static void any_block(const tn_dot_params *params, const int8_t *weights, const uint32_t *channel, int32_t channels,
+static void any_block(const tn_gemm_params *params, const int8_t *weights, const uint32_t *channel, int32_t channels,
                       const uint32_t *columns, int8_t *output, int32_t step)
 {
     for (int32_t c = 0; c < channels; c++) {
@@ -204,7 +204,7 @@ static TN_KERNEL void packed_blocks(block_state *state)
 
 #endif
 
-TN_KERNEL void tn_packed_tiles(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step)
+TN_KERNEL void tn_gemm_swar(const tn_gemm_params *params, const uint32_t *columns, int8_t *output, int32_t step)
 {
     const int32_t pairs = params->pairs;
     const int32_t outputs = params->output_channels;

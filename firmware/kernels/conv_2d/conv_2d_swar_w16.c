@@ -2,7 +2,7 @@
 #include "../arithmetic/clamp_outputs.h"
 #include "../arithmetic/dsp.h"
 #include "../arithmetic/widen.h"
-#include "paired_tiles.h"
+#include "gemm_swar_w16.h"
 #include "row_padding.h"
 
 /* Appends `count` times the zero point to a column. */
@@ -89,10 +89,10 @@ static TN_KERNEL void widen_beside(const tn_conv_2d_im2col_params *params, const
 }
 
 /* What one output pixel sees becomes the column, all output channels meet it, and then comes the next pixel. */
-TN_KERNEL void tn_conv_2d_paired(const tn_conv_2d_im2col_params *params, const int8_t *restrict input,
+TN_KERNEL void tn_conv_2d_swar_w16(const tn_conv_2d_im2col_params *params, const int8_t *restrict input,
                                  int8_t *restrict output, int8_t *restrict scratch)
 {
-    const int32_t outputs = params->dot.output_channels;
+    const int32_t outputs = params->gemm.output_channels;
     const int32_t kernel_height = params->kernel_height;
     const int32_t count = params->kernel_width * params->input_channels; /* elements in a row of the window */
     const int32_t input_row = params->input_width * params->input_channels;
@@ -102,8 +102,8 @@ TN_KERNEL void tn_conv_2d_paired(const tn_conv_2d_im2col_params *params, const i
     uint32_t *const column = (uint32_t *)(void *)scratch;
     int8_t *to = output;
     int32_t top = -(int32_t)params->padding_top;
-    tn_paired_tiles tiles;
-    tn_paired_tiles_begin(&tiles, &params->dot, column);
+    tn_gemm_swar_w16 tiles;
+    tn_gemm_swar_w16_begin(&tiles, &params->gemm, column);
     for (int32_t y = params->output_height; y > 0; y--) {
         const int32_t room = top | (params->input_height - top - kernel_height); /* negative where rows are outside */
         const int32_t row = top * input_row;
@@ -113,11 +113,11 @@ TN_KERNEL void tn_conv_2d_paired(const tn_conv_2d_im2col_params *params, const i
             } else {
                 widen_beside(params, input, column, left, top);
             }
-            tn_paired_tiles_pixel(&tiles, to);
+            tn_gemm_swar_w16_pixel(&tiles, to);
             to += outputs;
         }
         top += params->stride_height;
     }
-    tn_clamp_outputs(output, params->output_height * params->output_width * outputs, params->dot.activation_min,
-                     params->dot.activation_max);
+    tn_clamp_outputs(output, params->output_height * params->output_width * outputs, params->gemm.activation_min,
+                     params->gemm.activation_max);
 }

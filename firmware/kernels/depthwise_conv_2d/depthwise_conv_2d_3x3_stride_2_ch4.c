@@ -76,7 +76,7 @@ static inline void fill(uint32_t *to, int32_t zero_point, int32_t count)
 }
 
 /* Row `y` of four channels, which may lie outside the input, between the borders of `row`. */
-static TN_KERNEL void gather(const tn_depthwise_planar_params *params, const int8_t *input, int32_t y, uint32_t *row)
+static TN_KERNEL void gather(const tn_channel_buffer_params *params, const int8_t *input, int32_t y, uint32_t *row)
 {
     const int32_t step = params->input_step;
     const int32_t width = params->input_width;
@@ -97,7 +97,7 @@ static TN_KERNEL void gather(const tn_depthwise_planar_params *params, const int
 }
 
 /* One row of outputs: any core, any multiplier. */
-static TN_KERNEL void any_row(const tn_depthwise_planar_params *params, const four_channels *channels,
+static TN_KERNEL void any_row(const tn_channel_buffer_params *params, const four_channels *channels,
                               int32_t direction, const three_rows *rows, int8_t *output)
 {
     const int8_t *const windows[SIDE] = {
@@ -132,7 +132,7 @@ static inline uint32_t *expand_tap(uint32_t *expanded, const int8_t *tap)
     return expanded + 2;
 }
 
-static TN_KERNEL void expand(const tn_depthwise_planar_params *params, const four_channels *channels,
+static TN_KERNEL void expand(const tn_channel_buffer_params *params, const four_channels *channels,
                              int32_t direction, uint32_t *expanded)
 {
     for (int32_t i = 0; i < SIDE; i++) {
@@ -177,7 +177,7 @@ static TN_KERNEL void expand(const tn_depthwise_planar_params *params, const fou
     "strb   %[" #s "], [%[y], #" #channel "]\n\t"
 
 /* Four sums, three rows, two pointers and five operands are all fourteen registers there are. */
-static TN_KERNEL void fast_row(const tn_depthwise_planar_params *params, const uint32_t *expanded,
+static TN_KERNEL void fast_row(const tn_channel_buffer_params *params, const uint32_t *expanded,
                                const three_rows *rows, int8_t *output)
 {
     const uint32_t *near = rows->near;
@@ -205,12 +205,12 @@ static TN_KERNEL void fast_row(const tn_depthwise_planar_params *params, const u
 
 #endif
 
-TN_KERNEL void tn_depthwise_conv_2d_3x3_stride_2_quads(const tn_depthwise_planar_params *params, const int8_t *input,
+TN_KERNEL void tn_depthwise_conv_2d_3x3_stride_2_ch4(const tn_channel_buffer_params *params, const int8_t *input,
                                                        int8_t *output, int8_t *scratch)
 {
     uint32_t *const expanded = (uint32_t *)(void *)scratch;
     uint32_t *const near = expanded + EXPANDED_WORDS;
-    const int32_t width = params->plane_width;
+    const int32_t width = params->buffer_width;
     const four_channels *channels = (const four_channels *)(const void *)params->constants;
     const int32_t last = params->output_height - 1;
     const int32_t up = (uintptr_t)output > (uintptr_t)input ? 1 : 0;

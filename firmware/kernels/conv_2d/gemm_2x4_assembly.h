@@ -3,10 +3,10 @@
  * The part that the dense convolutions for DSP instructions share: tiles of two output channels by four columns,
  * whatever form their weights have.
  */
-#ifndef TINYNAS_DOT_ASSEMBLY_H
-#define TINYNAS_DOT_ASSEMBLY_H
+#ifndef TINYNAS_GEMM_2X4_ASSEMBLY_H
+#define TINYNAS_GEMM_2X4_ASSEMBLY_H
 
-#include "dot_tiles.h"
+#include "gemm_2x4.h"
 
 #if TN_DSP
 
@@ -84,7 +84,7 @@ typedef const uint32_t *tn_tiles(const uint32_t *w, const uint32_t *columns, int
                                  int8_t *output, const int8_t *output_end, int32_t step);
 
 /* All tiles of a layer. Of an odd number of channels the second tile starts one channel behind the first. */
-static inline __attribute__((always_inline)) void tn_all_tiles(const tn_dot_params *params, const uint32_t *columns,
+static inline __attribute__((always_inline)) void tn_all_tiles(const tn_gemm_params *params, const uint32_t *columns,
                                                                int8_t *output, int32_t step, tn_tiles *tiles)
 {
     const uint32_t *w = params->constants;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../arithmetic/clamp_outputs.h"
-#include "packed_tiles.h"
+#include "gemm_swar.h"
 #include "row_padding.h"
 
 /* Where a window starts, in elements of a row and in rows; negative in the padding. */
@@ -67,16 +67,16 @@ static TN_KERNEL void pack_windows(const tn_conv_2d_im2col_params *params, const
 }
 
 /* The windows of four neighbours, in the order of the output, become four columns. */
-TN_KERNEL void tn_conv_2d_packed(const tn_conv_2d_im2col_params *params, const int8_t *restrict input,
+TN_KERNEL void tn_conv_2d_swar(const tn_conv_2d_im2col_params *params, const int8_t *restrict input,
                                  int8_t *restrict output, int8_t *restrict scratch)
 {
-    const int32_t outputs = params->dot.output_channels;
+    const int32_t outputs = params->gemm.output_channels;
     const int32_t pixels = params->output_height * params->output_width;
     const int32_t step = params->stride_width * params->input_channels;
     const int32_t first = -(params->padding_left * params->input_channels);
     const int32_t end = first + params->output_width * step;
     uint32_t *const columns = (uint32_t *)(void *)scratch;
-    int8_t *const rows = (int8_t *)(columns + TN_PAIR_WORDS * params->dot.pairs);
+    int8_t *const rows = (int8_t *)(columns + TN_PAIR_WORDS * params->gemm.pairs);
     tn_pixel_group group = tn_first_group(pixels);
     window start = {first, -params->padding_top};
     int32_t pixel = 0; /* whose window `start` is */
@@ -97,7 +97,7 @@ TN_KERNEL void tn_conv_2d_packed(const tn_conv_2d_im2col_params *params, const i
         }
         pack_windows(params, input, columns, windows, rows);
         pack_windows(params, input, columns + TN_PLANE_WORDS, windows + 1, rows);
-        tn_packed_tiles(&params->dot, columns, output + pixel * outputs, group.several * outputs);
+        tn_gemm_swar(&params->gemm, columns, output + pixel * outputs, group.several * outputs);
     } while (tn_next_group(&group));
-    tn_clamp_outputs(output, pixels * outputs, params->dot.activation_min, params->dot.activation_max);
+    tn_clamp_outputs(output, pixels * outputs, params->gemm.activation_min, params->gemm.activation_max);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../arithmetic/fixed_point.h"
-#include "dot_assembly.h"
+#include "gemm_2x4_assembly.h"
 
 enum { CHANNEL_WORDS = 2, TILE_WORDS = 2 * CHANNEL_WORDS + 1 };
 
@@ -24,7 +24,7 @@ static void channel_sums(const uint32_t *x, const int8_t *weights, int32_t pairs
 }
 
 /* One channel of a tile at a time: any core, any multiplier. */
-static void any_tiles(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step)
+static void any_tiles(const tn_gemm_params *params, const uint32_t *columns, int8_t *output, int32_t step)
 {
     const uint32_t *w = params->constants;
     const int32_t pairs = params->pairs;
@@ -97,7 +97,7 @@ static inline const uint32_t *tiles(const uint32_t *w, const uint32_t *columns, 
 
 #endif
 
-TN_KERNEL void tn_dot_tiles(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step)
+TN_KERNEL void tn_gemm_2x4(const tn_gemm_params *params, const uint32_t *columns, int8_t *output, int32_t step)
 {
 #if TN_DSP
     if (params->general == 0) {

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "paired_tiles.h"
+#include "gemm_swar_w16.h"
 
 #include <stddef.h>
 
 #include "../arithmetic/armv6m.h"
 #include "../arithmetic/dsp.h"
-#include "../arithmetic/line.h"
+#include "../arithmetic/affine.h"
 
 enum { HEAD_WORDS = 4, PAIR_WORDS = 4 };
 
 #if TN_THUMB1
 
-TN_OFFSET(tn_paired_tiles, column, 8);
-TN_OFFSET(tn_paired_tiles, constants, 12);
-TN_OFFSET(tn_paired_tiles, skipped, 24);
+TN_OFFSET(tn_gemm_swar_w16, column, 8);
+TN_OFFSET(tn_gemm_swar_w16, constants, 12);
+TN_OFFSET(tn_gemm_swar_w16, skipped, 24);
 
 enum { PAIR_BYTES = 30 }; /* code of PAIR */
 
@@ -80,14 +80,14 @@ enum { PAIR_BYTES = 30 }; /* code of PAIR */
     "str r1,[r7,#12]\n"
 #define SPOILED "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory"
 
-static TN_KERNEL void four_channels(tn_paired_tiles *tiles)
+static TN_KERNEL void four_channels(tn_gemm_swar_w16 *tiles)
 {
-    __asm__ volatile(FOUR_CHANNELS(TN_LINE) : [tiles] "+l"(tiles) : : SPOILED);
+    __asm__ volatile(FOUR_CHANNELS(TN_AFFINE) : [tiles] "+l"(tiles) : : SPOILED);
 }
 
-static TN_KERNEL void four_channels_with_drop(tn_paired_tiles *tiles)
+static TN_KERNEL void four_channels_with_drop(tn_gemm_swar_w16 *tiles)
 {
-    __asm__ volatile(FOUR_CHANNELS(TN_LINE_WITH_DROP) : [tiles] "+l"(tiles) : : SPOILED);
+    __asm__ volatile(FOUR_CHANNELS(TN_AFFINE_WITH_DROP) : [tiles] "+l"(tiles) : : SPOILED);
 }
 
 #else
@@ -95,7 +95,7 @@ static TN_KERNEL void four_channels_with_drop(tn_paired_tiles *tiles)
 enum { PAIR_BYTES = 0 };
 
 /* Sums of two channels; `weights` are those of the first pair of elements. */
-static void both_sums(const tn_paired_tiles *tiles, const uint32_t *weights, int32_t *lower, int32_t *upper)
+static void both_sums(const tn_gemm_swar_w16 *tiles, const uint32_t *weights, int32_t *lower, int32_t *upper)
 {
     for (const uint32_t *x = tiles->column; x != tiles->end; x += 2) {
         for (int32_t i = 0; i < 2; i++) {
@@ -106,7 +106,7 @@ static void both_sums(const tn_paired_tiles *tiles, const uint32_t *weights, int
     }
 }
 
-static inline void any_channels(tn_paired_tiles *tiles, tn_line_function *line)
+static inline void any_channels(tn_gemm_swar_w16 *tiles, tn_affine_function *line)
 {
     while (tiles->output != tiles->last) {
         const uint32_t *head = tiles->constants;
@@ -117,49 +117,49 @@ static inline void any_channels(tn_paired_tiles *tiles, tn_line_function *line)
             int32_t lower = (int32_t)(head[2 + i] - (head[i] << 16));
             both_sums(tiles, weights + 2 * i, &lower, &upper);
             *tiles->output++ = line(words, lower);
-            *tiles->output++ = line(words + TN_LINE_WORDS, upper);
-            words += 2 * TN_LINE_WORDS;
+            *tiles->output++ = line(words + TN_AFFINE_WORDS, upper);
+            words += 2 * TN_AFFINE_WORDS;
         }
         tiles->constants = words;
     }
 }
 
-static void four_channels(tn_paired_tiles *tiles)
+static void four_channels(tn_gemm_swar_w16 *tiles)
 {
-    any_channels(tiles, tn_line);
+    any_channels(tiles, tn_affine_requantize);
 }
 
-static void four_channels_with_drop(tn_paired_tiles *tiles)
+static void four_channels_with_drop(tn_gemm_swar_w16 *tiles)
 {
-    any_channels(tiles, tn_line_with_drop);
+    any_channels(tiles, tn_affine_requantize_with_drop);
 }
 
 #endif
 
 /* Computes outputs, four at a time. Not inlined: it takes the same for all channels of a pixel and for its last ones. */
-static TN_KERNEL void compute(tn_paired_tiles *tiles, int8_t *output, int32_t count)
+static TN_KERNEL void compute(tn_gemm_swar_w16 *tiles, int8_t *output, int32_t count)
 {
     tiles->output = output;
     tiles->last = output + count;
-    if (tiles->params->general == TN_LINES) {
+    if (tiles->params->general == TN_ALL_AFFINE) {
         four_channels(tiles);
     } else {
         four_channels_with_drop(tiles);
     }
 }
 
-TN_KERNEL void tn_paired_tiles_begin(tn_paired_tiles *tiles, const tn_dot_params *params, uint32_t *column)
+TN_KERNEL void tn_gemm_swar_w16_begin(tn_gemm_swar_w16 *tiles, const tn_gemm_params *params, uint32_t *column)
 {
     column[2 * params->pairs - 1] = 0; /* of an odd number of elements the last one is missing */
     tiles->column = column;
     tiles->end = column + 2 * params->pairs;
     tiles->skipped = params->skipped * (uint32_t)PAIR_BYTES;
     tiles->params = params;
-    tiles->over = params->output_channels & (TN_PAIRED_CHANNELS - 1);
+    tiles->over = params->output_channels & (TN_CHANNELS_AT_ONCE - 1);
     tiles->whole = params->output_channels - tiles->over;
 }
 
-TN_KERNEL void tn_paired_tiles_pixel(tn_paired_tiles *tiles, int8_t *output)
+TN_KERNEL void tn_gemm_swar_w16_pixel(tn_gemm_swar_w16 *tiles, int8_t *output)
 {
     tiles->constants = tiles->params->constants;
     if (tiles->whole > 0) {
@@ -167,7 +167,7 @@ TN_KERNEL void tn_paired_tiles_pixel(tn_paired_tiles *tiles, int8_t *output)
         output += tiles->whole;
     }
     if (tiles->over > 0) {
-        compute(tiles, tiles->rest, TN_PAIRED_CHANNELS);
+        compute(tiles, tiles->rest, TN_CHANNELS_AT_ONCE);
         for (int32_t i = 0; i < tiles->over; i++) {
             output[i] = tiles->rest[i];
         }

@@ -17,9 +17,9 @@ from tinynas.lowering import (
     Schedule,
     VariantError,
     address_bytes,
-    exchangeable,
     layers,
     lower,
+    substitutes,
     suits,
     with_constants,
     with_variants,
@@ -37,7 +37,7 @@ def network() -> Graph:
 
 
 def names(schedule: Schedule, layer: tuple[int, ...]) -> set[str]:
-    return {variant.name for variant in exchangeable(schedule, layer)}
+    return {variant.name for variant in substitutes(schedule, layer)}
 
 
 def test_the_kernels_that_could_execute_each_layer() -> None:
@@ -46,9 +46,9 @@ def test_the_kernels_that_could_execute_each_layer() -> None:
     assert {"conv_2d_im2col", "conv_2d"} <= found["stem"]
     assert {"conv_1x1", "conv_2d_im2col", "conv_2d"} <= found["expand"]
     # In place, and in place of a larger input: kernels that cannot do that are out.
-    assert found["depthwise"] == {"depthwise_conv_2d_3x3", "depthwise_conv_2d_planar"}
+    assert found["depthwise"] == {"depthwise_conv_2d_3x3", "depthwise_conv_2d_channel_buffer"}
     assert schedule.steps[3].shrinks
-    assert {"depthwise_conv_2d_3x3_stride_2", "depthwise_conv_2d_planar"} <= found["shrinking"]
+    assert {"depthwise_conv_2d_3x3_stride_2", "depthwise_conv_2d_channel_buffer"} <= found["shrinking"]
     assert not {"depthwise_conv_2d", "conv_2d"} & found["shrinking"]
     # Parameters of kernels without weights follow from the shapes.
     assert found["pool"] == {"mean"}
@@ -79,7 +79,7 @@ def test_a_bias_that_cannot_be_folded_leaves_the_kernel_that_does_not_fold() -> 
     tensors[graph.inputs[0]] = replace(tensors[graph.inputs[0]], quantization=Quantization((0.02,), (-128,)))
     schedule = lower(replace(graph, tensors=tuple(tensors)), instruction_set=InstructionSet.ARMV6M)
     assert names(schedule, (0,)) == {"conv_2d"}
-    assert "conv_2d_paired" in {variant.name for variant in exchangeable(schedule, (0,), suited=False)}
+    assert "conv_2d_swar_w16" in {variant.name for variant in substitutes(schedule, (0,), suited=False)}
 
 
 def test_a_graph_with_some_of_its_constants_is_taken_for_a_skeleton() -> None:
@@ -88,7 +88,7 @@ def test_a_graph_with_some_of_its_constants_is_taken_for_a_skeleton() -> None:
     bias = graph.ops[0].inputs[2]
     tensors = [replace(t, data=None) if i == bias else t for i, t in enumerate(graph.tensors)]
     schedule = lower(replace(graph, tensors=tuple(tensors)), instruction_set=InstructionSet.ARMV6M)
-    assert "conv_1x1_paired" in names(schedule, (0,))
+    assert "conv_1x1_swar_w16" in names(schedule, (0,))
 
 
 def test_a_kernel_that_does_not_suit_the_constants_is_none_for_the_layer() -> None:
@@ -98,26 +98,26 @@ def test_a_kernel_that_does_not_suit_the_constants_is_none_for_the_layer() -> No
     unsuited = _with_scales(graph, 1.0)  # a multiplier above one: a line would have to round once
     for network, paired in ((skeleton, True), (graph, True), (unsuited, False)):
         schedule = lower(network, instruction_set=InstructionSet.ARMV6M)
-        assert ("conv_1x1_paired" in names(schedule, (0,))) == paired
+        assert ("conv_1x1_swar_w16" in names(schedule, (0,))) == paired
         assert suits(schedule)
-    exchanged = with_variants(lower(skeleton, instruction_set=InstructionSet.ARMV6M), {0: "conv_1x1_paired"})
-    assert suits(replace(exchanged, graph=graph))
-    late = replace(exchanged, graph=unsuited)
+    substituted = with_variants(lower(skeleton, instruction_set=InstructionSet.ARMV6M), {0: "conv_1x1_swar_w16"})
+    assert suits(replace(substituted, graph=graph))
+    late = replace(substituted, graph=unsuited)
     assert not suits(late)
     with pytest.raises(UnsupportedGraphError, match=r"'layer'.*do not suit"):
         generate(late, plan_arena(late), Path("unused"))
     with pytest.raises(VariantError, match="cannot take the place"):
-        with_variants(lower(unsuited, instruction_set=InstructionSet.ARMV6M), {0: "conv_1x1_paired"})
+        with_variants(lower(unsuited, instruction_set=InstructionSet.ARMV6M), {0: "conv_1x1_swar_w16"})
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_what_follows_from_a_kernel_is_computed_anew(seed: int) -> None:
     schedule = lower(random_network(seed, NetworkLimits(activation_bytes=2400, weight_bytes=2000, layers=10)))
     for layer in layers(schedule):
-        for variant in exchangeable(schedule, layer):
-            exchanged = with_variants(schedule, dict.fromkeys(layer, variant.name))
-            assert exchanged.buffers == schedule.buffers
-            for index, (step, before) in enumerate(zip(exchanged.steps, schedule.steps, strict=True)):
+        for variant in substitutes(schedule, layer):
+            substituted = with_variants(schedule, dict.fromkeys(layer, variant.name))
+            assert substituted.buffers == schedule.buffers
+            for index, (step, before) in enumerate(zip(substituted.steps, schedule.steps, strict=True)):
                 if index not in layer:
                     assert step == before
                     continue
@@ -133,7 +133,7 @@ def test_what_follows_from_a_kernel_is_computed_anew(seed: int) -> None:
                 )
             # And back: the local rule's schedule is the same again.
             back = dict.fromkeys(layer, schedule.steps[layer[0]].variant)
-            assert with_variants(exchanged, back) == schedule
+            assert with_variants(substituted, back) == schedule
 
 
 def test_loop_counts_of_additions_follow_the_scales() -> None:
@@ -169,16 +169,16 @@ def test_loop_counts_of_additions_follow_the_scales() -> None:
 def test_layers_in_patches_change_as_a_whole() -> None:
     schedule = lower(network(), PatchPlan(3, 2))
     assert layers(schedule)[:3] == ((0, 3), (1, 4), (2, 5))
-    exchanged = with_variants(schedule, dict.fromkeys((2, 5), "conv_2d_im2col"))
-    assert [step.variant for step in exchanged.steps if step.band and step.band.weights_step == 2] == [
+    substituted = with_variants(schedule, dict.fromkeys((2, 5), "conv_2d_im2col"))
+    assert [step.variant for step in substituted.steps if step.band and step.band.weights_step == 2] == [
         "conv_2d_im2col",
         "conv_2d_im2col",
     ]
     call = schedule.call(schedule.steps[2])
     im2col = CATALOGUE["conv_2d_im2col"]
-    assert exchanged.steps[2].constant_bytes == im2col.constant_bytes(call) + address_bytes(im2col, call)
+    assert substituted.steps[2].constant_bytes == im2col.constant_bytes(call) + address_bytes(im2col, call)
     # Both patches have one shape: weights and parameters are there, and only the addresses are the second one's own.
-    assert exchanged.steps[5].constant_bytes == address_bytes(im2col, call)
+    assert substituted.steps[5].constant_bytes == address_bytes(im2col, call)
     with pytest.raises(VariantError, match="steps 2, 5 share their weights and cannot run conv_1x1 and conv_2d_im2col"):
         with_variants(schedule, {2: "conv_2d_im2col"})
 
@@ -197,6 +197,6 @@ def test_reasons_are_kept_with_the_steps() -> None:
         ({6: "mean"}, "no step 6: the schedule has 6 steps"),
     ],
 )
-def test_what_cannot_be_exchanged_is_refused(variants: dict[int, str], message: str) -> None:
+def test_what_cannot_be_substituted_is_refused(variants: dict[int, str], message: str) -> None:
     with pytest.raises(VariantError, match=message):
         with_variants(lower(network()), variants)

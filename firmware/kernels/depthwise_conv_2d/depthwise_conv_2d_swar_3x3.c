@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
 
-#include "depthwise_half_planes.h"
+#include "channel_buffer_swar.h"
 
 enum { SIZE = 3 };
 
@@ -35,13 +35,13 @@ enum { SIZE = 3 };
     "ldmia  %[w]!, {r3}\n\t"                                                                                           \
     "muls   r2, r3, r2\n\t" TN_ADD_HALVES("r2")
 
-static TN_KERNEL void channel(const tn_depthwise_planar_params *params, uint32_t *table, const uint32_t *plane,
+static TN_KERNEL void channel(const tn_channel_buffer_params *params, uint32_t *table, const uint32_t *buffer,
                               int8_t *output)
 {
-    const uint32_t *x = plane;
+    const uint32_t *x = buffer;
     const uint32_t *w = table + TN_TABLE_HEAD;
-    const uint32_t *end = plane + params->stride_width * params->output_width;
-    const int32_t down = 4 * (params->plane_width - SIZE);
+    const uint32_t *end = buffer + params->stride_width * params->output_width;
+    const int32_t down = 4 * (params->buffer_width - SIZE);
     __asm__ volatile(".syntax unified\n" /* GCC's default here is the older syntax */
                      SUMS TN_FINISH_HALVES
                      : [x] "+l"(x), [w] "+l"(w), [y] "+h"(output), [end] "+h"(end)
@@ -55,8 +55,8 @@ static TN_KERNEL void channel(const tn_depthwise_planar_params *params, uint32_t
 
 #endif
 
-TN_KERNEL void tn_depthwise_conv_2d_half_planes_3x3(const tn_depthwise_planar_params *params, const int8_t *input,
+TN_KERNEL void tn_depthwise_conv_2d_swar_3x3(const tn_channel_buffer_params *params, const int8_t *input,
                                                     int8_t *output, int8_t *restrict scratch)
 {
-    tn_depthwise_half_planes(params, input, output, scratch, (SIZE - 1) * params->plane_width + SIZE, channel);
+    tn_channel_buffer_swar(params, input, output, scratch, (SIZE - 1) * params->buffer_width + SIZE, channel);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
 
-#include "depthwise_half_planes.h"
+#include "channel_buffer_swar.h"
 
 #if TN_THUMB1
 
@@ -23,15 +23,15 @@
     "cmp    %[w], lr\n\t"                                                                                              \
     "bne    2b\n\t"
 
-static TN_KERNEL void channel(const tn_depthwise_planar_params *params, uint32_t *table, const uint32_t *plane,
+static TN_KERNEL void channel(const tn_channel_buffer_params *params, uint32_t *table, const uint32_t *buffer,
                               int8_t *output)
 {
-    const uint32_t *x = plane;
+    const uint32_t *x = buffer;
     const uint32_t *w = table + TN_TABLE_HEAD;
-    const uint32_t *end = plane + params->stride_width * params->output_width;
+    const uint32_t *end = buffer + params->stride_width * params->output_width;
     register const uint32_t *weights_end __asm__("r4") = w + 2 + params->kernel_height * params->row_words;
     const int32_t span = 4 * params->row_words;
-    const int32_t down = 4 * params->plane_width - span;
+    const int32_t down = 4 * params->buffer_width - span;
     __asm__ volatile(".syntax unified\n" /* GCC's default here is the older syntax */
                      "mov    lr, %[weights_end]\n" SUMS TN_FINISH_HALVES
                      : [x] "+l"(x), [w] "+l"(w), [y] "+h"(output), [end] "+h"(end), [weights_end] "+l"(weights_end)
@@ -45,8 +45,8 @@ static TN_KERNEL void channel(const tn_depthwise_planar_params *params, uint32_t
 
 #endif
 
-TN_KERNEL void tn_depthwise_conv_2d_half_planes(const tn_depthwise_planar_params *params, const int8_t *input,
+TN_KERNEL void tn_depthwise_conv_2d_swar(const tn_channel_buffer_params *params, const int8_t *input,
                                                 int8_t *output, int8_t *restrict scratch)
 {
-    tn_depthwise_half_planes(params, input, output, scratch, params->kernel_height * params->plane_width, channel);
+    tn_channel_buffer_swar(params, input, output, scratch, params->kernel_height * params->buffer_width, channel);
 }

@@ -1,4 +1,4 @@
-"""Exchange: other kernels for steps of a finished schedule, everything else as it is.
+"""Kernel substitution: other kernels for steps of a finished schedule, everything else as it is.
 
 The local rule of `_lower` looks at a call alone. Who sees the whole network and the board may choose otherwise, as long
 as every tensor stays where it is.
@@ -29,7 +29,7 @@ def layers(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, found.values()))
 
 
-def exchangeable(schedule: Schedule, layer: Sequence[int], *, suited: bool = True) -> tuple[KernelVariant, ...]:
+def substitutes(schedule: Schedule, layer: Sequence[int], *, suited: bool = True) -> tuple[KernelVariant, ...]:
     """The kernels that can execute a layer with every tensor where it is: first the one that does, then the others.
 
     Args:
@@ -71,7 +71,7 @@ def with_variants(
         (name,) = names
         if name == steps[layer[0]].variant:
             continue
-        if name not in {variant.name for variant in exchangeable(schedule, layer)}:
+        if name not in {variant.name for variant in substitutes(schedule, layer)}:
             raise VariantError(
                 f"{steps[layer[0]].name!r}: kernel {name} cannot take the place of {steps[layer[0]].variant}"
             )

@@ -1,4 +1,4 @@
-"""Requantization as a line through the steps of TFLite's, with as few bits as that takes.
+"""Affine requantization: a line through the steps of TFLite's, with as few bits as that takes.
 
 What TFLite computes of a sum, clamp(round(round(sum * multiplier / 2^31) / 2^right) + zero point), is a step function
 with 255 steps at most. Any other arithmetic is as good that takes the same steps at the same sums. On Armv6-M, whose
@@ -6,10 +6,10 @@ multiplication keeps 32 bits of a product, the cheapest is a line
 
     v = (floor(slope * x / 2^18) + offset - drop * [x < 0]) >> right,
 
-with a slope in three parts of nine bits, so that a part times x stays within 32 bits (`firmware/.../line.h`). `drop` is
-there because TFLite's convolutions round twice, the second time away from zero: the steps of negative sums lie a little
-farther out than a line has them. Fully connected layers round once and need none, nor do layers whose steps are all at
-positive sums, as behind a ReLU.
+with a slope in three parts of nine bits, so that a part times x stays within 32 bits (`firmware/.../affine.h`). `drop`
+is there because TFLite's convolutions round twice, the second time away from zero: the steps of negative sums lie a
+little farther out than a line has them. Fully connected layers round once and need none, nor do layers whose steps are
+all at positive sums, as behind a ReLU.
 
 Nothing here is an approximation: a line is used only after it has been held against every single step.
 """
@@ -26,10 +26,10 @@ from tinynas.graph.fixed_point import multiply_by_quantized_multiplier, multiply
 Int64Array = npt.NDArray[np.int64]
 
 PART_BITS = 9
-"""Bits of the two lower parts of a slope: TN_LINE_BITS in `firmware/kernels/arithmetic/line.h`."""
+"""Bits of the two lower parts of a slope: TN_AFFINE_BITS in `firmware/kernels/arithmetic/affine.h`."""
 
-LINE_WORDS = 5
-"""Of a line as kernels read it, three parts of the slope, offset and right: TN_LINE_WORDS in the same file."""
+AFFINE_WORDS = 5
+"""Of a channel as kernels read it, three parts of the slope, offset and right: TN_AFFINE_WORDS in the same file."""
 
 DROP = 1 << PART_BITS
 """What a line is lower for negative sums: the unit of TFLite's first rounding, which the line has in 2^9 parts."""
@@ -82,8 +82,8 @@ class Sums:
 
 
 @dataclass(frozen=True)
-class Lines:
-    """A line for each channel.
+class Affine:
+    """An affine requantization for each channel.
 
     Attributes:
         start: What the kernel's sum x begins with: the bias, or close to it.
@@ -108,15 +108,15 @@ class Lines:
         return self.slope & mask, self.slope >> PART_BITS & mask, self.slope >> _FRACTION
 
 
-def evaluate(lines: Lines, x: Int64Array) -> Int64Array:
+def evaluate(affine: Affine, x: Int64Array) -> Int64Array:
     """What the kernel computes of x, [channels, anything]: int8 values + 128, not clamped."""
-    slope, offset, right = (a[:, np.newaxis] for a in (lines.slope, lines.offset, lines.right))
-    value: Int64Array = ((slope * x >> _FRACTION) + offset - lines.drop * (x < 0)) >> right
+    slope, offset, right = (a[:, np.newaxis] for a in (affine.slope, affine.offset, affine.right))
+    value: Int64Array = ((slope * x >> _FRACTION) + offset - affine.drop * (x < 0)) >> right
     return value
 
 
-def lines_of(sums: Sums, drop: int) -> Lines:
-    """Find a line with that drop for each channel; `Lines.exact` says where there is one."""
+def affine_of(sums: Sums, drop: int) -> Affine:
+    """Find a line with that drop for each channel; `Affine.exact` says where there is one."""
     steps = _steps(sums)
     right = np.clip(PART_BITS - sums.shift, 0, 31)
     # multiplier * 2^(shift - 31) = slope / 2^(18 + right)
@@ -138,8 +138,8 @@ def lines_of(sums: Sums, drop: int) -> Lines:
         found[left[fit]] = True
         slope[left[fit]] = tried[fit]
         start[left[fit]], offset[left[fit]] = starts[fit, first[fit]], offsets[fit, first[fit]]
-    lines = Lines(start, slope, offset, right, drop, found)
-    return replace(lines, exact=found & _takes_all_steps(lines, sums, steps) & _fits(lines, sums))
+    affine = Affine(start, slope, offset, right, drop, found)
+    return replace(affine, exact=found & _takes_all_steps(affine, sums, steps) & _fits(affine, sums))
 
 
 def _steps(sums: Sums) -> Int64Array:
@@ -202,27 +202,27 @@ def _bounds(
     return np.maximum(at, before - (2 << _FRACTION)), before
 
 
-def _takes_all_steps(lines: Lines, sums: Sums, steps: Int64Array) -> npt.NDArray[np.bool_]:
+def _takes_all_steps(affine: Affine, sums: Sums, steps: Int64Array) -> npt.NDArray[np.bool_]:
     """Whether the outputs are equal on both sides of every step, and at both ends: both functions are monotone."""
     lowest, highest = (a[:, np.newaxis] + sums.bias[:, np.newaxis] for a in (sums.lowest, sums.highest))
     probes = np.clip(np.concatenate((steps, steps - 1, lowest, highest), axis=1), lowest, highest)
     wanted = np.clip(sums.outputs(probes), sums.low, sums.high)
-    got = np.clip(evaluate(lines, probes - (sums.bias - lines.start)[:, np.newaxis]), sums.low, sums.high)
+    got = np.clip(evaluate(affine, probes - (sums.bias - affine.start)[:, np.newaxis]), sums.low, sums.high)
     equal: npt.NDArray[np.bool_] = (wanted == got).all(axis=1)
     return equal
 
 
-def _fits(lines: Lines, sums: Sums) -> npt.NDArray[np.bool_]:
+def _fits(affine: Affine, sums: Sums) -> npt.NDArray[np.bool_]:
     """Whether every product and every sum of the kernel is within 32 bits, whatever the input.
 
     And TFLite's: where its left shift wraps, its function is not monotone, and nothing is proved.
     """
-    largest = np.maximum(np.abs(sums.lowest + lines.start), np.abs(sums.highest + lines.start))
+    largest = np.maximum(np.abs(sums.lowest + affine.start), np.abs(sums.highest + affine.start))
     biased = np.maximum(np.abs(sums.lowest + sums.bias), np.abs(sums.highest + sums.bias))
-    top = lines.slope >> _FRACTION
+    top = affine.slope >> _FRACTION
     fits: npt.NDArray[np.bool_] = (
         (largest < _LARGEST_SUM)
-        & (largest * (top + 1) + np.abs(lines.offset) + DROP < _LIMIT)
+        & (largest * (top + 1) + np.abs(affine.offset) + DROP < _LIMIT)
         & (biased < _LIMIT >> np.maximum(sums.shift, 0))
     )
     return fits

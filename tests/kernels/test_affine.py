@@ -1,4 +1,4 @@
-"""Requantization by lines: where `Lines.exact` says so, every possible sum gives TFLite's output, in 32 bits."""
+"""Requantization by lines: where `Affine.exact` says so, every possible sum gives TFLite's output, in 32 bits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynas.graph.fixed_point import multiply_by_quantized_multiplier, multiply_rounding_once, quantize_multiplier
-from tinynas.kernels._lines import DROP, PART_BITS, Lines, Sums, _fits, _steps, _takes_all_steps, lines_of
+from tinynas.kernels._affine import DROP, PART_BITS, Affine, Sums, _fits, _steps, _takes_all_steps, affine_of
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -25,9 +25,9 @@ def _sums(
     return Sums(low, high, offset, value, shift, zero_point, rounded_once)
 
 
-def _lines_of(sums: Sums) -> Lines:
+def _affine_of(sums: Sums) -> Affine:
     """With a drop where it takes one."""
-    return lines_of(sums, 0 if sums.rounded_once else DROP)
+    return affine_of(sums, 0 if sums.rounded_once else DROP)
 
 
 def _wanted(sums: Sums, totals: Int64Array) -> Int64Array:
@@ -38,8 +38,8 @@ def _wanted(sums: Sums, totals: Int64Array) -> Int64Array:
     return outputs
 
 
-def _computed(lines: Lines, x: Int64Array) -> Int64Array:
-    """The kernel's steps (firmware/kernels/arithmetic/line.h), each of them checked to stay within 32 bits."""
+def _computed(lines: Affine, x: Int64Array) -> Int64Array:
+    """The kernel's steps (firmware/kernels/arithmetic/affine.h), each of them checked to stay within 32 bits."""
     a0, a1, a2 = (int(part[0]) for part in lines.parts)
 
     def checked(value: Int64Array) -> Int64Array:
@@ -64,11 +64,11 @@ def _probes(sums: Sums, seed: int) -> Int64Array:
     return np.concatenate(([low, low + 1, high - 1, high], middle, rng.integers(low, high + 1, 20_000)))
 
 
-def _channel(lines: Lines, one: slice) -> Lines:
-    return Lines(lines.start[one], lines.slope[one], lines.offset[one], lines.right[one], lines.drop, lines.exact[one])
+def _channel(lines: Affine, one: slice) -> Affine:
+    return Affine(lines.start[one], lines.slope[one], lines.offset[one], lines.right[one], lines.drop, lines.exact[one])
 
 
-def _assert_equal(sums: Sums, lines: Lines, seed: int) -> None:
+def _assert_equal(sums: Sums, lines: Affine, seed: int) -> None:
     sum_alone = _probes(sums, seed)
     computed = np.clip(_computed(lines, sum_alone + int(lines.start[0])), sums.low - 128, sums.high - 128)
     np.testing.assert_array_equal(computed, _wanted(sums, sum_alone + int(sums.bias[0])))
@@ -87,7 +87,7 @@ def test_a_line_gives_the_output_of_every_sum(
     largest: int, bias: int, real: float, zero_point: int, rounded_once: bool, seed: int
 ) -> None:
     sums = _sums(largest, bias, real, zero_point, rounded_once=rounded_once)
-    lines = _lines_of(sums)
+    lines = _affine_of(sums)
     if lines.exact[0]:
         _assert_equal(sums, lines, seed)
 
@@ -111,7 +111,7 @@ def test_calibrated_channels(
     scales = [quantize_multiplier(float(256 * range_in_outputs / (2 * size))) for size in largest]
     multiplier, shift = (np.array(values, np.int64) for values in zip(*scales, strict=True))
     sums = Sums(-largest, largest, offset, multiplier, shift, zero_point, rounded_once)
-    lines = _lines_of(sums)
+    lines = _affine_of(sums)
     assert lines.exact.mean() > 0.95
     for channel in np.nonzero(lines.exact)[0][:4]:
         one = slice(channel, channel + 1)
@@ -124,7 +124,7 @@ def test_calibrated_channels(
 def test_ties_go_away_from_zero_on_both_sides(real: float, rounded_once: bool) -> None:
     """With powers of two many sums lie halfway between two outputs."""
     sums = _sums(1 << 15, 0, real, 0, rounded_once=rounded_once)
-    lines = _lines_of(sums)
+    lines = _affine_of(sums)
     assert lines.exact.all()
     _assert_equal(sums, lines, seed=0)
 
@@ -132,11 +132,11 @@ def test_ties_go_away_from_zero_on_both_sides(real: float, rounded_once: bool) -
 def test_two_roundings_need_the_drop() -> None:
     """A line that is right on both sides of zero is wrong on one of them without it."""
     sums = _sums(1 << 16, 0, 0.0019, 0)
-    lines = _lines_of(sums)
+    lines = _affine_of(sums)
     assert lines.exact.all()
     assert lines.drop == DROP
     x = np.arange(-(1 << 16), 1 << 16)
-    without = Lines(lines.start, lines.slope, lines.offset, lines.right, 0, lines.exact)
+    without = Affine(lines.start, lines.slope, lines.offset, lines.right, 0, lines.exact)
     assert (_computed(without, x) != _wanted(sums, x)).sum() > 10
 
 
@@ -146,7 +146,7 @@ def test_two_roundings_need_the_drop() -> None:
 @pytest.mark.parametrize("largest", [0, 7])
 def test_channels_of_one_value(bias: int, real: float, value: int, largest: int) -> None:
     sums = _sums(largest, bias, real if abs(bias) > 1000 or largest == 0 else 1e-12, 0)
-    lines = _lines_of(sums)
+    lines = _affine_of(sums)
     assert lines.exact.all()
     computed = _computed(lines, np.arange(-largest, largest + 1) + lines.start)
     assert set(computed.tolist()) == set(_wanted(sums, np.arange(-largest, largest + 1) + bias).tolist())
@@ -156,38 +156,38 @@ def test_channels_of_one_value(bias: int, real: float, value: int, largest: int)
 
 def test_sums_that_leave_32_bits_have_no_line() -> None:
     largest = 2_800_000
-    assert _lines_of(_sums(largest, 0, 1e-4, 0)).exact.all()
-    assert not _lines_of(_sums(largest, 1 << 21, 1e-4, 0)).exact.any()
-    assert not _lines_of(_sums(1 << 31 - PART_BITS, 0, 1e-9, 0, lowest=0)).exact.any()
+    assert _affine_of(_sums(largest, 0, 1e-4, 0)).exact.all()
+    assert not _affine_of(_sums(largest, 1 << 21, 1e-4, 0)).exact.any()
+    assert not _affine_of(_sums(1 << 31 - PART_BITS, 0, 1e-9, 0, lowest=0)).exact.any()
 
 
 def test_steps_at_positive_sums_need_no_drop() -> None:
     """As behind a ReLU. With steps on both sides there is no line without one."""
     behind_relu = _sums(1 << 16, -3000, 0.0019, -128)
-    lines = lines_of(behind_relu, drop=0)
+    lines = affine_of(behind_relu, drop=0)
     assert lines.exact.all()
     _assert_equal(behind_relu, lines, seed=0)
-    assert not lines_of(_sums(1 << 16, -3000, 0.0019, 0), drop=0).exact.any()
+    assert not affine_of(_sums(1 << 16, -3000, 0.0019, 0), drop=0).exact.any()
 
 
 def test_a_left_shift_rounds_once_and_has_no_line_with_a_drop() -> None:
     sums = _sums(100, 3, 2.5, -10)
-    assert not lines_of(sums, DROP).exact.any()
+    assert not affine_of(sums, DROP).exact.any()
 
 
 @pytest.mark.parametrize("zero_point", [-127, -100, 0, 20])
 def test_steps_that_the_activation_clamps_do_not_matter(zero_point: int) -> None:
     """A ReLU whose output shares its quantization with others: what is below the zero point is clamped afterwards."""
     relu = replace(_sums(1 << 16, -3000, 0.0019, zero_point), low=zero_point + 128)
-    lines = lines_of(relu, drop=0)
+    lines = affine_of(relu, drop=0)
     assert lines.exact.all()
     _assert_equal(relu, lines, seed=0)
-    assert not lines_of(replace(relu, low=0), drop=0).exact.any()
+    assert not affine_of(replace(relu, low=0), drop=0).exact.any()
 
 
 def test_an_activation_of_one_value() -> None:
     one = replace(_sums(1000, 0, 0.01, 0), low=90, high=90)
-    lines = lines_of(one, DROP)
+    lines = affine_of(one, DROP)
     assert lines.exact.all()
     assert set(_computed(lines, np.arange(-1000, 1001) + lines.start).tolist()) == {90 - 128}
 
@@ -199,12 +199,12 @@ def test_a_left_shift_that_wraps_proves_nothing(drop: int) -> None:
     lowest, highest, bias, multiplier, shift = (np.array([v], np.int64) for v in values)
     sums = Sums(lowest, highest, bias, multiplier, shift, -128)
     assert len(set(_wanted(sums, np.arange(-4069, 14956) + 8540).tolist())) == 2
-    assert not lines_of(sums, drop).exact.any()
+    assert not affine_of(sums, drop).exact.any()
 
 
 def test_sums_beyond_32_bits_have_no_line_even_where_outputs_are_constant() -> None:
-    assert lines_of(_sums(1000, (1 << 31) - 1001, 0.5, 0), DROP).exact.all()
-    assert not lines_of(_sums(1000, (1 << 31) - 100, 0.5, 0), DROP).exact.any()
+    assert affine_of(_sums(1000, (1 << 31) - 1001, 0.5, 0), DROP).exact.all()
+    assert not affine_of(_sums(1000, (1 << 31) - 100, 0.5, 0), DROP).exact.any()
 
 
 @given(
@@ -222,7 +222,7 @@ def test_the_proof_finds_every_line_that_is_wrong_somewhere(
 ) -> None:
     """Of lines that were moved a little: exactly those pass that are equal for all sums."""
     sums = _sums(12_000, bias, real, zero_point, rounded_once=rounded_once)
-    found = _lines_of(sums)
+    found = _affine_of(sums)
     moved = replace(
         found,
         offset=found.offset + offset * (1 << max(0, int(found.right[0]) - 8)),
@@ -234,7 +234,7 @@ def test_the_proof_finds_every_line_that_is_wrong_somewhere(
     assert bool(_takes_all_steps(moved, sums, _steps(sums))[0]) == equal
 
 
-def _evaluated(lines: Lines, x: Int64Array) -> Int64Array:
+def _evaluated(lines: Affine, x: Int64Array) -> Int64Array:
     """The line's outputs in arithmetic of any width."""
     values = (int(lines.slope[0]) * x >> 2 * PART_BITS) + int(lines.offset[0]) - lines.drop * (x < 0)
     outputs: Int64Array = np.clip(values >> int(lines.right[0]), 0, 255) - 128
@@ -255,5 +255,5 @@ def _evaluated(lines: Lines, x: Int64Array) -> Int64Array:
 def test_what_fits_32_bits(largest: int, slope: int, offset: int, fits: bool) -> None:
     sums = _sums(largest, 0, 1e-6, 0)
     zero = np.zeros(1, np.int64)
-    lines = Lines(zero, zero + slope, zero + offset, zero, DROP, np.ones(1, np.bool_))
+    lines = Affine(zero, zero + slope, zero + offset, zero, DROP, np.ones(1, np.bool_))
     assert bool(_fits(lines, sums)[0]) == fits

@@ -7,7 +7,7 @@
  * Elements are in the order in which `tn_expand` stores them: of each four bytes of input 0, 2, 1, 3, since one SXTB16
  * extends the even bytes of a word and another the odd ones.
  *
- * The constants of a layer are one stream of words, read once from front to back for every four columns. For each tile
+ * The constants of a layer are packed in words, read once from front to back for every four columns. For each tile
  * of two output channels: one word for each pair of elements, its bytes the first channel's weight of element 2 * j,
  * the second channel's, the first channel's of 2 * j + 1, the second channel's; for either channel twice its bias, the
  * input's zero point folded in, and its multiplier; and the complements of both shifts, in bytes 0 and 1. Where
@@ -17,16 +17,16 @@
  * Expanded weights take two words for each pair of elements: the first channel's weights of elements 2 * j and
  * 2 * j + 1 as halfwords, then the second channel's. All else is the same.
  */
-#ifndef TINYNAS_DOT_TILES_H
-#define TINYNAS_DOT_TILES_H
+#ifndef TINYNAS_GEMM_2X4_H
+#define TINYNAS_GEMM_2X4_H
 
 #include "../arithmetic/dsp.h"
 #include "conv_2d.h"
 #include "pixel_groups.h"
 
 /* `step` is the distance between the outputs of two columns: the output channels, or 0 where all four are the same. */
-void tn_dot_tiles(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step);
-void tn_dot_tiles_expanded(const tn_dot_params *params, const uint32_t *columns, int8_t *output, int32_t step);
+void tn_gemm_2x4(const tn_gemm_params *params, const uint32_t *columns, int8_t *output, int32_t step);
+void tn_gemm_2x4_w16(const tn_gemm_params *params, const uint32_t *columns, int8_t *output, int32_t step);
 
 /* Stores what `count` elements left over of the last four, of which an odd one is paired with zero. Returns the
  * column's next word. */

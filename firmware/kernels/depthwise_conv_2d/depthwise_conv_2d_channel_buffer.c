@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "depthwise_plane.h"
+#include "channel_buffer.h"
 
 #if TN_DSP
 
 /* Two neighbours at a time share every pair of weights that is loaded. The last of an odd number of outputs is computed
  * with a neighbour that goes to the same address. Words of input may lie at any halfword. */
-static TN_KERNEL void fast_row(const tn_plane_channel *channel, const int16_t *row, int8_t *output)
+static TN_KERNEL void fast_row(const tn_buffered_channel *channel, const int16_t *row, int8_t *output)
 {
-    const tn_depthwise_planar_params *const params = channel->params;
+    const tn_channel_buffer_params *const params = channel->params;
     const int32_t pairs = params->row_words;
     const int32_t stride = params->stride_width;
     const int32_t doubled_bias = channel->bias * 2;
@@ -23,11 +23,11 @@ static TN_KERNEL void fast_row(const tn_plane_channel *channel, const int16_t *r
             const int16_t *tap = window;
             for (int32_t i = pairs; i > 0; i--) {
                 const uint32_t w = *weight++;
-                first = tn_dot_pair(tn_load_word(tap), w, first);
-                second = tn_dot_pair(tn_load_word(tap + stride), w, second);
+                first = tn_gemm_pair(tn_load_word(tap), w, first);
+                second = tn_gemm_pair(tn_load_word(tap + stride), w, second);
                 tap += 2;
             }
-            window += params->plane_width;
+            window += params->buffer_width;
         }
         first = first * 2 + doubled_bias;
         second = second * 2 + doubled_bias;
@@ -40,12 +40,12 @@ static TN_KERNEL void fast_row(const tn_plane_channel *channel, const int16_t *r
 
 #else
 
-#define fast_row tn_plane_any_row
+#define fast_row tn_buffered_any_row
 
 #endif
 
-TN_KERNEL void tn_depthwise_conv_2d_planar(const tn_depthwise_planar_params *params, const int8_t *input,
+TN_KERNEL void tn_depthwise_conv_2d_channel_buffer(const tn_channel_buffer_params *params, const int8_t *input,
                                            int8_t *output, int8_t *restrict scratch)
 {
-    tn_depthwise_planes(params, input, output, scratch, fast_row);
+    tn_channel_buffers(params, input, output, scratch, fast_row);
 }

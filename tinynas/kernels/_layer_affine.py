@@ -1,4 +1,4 @@
-"""The lines of whole layers, for the kernels that requantize by them."""
+"""Affine requantization of whole layers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tinynas.graph import (
     DepthwiseConv2DAttributes,
     OpKind,
 )
+from tinynas.kernels._affine import AFFINE_WORDS, Affine, Int64Array, Sums, affine_of
 from tinynas.kernels._clamp import activation_range
 from tinynas.kernels._kernel import KernelCall
-from tinynas.kernels._lines import LINE_WORDS, Int64Array, Lines, Sums, lines_of
 from tinynas.kernels._weights import folded_bias, multipliers, quantization_of
 
 CHANNELS_AT_ONCE = 4
-"""Output channels whose lines lie together: TN_PAIRED_CHANNELS in `firmware/kernels/conv_2d/paired_tiles.h`."""
+"""Output channels whose words lie together: TN_CHANNELS_AT_ONCE in `firmware/kernels/conv_2d/gemm_swar_w16.h`."""
 
 Words = npt.NDArray[np.uint32]
 
@@ -34,8 +34,8 @@ def has_drop(call: KernelCall) -> bool:
     return attributes.activation not in (Activation.RELU, Activation.RELU6)
 
 
-def layer_lines(call: KernelCall, rows: npt.NDArray[np.generic], drop: int) -> Lines | None:
-    """The lines of a layer whose weights are `rows`, one row a channel; None where a channel has none."""
+def layer_affine(call: KernelCall, rows: npt.NDArray[np.generic], drop: int) -> Affine | None:
+    """Affine requantization of a layer whose weights are `rows`, one row a channel; None where a channel has none."""
     weights = rows.astype(np.int64)
     positive, negative = np.maximum(weights, 0).sum(axis=1), np.minimum(weights, 0).sum(axis=1)
     lowest, highest = 127 * negative - 128 * positive, 127 * positive - 128 * negative
@@ -48,25 +48,25 @@ def layer_lines(call: KernelCall, rows: npt.NDArray[np.generic], drop: int) -> L
 @lru_cache(maxsize=512)
 def _solved(
     arrays: tuple[bytes, ...], zero_point: int, rounded_once: bool, clamp: tuple[int, int], drop: int
-) -> Lines | None:
+) -> Affine | None:
     """A layer is asked about more than once while kernels are chosen for a network."""
     lowest, highest, bias, multiplier, shift = (np.frombuffer(a, np.int64) for a in arrays)
     low, high = (value + 128 for value in clamp)
-    lines = lines_of(Sums(lowest, highest, bias, multiplier, shift, zero_point, rounded_once, low, high), drop)
-    return lines if lines.exact.all() else None
+    affine = affine_of(Sums(lowest, highest, bias, multiplier, shift, zero_point, rounded_once, low, high), drop)
+    return affine if affine.exact.all() else None
 
 
-def line_words(call: KernelCall, lines: Lines | None, outputs: int) -> tuple[Int64Array, Int64Array]:
-    """What the sums of a layer begin with, and five words for each: its line, or else multiplier and shift.
+def affine_words(call: KernelCall, affine: Affine | None, outputs: int) -> tuple[Int64Array, Int64Array]:
+    """What the sums of a layer begin with, and five words for each: affine parameters, or else multiplier and shift.
 
     In whole fours of channels, zeros behind the last one.
     """
-    if lines is None:
+    if affine is None:
         multiplier, shift = multipliers(call, outputs)
         start = folded_bias(call, outputs).astype(np.int64)
-        scales = np.stack((multiplier, shift, *[np.zeros(outputs)] * (LINE_WORDS - 2)), axis=1).astype(np.int64)
+        scales = np.stack((multiplier, shift, *[np.zeros(outputs)] * (AFFINE_WORDS - 2)), axis=1).astype(np.int64)
     else:
-        start, scales = lines.start, np.stack((*lines.parts, lines.offset, lines.right), axis=1)
+        start, scales = affine.start, np.stack((*affine.parts, affine.offset, affine.right), axis=1)
     missing = -outputs % CHANNELS_AT_ONCE
     return np.pad(start, (0, missing)), np.pad(scales, ((0, missing), (0, 0)))
 

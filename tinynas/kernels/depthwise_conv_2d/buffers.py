@@ -1,4 +1,4 @@
-"""The planes into which depthwise kernels gather channels: how they lie, and how large they are."""
+"""Channel buffers, into which depthwise kernels gather one channel: how they lie, and how large they are."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tinynas.kernels._kernel import KernelCall, pairs, words
 
 
 @dataclass(frozen=True)
-class Plane:
-    """One channel of a call as the planar kernels see it; all pairs are (rows, columns) of that plane.
+class ChannelBuffer:
+    """One channel of a call as kernels see it that gather it; all pairs are (rows, columns) of its buffer.
 
     Attributes:
-        transposed: Whether rows of the plane are columns of the image.
+        transposed: Whether rows of the buffer are columns of the image.
         inputs: Of the input.
         outputs: Of the output.
         kernel: Of the window.
@@ -33,8 +33,8 @@ class Plane:
     size: tuple[int, int]
 
 
-def plane_of(call: KernelCall) -> Plane:
-    """The plane of a call without dilation, of int16.
+def channel_buffer_of(call: KernelCall) -> ChannelBuffer:
+    """The buffer of a call without dilation, of int16.
 
     It is transposed where the output is higher than wide: long rows are cheaper. That looks at the whole operator, so
     that bands of it agree, which share their weights. Columns are even, so that every row starts at a word, and reach
@@ -42,37 +42,37 @@ def plane_of(call: KernelCall) -> Plane:
     time from pairs of neighbours.
     """
     _, height, width, _ = call.graph.tensors[call.op.outputs[0]].shape
-    plane = _oriented(call, transposed=height > width)
-    reach = (2 * pairs(plane.outputs[1]) - 1) * plane.stride[1] + 2 * pairs(plane.kernel[1])
-    return replace(plane, size=(plane.size[0], 2 * pairs(max(plane.size[1], reach))))
+    buffer = _oriented(call, transposed=height > width)
+    reach = (2 * pairs(buffer.outputs[1]) - 1) * buffer.stride[1] + 2 * pairs(buffer.kernel[1])
+    return replace(buffer, size=(buffer.size[0], 2 * pairs(max(buffer.size[1], reach))))
 
 
-def plane_of_quads(call: KernelCall) -> Plane:
-    """The plane of a call that is computed four channels at a time: as the image lies, no larger than windows reach."""
+def ch4_buffer_of(call: KernelCall) -> ChannelBuffer:
+    """The buffer of a call that is computed four channels at a time: as the image lies, as far as windows reach."""
     return _oriented(call, transposed=False)
 
 
-def half_plane_of(call: KernelCall, paired: bool) -> Plane:
-    """The plane of a call without dilation for Armv6-M: a word holds two pixels, half the output's rows apart.
+def swar_buffer_of(call: KernelCall, paired: bool) -> ChannelBuffer:
+    """The buffer of a call without dilation for Armv6-M: a word holds two pixels, half the output's rows apart.
 
     It is transposed where the output is wider than high: cut in half along the longer side, it takes the least scratch.
-    Rows are those of half the outputs, rounded up. `paired`: see `half_row_words`.
+    Rows are those of half the outputs, rounded up. `paired`: see `swar_row_words`.
     """
     _, height, width, _ = call.graph.tensors[call.op.outputs[0]].shape
-    plane = _oriented(call, transposed=width > height)
-    kernel, stride = plane.kernel, plane.stride
-    rows = (pairs(plane.outputs[0]) - 1) * stride[0] + kernel[0]
-    reach = (plane.outputs[1] - 1) * stride[1] + half_row_words(kernel, paired)
-    return replace(plane, size=(rows, max(plane.padding[1] + plane.inputs[1], reach)))
+    buffer = _oriented(call, transposed=width > height)
+    kernel, stride = buffer.kernel, buffer.stride
+    rows = (pairs(buffer.outputs[0]) - 1) * stride[0] + kernel[0]
+    reach = (buffer.outputs[1] - 1) * stride[1] + swar_row_words(kernel, paired)
+    return replace(buffer, size=(rows, max(buffer.padding[1] + buffer.inputs[1], reach)))
 
 
-def half_row_words(kernel: tuple[int, int], paired: bool) -> int:
+def swar_row_words(kernel: tuple[int, int], paired: bool) -> int:
     """Weights that a kernel for Armv6-M reads for each row of a window. Paired, an odd row ends with a zero."""
     return 2 * pairs(kernel[1]) if paired else kernel[1]
 
 
-def _oriented(call: KernelCall, *, transposed: bool) -> Plane:
-    """The plane of a call as the image lies, or transposed, as far as windows reach."""
+def _oriented(call: KernelCall, *, transposed: bool) -> ChannelBuffer:
+    """The buffer of a call as the image lies, or transposed, as far as windows reach."""
     kernel, stride, _ = window_of(call.graph, call.op)
     inputs, outputs = (call.input.shape[1], call.input.shape[2]), (call.output.shape[1], call.output.shape[2])
     padding = (call.padding[0], call.padding[2])
@@ -82,14 +82,14 @@ def _oriented(call: KernelCall, *, transposed: bool) -> Plane:
         max(padding[0] + inputs[0], (outputs[0] - 1) * stride[0] + kernel[0]),
         max(padding[1] + inputs[1], (outputs[1] - 1) * stride[1] + kernel[1]),
     )
-    return Plane(transposed, inputs, outputs, kernel, stride, padding, size)
+    return ChannelBuffer(transposed, inputs, outputs, kernel, stride, padding, size)
 
 
 def _swapped(sizes: tuple[int, int]) -> tuple[int, int]:
     return sizes[1], sizes[0]
 
 
-def has_planes(call: KernelCall) -> bool:
+def has_channel_buffer(call: KernelCall) -> bool:
     """Depth multiplier 1 and no dilation."""
     attributes = call.op.attributes
     return (

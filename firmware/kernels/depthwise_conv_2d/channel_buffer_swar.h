@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the depthwise kernels for Armv6-M share. As in depthwise_plane.h, one channel at a time is gathered into
- * scratch, so that results may take its place. But a word of the plane holds two pixels, x + (y << 16) as a number, y
+ * What the depthwise kernels for Armv6-M share. As in channel_buffer.h, one channel at a time is gathered into
+ * scratch, so that results may take its place. But a word of the buffer holds two pixels, x + (y << 16) as a number, y
  * half the output's rows below x: one multiplication by a weight w computes x * w + (y * w << 16), a tap of two
  * outputs. Of an odd number of rows the one in the middle belongs to both halves, and is computed twice.
  *
- * What the assembly reads for each channel lies before the plane in one table, in the order in which it is read, so
+ * What the assembly reads for each channel lies before the buffer in one table, in the order in which it is read, so
  * that LDM loads several words at once:
  *
- *     row_x, row_end, row_y    what is added after a row: to the pointers into plane and output, and to its end
+ *     row_x, row_end, row_y    what is added after a row: to the pointers into buffer and output, and to its end
  *     rows                     left to do: the assembly counts it down
  *     both_biases, bias        bias + (bias << 16), and the bias
  *     weights                  a word each; where pairs are wanted, a row is even and may end with a zero
@@ -18,8 +18,8 @@
  *     back                     from behind a window to the next window
  *     length                   bytes from both_biases to the end
  */
-#ifndef TINYNAS_DEPTHWISE_HALF_PLANES_H
-#define TINYNAS_DEPTHWISE_HALF_PLANES_H
+#ifndef TINYNAS_CHANNEL_BUFFER_SWAR_H
+#define TINYNAS_CHANNEL_BUFFER_SWAR_H
 
 #include "../arithmetic/armv6m.h"
 #include "depthwise_conv_2d.h"
@@ -34,52 +34,52 @@ enum {
 };
 
 /* Computes a channel's outputs; `table` is laid out as at the top of this file. */
-typedef void tn_half_planes_channel(const tn_depthwise_planar_params *params, uint32_t *table, const uint32_t *plane,
+typedef void tn_swar_channel(const tn_channel_buffer_params *params, uint32_t *table, const uint32_t *buffer,
                                     int8_t *output);
 
 /* Any window, weight and multiplier, in portable C; `constants` are those of the channel. */
-void tn_half_planes_any(const tn_depthwise_planar_params *params, const uint32_t *constants, const uint32_t *plane,
+void tn_swar_any(const tn_channel_buffer_params *params, const uint32_t *constants, const uint32_t *buffer,
                         int8_t *output);
 
-/* Fills the plane with the input's zero point, once for all channels. */
-void tn_clear_half_planes(const tn_depthwise_planar_params *params, uint32_t *plane);
+/* Fills the buffer with the input's zero point, once for all channels. */
+void tn_clear_buffer_swar(const tn_channel_buffer_params *params, uint32_t *buffer);
 
-/* Copies the channel that starts at `input` into the plane. */
-void tn_gather_half_planes(const tn_depthwise_planar_params *params, const int8_t *input, uint32_t *plane);
+/* Copies the channel that starts at `input` into the buffer. */
+void tn_gather_channel_swar(const tn_channel_buffer_params *params, const int8_t *input, uint32_t *buffer);
 
-/* Writes what is the same in the tables of all channels. `window` is how many words of the plane the assembly goes on
+/* Writes what is the same in the tables of all channels. `window` is how many words of the buffer the assembly goes on
  * by while it reads a window. */
-void tn_half_planes_steps(const tn_depthwise_planar_params *params, int32_t window, uint32_t *table);
+void tn_swar_steps(const tn_channel_buffer_params *params, int32_t window, uint32_t *table);
 
 /* Writes the rest of a channel's table. */
-void tn_half_planes_constants(const tn_depthwise_planar_params *params, const uint32_t *constants, uint32_t *table);
+void tn_swar_constants(const tn_channel_buffer_params *params, const uint32_t *constants, uint32_t *table);
 
 /* Clamps all outputs where the activation is narrower than int8. */
-void tn_clamp_half_planes(const tn_depthwise_planar_params *params, int8_t *output);
+void tn_clamp_buffered_swar(const tn_channel_buffer_params *params, int8_t *output);
 
 /* The kernel around the computation of a channel. */
-static inline __attribute__((always_inline)) void tn_depthwise_half_planes(const tn_depthwise_planar_params *params,
+static inline __attribute__((always_inline)) void tn_channel_buffer_swar(const tn_channel_buffer_params *params,
                                                                            const int8_t *input, int8_t *output,
                                                                            int8_t *scratch, int32_t window,
-                                                                           tn_half_planes_channel *fast)
+                                                                           tn_swar_channel *fast)
 {
     uint32_t *const table = (uint32_t *)(void *)scratch;
-    uint32_t *const plane = table + TN_TABLE_WORDS + params->kernel_height * params->row_words;
+    uint32_t *const buffer = table + TN_TABLE_WORDS + params->kernel_height * params->row_words;
     const int32_t channel_words = 2 + (params->kernel_height * params->kernel_width + 4) / 4;
     const uint32_t *constants = params->constants;
-    tn_half_planes_steps(params, window, table);
-    tn_clear_half_planes(params, plane);
+    tn_swar_steps(params, window, table);
+    tn_clear_buffer_swar(params, buffer);
     for (int32_t c = 0; c < params->channels; c++) {
-        tn_gather_half_planes(params, input + c, plane);
+        tn_gather_channel_swar(params, input + c, buffer);
         if (TN_THUMB1 && params->general == 0) {
-            tn_half_planes_constants(params, constants, table);
-            fast(params, table, plane, output + c);
+            tn_swar_constants(params, constants, table);
+            fast(params, table, buffer, output + c);
         } else {
-            tn_half_planes_any(params, constants, plane, output + c);
+            tn_swar_any(params, constants, buffer, output + c);
         }
         constants += channel_words;
     }
-    tn_clamp_half_planes(params, output);
+    tn_clamp_buffered_swar(params, output);
 }
 
 #if TN_THUMB1

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "depthwise_plane.h"
+#include "channel_buffer.h"
 
 #include "../arithmetic/clamp_outputs.h"
 #include "../arithmetic/fixed_point.h"
 
-TN_KERNEL void tn_clear_plane(const tn_depthwise_planar_params *params, int16_t *plane)
+TN_KERNEL void tn_clear_buffer(const tn_channel_buffer_params *params, int16_t *buffer)
 {
     const uint32_t pair = ((uint32_t)params->input_zero_point & 0xFFFFu) * 0x10001u;
-    tn_word *word = (tn_word *)(void *)plane;
-    for (int32_t i = params->plane_height * (params->plane_width / 2); i > 0; i--) {
+    tn_word *word = (tn_word *)(void *)buffer;
+    for (int32_t i = params->buffer_height * (params->buffer_width / 2); i > 0; i--) {
         *word++ = pair;
     }
 }
 
-TN_KERNEL void tn_gather_plane(const tn_depthwise_planar_params *params, const int8_t *input, int16_t *plane)
+TN_KERNEL void tn_gather_channel(const tn_channel_buffer_params *params, const int8_t *input, int16_t *buffer)
 {
     const int32_t step = params->input_step;
     const int32_t width = params->input_width;
-    int16_t *row = plane + params->padding_top * params->plane_width + params->padding_left;
+    int16_t *row = buffer + params->padding_top * params->buffer_width + params->padding_left;
     for (int32_t y = params->input_height; y > 0; y--) {
         const int8_t *from = input;
         int16_t *to = row;
@@ -34,7 +34,7 @@ TN_KERNEL void tn_gather_plane(const tn_depthwise_planar_params *params, const i
             *to++ = *from;
             from += step;
         }
-        row += params->plane_width;
+        row += params->buffer_width;
         input += params->input_row_step;
     }
 }
@@ -42,7 +42,7 @@ TN_KERNEL void tn_gather_plane(const tn_depthwise_planar_params *params, const i
 #if TN_DSP_CORE
 
 /* The weights of a window as pairs, row by row. */
-static inline void pair_weights(const tn_depthwise_planar_params *params, const int8_t *tap, uint32_t *weights)
+static inline void pair_weights(const tn_channel_buffer_params *params, const int8_t *tap, uint32_t *weights)
 {
     const int32_t last = (params->kernel_width - 1) >> 1;
     for (int32_t y = params->kernel_height; y > 0; y--) {
@@ -67,9 +67,9 @@ static inline void pair_weights(const tn_depthwise_planar_params *params, const 
 #endif
 
 /* NOLINTNEXTLINE(readability-non-const-parameter): written to where there are DSP instructions */
-TN_KERNEL const uint32_t *tn_unpack_channel(tn_plane_channel *channel, const uint32_t *constants, uint32_t *weights)
+TN_KERNEL const uint32_t *tn_unpack_channel(tn_buffered_channel *channel, const uint32_t *constants, uint32_t *weights)
 {
-    const tn_depthwise_planar_params *const params = channel->params;
+    const tn_channel_buffer_params *const params = channel->params;
     const int32_t taps = params->kernel_height * params->kernel_width;
     channel->bias = (int32_t)constants[0];
     channel->multiplier = (int32_t)constants[1];
@@ -92,11 +92,11 @@ TN_KERNEL const uint32_t *tn_unpack_channel(tn_plane_channel *channel, const uin
     return constants + 2 + (taps + 4) / 4;
 }
 
-TN_KERNEL void tn_plane_any_row(const tn_plane_channel *channel, const int16_t *row, int8_t *output)
+TN_KERNEL void tn_buffered_any_row(const tn_buffered_channel *channel, const int16_t *row, int8_t *output)
 {
-    const tn_depthwise_planar_params *const params = channel->params;
+    const tn_channel_buffer_params *const params = channel->params;
     const int32_t kernel_width = params->kernel_width;
-    const int32_t width = params->plane_width;
+    const int32_t width = params->buffer_width;
     for (int32_t x = params->output_width; x > 0; x--) {
         const int16_t *window = row;
         const int8_t *tap = channel->taps;
@@ -121,7 +121,7 @@ TN_KERNEL void tn_plane_any_row(const tn_plane_channel *channel, const int16_t *
     }
 }
 
-TN_KERNEL void tn_clamp_planes(const tn_depthwise_planar_params *params, int8_t *output)
+TN_KERNEL void tn_clamp_buffered(const tn_channel_buffer_params *params, int8_t *output)
 {
     tn_clamp_outputs(output, params->output_height * params->output_width * params->channels, params->activation_min,
                      params->activation_max);

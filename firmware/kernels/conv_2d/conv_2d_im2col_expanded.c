@@ -1,8 +1,0 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "dense.h"
-
-TN_KERNEL void tn_conv_2d_im2col_expanded(const tn_conv_2d_im2col_params *params, const int8_t *input, int8_t *output,
-                                          int8_t *scratch)
-{
-    tn_convolve_windows(params, input, output, scratch, tn_dot_tiles_expanded);
-}
