@@ -108,7 +108,7 @@ def test_layers_within_the_limits(core: str, tmp_path: Path) -> None:
     assert [name for name, graph in packed.items() if not _is_fast(graph, core, tmp_path)] == []
 
 
-def test_features_explain_the_instructions_of_half_planes(tmp_path: Path) -> None:
+def test_features_explain_the_instructions_of_swar(tmp_path: Path) -> None:
     """On Armv6-M: whole rows and borders, odd and even sides, windows that are even or higher than the image."""
     core = CORES["cortex-m0plus"]
     rng = np.random.default_rng(1)

@@ -66,7 +66,7 @@ def _skeleton(variant: str, seed: int) -> Schedule:
 
 
 def _layer(variant: str, seed: int) -> Schedule:
-    """Paired tiles want lines; every other kernel takes any constants."""
+    """The kernels with int16 weights want an affine requantization; every other kernel takes any constants."""
     schedule = _skeleton(variant, seed)
     traits = {Trait.NARROW} if variant.endswith("_paired") else frozenset(Trait)
     return with_constants(schedule, with_random_constants(schedule.graph, seed, traits))

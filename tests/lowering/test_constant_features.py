@@ -164,7 +164,7 @@ def test_every_loop_that_is_counted_is_documented(instruction_set: InstructionSe
                     continue
                 try:
                     (step,) = with_variants(schedule, {0: variant.name}).steps
-                except ValueError:  # paired tiles have no lines for it
+                except ValueError:  # it cannot be requantized so
                     continue
                 assert set(step.features) == {"calls", *variant.loops}, variant.name
                 assert all(value == int(value) >= 0 for value in step.features.values())
