@@ -91,7 +91,7 @@ _SABOTAGE = [
 
 _KERNEL = """
 #define tn_requantize tn_requantize_as_it_should_be
-#include "requantize.c"
+#include "kernels/elementwise/requantize.c"
 #undef tn_requantize
 #define MISALIGNED (((uintptr_t)output & ~(uintptr_t)3) + 2u)
 typedef int32_t __attribute__((aligned(1))) word;
