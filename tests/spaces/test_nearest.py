@@ -57,13 +57,13 @@ def test_only_what_is_allowed_is_returned(allowed: Callable[[Genotype], bool], e
     assert (found is not None and allowed(found)) == expected
 
 
-def test_distance_is_a_metric() -> None:
+def test_distance_is_the_same_from_both_ends_and_zero_from_itself() -> None:
     rng = np.random.default_rng(1)
     for _ in range(50):
-        one, other, third = (decode(TINY.sample(rng)) for _ in range(3))
+        one, other = (decode(TINY.sample(rng)) for _ in range(2))
         assert distance(one, one) == 0
         assert distance(one, other) == pytest.approx(distance(other, one))
-        assert distance(one, third) <= distance(one, other) + distance(other, third) + 1e-9
+        assert distance(one, other) > 0
 
 
 def test_each_difference_counts() -> None:

@@ -23,8 +23,9 @@ _SEEN_IN_SHAPES = ("out_channels", "stride", "classes")
 def distance(one: Architecture, other: Architecture) -> float:
     """How unlike two networks are: the cost of the cheapest alignment of their blocks (Needleman and Wunsch 1970).
 
-    Two blocks cost the sum of the differences of the binary logarithms of their output's side and channels and of each
-    parameter that both have, and 1 where their kinds differ; a block without a partner costs 2.
+    Two blocks cost the sum of the differences of the binary logarithms of each side of their output, of its channels
+    (or classes) and of each parameter that both have, and 1 where their kinds differ; a block without a partner costs
+    2. A map never stands for class scores.
     """
     row = [_MISSING * j for j in range(len(other.blocks) + 1)]
     for i, left in enumerate(one.blocks, start=1):
@@ -70,7 +71,9 @@ def nearest_member(
 
 @lru_cache(maxsize=4096)
 def _unlike(one: Block, other: Block) -> float:
-    ends = zip(one.output_shape[1:], other.output_shape[1:], strict=False)
+    if len(one.output_shape) != len(other.output_shape):
+        return 2 * _MISSING
+    ends = zip(one.output_shape[1:], other.output_shape[1:], strict=True)
     theirs = dict(other.parameters)
     shared = ((value, theirs[key]) for key, value in one.parameters if key in theirs and key not in _SEEN_IN_SHAPES)
     return (one.kind != other.kind) * _KIND + sum(abs(math.log2(a / b)) for a, b in (*ends, *shared))

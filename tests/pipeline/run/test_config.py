@@ -108,6 +108,11 @@ def test_seed_can_be_replaced(tmp_path: Path) -> None:
             MINIMAL + '[baselines]\ntrain = ["plain-cn"]\n',
             "baselines: train names 'plain-cn', which is no baseline: did you mean 'plain-cnn'?",
         ),
+        (MINIMAL + '[search]\nstart = ["plain-cnn", "plain-cnn"]\n', "search: start names 'plain-cnn' twice"),
+        (
+            MINIMAL + '[search]\nmethod = "gradient"\nstart = ["plain-cnn"]\n',
+            "search: method 'gradient' has no strategy to choose; leave start out",
+        ),
         (
             MINIMAL + '[search]\nstart = ["mobilenet"]\n',
             "search: start names 'mobilenet', which nobody scales by hand: did you mean 'mobilenet-v2'?",

@@ -70,6 +70,8 @@ class SearchConfig(Section):
     @model_validator(mode="after")
     def _start_is_known(self) -> SearchConfig:
         for name in self.start:
+            if self.start.count(name) > 1:
+                raise ValueError(f"start names {name!r} twice: list each once")
             if name not in HAND_MADE:
                 raise ValueError(f"start names {name!r}, which nobody scales by hand: {closest(name, HAND_MADE)}")
         return self
@@ -118,7 +120,7 @@ _OF_METHODS: dict[str, Callable[[SearchConfig], Any]] = {
 """What methods may ask for that a configuration has in `[search]` itself, by the names of their options."""
 
 _OF_PARTS = {
-    "strategy": ("strategy", "options", "population", "objectives"),
+    "strategy": ("strategy", "options", "population", "objectives", "start"),
     "evaluator": ("evaluator", "evaluator_options"),
 }
 """Keys that mean something only where a method has a strategy, or an evaluator, to choose."""

@@ -18,7 +18,8 @@ from tinynas.search.surrogates._gaussian_process import expected_improvement
 from tinynas.spaces import Genotype
 from tinynas.spaces.encodings import encode
 
-_LEAST_TO_FIT = 8
+_LEAST_DESIGN = 8
+_LEAST_TO_FIT = 5
 
 
 class PredictorHalvingOptions(StrategyOptions):
@@ -26,7 +27,7 @@ class PredictorHalvingOptions(StrategyOptions):
 
     Attributes:
         finalists: networks on the highest rung.
-        initial_share: share of the lowest rung that enters before the first fit.
+        initial_share: share of the lowest rung that enters before the first proposal; at least 8 networks.
         initial_candidates: random networks of which these are chosen, spread over their costs.
         initial_left_out: share of those that is left out first, of the least costs: what is far below the limits is
             seldom among the best. Less where too few would stay.
@@ -73,7 +74,7 @@ class PredictorHalving(BaseStrategy):
         super().__init__(problem, seed, options)
         self._options = options
         self._rungs = rungs_with_finalists(problem.fidelities, problem.evaluations, options.finalists)
-        self._initial = max(_LEAST_TO_FIT, math.ceil(options.initial_share * self._rungs[0][0]))
+        self._initial = max(_LEAST_DESIGN, math.ceil(options.initial_share * self._rungs[0][0]))
         self._brackets = Brackets([self._rungs])
         self._fitted: tuple[tuple[int, int], Ridge] | None = None
         self._design: list[Genotype] | None = None
@@ -98,12 +99,14 @@ class PredictorHalving(BaseStrategy):
 
     def _new_genotype(self) -> Genotype:
         genotype = self.next_initial()
-        if genotype is None and len(self._lowest()) >= self._initial:
+        told, pending = self._lowest()
+        proposing = len(told) >= _LEAST_TO_FIT and len(told) + len(pending) >= self._initial
+        if genotype is None and proposing:
             pool = candidate_pool(self, self._options.random_candidates, self._options.best_candidates, draw=self._draw)
             if pool:
                 genotype = self._climb(pool)
                 self.candidates.take(genotype)
-        if genotype is None and len(self._lowest()) < self._initial:
+        if genotype is None and not proposing:
             genotype = next((g for g in self._spread() if self.candidates.take(g)), None)
         return genotype or self.fresh(self.random_genotype)
 
@@ -135,10 +138,13 @@ class PredictorHalving(BaseStrategy):
             pool, values, known = [*pool, *near], np.concatenate([values, found]), known.union(near)
         return pool[int(np.argmax(values))]
 
-    def _lowest(self) -> list[Observation]:
-        """What was told at the lowest fidelity."""
-        lowest = self.problem.fidelities[0]
-        return [observation for observation in self.ledger.told if observation.trial.fidelity == lowest]
+    def _lowest(self) -> tuple[list[Observation], list[Genotype]]:
+        """What was told at the lowest fidelity, and what is pending there."""
+        lowest = self._rungs[0][1]
+        return (
+            [observation for observation in self.ledger.told if observation.trial.fidelity == lowest],
+            [trial.genotype for trial in self.ledger.pending if trial.fidelity == lowest],
+        )
 
     def _improvement(self, pool: list[Genotype]) -> np.ndarray:
         """Expected improvement of each over the best at the lowest fidelity.
@@ -146,7 +152,7 @@ class PredictorHalving(BaseStrategy):
         What is pending counts as if it had scored what was expected (the Kriging believer of Ginsbourger et al. 2010),
         so that networks that are trained side by side are not all alike.
         """
-        told, pending = self._lowest(), [t.genotype for t in self.ledger.pending if t.fidelity == self._rungs[0][1]]
+        told, pending = self._lowest()
         asked = (len(told), len(pending))
         if self._fitted is None or self._fitted[0] != asked:
             features = self._features([observation.genotype for observation in told])

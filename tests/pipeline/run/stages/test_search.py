@@ -20,13 +20,14 @@ from tinynas.pipeline.costs import CostModel, LatencyLimit
 from tinynas.pipeline.run import RunConfig
 from tinynas.pipeline.run.storage import Journal, RunDirectory
 from tinynas.search import BaseStrategy, InfeasibleError, StrategyError, Trial, build_strategy, list_strategies
-from tinynas.spaces import Genotype, load_space
+from tinynas.spaces import Genotype, load_space, nearest_member
 from tinynas.targets import Reserve, load_board
 from tinynas.training import Dataset, Split
 
 pytest.importorskip("torch")
 
-from tinynas.pipeline.run.stages import _counted
+from tinynas.pipeline.run.stages import _by_hand, _counted
+from tinynas.pipeline.run.stages._by_hand import scaled_by_hand
 from tinynas.pipeline.run.stages._context import ChosenSpace, RunContext
 from tinynas.pipeline.run.stages._evaluations import JournalledEvaluator
 from tinynas.pipeline.run.stages._scored import Scored
@@ -287,11 +288,28 @@ def test_strategies_are_told_what_refined_costs_make_of_earlier_scores(form: str
 
 def test_a_search_starts_at_what_people_scale_by_hand_and_random_search_does_not(stage: Callable[..., Search]) -> None:
     search = stage(strategy="evolution", start=["mobilenet-v2", "plain-cnn"], rounds=2)
+    chosen, fits = search._chosen, search.costs.meets_all
+    expected = {}
+    for name in ("mobilenet-v2", "plain-cnn"):
+        network = scaled_by_hand(name, chosen, fits, [16])
+        assert network is not None
+        expected[name] = nearest_member(SPACE, chosen.architecture, network, lambda g: fits(chosen.architecture(g)))
+    assert search.started == expected
     scored = run_rounds(search)
-    mine = [entry for entry in scored if entry.origin == "evolution"]
-    theirs = [entry for entry in scored if entry.origin == "random"]
-    by_hand, counted = [entry.genotype for entry in mine[:2]], theirs[0].genotype
-    for network in map(search._chosen.architecture, by_hand):
-        assert "inverted_bottleneck" in {block.kind for block in network.blocks}
-    assert mine[2].genotype == counted == search.most_macs()
-    assert counted not in by_hand
+    mine = [entry.genotype for entry in scored if entry.origin == "evolution"]
+    theirs = [entry.genotype for entry in scored if entry.origin == "random"]
+    assert mine[:3] == [*expected.values(), search.most_macs()]
+    assert theirs[0] == search.most_macs()
+    journalled = search._context.run.finished("start")
+    assert journalled == {"members": {name: list(genotype) for name, genotype in expected.items()}}
+
+
+def test_what_does_not_fit_is_no_start_and_that_is_said(
+    stage: Callable[..., Search], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(
+        _by_hand, "scaled_by_hand", lambda name, *_: None if name == "plain-cnn" else scaled_by_hand(name, *_)
+    )
+    search = stage(start=["plain-cnn", "mobilenet-v2"])
+    assert "no size of plain convolutions fits at 16 pixels: the search starts without it" in caplog.text
+    assert list(search.started) == ["mobilenet-v2"]

@@ -49,6 +49,7 @@ class Search:
 
     Attributes:
         method: the configured one; it has refused by now what it would refuse after something was trained.
+        started: where the search starts besides, by the name of the hand-made network that each member is most like.
         scored: everything that was scored so far.
     """
 
@@ -61,6 +62,7 @@ class Search:
         self.scored: list[Scored] = []
         self._estimates: dict[Trial, Estimate] = {}
         self._soft = soft_constraint(settings)
+        self.started = starting_networks(context, chosen, costs.meets_all)
         problem = SearchProblem(
             chosen.space,
             self.violations,
@@ -68,7 +70,7 @@ class Search:
             costs=lambda genotype: figures_of(self.cost(genotype)),
             describe=lambda genotype: describe(chosen.architecture(genotype)),
             objectives=settings.objectives,
-            initial=(*starting_networks(settings.start, chosen, costs.meets_all), *self._counted()),
+            initial=(*dict.fromkeys(self.started.values()), *self._counted()),
         )
         self._problem = problem
         self._options = read_method_options(settings.method, method_options(settings))

@@ -115,6 +115,7 @@ def _write_search(context: RunContext, search: Search, choices: dict[str, Scored
         SEARCH,
         {
             "entries": [entry.as_json() for entry in search.scored],
+            "start": {name: list(genotype) for name, genotype in search.started.items()},
             "front": sorted(list(genotype) for genotype in front),
             "method": search.method.name,
             "learned": dict(search.method.learned()),
