@@ -62,13 +62,13 @@ def _skeleton(variant: str, seed: int) -> Schedule:
     schedule = lower(b.build([output]), instruction_set=InstructionSet.ARMV6M)
     if variant == "fully_connected":
         return with_variants(schedule, {0: variant})
-    return for_speed(schedule) if variant.endswith("_paired") else schedule
+    return for_speed(schedule) if variant.endswith("_w16") else schedule
 
 
 def _layer(variant: str, seed: int) -> Schedule:
     """The kernels with int16 weights want an affine requantization; every other kernel takes any constants."""
     schedule = _skeleton(variant, seed)
-    traits = {Trait.NARROW} if variant.endswith("_paired") else frozenset(Trait)
+    traits = {Trait.NARROW} if variant.endswith("_w16") else frozenset(Trait)
     return with_constants(schedule, with_random_constants(schedule.graph, seed, traits))
 
 
