@@ -54,7 +54,6 @@ batch_size = 16
 [baselines]
 train = []
 [quantization]
-steps = 2
 calibration_images = 16
 [measure]
 calibration_networks = 2

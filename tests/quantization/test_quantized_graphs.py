@@ -53,7 +53,7 @@ def integer_logits(graph: Graph, images: np.ndarray) -> np.ndarray:
 def test_integer_execution_tracks_the_fake_quantized_network(network, seed: int) -> None:  # type: ignore[no-untyped-def]
     graph = network(seed)
     images = random_images(100, seed)
-    scales = calibrate(graph, images, method=RangeMethod.MIN_MAX)
+    scales = calibrate(graph, images, activations=RangeMethod.MIN_MAX)
     with torch.no_grad():
         simulated = FakeQuantizedNetwork(graph, scales).logits(images_to_tensor(images)).numpy()
     exact = integer_logits(quantize(graph, scales), images)

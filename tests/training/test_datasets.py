@@ -290,3 +290,12 @@ def test_reading_data_needs_no_torch() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'tinynas[training]'" in result.stdout
+
+
+def test_the_first_images_of_data_in_the_order_of_classes_are_of_all_classes(tmp_path: Path) -> None:
+    content = arrays(300)
+    content["y_train"] = np.repeat(np.arange(3), 100)
+    np.savez(tmp_path / "own.npz", **content)
+    dataset = load_dataset(tmp_path / "own.npz", held_out=100)
+    for split in (dataset.train, dataset.validation):
+        assert set(split.labels[:30].tolist()) == {0, 1, 2}

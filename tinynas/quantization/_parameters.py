@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from tinynas.graph import Graph, Op, OpKind, Quantization
+from tinynas.graph import Graph, OpKind, Quantization
 
 # Results that are copies (or averages) of their input and by TFLite's rules keep its scale and zero point.
 KEEPS_SCALE = frozenset(
@@ -61,37 +60,3 @@ def affine(low: float, high: float) -> Quantization:
     scale = np.float32((high - low if high - low >= _NARROWEST_RANGE else 1.0) / 255.0)
     zero_point = int(np.clip(np.rint(-128.0 - low / float(scale)), -128, 127))
     return Quantization((float(scale),), (zero_point,))
-
-
-def weight_axis(op: Op) -> int | None:
-    """Axis of per-channel weight scales; None for FULLY_CONNECTED, whose weights have one scale."""
-    return {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3}.get(op.kind)
-
-
-def weight_scales(
-    op: Op, weights: npt.NDArray[np.float32], bias: npt.NDArray[np.float32] | None, input_scale: float
-) -> npt.NDArray[np.float32]:
-    """Symmetric scales of the weights, float32: max |w| / 127 per output channel, or one for all.
-
-    A channel whose weights are all but zero gets a scale large enough for its bias, which is stored in int32 units of
-    input_scale * weight_scale.
-
-    Args:
-        op: the operator.
-        weights: float32, in the graph's layout.
-        bias: float32 [O] or None.
-        input_scale: of the operator's input.
-
-    Returns:
-        [O] or [1].
-    """
-    axis = weight_axis(op)
-    magnitude = np.abs(weights)
-    other_axes = tuple(a for a in range(weights.ndim) if a != axis)
-    largest = magnitude.max(axis=other_axes) if axis is not None else magnitude.max(keepdims=True).reshape(1)
-    scales = np.maximum(largest / 127.0, np.finfo(np.float32).tiny * 2.0**24)
-    if bias is not None:
-        needed = np.abs(bias) / (input_scale * 2.0**30)
-        scales = np.maximum(scales, needed if axis is not None else needed.max())
-    result: npt.NDArray[np.float32] = scales.astype(np.float32)
-    return result

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tinynas.graph import Graph
-from tinynas.quantization._calibration import ActivationQuantization
+from tinynas.quantization._calibration import Calibration
 from tinynas.quantization._fake_quantization import FakeQuantizedNetwork
 from tinynas.training import ProgressCallback, Recipe, Split, TrainingSettings, descend
 
@@ -16,7 +16,7 @@ _GENTLE = 0.01
 
 def train_quantization_aware(
     graph: Graph,
-    activations: ActivationQuantization,
+    calibration: Calibration,
     *,
     data: Split,
     settings: TrainingSettings,
@@ -32,7 +32,7 @@ def train_quantization_aware(
 
     Args:
         graph: float32, with weights.
-        activations: from `calibrate`; kept fixed.
+        calibration: from `calibrate`; kept fixed.
         data: training examples at the network's resolution.
         settings: how to train; without a learning rate its peak is a hundredth of the optimizer's own.
         seed: of data order and augmentation.
@@ -41,7 +41,7 @@ def train_quantization_aware(
         progress: called after each step.
 
     Returns:
-        The float32 graph with its new weights, to be given to `quantize` with the same `activations`.
+        The float32 graph with its new weights, to be given to `quantize` with the same `calibration`.
 
     Raises:
         CheckpointError: the checkpoint is damaged or belongs to another run.
@@ -49,10 +49,10 @@ def train_quantization_aware(
     """
     if settings.learning_rate is None:
         settings = replace(settings, learning_rate=_GENTLE * settings.peak_learning_rate)
-    network = FakeQuantizedNetwork(graph, activations)
+    network = FakeQuantizedNetwork(graph, calibration)
     descend(
         network,
-        Recipe(FakeQuantizedNetwork, (graph, activations)),
+        Recipe(FakeQuantizedNetwork, (graph, calibration)),
         sample=lambda step: (),
         data=data,
         settings=settings,

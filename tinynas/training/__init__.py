@@ -35,9 +35,9 @@ if TYPE_CHECKING:
         descend,
     )
     from tinynas.training._flat_parameters import FlatParameters
-    from tinynas.training._float_execution import graph_logits, graph_values, graph_weights
+    from tinynas.training._float_execution import graph_logits, graph_values, graph_weights, op_value
     from tinynas.training._mixture import Mixture
-    from tinynas.training._operators import WEIGHTED
+    from tinynas.training._operators import WEIGHTED, activate
     from tinynas.training._optimizers import OPTIMIZERS, Adam, AdamW, Muon, Optimizer, Sgd
     from tinynas.training._processes import ProcessPool, TaskPool, WorkerError
     from tinynas.training._relaxed_supernet import RelaxedGraph, RelaxedSupernet, relaxation_error
@@ -60,9 +60,9 @@ _NEEDS_TORCH = {
     "_checkpoint": ("CheckpointError",),
     "_descent": ("ProgressCallback", "Recipe", "Trainable", "TrainingDiverged", "TrainingSettings", "descend"),
     "_flat_parameters": ("FlatParameters",),
-    "_float_execution": ("graph_logits", "graph_values", "graph_weights"),
+    "_float_execution": ("graph_logits", "graph_values", "graph_weights", "op_value"),
     "_mixture": ("Mixture",),
-    "_operators": ("WEIGHTED",),
+    "_operators": ("WEIGHTED", "activate"),
     "_optimizers": ("OPTIMIZERS", "Adam", "AdamW", "Muon", "Optimizer", "Sgd"),
     "_processes": ("ProcessPool", "TaskPool", "WorkerError"),
     "_relaxed_supernet": ("RelaxedGraph", "RelaxedSupernet", "relaxation_error"),
@@ -128,6 +128,7 @@ __all__ = [
     "TrainingSettings",
     "WorkerError",
     "accuracy",
+    "activate",
     "architecture_parameters",
     "data_directory",
     "descend",
@@ -139,6 +140,7 @@ __all__ = [
     "images_to_tensor",
     "load_dataset",
     "logits_tensor",
+    "op_value",
     "parameter_shapes",
     "probabilities_of",
     "recalibrate_batch_norm",

@@ -51,14 +51,27 @@ def graph_values(
     wanted = logits_tensor(graph)
     values = {graph.inputs[0]: images}
     for op in graph.ops:
-        if op.kind in WEIGHTED:
-            y = _weighted(op, values[op.inputs[0]], weights)
-        else:
-            y = apply_weightless(op, [values[i] for i in graph.activation_inputs(op)])
+        y = op_value(graph, op, weights, values)
         values[op.outputs[0]] = y if after is None else after(op, y)
         if op.outputs[0] == wanted:
             break
     return values
+
+
+def op_value(
+    graph: Graph, op: Op, weights: Mapping[int, torch.Tensor], values: Mapping[int, torch.Tensor]
+) -> torch.Tensor:
+    """Result of one operator of a float32 graph, batch first.
+
+    Args:
+        graph: the network.
+        op: one of its operators.
+        weights: constants by tensor index (`graph_weights`).
+        values: the activations that it reads by tensor index.
+    """
+    if op.kind in WEIGHTED:
+        return _weighted(op, values[op.inputs[0]], weights)
+    return apply_weightless(op, [values[i] for i in graph.activation_inputs(op)])
 
 
 def _weighted(op: Op, x: torch.Tensor, weights: Mapping[int, torch.Tensor]) -> torch.Tensor:

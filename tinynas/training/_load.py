@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tinynas.errors import UsageError
 from tinynas.training import _cifar10, _fashion_mnist
 from tinynas.training._own_data import read_image_folder, read_npz
@@ -91,6 +93,8 @@ def load_dataset(
         train, test, classes = KNOWN_DATASETS[name].read(folder)
     else:
         train, test, classes = _read_own(Path(name_or_path))
+        # Folders are read class by class; the first images of a split stand for all of it (calibration, batch norm).
+        train = train.take(np.random.default_rng([seed, 0x5EED]).permutation(len(train)))
     count = min(HOLD_OUT, int(len(train) * MAX_HOLD_OUT_SHARE)) if held_out is None else held_out
     if not 0 < count < len(train):
         raise UsageError(

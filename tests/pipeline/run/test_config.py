@@ -131,8 +131,12 @@ def test_seed_can_be_replaced(tmp_path: Path) -> None:
             'finetune: steps has no effect with weights = "evaluation": evaluator_options say',
         ),
         (
-            MINIMAL + TRAINED + '[finetune]\nweights = "evaluation"\nbatch_size = 9\n[quantization]\nmethod = "ptq"\n',
+            MINIMAL + TRAINED + '[finetune]\nweights = "evaluation"\nbatch_size = 9\n',
             'finetune: batch_size has no effect with weights = "evaluation"',
+        ),
+        (
+            MINIMAL + "[quantization]\nsteps = 9\n",
+            'quantization: steps has no effect with method = "ptq": leave it out, or take method = "qat"',
         ),
         (MINIMAL + "[ruler]\nnetworks = 7\n", "ruler: networks must be at least two for each of 4 groups"),
         (
@@ -179,7 +183,8 @@ def test_a_population_is_for_strategies_that_have_one(tmp_path: Path) -> None:
 
 def test_what_is_looked_at_may_be_given(tmp_path: Path) -> None:
     text = '[search]\nstrategy = "nsga2"\nobjectives = ["macs"]\npopulation = 8\nvalidation_images = 90\n'
-    load_config(write(tmp_path, MINIMAL + TRAINED + '[finetune]\nweights = "evaluation"\nbatch_size = 9\n'))  # QAT's
+    aware = '[finetune]\nweights = "evaluation"\nbatch_size = 9\n[quantization]\nmethod = "qat"\nsteps = 9\n'
+    load_config(write(tmp_path, MINIMAL + TRAINED + aware))
     config = load_config(write(tmp_path, MINIMAL + text)).search
     assert (config.objectives, config.population, config.validation_images) == (("macs",), 8, 90)
     options = "[search]\nevaluations = 8\noptions = { population = 8 }\n"

@@ -67,7 +67,6 @@ FINETUNE
 [baselines]
 train = BASELINES
 [quantization]
-steps = 3
 calibration_images = 32
 [measure]
 calibration_networks = 2

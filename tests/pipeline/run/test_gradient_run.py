@@ -33,6 +33,7 @@ batch_size = 16
 [baselines]
 train = ["random"]
 [quantization]
+method = "qat"
 steps = 3
 calibration_images = 32
 {TINY_MEASUREMENTS}"""

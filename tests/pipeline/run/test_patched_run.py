@@ -38,7 +38,6 @@ batch_size = 16
 [baselines]
 train = []
 [quantization]
-steps = 2
 calibration_images = 32
 [measure]
 calibration_networks = 2

@@ -36,6 +36,7 @@ batch_size = 16
 random_search = false
 train = []
 [quantization]
+method = "qat"
 steps = 4
 calibration_images = 32
 {TINY_MEASUREMENTS}"""

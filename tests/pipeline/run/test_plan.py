@@ -11,6 +11,7 @@ import pytest
 from tinynas.errors import UsageError
 from tinynas.pipeline import load_config
 from tinynas.pipeline.run import (
+    QuantizationConfig,
     RunConfig,
     _config_checks,
     configuration_digest,
@@ -25,7 +26,7 @@ pytest.importorskip("torch")
 from tinynas.pipeline.run.stages._plan import plan_for
 from tinynas.pipeline.run.stages._work import Work, works_of
 
-TASK = 'board = "nucleo-f303k8"\n[data]\ndataset = "fashion-mnist"\n'
+TASK = 'board = "nucleo-f303k8"\n[quantization]\nmethod = "qat"\n[data]\ndataset = "fashion-mnist"\n'
 MINUTES = "[budget]\nminutes = 30\n"
 TRAINING = '[search]\nevaluator = "training"\n'
 IN_FULL = '[finetune]\nweights = "evaluation"\n'
@@ -50,7 +51,6 @@ END = {"finetune": 1000, **QAT}
     ("changes", "steps", "networks"),
     [
         ("", {"supernet": 1500, **END}, [1, 4, 4]),
-        ('[quantization]\nmethod = "ptq"\n', {"supernet": 1500, "finetune": 1000}, [1, 4]),
         ('[search]\nevaluator = "macs"\n', END, [4, 4]),
         ('[search]\nmethod = "gradient"\n', {"supernet": 1500, **END}, [1, 4, 4]),
         ('[search]\nevaluator = "macs"\n[finetune]\nweights = "supernet"\n', {"supernet": 1500, **END}, [1, 4, 4]),
@@ -91,6 +91,12 @@ def test_what_a_run_trains_is_what_is_planned(
     assert {work.steps for work in works_of(config)} == steps.keys()
     doubled = {name: 2 * number for name, number in steps.items()}
     assert steps_of(with_steps(config, doubled)) == doubled
+
+
+def test_without_quantization_aware_training_none_is_planned(tmp_path: Path) -> None:
+    config = configuration(tmp_path, MINUTES).model_copy(update={"quantization": QuantizationConfig(method="ptq")})
+    assert steps_of(config) == {"supernet": 1500, "finetune": 1000}
+    assert [work.networks for work in works_of(config)] == [1, 4]
 
 
 @pytest.mark.parametrize(

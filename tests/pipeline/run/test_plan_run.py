@@ -43,6 +43,7 @@ batch_size = 16
 [baselines]
 train = ["plain-cnn"]
 [quantization]
+method = "qat"
 steps = 40
 calibration_images = 32
 {TINY_MEASUREMENTS}"""

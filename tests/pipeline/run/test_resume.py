@@ -36,6 +36,7 @@ batch_size = 16
 [baselines]
 train = []
 [quantization]
+method = "qat"
 steps = 3
 calibration_images = 32
 {TINY_MEASUREMENTS}"""

@@ -36,6 +36,7 @@ random_search = false
 train = ["plain-cnn"]
 seeds = SEEDS
 [quantization]
+method = "qat"
 steps = 3
 calibration_images = 32
 {TINY_MEASUREMENTS}"""

@@ -144,16 +144,26 @@ class BaselinesConfig(Section):
 
 
 class QuantizationConfig(Section):
-    """From float to int8: `qat` fine-tunes with quantization in the loop, `ptq` only calibrates.
+    """From float to int8: `ptq` calibrates and corrects biases, `qat` fine-tunes from there with rounding in the loop.
 
     Without `learning_rate` its peak is a hundredth of the optimizer's own.
     """
 
-    method: Literal["qat", "ptq"] = "qat"
+    method: Literal["ptq", "qat"] = "ptq"
+    activation_ranges: Literal["mse", "min-max"] = "mse"
+    weight_ranges: Literal["mse", "min-max"] = "mse"
+    bias_correction: bool = True
     steps: Count = 300
     optimizer: OptimizerName = "sgd"
     learning_rate: Rate | None = None
     calibration_images: PositiveInt = 512
+
+    @model_validator(mode="after")
+    def _ptq_trains_nothing(self) -> QuantizationConfig:
+        for name in ("steps", "optimizer", "learning_rate"):
+            if self.method == "ptq" and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f'{name} has no effect with method = "ptq": leave it out, or take method = "qat"')
+        return self
 
 
 class LimitsConfig(Section):

@@ -90,7 +90,7 @@ def opened() -> Iterator[Callable[..., RunContext]]:
             "board": "nucleo-f303k8",
             "data": {"dataset": "own"},
             "finetune": {"steps": 4, "batch_size": 8},
-            "quantization": {"steps": 4, "calibration_images": 16, **quantization},
+            "quantization": {"calibration_images": 16, **(quantization or {"method": "qat", "steps": 4})},
         }
         config = RunConfig.model_validate(settings)
         runs.append(RunDirectory(path, {}).__enter__())

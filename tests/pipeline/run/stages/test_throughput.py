@@ -88,7 +88,7 @@ def test_each_training_is_timed_as_it_is_trained(timed: Timed, settings: list[tu
         },
         ruler={"networks": 4, "groups": 2},
         finetune={"batch_size": 8, "optimizer": "muon", "label_smoothing": 0.1},
-        quantization={"optimizer": "adamw"},
+        quantization={"method": "qat", "optimizer": "adamw"},
     )
     assert list(seconds) == ["evaluation", "ruler", "finetune", "quantization"]
     assert all(value > 0 for value in seconds.values())

@@ -12,7 +12,14 @@ from tinynas.pipeline.run.stages._context import RunContext
 from tinynas.pipeline.run.stages._training_settings import training_settings
 from tinynas.pipeline.run.stages._trainings import Recipe, report_steps, seed_offset, train
 from tinynas.pipeline.run.storage import write_atomically
-from tinynas.quantization import calibrate, integer_accuracy, quantize, train_quantization_aware
+from tinynas.quantization import (
+    RangeMethod,
+    calibrate,
+    correct_biases,
+    integer_accuracy,
+    quantize,
+    train_quantization_aware,
+)
 from tinynas.training import Split, accuracy
 
 
@@ -54,8 +61,15 @@ def _quantize(
     context: RunContext, contender: Contender, folded: Graph, train: Split, validation: Split
 ) -> dict[str, Any]:
     settings = context.config.quantization
-    activations = calibrate(folded, train.images[: settings.calibration_images])
-    rounded = quantize(folded, activations)
+    images = train.images[: settings.calibration_images]
+    calibration = calibrate(
+        folded,
+        images,
+        activations=RangeMethod(settings.activation_ranges),
+        weights=RangeMethod(settings.weight_ranges),
+    )
+    corrected = correct_biases(folded, calibration, images) if settings.bias_correction else folded
+    rounded = quantize(corrected, calibration)
     held_out = {
         "float": accuracy(folded, validation),
         "ptq": integer_accuracy(rounded, validation, processes=context.processes),
@@ -63,8 +77,8 @@ def _quantize(
     if settings.method == "qat":
         context.progress.begin(f"quantize {contender.label}", settings.steps)
         tuned = train_quantization_aware(
-            folded,
-            activations,
+            corrected,
+            calibration,
             data=train,
             settings=training_settings(context.config, settings),
             seed=context.config.seed + 2 + seed_offset(contender.repeat),
@@ -72,7 +86,7 @@ def _quantize(
             checkpoint=context.run.file(contender.checkpoint("quantize")),
             progress=report_steps(context),
         )
-        aware = quantize(tuned, activations)
+        aware = quantize(tuned, calibration)
         held_out["qat"] = integer_accuracy(aware, validation, processes=context.processes)
         # Whichever holds the accuracy better on held-out images; the test set is not looked at here.
         rounded = aware if held_out["qat"] >= held_out["ptq"] else rounded
