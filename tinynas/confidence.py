@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 CONFIDENCE = 0.9
 """The share of intervals that hold the true mean, where values are normal: of every interval over seeds."""
@@ -23,10 +24,22 @@ class Interval:
     mean: float
     half_width: float | None
 
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Interval:
+        """The interval that a result has as `mean` and `half_width`."""
+        return cls(document["mean"], document["half_width"])
+
     def in_percent(self, sign: str = "") -> str:
         """A fraction for readers, as `92.30 ± 0.12`; with `sign` "+", `+0.80 ± 0.20`."""
         mean = f"{100 * self.mean:{sign}.2f}"
         return mean if self.half_width is None else f"{mean} ± {100 * self.half_width:.2f}"
+
+
+def each_in_percent(fractions: Sequence[float], diverged: int) -> str:
+    """Fractions for readers, as `92.30, 92.10, 1 diverged`."""
+    return ", ".join(
+        [f"{100 * fraction:.2f}" for fraction in fractions] + ([f"{diverged} diverged"] if diverged else [])
+    )
 
 
 def mean_interval(values: Sequence[float]) -> Interval:

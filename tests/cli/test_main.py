@@ -6,6 +6,7 @@ import errno
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +92,18 @@ def test_interrupt_is_130_and_says_how_to_go_on(
     monkeypatch.setattr("tinynas.targets.board_names", interrupt)
     assert call("boards") == 130
     assert capsys.readouterr().err == "tinynas: interrupted\n"
+
+
+@pytest.mark.parametrize("pick", [("--pick", "macs<=1M"), ("--pick=macs<=1M",)])
+def test_an_interrupted_pick_is_continued_by_the_same_command(
+    pick: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinynas.pipeline.export_picked", interrupt)
+    assert call("export", str(tmp_path), str(tmp_path / "out"), *pick) == 130
+    assert "the same command continues the run" in capsys.readouterr().err
 
 
 def test_full_disk_anywhere_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

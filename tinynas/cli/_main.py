@@ -95,7 +95,7 @@ def _run_command(words: list[str], *, debug: bool) -> int:
         what = f"{type(error).__name__}: {error}"[:200]
         return _fail(f"a defect of TinyNAS, please report it: {what}", _DEFECT, words, debug=False)
     if code == _INTERRUPTED:
-        continues = words[0] == "run" or "--pick" in words
+        continues = words[0] == "run" or any(word.partition("=")[0] == "--pick" for word in words)
         again = "; what is finished is kept, the same command continues the run" if continues else ""
         typer.echo(f"tinynas: interrupted{again}", err=True)
     return code if isinstance(code, int) else 0

@@ -15,7 +15,7 @@ from rich.table import Table
 from tinynas.cli._options import JsonOption
 from tinynas.cli._output import emit, message
 from tinynas.cli._progress import TerminalProgress
-from tinynas.confidence import Interval
+from tinynas.confidence import Interval, each_in_percent
 
 
 def run(
@@ -96,16 +96,13 @@ def _over_seeds(comparison: Mapping[str, Any]) -> Table:
     for title in (f"int8 accuracy over {comparison['seeds']} seeds", f"mean, {confidence}", "each"):
         table.add_column(title, justify="left" if not table.columns else "right")
     for network in comparison["networks"]:
-        each = ", ".join(f"{100 * accuracy:.2f}" for accuracy in network["int8_accuracies"])
-        diverged = f", {network['diverged']} diverged" if network["diverged"] else ""
-        table.add_row(network["label"], f"{_interval(network).in_percent()} %", each + diverged)
+        each = each_in_percent(network["int8_accuracies"], network["diverged"])
+        table.add_row(network["label"], f"{Interval.of(network).in_percent()} %", each)
+    for label in comparison.get("left_out", ()):  # which older results do not name
+        table.add_row(label, "-", "left out: its first training diverged")
     if (lead := comparison["lead"]) is not None:
-        table.add_row(f"winner minus {lead['label']}", f"{_interval(lead).in_percent('+')} points", "", style="bold")
+        table.add_row(f"winner minus {lead['label']}", f"{Interval.of(lead).in_percent('+')} points", "", style="bold")
     return table
-
-
-def _interval(found: Mapping[str, Any]) -> Interval:
-    return Interval(found["mean"], found["half_width"])
 
 
 def _inference(winner: Mapping[str, Any]) -> str:

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from tinynas.pipeline.run import Condition, Figures, Member, PickError, as_built, figures_of_built, pick, read_front
+from tinynas.pipeline.run import (
+    Condition,
+    Figures,
+    Member,
+    MemberError,
+    PickError,
+    figures_of_built,
+    pick,
+    read_front,
+    would_be_built,
+)
 
 
 def entry(genotype: int, score: float, macs: int, fidelity: float = 1.0) -> dict[str, Any]:
@@ -32,15 +42,15 @@ def most(figure: str, value: float) -> Condition:
     return Condition(f"{figure}<={value:g}", figure, value, unit)
 
 
-def test_the_front_is_read_best_first_with_what_was_measured() -> None:
-    members = read_front(SEARCH, {(2,): 123.0})
+def test_the_front_is_read_best_first() -> None:
+    members = read_front(SEARCH)
     assert [(member.number, member.genotype, member.score) for member in members] == [
         (1, (1,), 0.9),
         (2, (4,), 0.8),
         (3, (2,), 0.8),
         (4, (3,), 0.7),
     ]
-    assert [member.figures["latency"] for member in members] == [900.0, 500.0, 123.0, 300.0]
+    assert [member.figures["latency"] for member in members] == [900.0, 500.0, 600.0, 300.0]
     assert members[0].figures == {"latency": 900.0, "macs": 90, "sram_bytes": 100, "flash_bytes": 1000}
 
 
@@ -59,7 +69,7 @@ def as_predicted(member: Member) -> Figures:
     ],
 )
 def test_the_best_that_meets_all_is_picked(conditions: list[Condition], number: int) -> None:
-    assert pick(read_front(SEARCH, {}), conditions, as_predicted).number == number
+    assert pick(read_front(SEARCH), conditions, as_predicted).number == number
 
 
 def test_a_member_that_is_slower_than_predicted_makes_way_for_the_next() -> None:
@@ -69,7 +79,7 @@ def test_a_member_that_is_slower_than_predicted_makes_way_for_the_next() -> None
         built.append(member.number)
         return {**member.figures, "latency": (member.figures["latency"] or 0) + (20 if member.number == 2 else 0)}
 
-    assert pick(read_front(SEARCH, {}), [most("latency", 510)], build).number == 4
+    assert pick(read_front(SEARCH), [most("latency", 510)], build).number == 4
     assert built == [2, 4]
 
 
@@ -86,7 +96,7 @@ def test_a_member_that_is_slower_than_predicted_makes_way_for_the_next() -> None
 )
 def test_where_none_does_the_closest_is_named(conditions: list[Condition], said: str) -> None:
     with pytest.raises(PickError) as refused:
-        pick(read_front(SEARCH, {}), conditions, as_predicted)
+        pick(read_front(SEARCH), conditions, as_predicted)
     assert said in str(refused.value)
 
 
@@ -95,7 +105,7 @@ def test_what_was_measured_is_what_the_closest_takes() -> None:
         return {**member.figures, "latency": 1e9}
 
     with pytest.raises(PickError, match=r"closest of 4 is member 2: 500 ticks"):
-        pick(read_front(SEARCH, {}), [most("latency", 400)], build)
+        pick(read_front(SEARCH), [most("latency", 400)], build)
 
 
 def test_the_figures_of_what_was_built() -> None:
@@ -103,26 +113,34 @@ def test_the_figures_of_what_was_built() -> None:
     assert figures_of_built(built) == {"latency": 7, "macs": 1, "sram_bytes": 2, "flash_bytes": 3}
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_member_that_cannot_be_had_makes_way_and_is_named_where_none_is_left(known: bool) -> None:
+    def build(member: Member) -> Figures:
+        if member.number == 4 and known:
+            return member.figures
+        raise MemberError(f"member {member.number} diverged")
+
+    if known:
+        assert pick(read_front(SEARCH), [most("macs", 55)], build).number == 4
+        return
+    with pytest.raises(PickError) as refused:
+        pick(read_front(SEARCH), [most("macs", 55)], build)
+    assert "the closest of 4 is member 3: macs 60; member 2 diverged; member 4 diverged" in str(refused.value)
+    with pytest.raises(PickError, match=r"has macs<=100; member 1 diverged; member 2 diverged; .*; raise the limits"):
+        pick(read_front(SEARCH), [most("macs", 100)], build)
+
+
 @pytest.mark.parametrize(
     ("flash", "known"),
     [
-        (None, [77, 44, None, None]),
-        (2000, [77, None, 55, None]),  # the winner keeps to that anyway, member 2 was built for more
-        (500, [None, None, None, 66]),
+        (None, [77, 7, 7, 7]),
+        (2000, [77, 7, 7, 7]),  # the winner keeps to that anyway
+        (500, [7, 7, 7, 7]),
     ],
 )
-def test_what_was_built_before_is_known(flash: float | None, known: list[int | None]) -> None:
-    def built(ticks: int, flash_bytes: int) -> dict[str, Any]:
-        return {"ticks": ticks, "macs": 1, "sram_bytes": 2, "flash_bytes": flash_bytes}
-
-    builds = {
-        "winner": built(77, 1900),
-        "front-2": built(44, 3000),
-        "front-3-flash-2000": built(55, 2000),
-        "front-4-flash-500": built(66, 500),
-    }
-    members = read_front(SEARCH, {})
-    found = as_built(members, builds, {(1,): "winner"}, flash)
-    for member, before, ticks in zip(found, members, known, strict=True):
-        assert member.figures["latency"] == (before.figures["latency"] if ticks is None else ticks)
-        assert member.figures["macs"] == (before.figures["macs"] if ticks is None else 1)
+def test_a_member_is_known_by_what_would_be_built(flash: float | None, known: list[int]) -> None:
+    builds = {(1,): {"ticks": 77, "macs": 1, "sram_bytes": 2, "flash_bytes": 1900}}
+    members = read_front(SEARCH)
+    found = would_be_built(members, lambda member: {**member.figures, "latency": 7}, builds, flash)
+    assert [member.figures["latency"] for member in found] == known
+    assert [member.number for member in found] == [1, 2, 3, 4]

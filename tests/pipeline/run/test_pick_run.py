@@ -26,7 +26,6 @@ strategy = "nsga2"
 objectives = ["macs"]
 evaluator = "macs"
 evaluations = 6
-population = 4
 rounds = 1
 top_candidates = 1
 [finetune]

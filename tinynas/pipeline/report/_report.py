@@ -53,7 +53,7 @@ def render_report(run_directory: Path) -> str:
     journal = run_directory / "journal.jsonl"
     if not journal.is_file():
         raise ReportError(f"{run_directory} holds no run: give the directory that `tinynas run` named")
-    records = read_journal(journal)
+    records = _of_the_run(read_journal(journal))
     identity = next(record["identity"] for record in records if record["kind"] == "started")
     config = identity["config"]
     result = read_result(run_directory)
@@ -87,6 +87,12 @@ def render_report(run_directory: Path) -> str:
 def _read(run_directory: Path, name: str) -> Any:
     path = run_directory / name
     return json.loads(path.read_bytes()) if path.is_file() else None
+
+
+def _of_the_run(records: list[Record]) -> list[Record]:
+    """Without what was journalled after the result: members of the front that were exported since."""
+    last = next((i for i, r in enumerate(records) if r["kind"] == "finished" and r["work"] == "result"), len(records))
+    return records[: last + 1]
 
 
 def _stages(records: list[Record]) -> list[Mapping[str, Any]]:

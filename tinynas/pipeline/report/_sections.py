@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinynas.confidence import Interval
+from tinynas.confidence import Interval, each_in_percent
 from tinynas.formats import read_tflite
 from tinynas.memory import plan_arena
 from tinynas.pipeline.report import _figures
@@ -45,7 +45,7 @@ def comparison_section(result: Mapping[str, Any] | None) -> dict[str, Any] | Non
         f"first. Intervals are of {confidence} over seeds, by Student's t."
     )
     if lead is not None:
-        ahead = _interval(lead).in_percent("+")
+        ahead = Interval.of(lead).in_percent("+")
         summary += f" The winner minus the best baseline, {lead['label']}: {ahead} points (Welch's t)."
     return {
         "seeds": comparison["seeds"],
@@ -53,18 +53,17 @@ def comparison_section(result: Mapping[str, Any] | None) -> dict[str, Any] | Non
         "rows": [
             {
                 "label": network["label"],
-                "mean": f"{_interval(network).in_percent()} %",
-                "each": ", ".join(f"{100 * accuracy:.2f} %" for accuracy in network["int8_accuracies"])
-                + (f", {network['diverged']} diverged" if network["diverged"] else ""),
+                "mean": f"{Interval.of(network).in_percent()} %",
+                "each": each_in_percent(network["int8_accuracies"], network["diverged"]),
             }
             for network in comparison["networks"]
+        ]
+        + [
+            {"label": label, "mean": "-", "each": "left out: its first training diverged"}
+            for label in comparison.get("left_out", ())  # which older results do not name
         ],
         "source": f"result.json; the first seed is {result['seed']}",
     }
-
-
-def _interval(found: Mapping[str, Any]) -> Interval:
-    return Interval(found["mean"], found["half_width"])
 
 
 def schedules_section(comparison: Mapping[str, Any] | None) -> dict[str, Any] | None:

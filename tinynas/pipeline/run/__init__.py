@@ -18,12 +18,13 @@ from tinynas.pipeline.run._config_checks import COUNTING, check_sections
 from tinynas.pipeline.run._front import (
     Figures,
     Member,
+    MemberError,
     PickError,
-    as_built,
     build_name,
     figures_of_built,
     pick,
     read_front,
+    would_be_built,
 )
 from tinynas.pipeline.run._latency_limit import latency_limit
 from tinynas.pipeline.run._plan_file import configuration_digest, read_plan
@@ -49,6 +50,7 @@ __all__ = [
     "FinetuneConfig",
     "LimitsConfig",
     "Member",
+    "MemberError",
     "PickError",
     "QuantizationConfig",
     "ResultFormatError",
@@ -56,7 +58,6 @@ __all__ = [
     "SearchConfig",
     "Steps",
     "SupernetConfig",
-    "as_built",
     "build_name",
     "candidate_training",
     "check_sections",
@@ -77,4 +78,5 @@ __all__ = [
     "strategy_options",
     "training_options",
     "with_steps",
+    "would_be_built",
 ]

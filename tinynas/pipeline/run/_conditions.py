@@ -12,7 +12,7 @@ from tinynas.pipeline.run._latency_limit import NO_MILLISECONDS, ticks_per_ms
 from tinynas.registry import closest
 from tinynas.targets import Board
 
-_FORM = re.compile(r"(?P<name>[a-z_]+) *<= *(?P<value>[0-9][0-9_]*(\.[0-9]+)?) *(?P<unit>[a-z]*)", re.IGNORECASE)
+_FORM = re.compile(r"(?P<name>[a-z_]+) *<= *(?P<value>[0-9]+(_[0-9]+)*(\.[0-9]+)?) *(?P<unit>[a-z]*)", re.IGNORECASE)
 
 _BYTES = {"": 1.0, "b": 1.0, "kb": 2.0**10, "kib": 2.0**10, "mb": 2.0**20, "mib": 2.0**20}
 _COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
@@ -123,4 +123,6 @@ def _condition(
     most = float(match["value"]) * factor * per_shown
     if most <= 0:
         raise UsageError(f"{text!r}: a limit is above 0")
+    if not math.isfinite(most):
+        raise UsageError(f"{text!r}: a limit is a finite number; leave out what is not limited")
     return Condition(text, quantity.figure, most, quantity.shown, per_shown)

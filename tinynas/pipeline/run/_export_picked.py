@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +12,16 @@ from pydantic import ValidationError
 from tinynas.engine import DEFAULT_PREFIX
 from tinynas.pipeline._progress import Progress
 from tinynas.pipeline.commands import check_target, export_network, finished_result
+from tinynas.pipeline.costs import LatencyLimit
 from tinynas.pipeline.run._conditions import Condition, parse_conditions
 from tinynas.pipeline.run._config import RunConfig
-from tinynas.pipeline.run._front import Figures, Member, PickError, as_built, figures_of_built, pick, read_front
+from tinynas.pipeline.run._front import Figures, Member, PickError, figures_of_built, pick, read_front, would_be_built
 from tinynas.pipeline.run._latency_limit import latency_limit
 from tinynas.pipeline.run._run import open_run
-from tinynas.pipeline.run._search_config import front_objectives
-from tinynas.pipeline.run._winner import ResultFormatError
-from tinynas.pipeline.run.storage import read_journal
+from tinynas.pipeline.run._search_config import SearchConfig, front_objectives
+from tinynas.pipeline.run._winner import RESULT, ResultFormatError
+from tinynas.pipeline.run.storage import RunDirectory, read_journal
 from tinynas.spaces import Genotype
-from tinynas.targets import load_board
 
 if TYPE_CHECKING:
     from tinynas.pipeline.run.stages import MemberNetwork
@@ -60,48 +60,86 @@ def export_picked(
         UsageError: a condition cannot be read.
         RunDirectoryError: the run cannot be continued: data, space, board or program have changed.
     """
-    result = finished_result(run_directory)
+    label = finished_result(run_directory)["winner"]["label"]
     check_target(out, prefix, force)
-    records = read_journal(run_directory / "journal.jsonl")
-    identity = next(record["identity"] for record in records if record["kind"] == "started")
-    config = _config(identity["config"], run_directory)
+    config, plan = _started(run_directory)
     if not front_objectives(config.search):
         raise PickError(
-            f"{run_directory}: the {result['winner']['label']} was searched for by its score alone, so there is no "
+            f"{run_directory}: the {label} was searched for by its score alone, so there is no "
             'front to pick from; run with [search] strategy = "nsga2"'
         )
-    finished = {record["work"]: record["result"] for record in records if record["kind"] == "finished"}
-    measured = {tuple(r["genotype"]): float(r["ticks"]) for r in records if r["kind"] == "measured"}
-    board, unit, clock_hz = load_board(config.board), result["unit"], finished["calibration"]["clock_hz"]
-    asked = parse_conditions(conditions, board, unit, clock_hz)
-    limit = latency_limit(config.limits, board, unit, clock_hz=clock_hz)
-    kept = () if limit is None else (Condition("the limit of the run", "latency", limit.ticks, limit.unit),)
-    most_flash = min((condition.most for condition in asked if condition.figure == "flash_bytes"), default=None)
-    trained, verify = _trained(result), "verify "
-    builds = {work.removeprefix(verify): built for work, built in finished.items() if work.startswith(verify)}
-    search = json.loads((run_directory / "search.json").read_bytes())
-    members = as_built(read_front(search, measured), builds, trained, most_flash)
-    steps = finished["plan"]["steps"] if "plan" in finished else None
     networks: dict[int, MemberNetwork] = {}
-    with open_run(config, run_directory, identity["--plan"], progress) as context:
-        from tinynas.pipeline.run.stages import build_member
+    with open_run(config, run_directory, plan, progress) as context:
+        from tinynas.pipeline.run.stages import build_member, predict_member, prepare
+
+        run, board = context.run, context.board
+        with _of_this_version(run_directory):
+            found, result = _kept(run, "selection", "search.json"), _kept(run, "result", RESULT)
+            front, trained, unit = read_front(found), _trained(result), result["unit"]
+            clock_hz = _finished(run, "calibration")["clock_hz"]
+            builds = {genotype: _finished(run, f"verify {key}") for genotype, key in trained.items()}
+            steps = None if run.finished("plan") is None else _finished(run, "plan")["steps"]
+        asked = parse_conditions(conditions, board, unit, clock_hz)
+        limit = latency_limit(config.limits, board, unit, clock_hz=clock_hz)
+        kept = () if limit is None else (_as_condition(limit),)
+        most_flash = min((condition.most for condition in asked if condition.figure == "flash_bytes"), default=None)
+        prepared = prepare(context, steps)
 
         def build(member: Member) -> Figures:
-            network = build_member(context, member, trained, steps, most_flash)
+            network = build_member(prepared, member, trained, most_flash)
             networks[member.number] = network
             return figures_of_built(network.built)
 
+        members = would_be_built(front, lambda member: predict_member(prepared, member, most_flash), builds, most_flash)
         member = pick(members, (*asked, *kept), build)
     network = networks[member.number]
     written = export_network(network.model, network.float_model, network.built, network.info, out, prefix)
     return written | {"picked": _picked(member, len(members), network)}
 
 
-def _config(document: Mapping[str, Any], run_directory: Path) -> RunConfig:
+@contextmanager
+def _of_this_version(run_directory: Path) -> Iterator[None]:
+    """What is missing in a run was not written by this version."""
     try:
-        return RunConfig.model_validate(document)
-    except ValidationError as error:
+        yield
+    except (KeyError, TypeError, ValidationError) as error:
         raise ResultFormatError(f"{run_directory} was made by another version of TinyNAS: run it again") from error
+
+
+def _started(run_directory: Path) -> tuple[RunConfig, str]:
+    """The configuration that a run was started with, and the plan, in words.
+
+    The journal has all keys, given or not. One that has its default counts as not given: some are checked only where
+    they are.
+    """
+    records = read_journal(run_directory / "journal.jsonl")
+    identity: Any = next((record.get("identity") for record in records if record["kind"] == "started"), None)
+    with _of_this_version(run_directory):
+        config = dict(identity["config"])
+        defaults = SearchConfig().model_dump(mode="json")
+        config["search"] = {
+            key: value for key, value in config["search"].items() if key not in defaults or value != defaults[key]
+        }
+        return RunConfig.model_validate(config), identity["--plan"]
+
+
+def _kept(run: RunDirectory, work: str, name: str) -> dict[str, Any]:
+    """An artefact, as finished `work` wrote it."""
+    _finished(run, work)
+    document: dict[str, Any] = run.read_json(name)
+    return document
+
+
+def _finished(run: RunDirectory, work: str) -> dict[str, Any]:
+    result = run.finished(work)
+    if result is None:
+        raise KeyError(work)
+    return result
+
+
+def _as_condition(limit: LatencyLimit) -> Condition:
+    text = f"{limit.unit}<={limit.ticks:,.0f} (the limit of the run)"
+    return Condition(text, "latency", limit.ticks, limit.unit)
 
 
 def _trained(result: Mapping[str, Any]) -> dict[Genotype, str]:

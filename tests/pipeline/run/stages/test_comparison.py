@@ -59,3 +59,10 @@ def test_without_baselines_there_is_no_lead() -> None:
     found = compare_over_seeds([WINNER], accuracies(), 2)
     assert found is not None
     assert found["lead"] is None
+
+
+def test_a_baseline_whose_first_training_diverged_is_named() -> None:
+    found = compare_over_seeds([WINNER], accuracies(), 2, ["STRONG"])
+    assert found is not None
+    assert ([network["key"] for network in found["networks"]], found["left_out"]) == (["winner"], ["STRONG"])
+    assert found["lead"] is None

@@ -21,7 +21,15 @@ from tinynas.targets import Reserve
 
 
 class VerdictMismatch(ExternalError):
-    """The memory model said that a network fits and the linker says it does not, or the other way round."""
+    """The memory model said that a network fits and the linker says it does not, or the other way round.
+
+    Attributes:
+        region: of memory, which is too small.
+    """
+
+    def __init__(self, message: str, region: str) -> None:
+        super().__init__(message)
+        self.region = region
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,8 @@ def build_and_measure(
         raise VerdictMismatch(
             f"{name} was predicted to fit {context.board.name}, but {error}. The memory model is out of date: "
             f"run tools/regenerate_memory_model.py --board {context.board.argument} "
-            f"--toolchain {settings.toolchain} --virtual"
+            f"--toolchain {settings.toolchain} --virtual",
+            error.region,
         ) from error
     if settings.port is not None:
         flash(context.board, deployment.firmware.elf)

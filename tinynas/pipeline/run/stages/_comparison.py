@@ -11,7 +11,10 @@ from tinynas.pipeline.run.stages._contender import Contender
 
 
 def compare_over_seeds(
-    contenders: Sequence[Contender], tested: Mapping[str, Mapping[str, float]], seeds: int
+    contenders: Sequence[Contender],
+    tested: Mapping[str, Mapping[str, float]],
+    seeds: int,
+    left_out: Sequence[str] = (),
 ) -> dict[str, Any] | None:
     """Mean int8 test accuracy of each network with its interval, and of the winner's lead; None for a single seed.
 
@@ -19,6 +22,7 @@ def compare_over_seeds(
         contenders: the winner first, then the baselines; each was trained and tested at least once.
         tested: accuracies by the keys of contenders and of their repetitions; a training that diverged has none.
         seeds: how often each was trained.
+        left_out: labels of baselines whose first training diverged, which were not trained again.
     """
     if seeds == 1:
         return None
@@ -29,7 +33,7 @@ def compare_over_seeds(
     if best is not None:
         difference = difference_interval(winner["int8_accuracies"], best["int8_accuracies"])
         lead = {"over": best["key"], "label": best["label"], **asdict(difference)}
-    return {"seeds": seeds, "confidence": CONFIDENCE, "networks": networks, "lead": lead}
+    return {"seeds": seeds, "confidence": CONFIDENCE, "networks": networks, "left_out": list(left_out), "lead": lead}
 
 
 def _network(contender: Contender, tested: Mapping[str, Mapping[str, float]], seeds: int) -> dict[str, Any]:

@@ -34,13 +34,16 @@ def execute(context: RunContext, plan: Steps | None = None) -> dict[str, Any]:
     evaluator = search.method.evaluator()
     contenders = _search(context, chosen, memory, search, evaluator, limit)
     recipe = recipe_of_winner(context, chosen, search, evaluator)
-    train_side_by_side(context, recipe, [*contenders, *_repeated(context, contenders)])
+    train_side_by_side(context, recipe, contenders)
     networks = _train_all(context, recipe, contenders)
-    contenders = [network.contender for network in networks]
+    remaining = [network.contender for network in networks]
+    repeated = _repeated(context, remaining)  # of a baseline that has diverged, nothing is trained again
+    train_side_by_side(context, recipe, repeated)
     forget_trainings(context)
     verified = {network.contender.key: verify_on_board(context, memory, network, limit) for network in networks}
-    repeats = _train_all(context, recipe, _repeated(context, contenders))
-    return summarize(context, chosen, contenders, verified, test_accuracy(context, [*networks, *repeats]))
+    tested = test_accuracy(context, [*networks, *_train_all(context, recipe, repeated)])
+    left_out = [contender.label for contender in contenders if contender not in remaining]
+    return summarize(context, chosen, remaining, verified, tested, left_out)
 
 
 def _repeated(context: RunContext, contenders: list[Contender]) -> list[Contender]:

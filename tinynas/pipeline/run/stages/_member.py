@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from tinynas.engine import ModelInfo
-from tinynas.pipeline.run import Member, PickError, Steps, build_name
+from tinynas.graph import DType
+from tinynas.pipeline.run import Figures, Member, MemberError, build_name
+from tinynas.pipeline.run.stages._board_work import VerdictMismatch, execution_of
+from tinynas.pipeline.run.stages._calibration import load_round_model
 from tinynas.pipeline.run.stages._contender import Contender
 from tinynas.pipeline.run.stages._context import RunContext
 from tinynas.pipeline.run.stages._evaluations import forget_trainings
 from tinynas.pipeline.run.stages._execute import recipe_of_winner
 from tinynas.pipeline.run.stages._method_training import train_method
 from tinynas.pipeline.run.stages._networks import TrainedNetwork, finished_network, train_and_quantize
-from tinynas.pipeline.run.stages._prepare import Prepared, prepare
+from tinynas.pipeline.run.stages._prepare import Prepared
 from tinynas.pipeline.run.stages._search import Search
-from tinynas.pipeline.run.stages._verification import BuildPlace, build_and_compare, model_info
+from tinynas.pipeline.run.stages._verification import BuildPlace, build_and_compare, kernels_to_build, model_info
 from tinynas.spaces import Genotype
 from tinynas.targets import Reserve
 
@@ -42,28 +45,43 @@ class MemberNetwork:
     held_out: float
 
 
+def predict_member(prepared: Prepared, member: Member, flash_bytes: float | None = None) -> Figures:
+    """What a member would take with the kernels that it would be built with.
+
+    Args:
+        prepared: a finished run.
+        member: of its front.
+        flash_bytes: what the firmware may take, kernels included; None: what the board has.
+    """
+    context, memory = prepared.context, prepared.memory
+    reserve = _reserve(context, flash_bytes)
+    graph = prepared.chosen.graph(member.genotype, DType.INT8)
+    execution = execution_of(context, memory, prepared.chosen.architecture(member.genotype), graph)
+    schedule = kernels_to_build(context, memory, execution, reserve).schedule
+    return {
+        "latency": load_round_model(context, context.config.search.rounds).predict(schedule).value,
+        "macs": member.figures["macs"],
+        "sram_bytes": memory.sram(schedule, reserve).static_bytes,
+        "flash_bytes": memory.flash(schedule, reserve).total_bytes,
+    }
+
+
 def build_member(
-    context: RunContext,
-    member: Member,
-    trained: Mapping[Genotype, str],
-    plan: Steps | None = None,
-    flash_bytes: float | None = None,
+    prepared: Prepared, member: Member, trained: Mapping[Genotype, str], flash_bytes: float | None = None
 ) -> MemberNetwork:
     """Train a member by the run's recipe, quantize it, build it and compare it with the reference; each once.
 
     The test images are not looked at.
 
     Args:
-        context: of a finished run.
+        prepared: a finished run.
         member: of its front.
         trained: keys of the networks that the run trained itself: those are not trained again.
-        plan: numbers of steps that the run was planned with; None: those of the configuration.
         flash_bytes: what the firmware may take, kernels included; None: what the board has.
 
     Raises:
-        PickError: its training diverged.
+        MemberError: its training diverged, or it does not link in so much flash.
     """
-    prepared = prepare(context, plan)
     context = prepared.context
     contender = Contender(
         trained.get(member.genotype, build_name(member.number, None)),
@@ -76,7 +94,7 @@ def build_member(
     network = finished_network(context, contender) or _trained(prepared, contender)
     name = build_name(member.number, flash_bytes)
     place = BuildPlace(name, f"front/{name}", context.config.measure.images, _reserve(context, flash_bytes))
-    built = build_and_compare(context, prepared.memory, network, place)
+    built = _built(prepared, network, place)
     quantized = context.run.finished(f"quantize {contender.key}")
     assert quantized is not None  # or there would be no network
     held_out = quantized["held_out"]
@@ -89,6 +107,18 @@ def build_member(
     )
 
 
+def _built(prepared: Prepared, network: TrainedNetwork, place: BuildPlace) -> dict[str, Any]:
+    context = prepared.context
+    try:
+        return build_and_compare(context, prepared.memory, network, place)
+    except VerdictMismatch as mismatch:
+        # A prediction is right within a percent: a limit that the user set may lie within that.
+        asked = place.reserve.flash_bytes > context.reserve.flash_bytes
+        if not asked or mismatch.region != context.board.code_region.name:
+            raise
+        raise MemberError(f"{network.contender.label} does not link in so little flash") from mismatch
+
+
 def _trained(prepared: Prepared, contender: Contender) -> TrainedNetwork:
     context, chosen = prepared.context, prepared.chosen
     search = Search(context, chosen, prepared.costs)
@@ -97,7 +127,7 @@ def _trained(prepared: Prepared, contender: Contender) -> TrainedNetwork:
         network = train_and_quantize(context, recipe_of_winner(context, chosen, search, evaluator), contender)
     forget_trainings(context)
     if network is None:
-        raise PickError(f"the training of {contender.label} diverged: pick another one by other limits")
+        raise MemberError(f"the training of {contender.label} diverged")
     return network
 
 

@@ -25,10 +25,11 @@ def summarize(
     contenders: Sequence[Contender],
     verified: Mapping[str, Mapping[str, Any]],
     tested: Mapping[str, Mapping[str, float]],
+    left_out: Sequence[str],
 ) -> dict[str, Any]:
     """Write `result.json` and the report, and return the result."""
     context.progress.begin("report", 0)
-    context.run.once("result", lambda: _write(context, chosen, contenders, verified, tested), [RESULT])
+    context.run.once("result", lambda: _write(context, chosen, contenders, verified, tested, left_out), [RESULT])
     result: dict[str, Any] = context.run.read_json(RESULT)
     context.run.write(REPORT, render_report(context.run.path))
     context.progress.end(str(context.run.file(REPORT)))
@@ -41,6 +42,7 @@ def _write(
     contenders: Sequence[Contender],
     verified: Mapping[str, Mapping[str, Any]],
     tested: Mapping[str, Mapping[str, float]],
+    left_out: Sequence[str],
 ) -> dict[str, Any]:
     entries = [_entry(contender, verified[contender.key], tested[contender.key]) for contender in contenders]
     winner = {
@@ -66,7 +68,7 @@ def _write(
         "winner": winner,
         "model_info": asdict(model_info("winner", context.data)),
         "baselines": [*entries[1:], *_untrained(search, contenders)],
-        "comparison": compare_over_seeds(contenders, tested, context.config.baselines.seeds),
+        "comparison": compare_over_seeds(contenders, tested, context.config.baselines.seeds, left_out),
         "verdicts": {"networks": len(verdicts), "agree": sum(bool(v["agree"]) for v in verdicts)},
         "artefacts": {
             "model": str(context.run.file("winner.tflite")),

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tinynas.engine import ModelInfo, choose_kernels
+from tinynas.engine import ChosenKernels, Execution, ModelInfo, choose_kernels
 from tinynas.errors import AnswerIsNo
 from tinynas.graph import Graph, count_macs, count_params
 from tinynas.latency import LatencyModel
@@ -116,6 +116,20 @@ def model_info(name: str, data: Dataset) -> ModelInfo:
     )
 
 
+def kernels_to_build(
+    context: RunContext, memory: NativeMemoryModel, execution: Execution, reserve: Reserve
+) -> ChosenKernels:
+    """The kernels that a network is built with, by the last latency model of the run."""
+    return choose_kernels(
+        execution.schedule(),
+        memory,
+        load_round_model(context, context.config.search.rounds),
+        reserve,
+        by_shape=execution.by_shape(),
+        arena_bytes=execution.lowering.arena_bytes,
+    )
+
+
 def _verify(
     context: RunContext, memory: NativeMemoryModel, trained: TrainedNetwork, place: BuildPlace
 ) -> dict[str, Any]:
@@ -123,14 +137,7 @@ def _verify(
     inputs = _held_out_inputs(context, contender, graph, place.images)
     context.progress.begin(f"verify {contender.label}", len(inputs))
     execution = execution_of(context, memory, contender.architecture, graph)
-    kernels = choose_kernels(
-        execution.schedule(),
-        memory,
-        load_round_model(context, context.config.search.rounds),
-        place.reserve,
-        by_shape=execution.by_shape(),
-        arena_bytes=execution.lowering.arena_bytes,
-    )
+    kernels = kernels_to_build(context, memory, execution, place.reserve)
     built = build_and_measure(
         context,
         memory,
