@@ -18,6 +18,8 @@ from tiny_data import TINY_MEASUREMENTS, TINY_TASK, write_tiny_data
 
 from tinynas.cli import main
 from tinynas.pipeline import ExportError, PickError, export_picked, export_winner
+from tinynas.pipeline.report import render_report
+from tinynas.pipeline.run.storage import RunDirectoryError
 
 pytest.importorskip("torch")
 
@@ -93,9 +95,53 @@ def test_killed_or_not_the_same_member_is_exported_and_nothing_is_done_twice(
     assert (tmp_path / "killed.tflite").read_bytes() == (built / "model.tflite").read_bytes()
 
     records = len(journal(whole))
-    again = export_picked(whole, tmp_path / "float.onnx", [f"instructions<={picked['latency']}", *asked])
+    again = export_picked(whole, tmp_path / "float.onnx", asked)
     assert again["picked"] == picked
     assert [record["kind"] for record in journal(whole)[records:]] == ["continued"]
+
+
+def test_exports_change_no_report_and_no_later_choice(copied: Callable[[str], Path], tmp_path: Path) -> None:
+    run, other = copied("run"), copied("other")
+    report = render_report(run)
+    export_picked(run, tmp_path / "all.tflite", ["flash<=64KB"])
+    assert render_report(run) == report
+    # A measurement that an export has left would let no member meet this.
+    records = journal(run)
+    for record in records:
+        if record.get("work") == "verify front-1-flash-65536":
+            record["result"]["macs"] = 10**12
+    (run / "journal.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    refused = []
+    for place in (run, other):
+        with pytest.raises(PickError) as error:
+            export_picked(place, tmp_path / "no.tflite", ["macs<=1, flash<=64KB"])
+        refused.append(str(error.value))
+    assert refused[0] == refused[1]
+
+
+def test_a_member_that_does_not_link_under_the_limit_makes_way(
+    copied: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = copied("run")
+    from tinynas.boards import DoesNotFitError
+    from tinynas.pipeline.run.stages import _board_work
+
+    real, calls = _board_work.deploy, iter((True,))
+
+    def deploy(graph: Any, board: Any, *rest: Any, **named: Any) -> Any:
+        if next(calls, False):
+            raise DoesNotFitError(board.name, board.code_region.name, 65536, 1)
+        return real(graph, board, *rest, **named)
+
+    monkeypatch.setattr(_board_work, "deploy", deploy)
+    assert export_picked(run, tmp_path / "out.tflite", ["flash<=64KB"])["picked"]["member"] == 2
+
+
+def test_a_search_that_was_changed_is_one_line(copied: Callable[[str], Path], tmp_path: Path) -> None:
+    run = copied("run")
+    (run / "search.json").write_text("{}")
+    with pytest.raises(RunDirectoryError, match=r"search.json has changed since 'selection' wrote it"):
+        export_picked(run, tmp_path / "out.tflite", ["macs<=1M"])
 
 
 def test_the_winner_is_not_trained_again(copied: Callable[[str], Path], tmp_path: Path) -> None:
@@ -116,12 +162,12 @@ def test_kernels_spend_no_more_flash_than_is_asked_for(copied: Callable[[str], P
     assert picked["flash_bytes"] <= most
 
 
-def test_a_run_of_other_data_is_not_continued(copied: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_run_of_other_firmware_is_not_continued(copied: Callable[[str], Path], tmp_path: Path) -> None:
     run = copied("run")
     started, *rest = journal(run)
     started["identity"]["firmware"] = "another"
     (run / "journal.jsonl").write_text("".join(json.dumps(record) + "\n" for record in (started, *rest)))
-    with pytest.raises(Exception, match="was started with firmware"):
+    with pytest.raises(RunDirectoryError, match="was started with firmware"):
         export_picked(run, tmp_path / "out.tflite", ["macs<=1M"])
 
 
