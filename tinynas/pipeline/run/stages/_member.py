@@ -59,7 +59,7 @@ def predict_member(prepared: Prepared, member: Member, flash_bytes: float | None
     execution = execution_of(context, memory, prepared.chosen.architecture(member.genotype), graph)
     schedule = kernels_to_build(context, memory, execution, reserve).schedule
     return {
-        "latency": load_round_model(context, context.config.search.rounds).predict(schedule).value,
+        "latency": load_round_model(context, context.config.search.rounds).predict(schedule).total,
         "macs": member.figures["macs"],
         "sram_bytes": memory.sram(schedule, reserve).static_bytes,
         "flash_bytes": memory.flash(schedule, reserve).total_bytes,
