@@ -130,11 +130,11 @@ def test_a_member_that_does_not_link_under_the_limit_makes_way(
 
     def deploy(graph: Any, board: Any, *rest: Any, **named: Any) -> Any:
         if next(calls, False):
-            raise DoesNotFitError(board.name, board.code_region.name, 65536, 1)
+            raise DoesNotFitError(board.name, board.code_region.name, 60 * 1024, 1)
         return real(graph, board, *rest, **named)
 
     monkeypatch.setattr(_board_work, "deploy", deploy)
-    assert export_picked(run, tmp_path / "out.tflite", ["flash<=64KB"])["picked"]["member"] == 2
+    assert export_picked(run, tmp_path / "out.tflite", ["flash<=60KB"])["picked"]["member"] == 2
 
 
 def test_a_search_that_was_changed_is_one_line(copied: Callable[[str], Path], tmp_path: Path) -> None:
