@@ -100,6 +100,7 @@ def test_killed_or_not_the_same_member_is_exported_and_nothing_is_done_twice(
     assert [record["kind"] for record in journal(whole)[records:]] == ["continued"]
 
 
+@pytest.mark.slow
 def test_exports_change_no_report_and_no_later_choice(copied: Callable[[str], Path], tmp_path: Path) -> None:
     run, other = copied("run"), copied("other")
     report = render_report(run)
@@ -144,6 +145,7 @@ def test_a_search_that_was_changed_is_one_line(copied: Callable[[str], Path], tm
         export_picked(run, tmp_path / "out.tflite", ["macs<=1M"])
 
 
+@pytest.mark.slow
 def test_the_winner_is_not_trained_again(copied: Callable[[str], Path], tmp_path: Path) -> None:
     run = copied("run")
     before = works(run)
@@ -152,6 +154,7 @@ def test_the_winner_is_not_trained_again(copied: Callable[[str], Path], tmp_path
     assert works(run) == [*before, "verify front-1-flash-65536"]
 
 
+@pytest.mark.slow
 def test_kernels_spend_no_more_flash_than_is_asked_for(copied: Callable[[str], Path], tmp_path: Path) -> None:
     run = copied("run")
     result = json.loads((run / "result.json").read_text())

@@ -78,7 +78,7 @@ def works(out: Path) -> list[str]:
     return [record["work"] for record in journal(out) if record["kind"] == "finished"]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", ["finetuned", pytest.param("evaluated", marks=pytest.mark.slow)])
 def test_more_seeds_are_a_comparison_beside_the_same_result(
     recipe: str, folder: Path, searched: Path, tmp_path: Path
 ) -> None:
