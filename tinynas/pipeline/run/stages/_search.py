@@ -63,16 +63,16 @@ class Search:
         self._estimates: dict[Trial, Estimate] = {}
         self._soft = soft_constraint(settings)
         self.started = starting_networks(context, chosen, costs.meets_all)
-        problem = SearchProblem(
+        self._problem = SearchProblem(  # random search's; the method starts at more
             chosen.space,
             self.violations,
             settings.evaluations,
             costs=lambda genotype: figures_of(self.cost(genotype)),
             describe=lambda genotype: describe(chosen.architecture(genotype)),
             objectives=settings.objectives,
-            initial=(*dict.fromkeys(self.started.values()), *self._counted()),
+            initial=self._counted(),
         )
-        self._problem = problem
+        problem = replace(self._problem, initial=(*dict.fromkeys(self.started.values()), *self._problem.initial))
         self._options = read_method_options(settings.method, method_options(settings))
         evaluation = evaluation_task(context, chosen, sample=self.feasible)
         if context.config.finetune.weights == "supernet":
@@ -103,8 +103,7 @@ class Search:
         self._evaluator = evaluator
         self._strategies = {self.method.origin: self.method.strategy(fidelities)}
         if self._context.config.baselines.random_search:
-            alone = replace(problem, initial=self._counted())
-            self._strategies.setdefault(RANDOM, build_strategy(RANDOM, alone, seed))
+            self._strategies.setdefault(RANDOM, build_strategy(RANDOM, problem, seed))
         self._overspent = dict.fromkeys(self._strategies, 0.0)
 
     def feasible(self, rng: np.random.Generator) -> Genotype:
