@@ -9,9 +9,8 @@ from tinynas.kernels._clamp import CLAMP_LOOPS, activation_range, clamp_features
 from tinynas.kernels._constants import Fields, StepConstants
 from tinynas.kernels._fields import activation_fields
 from tinynas.kernels._kernel import KernelCall, KernelVariant, ParameterStructure, structure_and_operands
-from tinynas.kernels._rank_4 import ROW_LOOPS, low_rank, output_rows_features
 from tinynas.kernels._weights import quantization_of
-from tinynas.kernels.elementwise.operands import broadcast_fields, elementwise_constants, same_shape, zero_points
+from tinynas.kernels.elementwise.operands import broadcast_variant, elementwise_constants, same_shape, zero_points
 
 _FOUR = 4
 """Elements that ADD computes in a round on cores with DSP instructions."""
@@ -66,10 +65,6 @@ def _pack(call: KernelCall, name: str) -> StepConstants:
     return elementwise_constants(call, name, _add_quantization(call), counted)
 
 
-def _pack_broadcast(call: KernelCall, name: str) -> StepConstants:
-    return elementwise_constants(call, name, _add_quantization(call), {"broadcast": broadcast_fields(call)})
-
-
 def _add_quantization(call: KernelCall) -> dict[str, str | int]:
     a, b = map(quantization_of, call.operands)
     parameters = add_parameters(a, b, quantization_of(call.output))
@@ -112,16 +107,4 @@ ADD = KernelVariant(
 )
 
 
-ADD_BROADCAST = KernelVariant(
-    name="add_broadcast",
-    kinds=(OpKind.ADD,),
-    source="elementwise/add_broadcast.c",
-    symbol="tn_add_broadcast",
-    parameters=_BROADCAST_PARAMETERS,
-    applies=low_rank,
-    constant_bytes=structure_and_operands(_BROADCAST_PARAMETERS),
-    pack=_pack_broadcast,
-    features=output_rows_features,
-    loops=ROW_LOOPS,
-    in_place=True,
-)
+ADD_BROADCAST = broadcast_variant("add_broadcast", OpKind.ADD, _BROADCAST_PARAMETERS, _add_quantization)

@@ -7,11 +7,10 @@ from tinynas.graph.fixed_point import mul_multiplier
 from tinynas.kernels._constants import StepConstants
 from tinynas.kernels._fields import activation_fields
 from tinynas.kernels._kernel import KernelCall, KernelVariant, ParameterStructure, structure_and_operands
-from tinynas.kernels._rank_4 import ROW_LOOPS, low_rank, output_rows_features
 from tinynas.kernels._weights import quantization_of
 from tinynas.kernels.elementwise.operands import (
     ELEMENT_LOOPS,
-    broadcast_fields,
+    broadcast_variant,
     element_features,
     elementwise_constants,
     same_shape,
@@ -24,10 +23,6 @@ _BROADCAST_PARAMETERS = ParameterStructure("tn_mul_broadcast_params", 64)
 
 def _pack(call: KernelCall, name: str) -> StepConstants:
     return elementwise_constants(call, name, _mul_quantization(call), {"count": call.output.elements})
-
-
-def _pack_broadcast(call: KernelCall, name: str) -> StepConstants:
-    return elementwise_constants(call, name, _mul_quantization(call), {"broadcast": broadcast_fields(call)})
 
 
 def _mul_quantization(call: KernelCall) -> dict[str, str | int]:
@@ -56,16 +51,4 @@ MUL = KernelVariant(
 )
 
 
-MUL_BROADCAST = KernelVariant(
-    name="mul_broadcast",
-    kinds=(OpKind.MUL,),
-    source="elementwise/mul_broadcast.c",
-    symbol="tn_mul_broadcast",
-    parameters=_BROADCAST_PARAMETERS,
-    applies=low_rank,
-    constant_bytes=structure_and_operands(_BROADCAST_PARAMETERS),
-    pack=_pack_broadcast,
-    features=output_rows_features,
-    loops=ROW_LOOPS,
-    in_place=True,
-)
+MUL_BROADCAST = broadcast_variant("mul_broadcast", OpKind.MUL, _BROADCAST_PARAMETERS, _mul_quantization)

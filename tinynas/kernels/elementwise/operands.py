@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from tinynas.graph import Tensor
+from tinynas.graph import OpKind, Tensor
 from tinynas.kernels._constants import Fields, StepConstants
 from tinynas.kernels._fields import constant_operands
-from tinynas.kernels._kernel import KernelCall
-from tinynas.kernels._rank_4 import braces, rank_4, strides
+from tinynas.kernels._kernel import KernelCall, KernelVariant, ParameterStructure, structure_and_operands
+from tinynas.kernels._rank_4 import ROW_LOOPS, braces, low_rank, output_rows_features, rank_4, strides
 from tinynas.kernels._weights import quantization_of
 
 ELEMENT_LOOPS = {"elements": "output elements"}
@@ -33,6 +33,39 @@ def elementwise_constants(
     return StepConstants(*constant_operands(call, name, {"quantization": quantization, **shape}))
 
 
+def broadcast_variant(
+    name: str,
+    kind: OpKind,
+    parameters: ParameterStructure,
+    quantization: Callable[[KernelCall], Mapping[str, str | int]],
+) -> KernelVariant:
+    """The kernel of operands that are broadcast.
+
+    Args:
+        name: of the kernel, its source and its symbol.
+        kind: which operator it computes.
+        parameters: its structure, with the fields of `tn_broadcast` in `broadcast`.
+        quantization: the fields of its `quantization`.
+    """
+
+    def pack(call: KernelCall, step: str) -> StepConstants:
+        return elementwise_constants(call, step, quantization(call), {"broadcast": _broadcast_fields(call)})
+
+    return KernelVariant(
+        name=name,
+        kinds=(kind,),
+        source=f"elementwise/{name}.c",
+        symbol=f"tn_{name}",
+        parameters=parameters,
+        applies=low_rank,
+        constant_bytes=structure_and_operands(parameters),
+        pack=pack,
+        features=output_rows_features,
+        loops=ROW_LOOPS,
+        in_place=True,
+    )
+
+
 def zero_points(call: KernelCall) -> dict[str, int]:
     """Of both operands and the output."""
     tensors = (*call.operands, call.output)
@@ -42,7 +75,7 @@ def zero_points(call: KernelCall) -> dict[str, int]:
     }
 
 
-def broadcast_fields(call: KernelCall) -> dict[str, str]:
+def _broadcast_fields(call: KernelCall) -> dict[str, str]:
     """The fields of `tn_broadcast`."""
     a, b = call.operands
     return {
