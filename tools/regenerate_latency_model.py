@@ -124,8 +124,8 @@ def layer_error(model: LatencyModel, layers: Sequence[Measurement]) -> float:
     """Mean absolute relative error of the fitted layers."""
     errors = []
     for layer in layers:
-        variant = model.variants[layer.variant]
-        errors.append(abs(float(variant.coefficients @ variant.row(layer.features)) / layer.value - 1))
+        parts = ((layer.variant, layer.features), *layer.within)
+        errors.append(abs(sum(model.variants[name].ticks(features) for name, features in parts) / layer.value - 1))
     return sum(errors) / len(errors)
 
 

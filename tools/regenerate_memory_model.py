@@ -24,10 +24,11 @@ import tinynas
 from tinynas.boards import load_toolchain
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.kernels import CATALOGUE, InstructionSet
-from tinynas.latency import NetworkLimits, diverse_networks, with_random_constants
-from tinynas.lowering import Lowering, PatchError, PatchPlan, Schedule
+from tinynas.latency import NetworkLimits, diverse_networks, random_streams, with_random_constants
+from tinynas.lowering import Lowering, PatchError, PatchPlan, Schedule, StreamError
 from tinynas.memory import (
     MOST_STEPS,
+    STREAMED_KERNELS,
     GeneratedFunction,
     InputSection,
     KernelMemory,
@@ -48,6 +49,8 @@ GENERATED = ("model_input", "model_output", "model_invoke", "model_lap", "model_
 CALL = "model_call_"
 INTERFACE = (".model_inputs", ".model_outputs")  # the addresses that model_input and model_output return
 PATCHED_EVERY = 3
+STREAMED_EVERY = 4
+STREAMS = ".text.tn_stream_advance"  # calls kernels through pointers in a table of the constants
 PATCHES = (4, 2, 16, 8)
 MOST_LAYERS = 8
 STACK_ROOT = "startup.c:.text.tn_reset_handler"
@@ -126,7 +129,7 @@ def probe_schedules(board: Board, count: int, seed: int, macs: int) -> list[Sche
     """Schedules with every variant, in arenas of the sizes that this board has room for.
 
     Every third has a twin whose first layers run in patches: many calls of one kernel at addresses that differ little
-    must take the same code each.
+    must take the same code each. Others have one that runs row by row.
     """
     lowering = Lowering.for_core(board.core)
     room = board.arena_region.size_bytes
@@ -141,13 +144,14 @@ def probe_schedules(board: Board, count: int, seed: int, macs: int) -> list[Sche
             seed=seed + index,
         )
     ]
+    streamed = [_row_by_row(lowering, schedule.graph, seed) for schedule in schedules[1::STREAMED_EVERY]]
     for index, schedule in enumerate(schedules[::PATCHED_EVERY]):
         patched = (
             _in_patches(lowering, schedule.graph, layers, PATCHES[index % len(PATCHES)])
             for layers in range(MOST_LAYERS, 0, -1)
         )
         schedules += [found for found in patched if found is not None][:1]
-    return schedules
+    return [*schedules, *(found for found in streamed if found is not None)]
 
 
 def most_steps(lowering: Lowering) -> Schedule:
@@ -165,6 +169,14 @@ def _in_patches(lowering: Lowering, graph: Graph, layers: int, patches: int) -> 
     except PatchError:
         return None
     return schedule if len(schedule.steps) <= MOST_STEPS else None
+
+
+def _row_by_row(lowering: Lowering, graph: Graph, seed: int) -> Schedule | None:
+    streams = random_streams(lowering(graph), seed)
+    try:
+        return lowering(graph, streams=streams) if streams else None
+    except StreamError:
+        return None
 
 
 def fit_runtime(board: Board, toolchain: str, probe: Probe, provenance: dict[str, Any]) -> RuntimeMemory:
@@ -205,7 +217,7 @@ def fit_kernels(board: Board, toolchain: str, probes: Sequence[Probe], provenanc
         toolchain=toolchain,
         # Link order: the generated model follows the kernels, and begins with these functions.
         sections=(
-            *(s for s in resolve(ordered, GENERATED) if s.name.split(":")[0] in kernels),
+            *(_with_streamed(s) for s in resolve(ordered, GENERATED) if s.name.split(":")[0] in kernels),
             *calls.values(),
             *interface.values(),
         ),
@@ -217,6 +229,13 @@ def fit_kernels(board: Board, toolchain: str, probes: Sequence[Probe], provenanc
         arena_alignment=probes[0].sections[".arena"].alignment,
         provenance=provenance,
     )
+
+
+def _with_streamed(section: InputSection) -> InputSection:
+    """What calls kernels through a table refers to all of them."""
+    if not section.name.endswith(STREAMS):
+        return section
+    return replace(section, requires=(*section.requires, STREAMED_KERNELS))
 
 
 def call_functions(probes: Sequence[Probe], symbols: dict[str, str]) -> dict[str, InputSection]:

@@ -21,4 +21,14 @@
 /* Constant objects are aligned to a word, and generated with sizes in whole words. */
 #define TN_CONSTANT __attribute__((aligned(4)))
 
+/* What a kernel is called with: parameters and constant operands in flash, everything else in the arena. */
+typedef union {
+    const void *constant;
+    int8_t *arena;
+} tn_address;
+
+/* A function that calls one kernel with the addresses that it is given: parameters, operands, output, scratch. Returns
+ * where the next ones are. */
+typedef const tn_address *tn_call(const tn_address *address);
+
 #endif

@@ -15,9 +15,12 @@ import numpy.typing as npt
 from tinynas.engine import GeneratedModel, ModelInfo, generate
 from tinynas.graph import Graph
 from tinynas.kernels import InstructionSet
-from tinynas.lowering import PatchPlan, Schedule, lower
+from tinynas.lowering import PatchPlan, Schedule, StreamPlan, lower
 from tinynas.targets import resource_path
 from tinynas.testing.layers import GUARD, guarded_arena, kernel_sources, write_units
+
+Plan = PatchPlan | Sequence[StreamPlan] | None
+"""How a network is executed: its first layers in patches, parts of it row by row, or as a whole."""
 
 INCLUDE = resource_path("firmware")
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wpedantic")
@@ -72,29 +75,33 @@ def generate_guarded(
 
 
 def lowered(
-    graphs: Sequence[Graph], patches: Sequence[PatchPlan | None] = (), instruction_sets: Sequence[InstructionSet] = ()
+    graphs: Sequence[Graph], plans: Sequence[Plan] = (), instruction_sets: Sequence[InstructionSet] = ()
 ) -> list[Schedule]:
-    """Lower several graphs. `patches` and `instruction_sets` have one entry per graph, or none."""
-    plans = patches or [None] * len(graphs)
+    """Lower several graphs. `plans` and `instruction_sets` have one entry per graph, or none."""
     cores = instruction_sets or [InstructionSet.DSP] * len(graphs)
-    return [lower(graph, plan, instruction_set=core) for graph, plan, core in zip(graphs, plans, cores, strict=True)]
+    return [
+        lower(graph, plan, instruction_set=core)
+        if plan is None or isinstance(plan, PatchPlan)
+        else lower(graph, streams=plan, instruction_set=core)
+        for graph, plan, core in zip(graphs, plans or [None] * len(graphs), cores, strict=True)
+    ]
 
 
 def generate_units(
     graphs: Sequence[Graph],
     directory: Path,
-    patches: Sequence[PatchPlan | None] = (),
+    plans: Sequence[Plan] = (),
     instruction_sets: Sequence[InstructionSet] = (),
     choose: Callable[[Schedule], Schedule] = lambda schedule: schedule,
 ) -> tuple[list[tuple[Schedule, GeneratedModel]], list[Path]]:
     """Generate several graphs for one image: model `i` has the prefix `m<i>_` before its external names.
 
-    `patches` and `instruction_sets` have one entry per graph, or none; `choose` may substitute kernels.
+    `plans` and `instruction_sets` have one entry per graph, or none; `choose` may substitute kernels.
 
     Returns:
         What was generated, and the C files to compile, kernels included.
     """
-    schedules = [choose(schedule) for schedule in lowered(graphs, patches, instruction_sets)]
+    schedules = [choose(schedule) for schedule in lowered(graphs, plans, instruction_sets)]
     models, units = write_units([(schedule, guarded_arena(schedule)) for schedule in schedules], directory)
     return list(zip(schedules, models, strict=True)), [*units, *kernel_sources(models)]
 
@@ -102,12 +109,12 @@ def generate_units(
 def build_models(
     graphs: Sequence[Graph],
     directory: Path,
-    patches: Sequence[PatchPlan | None] = (),
+    plans: Sequence[Plan] = (),
     instruction_sets: Sequence[InstructionSet] = (),
     choose: Callable[[Schedule], Schedule] = lambda schedule: schedule,
 ) -> list[HostModel]:
     """Generate and compile several graphs into one shared library: the portable forms of their kernels."""
-    built, sources = generate_units(graphs, directory, patches, instruction_sets, choose)
+    built, sources = generate_units(graphs, directory, plans, instruction_sets, choose)
     library = directory / "models.so"
     sanitizers = ("-fsanitize=undefined", "-fsanitize-trap=undefined")
     zig("-shared", "-fPIC", "-O1", *sanitizers, *WARNINGS, f"-I{INCLUDE}", "-o", library, *sources)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from host_models import INCLUDE, WARNINGS, lowered
+from host_models import INCLUDE, WARNINGS, Plan, lowered
 
 from tinynas.engine import generate
 from tinynas.graph import Graph
 from tinynas.kernels import InstructionSet, kernel_folder
-from tinynas.lowering import PatchPlan, Schedule, Step
+from tinynas.lowering import Schedule, Step
 from tinynas.memory import MemoryPlan
 from tinynas.testing.layers import guarded_arena
 
@@ -50,14 +50,14 @@ class SanitizedModels:
         self,
         graphs: Sequence[Graph],
         folder: Path,
-        patches: Sequence[PatchPlan | None] = (),
+        plans: Sequence[Plan] = (),
         kernels: Path | None = None,
         instruction_sets: Sequence[InstructionSet] = (),
         choose: Callable[[Schedule], Schedule] = lambda schedule: schedule,
     ) -> None:
         compiler = sanitizing_compiler()
         assert compiler is not None
-        self.schedules = [choose(schedule) for schedule in lowered(graphs, patches, instruction_sets)]
+        self.schedules = [choose(schedule) for schedule in lowered(graphs, plans, instruction_sets)]
         self._executable = folder / "models"
         sources: set[Path] = set()
         tables = []

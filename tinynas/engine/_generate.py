@@ -9,18 +9,21 @@ from pathlib import Path
 
 import jinja2
 
+from tinynas.engine._generate_stream import Places, Structures, stream_constants
 from tinynas.engine._model_info import ModelInfo
 from tinynas.graph import OpKind, short_name
 from tinynas.kernels import (
     CATALOGUE,
     POINTER,
     ConstantArray,
+    KernelVariant,
     ParameterStructure,
     StepConstants,
     kernel_folder,
     quantization_of,
 )
-from tinynas.lowering import WEIGHTED, Schedule, Step, operand_positions
+from tinynas.kernels.streaming import STREAM, STREAMED_LAYER, STREAMED_STATE
+from tinynas.lowering import WEIGHTED, Schedule, Step, StreamedLayer, operand_positions
 from tinynas.memory import MemoryPlan
 
 _IDENTIFIER = 48
@@ -50,25 +53,27 @@ class _GeneratedStep:
     """What the templates print of one step.
 
     `memory` says which buffers of the arena it reads and writes, `reason` why it has its kernel, where that was chosen.
-    `addresses` are pairs of the member of `model_address` and its initializer: parameters, operands, output, scratch.
+    `arrays` and `structures` are what it defines, `operands` those of the arrays that are named elsewhere.
+    `addresses` are pairs of the member of `tn_address` and its initializer: parameters, operands, output, scratch.
     """
 
     name: str
     comment: str
     memory: str
     reason: str
-    parameters: str
     call: _KernelFunction
-    constants: StepConstants
+    streamed_calls: tuple[_KernelFunction, ...]
+    arrays: tuple[ConstantArray, ...]
+    operands: tuple[ConstantArray, ...]
+    structures: tuple[Structures, ...]
     addresses: tuple[tuple[str, str], ...]
-    defines_parameters: bool
 
 
 @dataclass(frozen=True)
 class _KernelFunction:
     """The generated function that calls one kernel with the next addresses of the table.
 
-    `arguments` are the members of `model_address` that it reads: what may be constant first, then what is written.
+    `arguments` are the members of `tn_address` that it reads: what may be constant first, then what is written.
     """
 
     name: str
@@ -87,7 +92,12 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
     """
     info = info or ModelInfo(schedule.graph.name)
     offsets = _offset_names(schedule, plan)
-    steps = [_generate_step(schedule, step, offsets) for step in schedule.steps]
+    steps = [
+        _generate_step(schedule, step, offsets)
+        if step.stream is None
+        else _generate_segment(schedule, step, offsets, plan.streamed_offsets[step.index])
+        for step in schedule.steps
+    ]
     directory.mkdir(parents=True, exist_ok=True)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tinynas.engine"),
@@ -103,7 +113,7 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
         "schedule": schedule,
         "plan": plan,
         "steps": steps,
-        "calls": sorted({step.call for step in steps}, key=lambda call: call.name),
+        "calls": sorted({call for s in steps for call in (s.call, *s.streamed_calls)}, key=lambda call: call.name),
         "offsets": [
             (offsets[buffer.index], plan.offsets[buffer.index], _buffer_comment(schedule, buffer.index))
             for buffer in schedule.buffers
@@ -142,8 +152,11 @@ def _constant_bytes(schedule: Schedule) -> int:
 
 
 def _structures(schedule: Schedule) -> list[ParameterStructure]:
-    """The parameter structures of a schedule's kernels, whose sizes the constants are counted by, sorted by name."""
-    return sorted({CATALOGUE[name].parameters for name in schedule.variants}, key=lambda structure: structure.name)
+    """The structures of a schedule's kernels, whose sizes the constants are counted by, sorted by name."""
+    found = {CATALOGUE[name].parameters for name in schedule.variants}
+    if STREAM.name in schedule.variants:
+        found |= {STREAMED_LAYER, STREAMED_STATE}
+    return sorted(found, key=lambda structure: structure.name)
 
 
 def kernel_sources(schedule: Schedule) -> tuple[Path, ...]:
@@ -191,19 +204,56 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
     macs = f", {step.macs:,} MACs" if step.macs else ""
     kinds = " + ".join(str(graph.ops[i].kind) for i in step.ops)
     title = f"{step.index} {_short(step.name)}"
+    arrays = constants.arrays if defines else ()
     return _GeneratedStep(
         name=name,
         comment=f"{title}: {kinds} {shapes} -> {_shape(call.output.shape)}{macs}",
         memory=_memory(step, offsets),
         reason=step.reason,
-        parameters=variant.parameters.name,
-        call=_KernelFunction(
-            variant.name, variant.symbol, ("constant",) * (1 + len(operands)) + ("arena",) * len(written)
-        ),
-        constants=constants,
+        call=_kernel_function(variant, len(operands), len(written)),
+        streamed_calls=(),
+        arrays=arrays,
+        operands=tuple(array for array in arrays if array.name in constants.operands.values()),
+        structures=(Structures(variant.parameters.name, name, (constants.fields,)),) if defines else (),
         addresses=(("constant", f"&{name}"), *operands, *(("arena", address) for address in written)),
-        defines_parameters=defines,
     )
+
+
+def _generate_segment(schedule: Schedule, step: Step, offsets: Mapping[int, str], streamed_offset: int) -> _GeneratedStep:
+    assert step.stream is not None
+    graph, name = schedule.graph, _constant_name(schedule, step.index)
+    places = Places(
+        input=f"model_arena + {offsets[step.input_buffers[0]]}",
+        output=f"model_arena + {offsets[step.output_buffer]}",
+        streamed_output=_moved("model_arena", streamed_offset),
+        scratch=lambda offset: _moved(f"model_arena + {_scratch_name(step)}", offset),
+    )
+
+    def layer_name(layer: StreamedLayer) -> str:
+        return f"model_{step.index}_{layer.step.index}_{_identifier(layer.step.name)}"
+
+    arrays, structures = stream_constants(schedule, step, name, layer_name, places)
+    shapes = " -> ".join(_shape(graph.tensors[t].shape) for t in (step.inputs[0], step.output))
+    variants = [(CATALOGUE[layer.step.variant], layer) for layer in step.stream.layers]
+    return _GeneratedStep(
+        name=name,
+        comment=f"{step.index} {_short(step.name)}: {len(step.stream.layers)} layers {shapes}, {step.macs:,} MACs",
+        memory=_memory(step, offsets),
+        reason=step.reason,
+        call=_kernel_function(CATALOGUE[step.variant], 0, 0),
+        streamed_calls=tuple(
+            _kernel_function(variant, len(layer.operands), 1 + (layer.step.scratch_bytes > 0))
+            for variant, layer in variants
+        ),
+        arrays=arrays,
+        operands=(),
+        structures=structures,
+        addresses=(("constant", f"&{name}"),),
+    )
+
+
+def _kernel_function(variant: KernelVariant, operands: int, written: int) -> _KernelFunction:
+    return _KernelFunction(variant.name, variant.symbol, ("constant",) * (1 + operands) + ("arena",) * written)
 
 
 def _identifier(text: str) -> str:

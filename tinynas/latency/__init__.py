@@ -14,6 +14,7 @@ from tinynas.latency._metrics import LatencyMetrics, latency_metrics, spearman
 from tinynas.latency._model import LatencyModel, LatencyPrediction, Overhead, StepPrediction, VariantModel
 from tinynas.latency._random_constants import Trait, with_random_constants
 from tinynas.latency._random_networks import NetworkLimits, random_network
+from tinynas.latency._random_streams import random_streams
 
 __all__ = [
     "InferenceMeasurement",
@@ -37,6 +38,7 @@ __all__ = [
     "load_latency_model",
     "measurements_of",
     "random_network",
+    "random_streams",
     "refine",
     "save_latency_model",
     "spearman",

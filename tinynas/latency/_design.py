@@ -13,10 +13,12 @@ from tinynas.kernels import CATALOGUE
 from tinynas.latency._probe_networks import probe_networks
 from tinynas.latency._random_constants import Trait, with_random_constants
 from tinynas.latency._random_networks import NetworkLimits, random_network
+from tinynas.latency._random_streams import random_streams
 from tinynas.lowering import (
     DSP_LOWERING,
     Lowering,
     Schedule,
+    StreamError,
     layers,
     substitutes,
     suits,
@@ -64,7 +66,7 @@ def calibration_networks(
 
     Every network comes as the local rule of lowering executes it, and with other kernels that could take over its
     layers (`substitutes`). So kernels that only a finished network may choose are measured, and general ones on the
-    layers where special ones stand before them.
+    layers where special ones stand before them. It comes row by row as well.
 
     Args:
         count: How many random networks to choose; the number of probes follows from what they leave open.
@@ -142,7 +144,7 @@ def _fitting(
     found = []
     for seed, graph in enumerate(graphs, first_seed):
         schedule = lowering(graph)
-        schedules = (schedule, *_substituted(schedule, seed))
+        schedules = (schedule, *_substituted(schedule, seed), *_streamed(lowering, schedule, seed))
         constants = {t: with_random_constants(graph, seed, t) for t in set(map(_traits_of, schedules))}
         found += [_Candidate(with_constants(s, constants[_traits_of(s)]), seed) for s in schedules]
     return [c for c in found if fits(c.schedule)]
@@ -165,6 +167,16 @@ def _substituted(schedule: Schedule, seed: int) -> Iterator[Schedule]:
                 variants |= dict.fromkeys(layer, others[int(rng.integers(len(others)))])
         if variants:
             yield with_variants(schedule, variants)
+
+
+def _streamed(lowering: Lowering, schedule: Schedule, seed: int) -> Iterator[Schedule]:
+    """The same network with all of its parts row by row that can run so; none where there are none."""
+    streams = random_streams(schedule, seed)
+    if streams:
+        try:
+            yield lowering(schedule.graph, streams=streams)
+        except StreamError:  # windows that see nothing but padding
+            return
 
 
 def _most_informative(candidates: list[_Candidate], count: int) -> list[_Candidate]:

@@ -36,9 +36,12 @@ def fit_latency(
     Raises:
         LatencyError: There is nothing to fit.
     """
+    # A streamed segment is measured with its kernels, whose models are needed to tell what is its own.
     if not measurements:
         raise LatencyError("no measurements to fit a latency model to: measure at least one network")
     variants = {name: _fit_variant(rows) for name, rows in _by_variant(measurements).items()}
+    segments = _by_variant(_without_kernels(measurements, variants))
+    variants |= {name: _fit_variant(rows) for name, rows in segments.items()}
     return LatencyModel(unit, variants, _fit_overhead(inferences), dict(provenance or {}))
 
 
@@ -66,16 +69,38 @@ def refine(
     for name, rows in fresh.items():
         earlier = model.variants.get(name)
         variants[name] = _fit_variant(rows) if earlier is None else _refine_variant(earlier, rows, prior_weight)
+    for name, rows in _by_variant(_without_kernels(measurements, variants)).items():
+        earlier = model.variants.get(name)
+        variants[name] = _fit_variant(rows) if earlier is None else _refine_variant(earlier, rows, prior_weight)
     overhead = _fit_overhead(inferences) if inferences else (model.overhead if unit == model.unit else Overhead())
     merged = {**model.provenance, **(provenance or {})}
     return dataclasses.replace(model, unit=unit, variants=variants, overhead=overhead, provenance=merged)
 
 
 def _by_variant(measurements: Sequence[Measurement]) -> dict[str, list[Measurement]]:
+    """Those that were measured alone, by their kernel."""
     groups: dict[str, list[Measurement]] = {}
     for m in measurements:
-        groups.setdefault(m.variant, []).append(m)
+        if not m.within:
+            groups.setdefault(m.variant, []).append(m)
     return groups
+
+
+def _without_kernels(measurements: Sequence[Measurement], variants: Mapping[str, VariantModel]) -> list[Measurement]:
+    """What streamed segments take beside the kernels that they call, by the models of these.
+
+    Segments of a kernel that was never measured alone are left out, and those of which nothing is left.
+    """
+    found = []
+    for m in measurements:
+        models = [variants.get(name) for name, _ in m.within]
+        known = [model for model, (_, features) in zip(models, m.within, strict=True) if model and model.knows(features)]
+        if not m.within or len(known) < len(m.within):
+            continue
+        inside = sum(model.ticks(features) for model, (_, features) in zip(known, m.within, strict=True))
+        if m.value > inside:
+            found.append(Measurement(m.variant, m.features, m.value - inside))
+    return found
 
 
 def _feature_names(measurements: Sequence[Measurement]) -> tuple[str, ...]:
@@ -86,7 +111,7 @@ def _feature_names(measurements: Sequence[Measurement]) -> tuple[str, ...]:
 
 def _rows(names: tuple[str, ...], measurements: Sequence[Measurement]) -> Array:
     """Features per tick: the rows of the weighted problem rows @ coefficients = 1. Shape [layers, features]."""
-    features = np.array([[1.0 if n == CALL else m.features.get(n, 0.0) for n in names] for m in measurements])
+    features = np.array([[m.features.get(n, float(n == CALL)) for n in names] for m in measurements])
     return np.asarray(features / np.array([[m.value] for m in measurements]))
 
 

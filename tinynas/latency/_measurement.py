@@ -18,11 +18,15 @@ class LatencyError(UsageError):
 
 @dataclass(frozen=True)
 class Measurement:
-    """One kernel call: the variant, the loop counts that explain it (`Step.features`), and what it took, in ticks."""
+    """One kernel call: the variant, the loop counts that explain it (`Step.features`), and what it took, in ticks.
+
+    A streamed segment is measured with the kernels that it calls: `within` has their variants and loop counts.
+    """
 
     variant: str
     features: Mapping[str, float]
     value: float
+    within: tuple[tuple[str, Mapping[str, float]], ...] = ()
 
     def __post_init__(self) -> None:
         if self.value <= 0:
@@ -51,4 +55,7 @@ def measurements_of(schedule: Schedule, ticks: Sequence[float]) -> list[Measurem
             f"the profile has {len(ticks)} steps, the schedule {len(schedule.steps)}: "
             "the firmware on the board was built from another network"
         )
-    return [Measurement(s.variant, dict(s.features), float(t)) for s, t in zip(schedule.steps, ticks, strict=True)]
+    return [
+        Measurement(s.variant, dict(s.features), float(t), tuple((p.variant, dict(p.features)) for p in s.parts[:-1]))
+        for s, t in zip(schedule.steps, ticks, strict=True)
+    ]

@@ -15,7 +15,8 @@ from tinynas.latency._measurement import Unit
 from tinynas.lowering import Schedule, Step
 
 CALL = "calls"
-"""The feature that is 1 for every kernel call; its coefficient is the cost of prologue, set-up and epilogue."""
+"""The feature that is 1 for a kernel call, and the number of calls of a streamed layer; its coefficient is the cost of
+prologue, set-up and epilogue."""
 
 SIGMA_PRIOR = 0.02
 """Relative error assumed of a variant before any residual is seen; counts as one observation. It keeps the interval
@@ -45,11 +46,15 @@ class VariantModel:
 
     def row(self, features: Mapping[str, float]) -> npt.NDArray[np.float64]:
         """The feature vector of a layer, in the order of `features`."""
-        return np.array([1.0 if name == CALL else features.get(name, 0.0) for name in self.features])
+        return np.array([features.get(name, float(name == CALL)) for name in self.features])
 
     def knows(self, features: Mapping[str, float]) -> bool:
         """Whether every loop count that is not zero was seen in some measurement."""
         return all(name in self.features for name, value in features.items() if value and name != CALL)
+
+    def ticks(self, features: Mapping[str, float]) -> float:
+        """Ticks of a layer with these loop counts."""
+        return float(self.coefficients @ self.row(features))
 
     @property
     def degrees_of_freedom(self) -> float:
@@ -80,7 +85,7 @@ class Overhead:
 
 @dataclass(frozen=True)
 class StepPrediction:
-    """Predicted ticks of one step; `value` is None where its variant was never measured."""
+    """Predicted ticks of one step; `value` is None where one of its kernels was never measured."""
 
     index: int
     name: str
@@ -129,14 +134,18 @@ class LatencyModel:
         unknown: dict[str, None] = {}
         rows: dict[str, npt.NDArray[np.float64]] = {}
         for step in schedule.steps:
-            model = self.variants.get(step.variant)
-            if model is None or not model.knows(step.features):
-                unknown[step.variant] = None
-                steps.append(StepPrediction(step.index, step.name, step.variant, None))
-                continue
-            row = model.row(step.features)
-            steps.append(StepPrediction(step.index, step.name, step.variant, float(model.coefficients @ row)))
-            rows[step.variant] = rows.get(step.variant, np.zeros(len(row))) + row
+            ticks = 0.0
+            missing = False
+            for part in step.parts:
+                model = self.variants.get(part.variant)
+                if model is None or not model.knows(part.features):
+                    unknown[part.variant] = None
+                    missing = True
+                    continue
+                row = model.row(part.features)
+                ticks += float(model.coefficients @ row)
+                rows[part.variant] = rows.get(part.variant, np.zeros(len(row))) + row
+            steps.append(StepPrediction(step.index, step.name, step.variant, None if missing else ticks))
         if unknown:
             return LatencyPrediction(self.unit, None, None, None, tuple(steps), tuple(unknown))
         total = sum(s.value for s in steps if s.value is not None)
@@ -147,7 +156,10 @@ class LatencyModel:
         )
 
     def ticks_of(self, step: Step) -> tuple[float, float] | None:
-        """Predicted ticks of one step and their standard error; None where its kernel or a loop was never measured."""
+        """Predicted ticks of one kernel and their standard error; None where it or a loop of it was never measured.
+
+        Of a streamed segment, those of the loops around its kernels' calls alone: see `Step.parts`.
+        """
         model = self.variants.get(step.variant)
         if model is None or not model.knows(step.features):
             return None

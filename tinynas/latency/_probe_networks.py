@@ -120,6 +120,20 @@ def _softmax(composer: Composer, x: int) -> int:
     return composer.builder.softmax(x, name=composer.name("softmax"))
 
 
+def _thin(composer: Composer, x: int) -> int:
+    """A layer or two on an image of few pixels a row: row by row, what is around the kernels takes most of the time."""
+    shape = (composer.draw(4, 24), composer.draw(1, 3), composer.draw(1, 12))
+    x = _reshaped(composer, x, shape)
+    layers: tuple[_Layer, ...] = (Composer.pointwise, Composer.requantize, Composer.residual, _thin_depthwise)
+    for _ in range(composer.draw(1, 3)):
+        x = layers[int(composer.rng.integers(len(layers)))](composer, x)
+    return x
+
+
+def _thin_depthwise(composer: Composer, x: int) -> int:
+    return _window(composer, x, (composer.draw(2, 5), 1), composer.draw(1, 2))
+
+
 def _fully_connected(composer: Composer, x: int) -> int:
     """A few rows: other networks have no more than a classifier each."""
     inputs = composer.channels(_MOST_INPUTS)
@@ -141,6 +155,7 @@ _THEMES: tuple[tuple[_Layer, ...], ...] = (
             (_fully_connected,),
             (_pool, Composer.residual),
             (_dense, Composer.pointwise, Composer.convolution, _dilated),
+            (_thin,),
             (_pool, _pad, _broadcast, Composer.gate, Composer.move, Composer.residual, _join, _reduce, _softmax),
         )
     ),

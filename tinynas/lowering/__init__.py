@@ -3,8 +3,10 @@
 from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering, lower
 from tinynas.lowering._patches import PatchError, PatchPlan
-from tinynas.lowering._schedule import Band, Buffer, Schedule, Step
+from tinynas.lowering._schedule import Band, Buffer, Schedule, Step, Stream, StreamedLayer, Structure
 from tinynas.lowering._scratch import select_within
+from tinynas.lowering._stream_cuts import stream_cuts
+from tinynas.lowering._streams import StreamError, StreamPlan
 from tinynas.lowering._substitution import VariantError, layers, substitutes, suits, with_constants, with_variants
 
 __all__ = [
@@ -17,12 +19,18 @@ __all__ = [
     "PatchPlan",
     "Schedule",
     "Step",
+    "Stream",
+    "StreamError",
+    "StreamPlan",
+    "StreamedLayer",
+    "Structure",
     "VariantError",
     "address_bytes",
     "layers",
     "lower",
     "operand_positions",
     "select_within",
+    "stream_cuts",
     "substitutes",
     "suits",
     "with_constants",

@@ -7,7 +7,7 @@ attributes, and storage is shared by the rule in `_storage`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from tinynas.lowering._patches import PatchPlan, split_into_patches, step_macs
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._scratch import within_arena
 from tinynas.lowering._storage import Activations, BandTensor, PlannedStep, assign_storage, root_of
+from tinynas.lowering._streams import StreamError, StreamPlan, segment_constant_bytes, streamed
 from tinynas.lowering._substitution import constant_bytes_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ _SINGLE_IMAGE = WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
 _FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
 
 
-def lower_as(lowering: Lowering, graph: Graph, patches: PatchPlan | None) -> Schedule:
+def lower_as(
+    lowering: Lowering, graph: Graph, patches: PatchPlan | None, streams: Sequence[StreamPlan] = ()
+) -> Schedule:
     """Lower an int8 graph, or an int8 skeleton without weights and quantization, to a schedule.
 
     A float QUANTIZE at the network's inputs and a DEQUANTIZE at its outputs are removed: the interface of the
@@ -48,10 +51,12 @@ def lower_as(lowering: Lowering, graph: Graph, patches: PatchPlan | None) -> Sch
         graph: The network.
         patches: Run the first layers patch by patch. A block lowered alone knows nothing of this, so costs by block
             hold for plain schedules only. `tinynas.memory.best_patch_plan` finds what pays.
+        streams: Parts of the network to run row by row, in any order; without patches.
 
     Raises:
         UnsupportedGraphError: An operator that the engine cannot execute, by name.
         PatchError: The first layers cannot run in these patches; the message says why.
+        StreamError: The same of layers row by row.
     """
     graph = without_dead_operators(graph)
     inputs, outputs, edge = _int8_interface(graph)
@@ -59,6 +64,10 @@ def lower_as(lowering: Lowering, graph: Graph, patches: PatchPlan | None) -> Sch
     bands: Mapping[int, BandTensor] = {}
     if patches is not None:
         planned, bands = split_into_patches(graph, planned, alias, outputs, patches)
+    if streams:
+        if patches is not None:
+            raise StreamError("a network runs in patches or row by row, not both")
+        planned = streamed(graph, planned, alias, inputs, outputs, streams)
     activations = Activations(graph, alias, inputs, outputs, bands)
     if lowering.arena_bytes is not None:
         planned = within_arena(planned, activations, lowering.arena_bytes)
@@ -66,25 +75,7 @@ def lower_as(lowering: Lowering, graph: Graph, patches: PatchPlan | None) -> Sch
     # Patches of one shape share one call, and what follows from it is computed once.
     features = {id(p.call): p.variant.features(p.call) for p in _first_of_each_call(planned)}
     steps = tuple(
-        Step(
-            index=i,
-            variant=p.variant.name,
-            ops=p.ops,
-            inputs=p.inputs,
-            output=p.output,
-            input_buffers=tuple(slot_of[t] for t in p.input_slots),
-            output_buffer=slot_of[p.output_slot],
-            name=p.call.op.name
-            if p.band is None
-            else f"{p.call.op.name} rows {p.band.rows[0]} to {p.band.rows[1] - 1}",
-            macs=step_macs(p),
-            padding=p.call.padding,
-            scratch_bytes=p.variant.scratch_bytes(p.call),
-            constant_bytes=constant_bytes_of(p.variant, p.call, p.band, i),
-            features=features[id(p.call)],
-            band=p.band,
-            shrinks=p.variant.shrinks(p.call),
-        )
+        _step(p, i, slot_of, features[id(p.call)]) if p.stream is None else _streamed_step(p, i, slot_of)
         for i, p in enumerate(planned)
     )
     buffer_of = {t: buffer for t, buffer in slot_of.items() if t not in bands}
@@ -93,7 +84,49 @@ def lower_as(lowering: Lowering, graph: Graph, patches: PatchPlan | None) -> Sch
 
 def _first_of_each_call(planned: list[PlannedStep]) -> Iterable[PlannedStep]:
     """The first of the steps that share a call."""
-    return {id(p.call): p for p in reversed(planned)}.values()
+    return {id(p.call): p for p in reversed(planned) if p.stream is None}.values()
+
+
+def _step(p: PlannedStep, index: int, slot_of: Mapping[int, int], features: Mapping[str, float]) -> Step:
+    name = p.call.op.name
+    return Step(
+        index=index,
+        variant=p.variant.name,
+        ops=p.ops,
+        inputs=p.inputs,
+        output=p.output,
+        input_buffers=tuple(slot_of[t] for t in p.input_slots),
+        output_buffer=slot_of[p.output_slot],
+        name=name if p.band is None else f"{name} rows {p.band.rows[0]} to {p.band.rows[1] - 1}",
+        macs=step_macs(p),
+        padding=p.call.padding,
+        scratch_bytes=p.scratch_bytes,
+        constant_bytes=constant_bytes_of(p.variant, p.call, p.band, index),
+        features=features,
+        band=p.band,
+        shrinks=p.variant.shrinks(p.call),
+    )
+
+
+def _streamed_step(p: PlannedStep, index: int, slot_of: Mapping[int, int]) -> Step:
+    assert p.stream is not None
+    layers = p.stream.stream.layers
+    first, last = layers[0].step.name, layers[-1].step.name
+    return Step(
+        index=index,
+        variant=p.variant.name,
+        ops=p.ops,
+        inputs=p.inputs,
+        output=p.output,
+        input_buffers=(slot_of[p.inputs[0]],),
+        output_buffer=slot_of[p.output],
+        name=f"{first} to {last}, row by row" if len(layers) > 1 else f"{first}, row by row",
+        macs=sum(layer.step.macs for layer in layers),
+        scratch_bytes=p.scratch_bytes,
+        constant_bytes=segment_constant_bytes(p.stream.stream),
+        features=p.stream.features,
+        stream=p.stream.stream,
+    )
 
 
 def _int8_interface(graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...], frozenset[int]]:

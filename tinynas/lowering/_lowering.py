@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.graph import Graph
@@ -9,6 +10,7 @@ from tinynas.kernels import InstructionSet
 from tinynas.lowering._lower import lower_as
 from tinynas.lowering._patches import PatchPlan
 from tinynas.lowering._schedule import Schedule
+from tinynas.lowering._streams import StreamPlan
 from tinynas.targets import Core
 
 
@@ -41,18 +43,22 @@ class Lowering:
         """The same for an arena of so many bytes."""
         return replace(self, arena_bytes=arena_bytes)
 
-    def __call__(self, graph: Graph, patches: PatchPlan | None = None) -> Schedule:
+    def __call__(
+        self, graph: Graph, patches: PatchPlan | None = None, streams: Sequence[StreamPlan] = ()
+    ) -> Schedule:
         """The schedule of an int8 graph or skeleton.
 
         Args:
             graph: The network.
             patches: Run the first layers patch by patch; `tinynas.memory.best_patch_plan` finds what pays.
+            streams: Run parts of the network row by row.
 
         Raises:
             UnsupportedGraphError: An operator that the engine cannot execute, by name.
             PatchError: The first layers cannot run in these patches; the message says why.
+            StreamError: The same of layers row by row.
         """
-        return lower_as(self, graph, patches)
+        return lower_as(self, graph, patches, streams)
 
 
 def lower(
@@ -62,14 +68,16 @@ def lower(
     instruction_set: InstructionSet = InstructionSet.DSP,
     in_place: bool = True,
     arena_bytes: int | None = None,
+    streams: Sequence[StreamPlan] = (),
 ) -> Schedule:
     """Lower an int8 graph or skeleton to a schedule: `Lowering` for a single one, with the same attributes.
 
     Raises:
         UnsupportedGraphError: An operator that the engine cannot execute, by name.
         PatchError: The first layers cannot run in these patches; the message says why.
+        StreamError: The same of layers row by row.
     """
-    return Lowering(instruction_set, in_place, arena_bytes)(graph, patches)
+    return Lowering(instruction_set, in_place, arena_bytes)(graph, patches, streams)
 
 
 DSP_LOWERING = Lowering()

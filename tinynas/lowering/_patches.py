@@ -16,12 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.errors import ModelError
-from tinynas.graph import Graph, OpKind, op_macs
-from tinynas.kernels import WINDOWED, KernelCall, select_variant, window_of
+from tinynas.graph import Graph, op_macs
+from tinynas.kernels import WINDOWED, KernelCall, window_of
+from tinynas.lowering._rows import POINTWISE, alone, repeats_or_constant, row_bytes
 from tinynas.lowering._schedule import Band
 from tinynas.lowering._storage import BandTensor, PlannedStep, root_of
 
-_POINTWISE = frozenset((OpKind.ADD, OpKind.MUL, OpKind.QUANTIZE))
 Rows = tuple[int, int]
 
 
@@ -45,7 +45,7 @@ def split_into_patches(
     Raises:
         PatchError: See `_require_patchable`.
     """
-    stage = [_alone(p) for p in planned[: plan.layers]]
+    stage = [alone(p) for p in planned[: plan.layers]]
     _require_patchable(graph, stage, planned[plan.layers :], alias, outputs, plan)
     height = graph.tensors[stage[-1].output].shape[1]
     steps: list[PlannedStep] = []
@@ -58,7 +58,7 @@ def split_into_patches(
         for p in stage[:-1]:
             first, end = needed[p.output]
             slot[p.output] = len(graph.tensors) + len(bands)
-            bands[slot[p.output]] = BandTensor(p.output, (first, end), (end - first) * _row_bytes(graph, p.output))
+            bands[slot[p.output]] = BandTensor(p.output, (first, end), (end - first) * row_bytes(graph, p.output))
         for layer, p in enumerate(stage):
             out = needed[p.output]
             read, padding = _rows_read(graph, p, out)
@@ -72,9 +72,9 @@ def split_into_patches(
                 rows=out,
                 input_rows=read,
                 input_offsets=tuple(
-                    (read[0] - (needed[t][0] if t in slot else 0)) * _row_bytes(graph, t) for t in p.inputs
+                    (read[0] - (needed[t][0] if t in slot else 0)) * row_bytes(graph, t) for t in p.inputs
                 ),
-                output_offset=out[0] * _row_bytes(graph, p.output) if p is stage[-1] else 0,
+                output_offset=out[0] * row_bytes(graph, p.output) if p is stage[-1] else 0,
                 weights_step=layer,
                 parameters_step=owner,
             )
@@ -90,17 +90,6 @@ def step_macs(planned: PlannedStep) -> int:
         return macs
     first, end = planned.band.rows
     return macs * (end - first) // planned.call.graph.tensors[planned.output].shape[1]
-
-
-def _alone(planned: PlannedStep) -> PlannedStep:
-    """The step with a kernel that does not take its input's place: the band it reads has other rows than its result."""
-    call = replace(planned.call, input_dies=False, input_alone=False)
-    return replace(planned, variant=select_variant(call), call=call)
-
-
-def _row_bytes(graph: Graph, t: int) -> int:
-    _, _, width, channels = graph.tensors[t].shape
-    return width * channels
 
 
 def _needed_rows(graph: Graph, stage: Sequence[PlannedStep], rows: Rows) -> dict[int, Rows]:
@@ -143,13 +132,11 @@ def _require_patchable(
     for p in stage:
         where = f"patches over {plan.layers} layers: {p.call.op.kind} {p.call.op.name!r}"
         tensors = [graph.tensors[t] for t in (*p.inputs, p.output)]
-        if p.call.op.kind not in WINDOWED | _POINTWISE:
+        if p.call.op.kind not in WINDOWED | POINTWISE:
             raise PatchError(f"{where} does not work row by row")
         if any(len(t.shape) != 4 or t.shape[0] != 1 for t in tensors):
             raise PatchError(f"{where} does not work on one image")
-        if p.call.op.kind in _POINTWISE and (
-            len(p.inputs) != len(p.call.op.inputs) or any(t.shape != tensors[-1].shape for t in tensors)
-        ):
+        if p.call.op.kind in POINTWISE and repeats_or_constant(graph, p):
             raise PatchError(f"{where} repeats an operand or has a constant one")
         if any(t not in made and root_of(alias, t) in made for t in p.inputs):
             raise PatchError(f"{where} reads a result through a RESHAPE")

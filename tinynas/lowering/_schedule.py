@@ -52,6 +52,76 @@ class Band:
 
 
 @dataclass(frozen=True)
+class Structure:
+    """The calls of a streamed layer that share a parameter structure.
+
+    Attributes:
+        calls: How many there are.
+        input_rows: Rows of the operands that each sees.
+        output_rows: Rows that each writes.
+        padding: (top, bottom, left, right) around the rows that it sees.
+    """
+
+    calls: int
+    input_rows: int
+    output_rows: int
+    padding: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class StreamedLayer:
+    """A layer of a streamed segment.
+
+    Attributes:
+        step: Its kernel with what all of its calls take together: MACs and features are sums, scratch is the most that
+            one takes. Its index is its position in the segment, from 1; its buffers are none of the schedule's.
+        structures: Of its calls, in order: the first calls, those between, which share one, and the last.
+        last_structures: How many of them are for single calls at the end.
+        operands: Positions of the layers that write what it reads; 0 is the segment's input.
+        rows_per_call: How many rows it writes in a call.
+        stride: Rows of its operands between two of its output.
+        extent: Rows of its operands that one row of its output depends on.
+        reader: Position of the layer that lets go of its rows last; 0 for the last layer, whose output is kept.
+        window_rows: Rows of its output that its window has room for; of the last layer, all of them.
+        window_offset: Bytes from the start of the segment's scratch to its window; 0 for the last layer.
+    """
+
+    step: Step
+    structures: tuple[Structure, ...]
+    last_structures: int
+    operands: tuple[int, ...]
+    rows_per_call: int
+    stride: int
+    extent: int
+    reader: int
+    window_rows: int
+    window_offset: int
+
+    @property
+    def calls(self) -> int:
+        """How often it is called."""
+        return sum(structure.calls for structure in self.structures)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A streamed segment: layers that hand each other rows (`tinynas.lowering._streams`).
+
+    Attributes:
+        layers: In the order of the graph.
+        states_offset: Bytes from the start of the segment's scratch to the state of its layers.
+        scratch_offset: The same to the scratch of its kernels, of which one runs at a time.
+        lead_bytes: Bytes by which the segment's output must begin before its input, at least, where they overlap: then
+            no row is written over one that is still read.
+    """
+
+    layers: tuple[StreamedLayer, ...]
+    states_offset: int
+    scratch_offset: int
+    lead_bytes: int
+
+
+@dataclass(frozen=True)
 class Step:
     """One kernel call.
 
@@ -60,8 +130,9 @@ class Step:
     `output_buffer` the storage they live in. `padding` is (top, bottom, left, right) in elements with every PAD
     folded in. `scratch_bytes` live during this step only and belong to the memory plan. `features` are the loop
     counts of the kernel that explain its instructions (see the variant's documentation). `band` is set where the step
-    computes a band of rows only; MACs, features and padding are then those of the band. Where it `shrinks`, its output
-    lies at one end of its first input. `reason` says in one line why it has this variant, where that was chosen for the
+    computes a band of rows only; MACs, features and padding are then those of the band. `stream` is set where the step
+    is a streamed segment: its scratch then holds all windows, and its features are the loops around its kernels' calls.
+    Where it `shrinks`, its output lies at one end of its first input. `reason` says in one line why it has this variant, where that was chosen for the
     network as a whole; it is empty where the local rule alone decided.
     """
 
@@ -81,6 +152,12 @@ class Step:
     band: Band | None = None
     shrinks: bool = False
     reason: str = ""
+    stream: Stream | None = None
+
+    @property
+    def parts(self) -> tuple[Step, ...]:
+        """The kernels that run: the step's own, and those of a streamed segment's layers."""
+        return (self,) if self.stream is None else (*(layer.step for layer in self.stream.layers), self)
 
 
 @dataclass(frozen=True)
@@ -112,10 +189,18 @@ class Schedule:
         (first, end), (input_first, input_end) = step.band.rows, step.band.input_rows
         return replace(call, input_rows=input_end - input_first, output_rows=end - first)
 
+    def streamed_calls(self, layer: StreamedLayer) -> tuple[KernelCall, ...]:
+        """The kernel calls of a streamed layer: one for each of its structures."""
+        whole = self.call(layer.step)
+        return tuple(
+            replace(whole, padding=s.padding, input_rows=s.input_rows, output_rows=s.output_rows)
+            for s in layer.structures
+        )
+
     @property
     def variants(self) -> frozenset[str]:
         """The kernel variants the firmware must contain: code size is a union over these, not a sum over steps."""
-        return frozenset(step.variant for step in self.steps)
+        return frozenset(part.variant for step in self.steps for part in step.parts)
 
     @property
     def macs(self) -> int:

@@ -41,6 +41,8 @@ def within_arena(planned: Sequence[PlannedStep], activations: Activations, arena
     alive = _Alive.during(planned, activations)
     found: dict[int, list[int]] = {}
     for i, p in enumerate(planned):
+        if p.stream is not None:
+            continue
         found.setdefault(i if p.band is None else p.band.weights_step, []).append(i)
     result = list(planned)
     for steps in found.values():

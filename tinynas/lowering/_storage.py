@@ -15,7 +15,22 @@ from dataclasses import dataclass
 
 from tinynas.graph import Graph
 from tinynas.kernels import KernelCall, KernelVariant
-from tinynas.lowering._schedule import Band, Buffer
+from tinynas.lowering._schedule import Band, Buffer, Stream
+
+
+@dataclass(frozen=True)
+class StreamedSteps:
+    """What a planned step is where it is a streamed segment.
+
+    Attributes:
+        stream: The segment.
+        scratch_bytes: Its windows, the state of its layers, and the scratch of their kernels.
+        features: Loop counts of the kernel that calls its kernels.
+    """
+
+    stream: Stream
+    scratch_bytes: int
+    features: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,12 @@ class PlannedStep:
     """Whether the output may take the place of an input."""
     slots: tuple[int, ...] | None = None
     """Where a patch's step finds its inputs and puts its output (last): tensors or `BandTensor`s, by number."""
+    stream: StreamedSteps | None = None
+    """The layers that it stands for where it is a streamed segment; `call` is that of the last one then."""
+
+    @property
+    def scratch_bytes(self) -> int:
+        return self.variant.scratch_bytes(self.call) if self.stream is None else self.stream.scratch_bytes
 
     @property
     def input_slots(self) -> tuple[int, ...]:

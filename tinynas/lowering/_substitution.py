@@ -15,6 +15,7 @@ from tinynas.graph import Graph, without_dead_operators
 from tinynas.kernels import CATALOGUE, KernelCall, KernelVariant
 from tinynas.lowering._addresses import address_bytes
 from tinynas.lowering._schedule import Band, Schedule, Step
+from tinynas.lowering._streams import executed_by, segment_constant_bytes
 
 
 class VariantError(UsageError):
@@ -22,9 +23,14 @@ class VariantError(UsageError):
 
 
 def layers(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
-    """The steps that need the same kernel: those of a layer in patches, which share its weights; else one each."""
+    """The steps that need the same kernel: those of a layer in patches, which share its weights; else one each.
+
+    Layers of streamed segments are none of them: they keep the kernels of the local rule.
+    """
     found: dict[int, list[int]] = {}
     for step in schedule.steps:
+        if step.stream is not None:
+            continue
         found.setdefault(step.index if step.band is None else step.band.weights_step, []).append(step.index)
     return tuple(map(tuple, found.values()))
 
@@ -128,7 +134,12 @@ def suits(schedule: Schedule) -> bool:
 
     A schedule that `lower` and `with_variants` made of a skeleton, and that got its constants later, may not.
     """
-    return all(_suits(CATALOGUE[step.variant], schedule.call(step)) for step in schedule.steps)
+    return all(
+        _suits(CATALOGUE[part.variant], schedule.call(part))
+        for step in schedule.steps
+        for part in step.parts
+        if part.stream is None
+    )
 
 
 def _suits(variant: KernelVariant, call: KernelCall) -> bool:
@@ -137,6 +148,13 @@ def _suits(variant: KernelVariant, call: KernelCall) -> bool:
 
 def _executed(schedule: Schedule, step: Step, variant: KernelVariant, reason: str = "") -> Step:
     """The step with this kernel, and what follows from it."""
+    if step.stream is not None:
+        layers = tuple(
+            executed_by(layer, CATALOGUE[layer.step.variant], schedule.streamed_calls(layer))
+            for layer in step.stream.layers
+        )
+        stream = replace(step.stream, layers=layers)
+        return replace(step, stream=stream, constant_bytes=segment_constant_bytes(stream))
     call = schedule.call(step)
     return replace(
         step,

@@ -14,6 +14,7 @@ from tinynas.memory._live_ranges import (
     lower_bound,
 )
 from tinynas.memory._model_files import (
+    STREAMED_KERNELS,
     GeneratedFunction,
     KernelMemory,
     MemoryModelFileError,
@@ -36,6 +37,7 @@ from tinynas.memory._usage import FlashUsage, MemoryModel, RegionUsage, SramUsag
 __all__ = [
     "MOST_STEPS",
     "NATIVE_ALIGNMENT",
+    "STREAMED_KERNELS",
     "TFLM_ALIGNMENT",
     "BlockCost",
     "EmbeddedCode",

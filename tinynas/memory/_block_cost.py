@@ -22,7 +22,7 @@ class BlockCost:
         arena_lower_bound_bytes: The most bytes alive during any of its steps.
         constant_bytes: Weights, biases, requantization tables, parameter structures and addresses.
         macs: Multiply-accumulates.
-        steps: Kernel variant -> number of calls.
+        steps: Kernel variant -> number of calls by the generated code; 0 where segments alone call it.
     """
 
     arena_bytes: int = 0
@@ -40,7 +40,8 @@ def block_cost(schedule: Schedule) -> BlockCost:
         arena_lower_bound_bytes=plan.lower_bound_bytes,
         constant_bytes=sum(step.constant_bytes for step in schedule.steps),
         macs=schedule.macs,
-        steps=Counter(step.variant for step in schedule.steps),
+        # Kernels that segments call row by row are linked, and are no calls of the generated code.
+        steps={**dict.fromkeys(schedule.variants, 0), **Counter(step.variant for step in schedule.steps)},
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinynas.kernels.streaming import STREAM
 from tinynas.memory._image import Image
 from tinynas.memory._live_ranges import align
-from tinynas.memory._model_files import KernelMemory, RuntimeMemory
+from tinynas.memory._model_files import STREAMED_KERNELS, KernelMemory, RuntimeMemory
 from tinynas.targets import Board
 
 ARENA_END_ALIGNMENT = 8
@@ -90,6 +91,7 @@ class FirmwareLayout:
     def _lay_out(self, variants: frozenset[str]) -> _Code:
         entries = [self._kernels.entry_of[variant] for variant in sorted(variants)]
         generated = {f.name: (*f.requires, *(entries if f.calls_kernels else ())) for f in self._kernels.generated}
+        generated[STREAMED_KERNELS] = tuple(self._kernels.entry_of[v] for v in sorted(variants - {STREAM.name}))
         frames = {f.name: f.frame_bytes for f in self._kernels.generated}
         kept = self._image.kept(generated)
         vectors = self._image.layout(kept, "vectors")

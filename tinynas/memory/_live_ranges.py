@@ -34,15 +34,26 @@ class LiveRange:
 
 
 @dataclass(frozen=True)
+class StreamedRange:
+    """The buffers at both ends of a streamed segment, and by how many bytes its output must begin before its input."""
+
+    input: int
+    output: int
+    lead_bytes: int
+
+
+@dataclass(frozen=True)
 class ScheduleRanges:
     """The live ranges of a schedule: `buffers` by buffer index, `scratch` by step index (only steps that need any).
 
     `overlaid` has the output buffers of the steps that shrink, by step: during that step they lie inside its input.
+    `streamed` has the steps that are streamed segments, by step: their output may overlap their input.
     """
 
     buffers: dict[int, LiveRange]
     scratch: dict[int, LiveRange]
     overlaid: dict[int, int] = field(default_factory=dict)
+    streamed: dict[int, StreamedRange] = field(default_factory=dict)
 
     @property
     def all(self) -> tuple[LiveRange, ...]:
@@ -53,7 +64,16 @@ class ScheduleRanges:
         alive = bytes_per_step(self.all)
         for step, buffer in self.overlaid.items():
             alive[step] -= self.buffers[buffer].size_bytes
+        for step, stream in self.streamed.items():
+            alive[step] -= self.buffers[stream.input].size_bytes + self.buffers[stream.output].size_bytes
+            alive[step] += self.overlapping_bytes(step)
         return alive
+
+    def overlapping_bytes(self, step: int) -> int:
+        """What input and output of a streamed segment take together."""
+        stream = self.streamed[step]
+        input_bytes, output_bytes = (self.buffers[b].size_bytes for b in (stream.input, stream.output))
+        return max(output_bytes, input_bytes + stream.lead_bytes)
 
     @property
     def lower_bound(self) -> int:
@@ -79,7 +99,13 @@ def live_ranges(schedule: Schedule, alignment: int = NATIVE_ALIGNMENT) -> Schedu
         for step in schedule.steps
         if step.scratch_bytes
     }
-    return ScheduleRanges(buffers, scratch, {s.index: s.output_buffer for s in schedule.steps if s.shrinks})
+    streamed = {
+        step.index: StreamedRange(step.input_buffers[0], step.output_buffer, align(step.stream.lead_bytes, alignment))
+        for step in schedule.steps
+        if step.stream is not None
+    }
+    overlaid = {step.index: step.output_buffer for step in schedule.steps if step.shrinks}
+    return ScheduleRanges(buffers, scratch, overlaid, streamed)
 
 
 def bytes_per_step(ranges: Sequence[LiveRange]) -> list[int]:

@@ -20,6 +20,10 @@ logger = logging.getLogger(__name__)
 KERNELS_FORMAT = "tinynas-kernel-memory/2"
 RUNTIME_FORMAT = "tinynas-runtime-memory/1"
 
+STREAMED_KERNELS = "streamed kernels"
+"""What stands for the kernels that a streamed segment calls, among what its kernel refers to: a table in the constants
+names them. Any kernel of the network may be one."""
+
 
 class MissingMemoryModelError(ExternalError):
     """No fitted memory model for this board and toolchain."""

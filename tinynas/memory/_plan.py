@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tinynas.lowering import Schedule
 from tinynas.memory._live_ranges import LiveRange, ScheduleRanges, live_ranges
@@ -19,12 +19,14 @@ class MemoryPlan:
         scratch_offsets: Step index -> byte offset of its scratch, for the steps that need any.
         arena_bytes: What the firmware allocates.
         lower_bound_bytes: The most bytes alive during any step; a plan of this size cannot be improved.
+        streamed_offsets: Step index -> where the output of a streamed segment lies until it is complete.
     """
 
     offsets: Mapping[int, int]
     scratch_offsets: Mapping[int, int]
     arena_bytes: int
     lower_bound_bytes: int
+    streamed_offsets: Mapping[int, int] = field(default_factory=dict)
 
 
 def plan_arena(schedule: Schedule) -> MemoryPlan:
@@ -46,20 +48,52 @@ def plan_arena(schedule: Schedule) -> MemoryPlan:
     arena = max(size for _, _, size in planned)
     offsets: dict[int, int] = {}
     scratch: dict[int, int] = {}
-    upright = True
-    for part, (buffer_offsets, scratch_offsets, size) in zip(parts, planned, strict=True):
-        shrinks = part.first == part.last and part.first in ranges.overlaid
-        handed_on = shrinks or (part.input is not None and part.input == part.output)
+    streamed: dict[int, int] = {}
+    at_bottom = [*_inputs_at_bottom(ranges, parts), True]
+    for index, (part, (buffer_offsets, scratch_offsets, size)) in enumerate(zip(parts, planned, strict=True)):
+        if part.first in ranges.streamed:
+            stream = ranges.streamed[part.first]
+            streamed[part.first] = arena - ranges.overlapping_bytes(part.first)
+            offsets[stream.input] = arena - ranges.buffers[stream.input].size_bytes
+            offsets[stream.output] = 0 if at_bottom[index + 1] else arena - ranges.buffers[stream.output].size_bytes
+            scratch |= scratch_offsets
+            continue
         raised = dict(buffer_offsets)
-        if part.output is not None and not handed_on:
+        if part.output is not None and not _hands_on(ranges, part):
             raised[part.output] += arena - size
         for into, new, of in ((offsets, raised, ranges.buffers), (scratch, scratch_offsets, ranges.scratch)):
-            for index, offset in new.items():
-                into[index] = offset if upright else arena - offset - of[index].size_bytes
-        # An input that is not pinned (none, or several) leaves the output at the top just the same.
-        if not handed_on:
-            upright = not upright
-    return MemoryPlan(offsets, scratch, arena, ranges.lower_bound)
+            for key, offset in new.items():
+                into[key] = offset if at_bottom[index] else arena - offset - of[key].size_bytes
+    return MemoryPlan(offsets, scratch, arena, ranges.lower_bound, streamed)
+
+
+def _hands_on(ranges: ScheduleRanges, part: Segment) -> bool:
+    """Whether the output of a segment, in place of its input, lies at the same end of the arena."""
+    shrinks = part.first == part.last and part.first in ranges.overlaid
+    return shrinks or (part.input is not None and part.input == part.output)
+
+
+def _inputs_at_bottom(ranges: ScheduleRanges, parts: Sequence[Segment]) -> list[bool]:
+    """For each segment, whether its input lies at the bottom of the arena: at its top otherwise.
+
+    An input that is not pinned (none, or several) leaves the output at the other end just the same.
+    """
+    found: list[bool] = []
+    first = 0
+    for index in range(len(parts) + 1):
+        if index < len(parts) and parts[index].first not in ranges.streamed:
+            continue
+        run = parts[first:index]
+        # A streamed segment finds its input at the top, and leaves its output where what follows wants it.
+        turns = sum(not _hands_on(ranges, part) for part in run)
+        at_bottom = index == len(parts) or turns % 2 == 1
+        for part in run:
+            found.append(at_bottom)
+            at_bottom ^= not _hands_on(ranges, part)
+        if index < len(parts):
+            found.append(False)
+        first = index + 1
+    return found
 
 
 def _plan_segment(ranges: ScheduleRanges, part: Segment) -> tuple[dict[int, int], dict[int, int], int]:
@@ -67,6 +101,9 @@ def _plan_segment(ranges: ScheduleRanges, part: Segment) -> tuple[dict[int, int]
     scratch = [step for step in range(part.first, part.last + 1) if step in ranges.scratch]
     if part.first in ranges.overlaid:
         return _plan_shrinking(ranges, part)
+    if part.first in ranges.streamed:
+        size = ranges.scratch[part.first].size_bytes
+        return {}, {part.first: 0}, size + ranges.overlapping_bytes(part.first)
     shape = tuple(
         LiveRange(max(r.start, part.first) - part.first, min(r.end, part.last) - part.first, r.size_bytes)
         for r in (*(ranges.buffers[b] for b in part.buffers), *(ranges.scratch[s] for s in scratch))

@@ -26,6 +26,7 @@ def guarded_arena(schedule: Schedule) -> MemoryPlan:
         plan,
         offsets={k: v + GUARD for k, v in plan.offsets.items()},
         scratch_offsets={k: v + GUARD for k, v in plan.scratch_offsets.items()},
+        streamed_offsets={k: v + GUARD for k, v in plan.streamed_offsets.items()},
         arena_bytes=plan.arena_bytes + 2 * GUARD,
     )
 

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Streamed segments: layers that hand each other rows instead of whole tensors. What a layer writes lies in a window of
+ * the rows that are still read; nothing is computed twice.
+ */
+#ifndef TINYNAS_STREAMING_H
+#define TINYNAS_STREAMING_H
+
+#include "../kernel.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A layer, which writes `rows_per_call` rows in each of its calls but perhaps the last one, and the window that they
+ * go to. Layer 0 of a segment stands for its input: it has a window only, and is never called.
+ *
+ * The first calls see padding above them and the last ones padding below: each of them has a parameter structure of its
+ * own, and all others share one. */
+typedef struct {
+    tn_call *call;
+    const void *parameters;   /* structures in a row: of the first calls, of those between, of the last ones */
+    int8_t *scratch;
+    int8_t *rows;             /* where the window begins */
+    uint32_t row_bytes;
+    uint16_t window_rows;     /* that the window has room for */
+    uint16_t rows_per_call;
+    uint16_t rows_in_all;     /* rows of the whole tensor */
+    uint16_t calls;           /* that it takes to write them */
+    uint16_t parameter_bytes; /* of one structure */
+    uint8_t structures;
+    uint8_t first_structures; /* of the first calls, the shared one included if there is any */
+    uint8_t last_structures;  /* of the last calls */
+    uint8_t operands;         /* 1 or 2 */
+    uint8_t operand[2];       /* the layers that wrote them; one operand is there twice */
+    uint16_t stride;
+    uint16_t extent;          /* rows of its input that one output row sees */
+    uint16_t padding;         /* of these above the first row */
+    uint8_t reader;           /* the layer that lets go of a row of the window last; 0: no row is ever let go of */
+    uint8_t reserved;
+} tn_streamed_layer;
+
+/* How far a layer has come. */
+typedef struct {
+    uint16_t written; /* rows */
+    uint16_t first;   /* row of the tensor at the beginning of the window */
+    uint16_t calls;   /* so far */
+    uint16_t needed;  /* rows of its operands for the next call */
+} tn_streamed_state;
+
+typedef struct {
+    const tn_streamed_layer *layers;
+    tn_streamed_state *states; /* one for each layer */
+    int8_t *output;            /* where the output goes in the end */
+    uint32_t output_bytes;
+    uint16_t last;             /* of the layers */
+    uint16_t reserved;
+} tn_stream_params;
+
+/* Run a segment whose input is there as a whole. */
+void tn_stream(const tn_stream_params *params);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,32 @@
+"""Random parts of a network that run row by row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinynas.lowering import Schedule, StreamPlan, stream_cuts
+
+_MOST_ROWS = 4
+
+
+def random_streams(schedule: Schedule, seed: int) -> tuple[StreamPlan, ...]:
+    """Segments of a plain schedule, between some of the places where they may begin and end, of few rows a call.
+
+    Empty where no layer works row by row.
+    """
+    rng = np.random.default_rng([seed, 5])
+    plans: list[StreamPlan] = []
+    for stretch in stream_cuts(schedule):
+        between = [cut for cut in stretch[1:-1] if rng.random() < 0.3]
+        cuts = [stretch[0], *between, stretch[-1]]
+        most = int(rng.integers(1, _MOST_ROWS + 1))
+        plans += [
+            StreamPlan(first, tuple(_rows(rng, schedule, index, most) for index in range(first, end)))
+            for first, end in zip(cuts, cuts[1:], strict=False)
+        ]
+    return tuple(plans)
+
+
+def _rows(rng: np.random.Generator, schedule: Schedule, step: int, most: int) -> int:
+    height = schedule.graph.tensors[schedule.steps[step].output].shape[1]
+    return int(rng.integers(1, min(most, height) + 1))

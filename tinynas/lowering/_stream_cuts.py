@@ -1,0 +1,74 @@
+"""Where streamed segments may begin and end."""
+
+from __future__ import annotations
+
+from tinynas.kernels import WINDOWED
+from tinynas.lowering._rows import POINTWISE
+from tinynas.lowering._schedule import Schedule, Step
+from tinynas.lowering._storage import root_of
+
+
+def stream_cuts(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
+    """The positions between which a network may run row by row.
+
+    Args:
+        schedule: The plain schedule of the network, without patches and streamed segments.
+
+    Returns:
+        For each stretch of layers that work row by row, the steps before which only one tensor is alive, and the one
+        behind the last: from any of them to any later one of the same stretch, a segment may run
+        (`StreamPlan.first`, `StreamPlan.end`).
+    """
+    alias = _aliases(schedule)
+    alive = _alive_before(schedule, alias)
+    stretches: list[list[int]] = []
+    current: list[int] = []
+    for position in range(len(schedule.steps) + 1):
+        if alive[position] == 1:
+            current.append(position)
+        if position < len(schedule.steps) and _by_rows(schedule, schedule.steps[position], current, alias):
+            continue
+        stretches.append(current)
+        current = []
+    return tuple(tuple(stretch) for stretch in stretches if len(stretch) > 1)
+
+
+def _aliases(schedule: Schedule) -> dict[int, int]:
+    """Outputs of RESHAPE -> their inputs."""
+    made = {step.output for step in schedule.steps} | set(schedule.inputs)
+    alias: dict[int, int] = {}
+    for op in schedule.graph.ops:
+        output = op.outputs[0]
+        if output not in made and output in schedule.buffer_of and op.inputs[0] in schedule.buffer_of:
+            alias[output] = op.inputs[0]
+    return alias
+
+
+def _alive_before(schedule: Schedule, alias: dict[int, int]) -> list[int]:
+    """How many tensors are alive before each step, and behind the last."""
+    last: dict[int, int] = {}
+    for step in schedule.steps:
+        last |= dict.fromkeys((root_of(alias, t) for t in step.inputs), step.index)
+    last |= dict.fromkeys((root_of(alias, t) for t in schedule.outputs), len(schedule.steps))
+    alive = {root_of(alias, t) for t in schedule.inputs}
+    counts = [len(alive)]
+    for step in schedule.steps:
+        alive.add(root_of(alias, step.output))
+        alive = {t for t in alive if last.get(t, -1) > step.index}
+        counts.append(len(alive))
+    return counts
+
+
+def _by_rows(schedule: Schedule, step: Step, begun: list[int], alias: dict[int, int]) -> bool:
+    """Whether a step may be part of a segment, where the stretch before it has begun at some cut."""
+    tensors = [schedule.graph.tensors[t] for t in (*step.inputs, step.output)]
+    op = schedule.graph.ops[step.ops[-1]]
+    if not begun or step.band is not None or op.kind not in WINDOWED | POINTWISE:
+        return False
+    if any(len(t.shape) != 4 or t.shape[0] != 1 for t in tensors):
+        return False
+    if op.kind in POINTWISE and (
+        len(step.inputs) != len(op.inputs) or any(t.shape != tensors[-1].shape for t in tensors)
+    ):
+        return False
+    return not any(t in alias for t in step.inputs) or begun[-1] == step.index

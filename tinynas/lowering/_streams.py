@@ -1,0 +1,304 @@
+"""Streamed segments: layers that hand each other rows, so that none of their results ever exists as a whole.
+
+A layer of a segment writes a few rows in each of its calls, into a window that holds what is still read: the rows that
+a convolution sees, and those that a residual sum waits for. Nothing is computed twice. Layers are called as soon as
+their operands are there, the last one that can be first, so that windows stay as short as they can be.
+
+A segment reads its input from the top down, and so its output may grow into the rows of its input that nothing reads
+any more: msf-CNN and MCUNetV2 do not do that; within one layer vMCU does (Zheng et al. 2024, "vMCU: Coordinated Memory
+Management and Kernel Optimization for DNN Inference on MCUs"). By how many bytes the output may begin before the input
+follows from the order of the calls (`Trace`), row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tinynas.errors import ModelError
+from tinynas.graph import Graph, op_macs
+from tinynas.kernels import POINTER, WINDOWED, KernelCall, KernelVariant, window_of, words
+from tinynas.kernels.streaming import ROUND_BYTES, STREAM, STREAMED_LAYER, STREAMED_STATE
+from tinynas.lowering._rows import POINTWISE, alone, repeats_or_constant, row_bytes
+from tinynas.lowering._schedule import Step, Stream, StreamedLayer, Structure
+from tinynas.lowering._storage import PlannedStep, StreamedSteps, root_of
+from tinynas.lowering._trace import LayerRows, Trace, slides, trace
+
+_MOST_ROWS = 0xFFFE  # 16 bits, of which one value stands for "never"
+_MOST_LAYERS = 0xFF
+_MOST_STRUCTURES = 0xFF
+
+
+class StreamError(ModelError):
+    """These layers of a network cannot run row by row."""
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """Run a part of a network row by row.
+
+    Attributes:
+        first: Position of the first kernel call among those of the plain schedule.
+        rows: How many rows each of the layers writes in a call, in their order: one entry for each kernel call.
+    """
+
+    first: int
+    rows: tuple[int, ...]
+
+    @property
+    def end(self) -> int:
+        """Position of the first kernel call behind the segment."""
+        return self.first + len(self.rows)
+
+
+def streamed(
+    graph: Graph,
+    planned: Sequence[PlannedStep],
+    alias: Mapping[int, int],
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+    plans: Sequence[StreamPlan],
+) -> list[PlannedStep]:
+    """The steps with each of some segments, which have none in common, as one step.
+
+    Raises:
+        StreamError: A segment cannot run row by row; the message says why.
+    """
+    result: list[PlannedStep] = []
+    done = 0
+    for plan in sorted(plans, key=lambda plan: plan.first):
+        if not plan.rows or plan.first < done or plan.end > len(planned):
+            raise StreamError(
+                f"layers {plan.first} to {plan.end - 1} row by row: the network has {len(planned)}, of which no two "
+                "segments may have one in common"
+            )
+        result += planned[done : plan.first]
+        result.append(_segment(graph, planned, alias, inputs, outputs, plan))
+        done = plan.end
+    return [*result, *planned[done:]]
+
+
+def _segment(
+    graph: Graph,
+    planned: Sequence[PlannedStep],
+    alias: Mapping[int, int],
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+    plan: StreamPlan,
+) -> PlannedStep:
+    segment = [alone(p) for p in planned[plan.first : plan.end]]
+    if len(segment) > _MOST_LAYERS:
+        raise StreamError(f"{_where(segment[-1])}: {len(segment)} layers in one segment; at most {_MOST_LAYERS}")
+    source = _only_input(segment)
+    _require_cuts(graph, planned, alias, inputs, outputs, plan, source)
+    position = {source: 0} | {p.output: index for index, p in enumerate(segment, 1)}
+    rows = [_layer_rows(graph, p, count, position) for p, count in zip(segment, plan.rows, strict=True)]
+    height = graph.tensors[source].shape[1]
+    executed = trace(tuple(rows), height)
+    if executed is None or None in executed.readers[1:]:
+        raise StreamError(f"{_where(segment[-1])}: not all of its rows are read in order")
+    windows, end = [], 0
+    for p, held in zip(segment[:-1], executed.window_rows[1:-1], strict=True):
+        windows.append(end)
+        end += words(held * row_bytes(graph, p.output))
+    scratch = end + STREAMED_STATE.size_bytes * (len(segment) + 1)
+    layers = tuple(
+        _streamed_layer(graph, p, layer, index, executed, [*windows, 0])
+        for index, (p, layer) in enumerate(zip(segment, rows, strict=True), 1)
+    )
+    stream = Stream(layers, end, scratch, _lead_bytes(graph, source, segment[-1], rows[-1], executed))
+    total = scratch + max(words(layer.step.scratch_bytes) for layer in layers)
+    return PlannedStep(
+        variant=STREAM,
+        call=segment[-1].call,
+        ops=tuple(op for p in segment for op in p.ops),
+        inputs=(source,),
+        output=segment[-1].output,
+        may_overwrite=False,
+        stream=StreamedSteps(stream, total, _loops(graph, source, segment, executed)),
+    )
+
+
+def segment_constant_bytes(stream: Stream) -> int:
+    """Flash of a segment: what its layers take, the entry for its input, and where all of that is."""
+    layers = sum(layer.step.constant_bytes for layer in stream.layers)
+    return layers + STREAMED_LAYER.size_bytes + STREAM.parameters.size_bytes + POINTER
+
+
+def _where(p: PlannedStep) -> str:
+    return f"row by row: {p.call.op.kind} {p.call.op.name!r}"
+
+
+def _only_input(segment: Sequence[PlannedStep]) -> int:
+    """The tensor that a segment reads from outside."""
+    made = {p.output for p in segment}
+    found = list(dict.fromkeys(t for p in segment for t in p.inputs if t not in made))
+    if len(found) != 1:
+        raise StreamError(f"{_where(segment[-1])}: its segment reads {len(found)} tensors from outside; it may read one")
+    return found[0]
+
+
+def _require_cuts(
+    graph: Graph,
+    planned: Sequence[PlannedStep],
+    alias: Mapping[int, int],
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+    plan: StreamPlan,
+    source: int,
+) -> None:
+    """Only its input is alive before a segment, and only its output behind it."""
+    segment = planned[plan.first : plan.end]
+    before = {root_of(alias, t) for t in inputs} | {root_of(alias, p.output) for p in planned[: plan.first]}
+    later = {root_of(alias, t) for t in (*outputs, *(t for p in planned[plan.end :] for t in p.inputs))}
+    where = _where(segment[-1])
+    if any(t in alias and t != source for p in segment for t in p.inputs):
+        raise StreamError(f"{where}: its segment reads a tensor through a RESHAPE")
+    source = root_of(alias, source)
+    waiting = sorted((before & later) | ({root_of(alias, p.output) for p in segment[:-1]} & later))
+    if waiting:
+        raise StreamError(f"{where}: {graph.tensors[waiting[0]].name!r} is read behind its segment as well")
+    stray = before - {source} - {root_of(alias, t) for p in planned[: plan.first] for t in p.inputs}
+    if stray:
+        raise StreamError(f"{where}: an input of the network that nothing reads is alive beside its segment")
+
+
+def _layer_rows(graph: Graph, p: PlannedStep, rows_per_call: int, position: Mapping[int, int]) -> LayerRows:
+    """What decides when a layer is called."""
+    tensors = [graph.tensors[t] for t in (*p.inputs, p.output)]
+    kind = p.call.op.kind
+    if kind not in WINDOWED | POINTWISE:
+        raise StreamError(f"{_where(p)} does not work row by row")
+    if any(len(t.shape) != 4 or t.shape[0] != 1 for t in tensors):
+        raise StreamError(f"{_where(p)} does not work on one image")
+    if kind in POINTWISE and repeats_or_constant(graph, p):
+        raise StreamError(f"{_where(p)} repeats an operand or has a constant one")
+    height = tensors[-1].shape[1]
+    if max(t.shape[1] for t in tensors) > _MOST_ROWS or not 1 <= rows_per_call <= height:
+        raise StreamError(f"{_where(p)}: {rows_per_call} rows a call, of {height}")
+    operands = tuple(position[t] for t in p.inputs)
+    if kind not in WINDOWED:
+        return LayerRows(operands, height, rows_per_call)
+    size, stride, dilation = window_of(graph, p.call.op)
+    return LayerRows(
+        operands, height, rows_per_call, stride[0], (size[0] - 1) * dilation[0] + 1, p.call.padding[0]
+    )
+
+
+def _streamed_layer(
+    graph: Graph, p: PlannedStep, rows: LayerRows, index: int, executed: Trace, windows: Sequence[int]
+) -> StreamedLayer:
+    structures, last = _structures(p, rows, graph.tensors[p.inputs[0]].shape[1])
+    reader = executed.readers[index]
+    layer = StreamedLayer(
+        step=Step(
+            index=index,
+            variant=p.variant.name,
+            ops=p.ops,
+            inputs=p.inputs,
+            output=p.output,
+            input_buffers=(),
+            output_buffer=-1,
+            name=p.call.op.name,
+            macs=op_macs(graph, p.call.op),
+            padding=p.call.padding,
+        ),
+        structures=structures,
+        last_structures=last,
+        operands=rows.operands,
+        rows_per_call=rows.rows_per_call,
+        stride=rows.stride,
+        extent=rows.extent,
+        reader=reader or 0,
+        window_rows=executed.window_rows[index] if index < len(windows) else rows.rows,
+        window_offset=windows[index - 1],
+    )
+    return executed_by(layer, p.variant, [structure_call(p.call, s) for s in structures])
+
+
+def structure_call(call: KernelCall, structure: Structure) -> KernelCall:
+    """What one of a layer's structures is for."""
+    return replace(
+        call, padding=structure.padding, input_rows=structure.input_rows, output_rows=structure.output_rows
+    )
+
+
+def executed_by(layer: StreamedLayer, variant: KernelVariant, calls: Sequence[KernelCall]) -> StreamedLayer:
+    """The layer with this kernel, and what follows from it.
+
+    Args:
+        layer: The layer.
+        variant: Its kernel.
+        calls: One for each structure.
+    """
+    features: dict[str, float] = {}
+    for call, structure in zip(calls, layer.structures, strict=True):
+        for name, trips in variant.features(call).items():
+            features[name] = features.get(name, 0) + structure.calls * trips
+    constants = variant.constant_bytes(calls[0]) + (len(calls) - 1) * variant.parameters.size_bytes
+    return replace(
+        layer,
+        step=replace(
+            layer.step,
+            variant=variant.name,
+            scratch_bytes=max(variant.scratch_bytes(call) for call in calls),
+            constant_bytes=constants + STREAMED_LAYER.size_bytes,
+            features=features,
+        ),
+    )
+
+
+def _structures(p: PlannedStep, rows: LayerRows, height: int) -> tuple[tuple[Structure, ...], int]:
+    """The parameter structures of a layer's calls, in order, and how many are for single calls at the end."""
+    _, _, left, right = p.call.padding
+    calls = []
+    for written in range(0, rows.rows, rows.rows_per_call):
+        first, end = written * rows.stride - rows.padding, rows.end_seen(written)
+        if first >= height or end <= 0:
+            raise StreamError(f"{_where(p)}: some of its rows see nothing but padding")
+        calls.append(
+            Structure(
+                calls=1,
+                input_rows=min(end, height) - max(first, 0),
+                output_rows=min(rows.rows_per_call, rows.rows - written),
+                padding=(max(-first, 0), max(end - height, 0), left, right),
+            )
+        )
+    middle = calls[len(calls) // 2]
+    begin = end = len(calls) // 2
+    while begin > 0 and calls[begin - 1] == middle:
+        begin -= 1
+    while end < len(calls) and calls[end] == middle:
+        end += 1
+    structures = (*calls[:begin], replace(middle, calls=end - begin), *calls[end:])
+    if len(structures) > _MOST_STRUCTURES:
+        raise StreamError(f"{_where(p)}: too many of its rows see padding")
+    return structures, len(calls) - end
+
+
+def _lead_bytes(graph: Graph, source: int, last: PlannedStep, rows: LayerRows, executed: Trace) -> int:
+    """By how many bytes the output must begin before the input so that it never meets a row that is still read."""
+    into, out = row_bytes(graph, source), row_bytes(graph, last.output)
+    ends = (min((call + 1) * rows.rows_per_call, rows.rows) for call in range(rows.calls))
+    lead = max(end * out - first * into for end, first in zip(ends, executed.input_read, strict=True))
+    return words(max(0, lead))
+
+
+def _loops(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace) -> dict[str, float]:
+    """Trip counts of the loops around the kernels' calls; see the kernel `stream`."""
+    row = [row_bytes(graph, t) for t in (source, *(p.output for p in segment))]
+    moved = slides(executed, row, executed.window_rows, ROUND_BYTES)
+    output = graph.tensors[segment[-1].output].size_bytes
+    return {
+        "calls": 1,
+        "layers": len(segment) + 1,
+        "waits": executed.waits,
+        "kernel_calls": len(executed.writes),
+        "second_operands": sum(len(segment[write.layer - 1].inputs) == 2 for write in executed.writes),
+        "slides": moved.slides,
+        "slide_rounds": moved.rounds,
+        "slide_words": moved.words,
+        "slide_bytes": moved.bytes,
+        "output_words": 0 if output % 4 else output // 4,
+        "output_bytes": output if output % 4 else 0,
+    }

@@ -1,0 +1,149 @@
+"""The order in which the layers of a streamed segment are called, and what follows from it.
+
+It is the order of `firmware/kernels/streaming/stream.c`: whatever layer has its operands is called, of several the last.
+So a layer is called again only where nothing behind it can be, and what it writes finds its window as empty as it gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+@dataclass(frozen=True)
+class LayerRows:
+    """What decides when a layer is called.
+
+    Attributes:
+        operands: The layers that write what it reads, by position: 0 is the segment's input.
+        rows: Of its output.
+        rows_per_call: That it writes in each call; in the last one, those that are left.
+        stride: Rows of its operands between two of its output.
+        extent: Rows of its operands that one row of its output depends on.
+        padding: Of these, how many lie above the first row.
+    """
+
+    operands: tuple[int, ...]
+    rows: int
+    rows_per_call: int
+    stride: int = 1
+    extent: int = 1
+    padding: int = 0
+
+    @property
+    def calls(self) -> int:
+        """How often it is called."""
+        return -(-self.rows // self.rows_per_call)
+
+    def first_seen(self, written: int) -> int:
+        """The first row of its operands that its next call sees, after it has written so many rows."""
+        return max(0, written * self.stride - self.padding)
+
+    def end_seen(self, written: int) -> int:
+        """The row behind the last one that its next call sees, be it there or padding."""
+        return (min(written + self.rows_per_call, self.rows) - 1) * self.stride - self.padding + self.extent
+
+
+@dataclass(frozen=True)
+class Write:
+    """A call: which layer, the rows that it writes (first, end), and the first one before them that is still read."""
+
+    layer: int
+    rows: tuple[int, int]
+    first_read: int
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A segment, executed.
+
+    Attributes:
+        writes: All calls, in order.
+        waits: How often a layer was looked at that had to wait for its operands.
+        window_rows: By layer, the most rows of its output that are there and still read; the input's and the last
+            layer's are counted as if they were windows as well.
+        readers: By layer, the one that lets go of its rows last; None where now one does, now another.
+        input_read: By call of the last layer, the first row of the segment's input that is still read during it.
+    """
+
+    writes: tuple[Write, ...]
+    waits: int
+    window_rows: tuple[int, ...]
+    readers: tuple[int | None, ...]
+    input_read: tuple[int, ...]
+
+
+@lru_cache(maxsize=4096)
+def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
+    """Execute a segment, layers 1 and up, whose input is there as a whole; None where it comes to no end."""
+    count = len(layers)
+    rows = [input_rows, *(layer.rows for layer in layers)]
+    written = [input_rows] + [0] * count
+    consumers: list[list[int]] = [[] for _ in rows]
+    for index, layer in enumerate(layers, 1):
+        for operand in dict.fromkeys(layer.operands):
+            consumers[operand].append(index)
+    last_of: list[set[int] | None] = [None] * len(rows)
+
+    def first_read(tensor: int) -> int:
+        """The first of a tensor's rows that is still read; notes who reads it."""
+        seen = {reader: layers[reader - 1].first_seen(written[reader]) for reader in consumers[tensor]}
+        if not seen:
+            return 0
+        first = min(seen.values())
+        readers = {reader for reader, row in seen.items() if row == first}
+        known = last_of[tensor]
+        last_of[tensor] = readers if known is None else known & readers
+        return min(first, written[tensor])  # a stride may pass rows by that are not there yet
+
+    window_rows = [input_rows] + [0] * count
+    writes, input_read, waits, index = [], [], 0, 1
+    while index > 0:
+        layer = layers[index - 1]
+        done = written[index] == layer.rows
+        if done or any(min(layer.end_seen(written[index]), rows[o]) > written[o] for o in layer.operands):
+            waits += 1
+            index -= 1
+            continue
+        first = first_read(index)
+        if index == count:
+            input_read.append(first_read(0))
+        writes.append(Write(index, (written[index], min(written[index] + layer.rows_per_call, layer.rows)), first))
+        written[index] = writes[-1].rows[1]
+        window_rows[index] = max(window_rows[index], written[index] - first)
+        index += index < count
+    if written != rows:
+        return None
+    readers = tuple(None if of is not None and not of else min(of or {0}) for of in last_of)
+    return Trace(tuple(writes), waits, tuple(window_rows), readers, tuple(input_read))
+
+
+@dataclass(frozen=True)
+class Slides:
+    """What moving the rows of windows to their beginnings takes; see the loops of the kernel `stream`."""
+
+    slides: int = 0
+    rounds: int = 0
+    words: int = 0
+    bytes: int = 0
+
+
+def slides(trace: Trace, row_bytes: Sequence[int], window_rows: Sequence[int], round_bytes: int) -> Slides:
+    """Count the moves in windows of some rows each, for all layers but the last, whose output is there as a whole."""
+    first = [0] * len(row_bytes)
+    moves = rounds = words = single = 0
+    for write in trace.writes:
+        layer, (begin, end) = write.layer, write.rows
+        if layer == len(row_bytes) - 1 or end - first[layer] <= window_rows[layer]:
+            continue
+        size = (begin - write.first_read) * row_bytes[layer]
+        by = (write.first_read - first[layer]) * row_bytes[layer]
+        first[layer] = write.first_read
+        moves += 1
+        if (size | by) % 4:
+            single += size
+        else:
+            rounds += size // round_bytes
+            words += size % round_bytes // 4
+    return Slides(moves, rounds, words, single)
