@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from network_cases import filled
 
@@ -69,7 +71,7 @@ def random_plans(graph: Graph, seed: int) -> list[tuple[StreamPlan, ...]]:
         most = int(rng.integers(1, 5))
         plan = tuple(
             StreamPlan(first, tuple(_rows(rng, graph, plain[i].output, most) for i in range(first, end)))
-            for first, end in zip(bounds, bounds[1:], strict=False)
+            for first, end in itertools.pairwise(bounds)
             if rng.random() < 0.8
         )
         try:

@@ -34,7 +34,9 @@ def _streamed(models: list[HostModel]) -> Counter[str]:
 
 
 def test_random_segments(tmp_path: Path) -> None:
-    cases = [(graph, plan) for seed in range(40) for graph in [random_network(seed)] for plan in random_plans(graph, seed)]
+    cases = [
+        (graph, plan) for seed in range(40) for graph in [random_network(seed)] for plan in random_plans(graph, seed)
+    ]
     assert len(cases) > 60
     models = build_models([graph for graph, _ in cases], tmp_path, [plan for _, plan in cases])
     for seed, model in enumerate(models):
@@ -47,7 +49,9 @@ def test_random_segments(tmp_path: Path) -> None:
 
 
 def test_random_segments_on_armv6m(tmp_path: Path) -> None:
-    cases = [(graph, plan) for seed in range(20) for graph in [random_network(seed)] for plan in random_plans(graph, seed)]
+    cases = [
+        (graph, plan) for seed in range(20) for graph in [random_network(seed)] for plan in random_plans(graph, seed)
+    ]
     cores = [InstructionSet.ARMV6M] * len(cases)
     models = build_models([g for g, _ in cases], tmp_path, [p for _, p in cases], cores)
     for seed, model in enumerate(models):

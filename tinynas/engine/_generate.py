@@ -219,7 +219,9 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
     )
 
 
-def _generate_segment(schedule: Schedule, step: Step, offsets: Mapping[int, str], streamed_offset: int) -> _GeneratedStep:
+def _generate_segment(
+    schedule: Schedule, step: Step, offsets: Mapping[int, str], streamed_offset: int
+) -> _GeneratedStep:
     assert step.stream is not None
     graph, name = schedule.graph, _constant_name(schedule, step.index)
     places = Places(

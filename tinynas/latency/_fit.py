@@ -94,7 +94,9 @@ def _without_kernels(measurements: Sequence[Measurement], variants: Mapping[str,
     found = []
     for m in measurements:
         models = [variants.get(name) for name, _ in m.within]
-        known = [model for model, (_, features) in zip(models, m.within, strict=True) if model and model.knows(features)]
+        known = [
+            model for model, (_, features) in zip(models, m.within, strict=True) if model and model.knows(features)
+        ]
         if not m.within or len(known) < len(m.within):
             continue
         inside = sum(model.ticks(features) for model, (_, features) in zip(known, m.within, strict=True))

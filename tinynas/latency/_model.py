@@ -155,6 +155,11 @@ class LatencyModel:
             self.unit, total, max(math.floor(total - half), 0.0), float(math.ceil(total + half)), tuple(steps)
         )
 
+    def kernel_ticks(self, variant: str, features: Mapping[str, float]) -> float | None:
+        """Predicted ticks of a kernel with some loop counts; None where it or a loop of it was never measured."""
+        model = self.variants.get(variant)
+        return model.ticks(features) if model is not None and model.knows(features) else None
+
     def ticks_of(self, step: Step) -> tuple[float, float] | None:
         """Predicted ticks of one kernel and their standard error; None where it or a loop of it was never measured.
 

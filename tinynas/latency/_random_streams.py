@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from tinynas.lowering import Schedule, StreamPlan, stream_cuts
@@ -22,7 +24,7 @@ def random_streams(schedule: Schedule, seed: int) -> tuple[StreamPlan, ...]:
         most = int(rng.integers(1, _MOST_ROWS + 1))
         plans += [
             StreamPlan(first, tuple(_rows(rng, schedule, index, most) for index in range(first, end)))
-            for first, end in zip(cuts, cuts[1:], strict=False)
+            for first, end in itertools.pairwise(cuts)
         ]
     return tuple(plans)
 

@@ -6,33 +6,41 @@ from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step, Stream, StreamedLayer, Structure
 from tinynas.lowering._scratch import select_within
 from tinynas.lowering._stream_cuts import stream_cuts
-from tinynas.lowering._streams import StreamError, StreamPlan
+from tinynas.lowering._streams import MOST_LAYERS, StreamError, StreamPlan
 from tinynas.lowering._substitution import VariantError, layers, substitutes, suits, with_constants, with_variants
+from tinynas.lowering._trace import LayerRows, Slides, Trace, Write, slides, trace
 
 __all__ = [
     "DSP_LOWERING",
+    "MOST_LAYERS",
     "WEIGHTED",
     "Band",
     "Buffer",
+    "LayerRows",
     "Lowering",
     "PatchError",
     "PatchPlan",
     "Schedule",
+    "Slides",
     "Step",
     "Stream",
     "StreamError",
     "StreamPlan",
     "StreamedLayer",
     "Structure",
+    "Trace",
     "VariantError",
+    "Write",
     "address_bytes",
     "layers",
     "lower",
     "operand_positions",
     "select_within",
+    "slides",
     "stream_cuts",
     "substitutes",
     "suits",
+    "trace",
     "with_constants",
     "with_variants",
 ]

@@ -43,9 +43,7 @@ class Lowering:
         """The same for an arena of so many bytes."""
         return replace(self, arena_bytes=arena_bytes)
 
-    def __call__(
-        self, graph: Graph, patches: PatchPlan | None = None, streams: Sequence[StreamPlan] = ()
-    ) -> Schedule:
+    def __call__(self, graph: Graph, patches: PatchPlan | None = None, streams: Sequence[StreamPlan] = ()) -> Schedule:
         """The schedule of an int8 graph or skeleton.
 
         Args:

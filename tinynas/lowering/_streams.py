@@ -25,7 +25,8 @@ from tinynas.lowering._storage import PlannedStep, StreamedSteps, root_of
 from tinynas.lowering._trace import LayerRows, Trace, slides, trace
 
 _MOST_ROWS = 0xFFFE  # 16 bits, of which one value stands for "never"
-_MOST_LAYERS = 0xFF
+MOST_LAYERS = 0xFF
+"""Layers of one segment: their positions are bytes."""
 _MOST_STRUCTURES = 0xFF
 
 
@@ -87,8 +88,8 @@ def _segment(
     plan: StreamPlan,
 ) -> PlannedStep:
     segment = [alone(p) for p in planned[plan.first : plan.end]]
-    if len(segment) > _MOST_LAYERS:
-        raise StreamError(f"{_where(segment[-1])}: {len(segment)} layers in one segment; at most {_MOST_LAYERS}")
+    if len(segment) > MOST_LAYERS:
+        raise StreamError(f"{_where(segment[-1])}: {len(segment)} layers in one segment; at most {MOST_LAYERS}")
     source = _only_input(segment)
     _require_cuts(graph, planned, alias, inputs, outputs, plan, source)
     position = {source: 0} | {p.output: index for index, p in enumerate(segment, 1)}
@@ -134,7 +135,9 @@ def _only_input(segment: Sequence[PlannedStep]) -> int:
     made = {p.output for p in segment}
     found = list(dict.fromkeys(t for p in segment for t in p.inputs if t not in made))
     if len(found) != 1:
-        raise StreamError(f"{_where(segment[-1])}: its segment reads {len(found)} tensors from outside; it may read one")
+        raise StreamError(
+            f"{_where(segment[-1])}: its segment reads {len(found)} tensors from outside; it may read one"
+        )
     return found[0]
 
 
@@ -180,9 +183,7 @@ def _layer_rows(graph: Graph, p: PlannedStep, rows_per_call: int, position: Mapp
     if kind not in WINDOWED:
         return LayerRows(operands, height, rows_per_call)
     size, stride, dilation = window_of(graph, p.call.op)
-    return LayerRows(
-        operands, height, rows_per_call, stride[0], (size[0] - 1) * dilation[0] + 1, p.call.padding[0]
-    )
+    return LayerRows(operands, height, rows_per_call, stride[0], (size[0] - 1) * dilation[0] + 1, p.call.padding[0])
 
 
 def _streamed_layer(
@@ -218,9 +219,7 @@ def _streamed_layer(
 
 def structure_call(call: KernelCall, structure: Structure) -> KernelCall:
     """What one of a layer's structures is for."""
-    return replace(
-        call, padding=structure.padding, input_rows=structure.input_rows, output_rows=structure.output_rows
-    )
+    return replace(call, padding=structure.padding, input_rows=structure.input_rows, output_rows=structure.output_rows)
 
 
 def executed_by(layer: StreamedLayer, variant: KernelVariant, calls: Sequence[KernelCall]) -> StreamedLayer:

@@ -1,7 +1,8 @@
 """The order in which the layers of a streamed segment are called, and what follows from it.
 
-It is the order of `firmware/kernels/streaming/stream.c`: whatever layer has its operands is called, of several the last.
-So a layer is called again only where nothing behind it can be, and what it writes finds its window as empty as it gets.
+It is the order of `firmware/kernels/streaming/advance.c`: whatever layer has its operands is called, of several the
+last. So a layer is called again only where nothing behind it can be, and what it writes finds its window as empty as it
+gets.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
             continue
         first = first_read(index)
         if index == count:
-            input_read.append(first_read(0))
+            open_readers = [r for r in consumers[0] if written[r] < layers[r - 1].rows]
+            seen = [layers[r - 1].first_seen(written[r]) for r in open_readers]
+            input_read.append(min([*seen, input_rows]))
         writes.append(Write(index, (written[index], min(written[index] + layer.rows_per_call, layer.rows)), first))
         written[index] = writes[-1].rows[1]
         window_rows[index] = max(window_rows[index], written[index] - first)
@@ -129,13 +132,25 @@ class Slides:
     bytes: int = 0
 
 
-def slides(trace: Trace, row_bytes: Sequence[int], window_rows: Sequence[int], round_bytes: int) -> Slides:
-    """Count the moves in windows of some rows each, for all layers but the last, whose output is there as a whole."""
+def slides(
+    trace: Trace, row_bytes: Sequence[int], window_rows: Sequence[int], round_bytes: int, only: int | None = None
+) -> Slides:
+    """Count the moves in windows of some rows each, for all layers but the last, whose output is there as a whole.
+
+    Args:
+        trace: The segment.
+        row_bytes: By layer, of a row of its output.
+        window_rows: By layer, what its window has room for.
+        round_bytes: What a round of the moving loop copies.
+        only: Count those of this layer's window.
+    """
     first = [0] * len(row_bytes)
     moves = rounds = words = single = 0
     for write in trace.writes:
         layer, (begin, end) = write.layer, write.rows
-        if layer == len(row_bytes) - 1 or end - first[layer] <= window_rows[layer]:
+        if layer == len(row_bytes) - 1 or (only is not None and layer != only):
+            continue
+        if end - first[layer] <= window_rows[layer]:
             continue
         size = (begin - write.first_read) * row_bytes[layer]
         by = (write.first_read - first[layer]) * row_bytes[layer]

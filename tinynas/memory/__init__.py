@@ -32,6 +32,8 @@ from tinynas.memory._reorder import reorder
 from tinynas.memory._search_planner import plan_search
 from tinynas.memory._segments import Segment, segments
 from tinynas.memory._sources import changed_sources, firmware_hash, kernel_hashes, runtime_hashes, say_changed
+from tinynas.memory._stream_cells import Cell, KernelTicks, cells_of
+from tinynas.memory._stream_planner import StreamChoice, stream_choices
 from tinynas.memory._usage import FlashUsage, MemoryModel, RegionUsage, SramUsage, Verdict
 
 __all__ = [
@@ -40,11 +42,13 @@ __all__ = [
     "STREAMED_KERNELS",
     "TFLM_ALIGNMENT",
     "BlockCost",
+    "Cell",
     "EmbeddedCode",
     "FlashUsage",
     "GeneratedFunction",
     "InputSection",
     "KernelMemory",
+    "KernelTicks",
     "LiveRange",
     "MemoryAdvice",
     "MemoryModel",
@@ -58,12 +62,14 @@ __all__ = [
     "ScheduleRanges",
     "Segment",
     "SramUsage",
+    "StreamChoice",
     "Ticks",
     "Verdict",
     "advise",
     "best_patch_plan",
     "block_cost",
     "bytes_per_step",
+    "cells_of",
     "changed_sources",
     "combine",
     "embedded_code",
@@ -83,4 +89,5 @@ __all__ = [
     "save_memory",
     "say_changed",
     "segments",
+    "stream_choices",
 ]

@@ -67,6 +67,15 @@ def plan_arena(schedule: Schedule) -> MemoryPlan:
     return MemoryPlan(offsets, scratch, arena, ranges.lower_bound, streamed)
 
 
+def plan_parts(schedule: Schedule) -> list[tuple[Segment, int]]:
+    """The parts of a schedule between single buffers, and the bytes that each takes: the arena is their maximum."""
+    ranges = live_ranges(schedule)
+    inputs = {schedule.buffer_of[t] for t in schedule.inputs}
+    outputs = {schedule.buffer_of[t] for t in schedule.outputs}
+    parts = segments(ranges, len(schedule.steps), inputs, outputs) if schedule.steps else []
+    return [(part, _plan_segment(ranges, part)[2]) for part in parts]
+
+
 def _hands_on(ranges: ScheduleRanges, part: Segment) -> bool:
     """Whether the output of a segment, in place of its input, lies at the same end of the arena."""
     shrinks = part.first == part.last and part.first in ranges.overlaid

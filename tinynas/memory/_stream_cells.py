@@ -1,0 +1,271 @@
+"""Cells: the parts of a network between two places where a single tensor is alive, as a whole and row by row.
+
+What a streamed segment takes is a sum over its cells. A layer is called only where nothing behind it can be, so how
+full a window gets follows from who writes it, in how many rows a call, and who reads it; and both are in one cell, or
+the one in the last layer of a cell and the other in the next. So cells are looked at once each, and a block of a search
+space is a chain of cells, the same in every network.
+
+Only how far the output may grow into the input depends on the whole segment: `SegmentLag` follows rows back to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynas.kernels.streaming import ROUND_BYTES, STREAMED_STATE
+from tinynas.lowering import (
+    LayerRows,
+    Lowering,
+    Schedule,
+    Step,
+    StreamError,
+    StreamPlan,
+    slides,
+    stream_cuts,
+    trace,
+)
+from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
+from tinynas.memory._plan import plan_parts
+
+KernelTicks = Callable[[str, Mapping[str, float]], float | None]
+"""Ticks of a kernel with some loop counts, in any unit; None where they are not known."""
+
+_SLIDES = ("slides", "slide_rounds", "slide_words", "slide_bytes")
+_Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Granularity:
+    """How many rows each layer writes in a call: at least `rows`, and as many as hold `pixels`."""
+
+    rows: int = 1
+    pixels: int = 1
+
+    def of(self, height: int, width: int) -> int:
+        """For an output of so many rows and columns."""
+        return min(height, max(self.rows, -(-self.pixels // width)))
+
+
+GRANULARITIES = (
+    Granularity(),
+    Granularity(pixels=16),
+    Granularity(rows=2),
+    Granularity(rows=2, pixels=32),
+    Granularity(rows=4),
+    Granularity(rows=8),
+)
+"""What is tried: a row a call takes the least SRAM, more rows fewer ticks."""
+
+
+@dataclass(frozen=True)
+class StreamedCell:
+    """A cell row by row, at one granularity.
+
+    Attributes:
+        rows: Rows that each of its layers writes in a call.
+        layers: When they are called; operand 0 is the cell's input.
+        window_bytes: Of all windows but those of its input and its output.
+        scratch_bytes: The most that one of its kernels takes.
+        constant_bytes: Flash of its layers.
+        kernels: Variant -> loop counts, summed over the layers.
+        loops: What its layers add to the loops of the kernel that calls them, whose calls they are none of.
+    """
+
+    rows: tuple[int, ...]
+    layers: tuple[LayerRows, ...]
+    window_bytes: int
+    scratch_bytes: int
+    constant_bytes: int
+    kernels: tuple[tuple[str, Mapping[str, float]], ...]
+    loops: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A part of a network between two single tensors.
+
+    Attributes:
+        steps: Kernel calls of it as a whole.
+        arena_bytes: What it takes as a whole.
+        plain: Its steps as a whole.
+        input_shape: Of the tensor before it: rows, and bytes of each.
+        output_shape: The same of the tensor behind it.
+        streamed: By granularity; empty where it cannot run row by row.
+    """
+
+    steps: int
+    arena_bytes: int
+    plain: tuple[Step, ...] = field(repr=False)
+    input_shape: tuple[int, int]
+    output_shape: tuple[int, int]
+    streamed: Mapping[Granularity, StreamedCell]
+
+
+def cells_of(schedule: Schedule, lowering: Lowering) -> tuple[Cell, ...]:
+    """The cells of a network, or of a block.
+
+    Args:
+        schedule: Its plain schedule.
+        lowering: What made it.
+    """
+    stretches = stream_cuts(schedule)
+    streamable = {first: end for stretch in stretches for first, end in itertools.pairwise(stretch)}
+    bounds = sorted({0, len(schedule.steps), *(cut for stretch in stretches for cut in stretch)})
+    parts = plan_parts(schedule)
+    streamed = {g: _streamed(schedule, lowering, streamable, g) for g in GRANULARITIES}
+    found = []
+    for first, end in itertools.pairwise(bounds):
+        inside = [size for part, size in parts if part.first >= first and part.last < end]
+        found.append(
+            Cell(
+                steps=end - first,
+                arena_bytes=max(inside, default=0),
+                plain=schedule.steps[first:end],
+                input_shape=_rows_of(schedule, _input_of(schedule, first)),
+                output_shape=_rows_of(schedule, schedule.steps[end - 1].output),
+                streamed={g: cells[first] for g, cells in streamed.items() if first in cells},
+            )
+        )
+    return tuple(found)
+
+
+def _streamed(
+    schedule: Schedule, lowering: Lowering, streamable: Mapping[int, int], granularity: Granularity
+) -> dict[int, StreamedCell]:
+    """By first step, the cells that can run row by row."""
+    plans = [
+        StreamPlan(first, tuple(_rows_per_call(schedule, step, granularity) for step in schedule.steps[first:end]))
+        for first, end in streamable.items()
+    ]
+    try:
+        lowered = lowering(schedule.graph, streams=plans)
+    except StreamError:
+        return {}
+    steps = iter(step for step in lowered.steps if step.stream is not None)
+    return {plan.first: _streamed_cell(schedule, step, plan) for plan, step in zip(plans, steps, strict=True)}
+
+
+def _rows_per_call(schedule: Schedule, step: Step, granularity: Granularity) -> int:
+    _, height, width, _ = schedule.graph.tensors[step.output].shape
+    return granularity.of(height, width)
+
+
+def _streamed_cell(schedule: Schedule, step: Step, plan: StreamPlan) -> StreamedCell:
+    assert step.stream is not None
+    layers = step.stream.layers
+    kernels: dict[str, dict[str, float]] = {}
+    for layer in layers:
+        known = kernels.setdefault(layer.step.variant, {})
+        for name, trips in layer.step.features.items():
+            known[name] = known.get(name, 0.0) + trips
+    loops = {name: step.features[name] for name in ("kernel_calls", "second_operands", *_SLIDES)}
+    return StreamedCell(
+        rows=plan.rows,
+        layers=tuple(
+            LayerRows(
+                layer.operands,
+                _rows_of(schedule, layer.step.output)[0],
+                layer.rows_per_call,
+                layer.stride,
+                layer.extent,
+                layer.step.padding[0],
+            )
+            for layer in layers
+        ),
+        window_bytes=step.stream.states_offset,
+        scratch_bytes=max(align(layer.step.scratch_bytes, NATIVE_ALIGNMENT) for layer in layers),
+        constant_bytes=sum(layer.step.constant_bytes for layer in layers),
+        kernels=tuple(kernels.items()),
+        loops=loops | {"layers": len(layers)},
+    )
+
+
+def _input_of(schedule: Schedule, position: int) -> int:
+    """The tensor before a step, as the step reads it."""
+    return schedule.steps[position].inputs[0] if schedule.steps[position].inputs else schedule.inputs[0]
+
+
+def _rows_of(schedule: Schedule, t: int) -> tuple[int, int]:
+    """Rows of a tensor, and bytes of each; a single row of all of it where it is no image."""
+    shape = schedule.graph.tensors[t].shape
+    if len(shape) != 4 or shape[0] != 1:
+        return 1, schedule.graph.tensors[t].size_bytes
+    return shape[1], shape[2] * shape[3]
+
+
+@dataclass(frozen=True)
+class Joint:
+    """The tensor between two streamed cells: its window, and the loops that move its rows. None where it has none."""
+
+    window_bytes: int
+    loops: Mapping[str, float]
+
+
+@lru_cache(maxsize=65536)
+def joint(rows_per_call: int, height: int, row_bytes: int, reader: tuple[LayerRows, ...]) -> Joint | None:
+    """The window that a cell's layers read what is written in so many rows a call."""
+    writer = LayerRows((0,), height, rows_per_call)
+    shifted = tuple(replace(layer, operands=tuple(o + 1 for o in layer.operands)) for layer in reader)
+    executed = trace((writer, *shifted), height)
+    if executed is None or executed.readers[1] is None:
+        return None
+    moved = slides(executed, [0, row_bytes, *([0] * len(reader))], executed.window_rows, ROUND_BYTES, only=1)
+    counts = (moved.slides, moved.rounds, moved.words, moved.bytes)
+    size = align(executed.window_rows[1] * row_bytes, NATIVE_ALIGNMENT)
+    return Joint(size, dict(zip(_SLIDES, counts, strict=True)))
+
+
+class SegmentLag:
+    """How far a segment's output may grow into its input, for segments with one end and any beginning.
+
+    At each call of the segment's last layer, every layer before it has been called just so often that the call is
+    possible, and so the rows that are still read of any tensor between follow backwards.
+    """
+
+    def __init__(self, last: StreamedCell, output: tuple[int, int]) -> None:
+        height, self._row_bytes = output
+        step = last.rows[-1]
+        self._written: _Rows = np.arange(0, height, step, dtype=np.int64)
+        self._ends = np.minimum(self._written + step, height)
+        self._cell: StreamedCell | None = None
+        self._executed = self._ends
+        self._needed = self._ends
+
+    def extend(self, cell: StreamedCell, input_shape: tuple[int, int], output_shape: tuple[int, int]) -> int:
+        """Put a cell before those that there are, the last one first: the bytes by which the output must lead then."""
+        is_last = self._cell is None
+        height = output_shape[0]
+        executed: list[_Rows] = [self._ends] * (len(cell.layers) + 1)
+        executed[-1] = self._ends if is_last else _whole_calls(self._needed, cell.rows[-1], height)
+        needed: list[_Rows] = [np.zeros_like(self._ends)] * len(cell.layers)
+        first: _Rows = np.full_like(self._ends, input_shape[0])
+        for index in range(len(cell.layers), 0, -1):
+            layer = cell.layers[index - 1]
+            if index < len(cell.layers):
+                executed[index] = _whole_calls(needed[index], layer.rows_per_call, layer.rows)
+            end_seen = (executed[index] - 1) * layer.stride - layer.padding + layer.extent
+            for operand in layer.operands:
+                rows = input_shape[0] if operand == 0 else cell.layers[operand - 1].rows
+                needed[operand] = np.maximum(needed[operand], np.minimum(end_seen, rows))
+                if operand == 0:
+                    before = self._written if is_last and index == len(cell.layers) else executed[index]
+                    seen = np.maximum(before * layer.stride - layer.padding, 0)
+                    first = np.minimum(first, np.where(before < layer.rows, seen, input_shape[0]))
+        self._cell, self._needed = cell, needed[0]
+        lead = int((self._ends * self._row_bytes - first * input_shape[1]).max())
+        return align(max(0, lead), NATIVE_ALIGNMENT)
+
+
+def _whole_calls(rows: _Rows, rows_per_call: int, height: int) -> _Rows:
+    return np.minimum(-(-rows // rows_per_call) * rows_per_call, height)
+
+
+def states_bytes(layers: int) -> int:
+    """What the state of a segment of so many layers takes."""
+    return STREAMED_STATE.size_bytes * (layers + 1)

@@ -1,0 +1,217 @@
+"""Which parts of a network to run row by row: the fastest mix with the rest as a whole, for every size of the arena.
+
+The network is a path over the places where a single tensor is alive. From one of them to the next lies a cell as a
+whole, to any later one of the same stretch a streamed segment at some granularity. The arena of a path is the maximum
+over its edges, ticks are a sum (`_stream_cells`), so the paths that no other one beats in both are found place by
+place: each keeps those to it (Bellman's principle holds for a pair of a maximum and a sum, since both are monotone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tinynas.kernels.streaming import STREAM
+from tinynas.lowering import MOST_LAYERS, StreamPlan
+from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
+from tinynas.memory._stream_cells import (
+    GRANULARITIES,
+    Cell,
+    KernelTicks,
+    SegmentLag,
+    StreamedCell,
+    joint,
+    states_bytes,
+)
+
+
+@dataclass(frozen=True)
+class StreamChoice:
+    """A way to execute a network, as a whole and row by row.
+
+    Attributes:
+        arena_bytes: What it takes, to the byte.
+        ticks: What its kernels take; see `KernelTicks`.
+        streams: The segments; empty where the network runs as a whole.
+    """
+
+    arena_bytes: int
+    ticks: float
+    streams: tuple[StreamPlan, ...]
+
+
+@dataclass(frozen=True)
+class _Edge:
+    """A cell as a whole, without rows, or some cells row by row: from place to place, in bytes and ticks."""
+
+    first: int
+    end: int
+    arena_bytes: int
+    ticks: float
+    rows: tuple[int, ...]
+
+
+def call_ticks(variant: str, features: Mapping[str, float]) -> float:
+    """Ticks where nothing is known of a core: calls of kernels, the fewer the better."""
+    return features.get("kernel_calls", 0.0) if variant == STREAM.name else 0.0
+
+
+def stream_choices(
+    cells: Sequence[Cell], ticks: KernelTicks = call_ticks, *, most_bytes: int | None = None
+) -> list[StreamChoice]:
+    """All ways to execute a chain of cells that none beats in both arena and ticks, by growing arena.
+
+    Args:
+        cells: Of the whole network, in order.
+        ticks: What kernels take; where they are not known of some kernel, calls are counted in their place.
+        most_bytes: Ways that take a larger arena are left out; the result may be empty then.
+    """
+    try:
+        edges = _edges(cells, _Ticks(ticks), most_bytes)
+    except _UnknownTicks:
+        edges = _edges(cells, _Ticks(call_ticks), most_bytes)
+    paths: list[list[_Path]] = [[] for _ in range(len(cells) + 1)]
+    paths[0] = [_Path(0, 0.0, None, None)]
+    for place in range(len(cells)):
+        for edge in edges[place]:
+            paths[edge.end] += [
+                _Path(max(path.arena_bytes, edge.arena_bytes), path.ticks + edge.ticks, edge, path)
+                for path in paths[place]
+            ]
+        paths[place + 1] = _front(paths[place + 1])
+    positions = [0]
+    for cell in cells:
+        positions.append(positions[-1] + cell.steps)
+    return [StreamChoice(path.arena_bytes, path.ticks, path.streams(positions)) for path in paths[-1]]
+
+
+@dataclass(frozen=True)
+class _Path:
+    arena_bytes: int
+    ticks: float
+    edge: _Edge | None
+    before: _Path | None
+
+    def streams(self, positions: Sequence[int]) -> tuple[StreamPlan, ...]:
+        found: list[StreamPlan] = []
+        path: _Path | None = self
+        while path is not None and path.edge is not None:
+            if path.edge.rows:
+                found.append(StreamPlan(positions[path.edge.first], path.edge.rows))
+            path = path.before
+        return tuple(reversed(found))
+
+
+def _front(paths: Sequence[_Path]) -> list[_Path]:
+    """The paths that none beats in both, by growing arena."""
+    front: list[_Path] = []
+    for path in sorted(paths, key=lambda path: (path.arena_bytes, path.ticks)):
+        if not front or path.ticks < front[-1].ticks:
+            front.append(path)
+    return front
+
+
+class _UnknownTicks(Exception):
+    """Of a kernel, or of a loop of one."""
+
+
+class _Ticks:
+    """Sums of ticks, all of them known."""
+
+    def __init__(self, of: KernelTicks) -> None:
+        self._of = of
+
+    def kernel(self, variant: str, features: Mapping[str, float]) -> float:
+        ticks = self._of(variant, features)
+        if ticks is None:
+            raise _UnknownTicks
+        return ticks
+
+    def plain(self, cell: Cell) -> float:
+        """Of a cell as a whole."""
+        return sum(self.kernel(step.variant, step.features) for step in cell.plain)
+
+    def streamed(self, cell: StreamedCell) -> float:
+        """Of a cell row by row: its kernels, and what it adds to the loops around them."""
+        loops = {"calls": 0.0, **cell.loops, "waits": cell.loops["kernel_calls"]}
+        kernels = sum(self.kernel(variant, features) for variant, features in cell.kernels)
+        return kernels + self.kernel(STREAM.name, loops)
+
+    def joint(self, loops: Mapping[str, float]) -> float:
+        """Of the window between two cells."""
+        return self.kernel(STREAM.name, {"calls": 0.0, **loops})
+
+    def segment(self, last: StreamedCell, output_bytes: int) -> float:
+        """What a segment takes once: nothing waits for its last layer, and its output is moved."""
+        in_words = output_bytes % 4 == 0
+        loops = {
+            "calls": 1.0,
+            "layers": 1.0,
+            "waits": 1.0 - last.layers[-1].calls,
+            "output_words": output_bytes // 4 if in_words else 0,
+            "output_bytes": 0 if in_words else output_bytes,
+        }
+        return self.kernel(STREAM.name, loops)
+
+
+def _edges(cells: Sequence[Cell], ticks: _Ticks, most_bytes: int | None) -> list[list[_Edge]]:
+    """By first cell, what leads from there to a later one."""
+    edges: list[list[_Edge]] = [[] for _ in cells]
+    for index, cell in enumerate(cells):
+        if most_bytes is None or cell.arena_bytes <= most_bytes:
+            edges[index].append(_Edge(index, index + 1, cell.arena_bytes, ticks.plain(cell), ()))
+    worst = max((cell.arena_bytes for cell in cells), default=0)
+    limit = worst if most_bytes is None else min(worst, most_bytes)
+    for granularity in GRANULARITIES:
+        streamed = [cell.streamed.get(granularity) for cell in cells]
+        costs = [0.0 if cell is None else ticks.streamed(cell) for cell in streamed]
+        for end in range(1, len(cells) + 1):
+            for segment in _segments_to(cells, streamed, costs, end, ticks, limit):
+                edges[segment.first].append(segment)
+    return edges
+
+
+def _segments_to(
+    cells: Sequence[Cell],
+    streamed: Sequence[StreamedCell | None],
+    costs: Sequence[float],
+    end: int,
+    ticks: _Ticks,
+    limit: int,
+) -> Iterator[_Edge]:
+    """The segments behind whose last cell is `end`, of one granularity, of at most `limit` bytes."""
+    last = streamed[end - 1]
+    if last is None:
+        return
+    output = cells[end - 1].output_shape
+    output_bytes = align(output[0] * output[1], NATIVE_ALIGNMENT)
+    lag = SegmentLag(last, output)
+    windows = scratch = layers = 0
+    total = ticks.segment(last, output[0] * output[1])
+    rows: tuple[int, ...] = ()
+    behind: StreamedCell | None = None
+    for first in range(end - 1, -1, -1):
+        cell = streamed[first]
+        if cell is None:
+            return
+        if behind is not None:
+            height, row_bytes = cells[first].output_shape
+            between = joint(cell.rows[-1], height, row_bytes, behind.layers)
+            if between is None:
+                return
+            windows += between.window_bytes
+            total += ticks.joint(between.loops)
+        windows += cell.window_bytes
+        scratch = max(scratch, cell.scratch_bytes)
+        layers += len(cell.layers)
+        total += costs[first]
+        rows = cell.rows + rows
+        behind = cell
+        beside = windows + scratch + states_bytes(layers)
+        if beside > limit or layers > MOST_LAYERS:
+            return  # more cells only take more windows
+        shape = cells[first].input_shape
+        lead = lag.extend(cell, shape, cells[first].output_shape)
+        arena = beside + max(output_bytes, align(shape[0] * shape[1], NATIVE_ALIGNMENT) + lead)
+        if arena <= limit:
+            yield _Edge(first, end, arena, total, rows)
