@@ -28,8 +28,12 @@ def space(
     flash: Annotated[int | None, typer.Option(help="Flash in bytes, in place of the board's.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Where the plot of the FLOPs distributions goes.")] = None,
     compare_schedules: Annotated[
-        bool, typer.Option("--compare-schedules", help="Also rank with nothing in place, and with patches.")
+        bool,
+        typer.Option("--compare-schedules", help="Also rank with nothing in place, in patches, and row by row."),
     ] = False,
+    streams: Annotated[
+        bool, typer.Option("--streams/--no-streams", help="Whether networks that do not fit otherwise run row by row.")
+    ] = True,
     toolchain: ToolchainOption = Toolchain.ZIG,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,6 +53,7 @@ def space(
             flash_bytes=flash,
             toolchain=toolchain.value,
             compare=compare_schedules,
+            streams=streams,
             progress=progress,
         )
     finally:

@@ -115,9 +115,7 @@ def choose_kernels(
     """
     by_shape = schedule if by_shape is None else by_shape
     found = candidates(schedule, by_shape, memory, latency, arena_bytes)
-    room = (
-        None if memory is None else _room(schedule.variants | by_shape.variants, len(schedule.steps), memory, reserve)
-    )
+    room = None if memory is None else _room(schedule, by_shape.variants, memory, reserve)
     missing = _missing(memory, room, latency)
     choice, stays = None, "the local rule"
     if not missing and room is not None:
@@ -151,11 +149,19 @@ def choose_kernels(
     )
 
 
-def _room(variants: frozenset[str], calls: int, memory: NativeMemoryModel, reserve: Reserve | None) -> Room | None:
-    """What fits beside kernels; None where the memory model does not know those of the schedule."""
-    if memory.unknown_variants(variants):
+def _room(
+    schedule: Schedule, others: frozenset[str], memory: NativeMemoryModel, reserve: Reserve | None
+) -> Room | None:
+    """What fits beside kernels; None where the memory model does not know those of the schedule.
+
+    Streamed segments keep their kernels: what they take is gone.
+    """
+    if memory.unknown_variants(schedule.variants | others):
         return None
-    return lambda linked: memory.room_for_constants(linked, calls, reserve)
+    segments = [step for step in schedule.steps if step.stream is not None]
+    fixed = frozenset(part.variant for segment in segments for part in segment.parts)
+    taken = sum(segment.constant_bytes for segment in segments)
+    return lambda linked: memory.room_for_constants(linked | fixed, len(schedule.steps), reserve) - taken
 
 
 def _fewer(layer: Layer, taken: Candidate) -> int:
@@ -166,7 +172,7 @@ def _fewer(layer: Layer, taken: Candidate) -> int:
 
 def _left(schedule: Schedule, room: Room) -> int:
     """Flash that is left, in bytes."""
-    return room(schedule.variants) - sum(step.constant_bytes for step in schedule.steps)
+    return room(schedule.variants) - sum(step.constant_bytes for step in schedule.steps if step.stream is None)
 
 
 def _missing(memory: NativeMemoryModel | None, room: Room | None, latency: LatencyModel | None) -> str:

@@ -1,8 +1,9 @@
 """The schedule of a finished network on a board: as shapes alone decide where that fits, else the fastest that does.
 
 What a network takes of SRAM follows from its kernels' scratch, from the order of its operators, from what works in
-place, and from patches; what it takes of flash from kernels and patches. So a network does not fit only where none of
-these ways to execute it does, and then the one is named that misses by the fewest bytes.
+place, from what runs row by row, and from patches; what it takes of flash from kernels, rows and patches. So a network
+does not fit only where none of these ways to execute it does, and then the one is named that misses by the fewest
+bytes.
 """
 
 from __future__ import annotations
@@ -15,8 +16,17 @@ from tinynas.engine._choose_kernels import ChosenKernels, choose_kernels
 from tinynas.engine._operators_apart import operators_apart
 from tinynas.graph import Graph, without_dead_operators
 from tinynas.latency import LatencyModel
-from tinynas.lowering import WEIGHTED, Lowering, PatchPlan, Schedule
-from tinynas.memory import NativeMemoryModel, Verdict, best_patch_plan, plan_arena, reorder
+from tinynas.lowering import WEIGHTED, Lowering, PatchPlan, Schedule, StreamPlan
+from tinynas.memory import (
+    NativeMemoryModel,
+    Verdict,
+    best_patch_plan,
+    call_ticks,
+    cells_of,
+    plan_arena,
+    reorder,
+    stream_choices,
+)
 from tinynas.targets import Reserve
 
 
@@ -29,20 +39,22 @@ class Execution:
         lowering: What works in place, and the arena for which scratch is given up.
         patches: Of the first layers; None for none.
         reordered: Whether the order is another than the network came in.
+        streams: The parts that run row by row; empty for none.
     """
 
     graph: Graph
     lowering: Lowering
     patches: PatchPlan | None = None
     reordered: bool = False
+    streams: tuple[StreamPlan, ...] = ()
 
     def schedule(self) -> Schedule:
         """The steps of this execution."""
-        return self.lowering(self.graph, self.patches)
+        return self.lowering(self.graph, self.patches, self.streams)
 
     def by_shape(self) -> Schedule:
         """The same steps with the kernels that shapes alone decide."""
-        return self.lowering.within(None)(self.graph, self.patches)
+        return self.lowering.within(None)(self.graph, self.patches, self.streams)
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,8 @@ class ChosenSchedule:
         short = "; ".join(self.nearest.verdict.reasons if self.nearest.verdict is not None else ())
         return (
             *self.verdict.reasons,
-            f"none of {self.tried} choices of kernels, order, in place and patches fits; the nearest: {way}: {short}",
+            f"none of {self.tried} choices of kernels, order, in place, row by row and patches fits; the nearest: "
+            f"{way}: {short}",
         )
 
     @property
@@ -113,6 +126,7 @@ class ChosenSchedule:
             found.append(f"not in place: {', '.join(names)}")
         if execution.patches is not None:
             found.append(f"the first {execution.patches.layers} layers in {execution.patches.patches} patches")
+        found += [step.name for step in self.kernels.schedule.steps if step.stream is not None]
         return tuple(found)
 
 
@@ -185,6 +199,7 @@ def choose_schedule(
     reserve: Reserve | None = None,
     *,
     patches: bool = True,
+    streams: bool = True,
 ) -> ChosenSchedule:
     """How to execute a finished network on a board: the fewest predicted ticks of what fits.
 
@@ -198,6 +213,7 @@ def choose_schedule(
         latency: Ticks; None where there is no model: then the first way that fits is taken.
         reserve: Memory that the application keeps for itself.
         patches: Whether first layers may run in patches.
+        streams: Whether parts of it may run row by row.
 
     Raises:
         UnsupportedGraphError: Our engine cannot run the network.
@@ -220,6 +236,8 @@ def choose_schedule(
         orders.append(order)
         search.look_at(_whole(order, board.arena_bytes))
         search.look_at(board.some_apart(order))
+        if streams and short_of_sram:
+            search.look_at(_row_by_row(order, board))
         if search.fits_by_shape:
             break  # an order is neither faster nor slower
     if patches and short_of_sram and board.weights_fit(schedule):
@@ -290,6 +308,18 @@ def _whole(order: Execution, arena_bytes: int) -> Iterator[Execution]:
                 break
 
 
+def _row_by_row(order: Execution, board: _Board) -> Iterator[Execution]:
+    """Parts of a network row by row, with all scratch and with what fits: the fewest ticks that fit the arena."""
+    seen: set[Hashable] = set()
+    for limit in (None, board.arena_bytes):
+        lowering = order.lowering.within(limit)
+        cells = cells_of(lowering(order.graph), lowering)
+        ticks = call_ticks if board.latency is None else board.latency.kernel_ticks
+        choices = stream_choices(cells, ticks, most_bytes=board.arena_bytes) or stream_choices(cells, ticks)[:1]
+        execution = replace(order, lowering=lowering, streams=choices[-1].streams)
+        yield from _once(seen, execution, execution.schedule())
+
+
 def _in_patches(orders: Sequence[Execution], arena_bytes: int) -> Iterator[Execution]:
     """The first layers in patches, in each order: in the fewest that fit with less scratch, then with all scratch."""
     seen: set[Hashable] = set()
@@ -319,6 +349,7 @@ def _once(seen: set[Hashable], execution: Execution, schedule: Schedule) -> Iter
     key = (
         id(execution.graph),
         execution.patches,
+        execution.streams,
         schedule.buffers,
         tuple((step.ops, step.variant) for step in schedule.steps),
     )

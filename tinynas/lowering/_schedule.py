@@ -132,8 +132,8 @@ class Step:
     counts of the kernel that explain its instructions (see the variant's documentation). `band` is set where the step
     computes a band of rows only; MACs, features and padding are then those of the band. `stream` is set where the step
     is a streamed segment: its scratch then holds all windows, and its features are the loops around its kernels' calls.
-    Where it `shrinks`, its output lies at one end of its first input. `reason` says in one line why it has this variant,
-    where that was chosen for the network as a whole; it is empty where the local rule alone decided.
+    Where it `shrinks`, its output lies at one end of its first input. `reason` says in one line why it has this
+    variant, where that was chosen for the network as a whole; it is empty where the local rule alone decided.
     """
 
     index: int

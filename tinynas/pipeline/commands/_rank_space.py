@@ -29,6 +29,7 @@ def rank_space(
     flash_bytes: int | None = None,
     toolchain: str = "zig",
     compare: bool = False,
+    streams: bool = True,
     progress: Progress | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Rank the width multipliers and resolutions of a space for a board.
@@ -44,6 +45,7 @@ def rank_space(
         flash_bytes: size of the region of the code, in place of the board's.
         toolchain: whose code sizes count.
         compare: rank under the other schedules of the engine, too; a minute for MCUNet's grid.
+        streams: whether parts of a network run row by row where it does not fit otherwise, as in `tinynas run`.
         progress: who watches.
 
     Returns:
@@ -58,7 +60,7 @@ def rank_space(
     board = _resized(load_board(board_name), sram_bytes, flash_bytes)
     search_space = load_space(space)
     memory = NativeMemoryModel.for_board(board, toolchain)
-    costs = CostModel(board, memory, Reserve())
+    costs = CostModel(board, memory, Reserve(), streams=streams)
     configurations = search_space.configurations()
     sampling = Sampling(configurations, samples, seed, input_channels, classes)
     watch = progress or SilentProgress()

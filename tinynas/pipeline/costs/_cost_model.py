@@ -4,8 +4,9 @@ Blocks meet in single tensors, so the arena of a chain is the maximum over its b
 and code is a union over kernel variants (`tinynas.memory`). A network is then a few dozen dictionary lookups, which is
 what lets the space optimizer look at a hundred thousand of them.
 
-Where the arena is what is too large, blocks give up scratch: those that do not fit are lowered once more, within the
-arena that the board has room for. A block that fits gives up nothing, so all others keep their costs, and the whole
+Where the arena is what is too large, blocks that do not fit run row by row (`_streamed_blocks`). Where that is not
+allowed, or takes more flash than there is, blocks give up scratch: those that do not fit are lowered once more, within
+the arena that the board has room for. A block that fits gives up nothing, so all others keep their costs, and the whole
 network lowered within that arena has the kernels of its blocks.
 
 Where flash is what is too small, kernels may be left out (`_unlinked_kernels`): lowered without them, the network has
@@ -22,11 +23,12 @@ from functools import partial
 from tinynas.engine import Execution
 from tinynas.graph import Graph
 from tinynas.latency import LatencyModel
-from tinynas.lowering import Lowering, Schedule
+from tinynas.lowering import Lowering, Schedule, StreamPlan
 from tinynas.memory import BlockCost, NativeMemoryModel, RegionUsage, Verdict, combine
 from tinynas.pipeline.costs._block_schedules import BlockSchedules
 from tinynas.pipeline.costs._network_cost import LatencyLimit, NetworkCost
 from tinynas.pipeline.costs._patched_stages import PatchedStage, PatchedStages
+from tinynas.pipeline.costs._streamed_blocks import StreamedBlocks, StreamedNetwork, StreamedPart
 from tinynas.pipeline.costs._unlinked_kernels import UnlinkedKernels
 from tinynas.spaces import Architecture, ArchitectureCost, Block, cached_by_signature
 from tinynas.targets import Board, Reserve
@@ -42,6 +44,7 @@ class _InMemory:
         verdict: whether that fits.
         blocks: where the blocks' schedules are from: all scratch and kernels, or what fits.
         stage: the first blocks in patches; None for none.
+        streamed: the network where parts of it run row by row; else None.
     """
 
     macs: int
@@ -49,6 +52,11 @@ class _InMemory:
     verdict: Verdict
     blocks: BlockSchedules
     stage: PatchedStage | None = None
+    streamed: StreamedNetwork | None = None
+
+    @property
+    def streams(self) -> tuple[StreamPlan, ...]:
+        return () if self.streamed is None else self.streamed.streams
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ class CostModel:
         schedules: shared cache of lowered blocks.
         patches: whether the first blocks run in patches where a network does not fit otherwise.
         unlinking: whether kernels are left out where flash is too small: more networks fit then, some times slower.
+        streams: whether parts of a network run row by row where it does not fit otherwise.
     """
 
     def __init__(
@@ -83,6 +92,7 @@ class CostModel:
         schedules: BlockSchedules | None = None,
         patches: bool = False,
         unlinking: bool = False,
+        streams: bool = False,
     ) -> None:
         self.board = board
         self.memory = memory
@@ -92,6 +102,7 @@ class CostModel:
         self.schedules = schedules if schedules is not None else BlockSchedules(Lowering.for_core(board.core))
         self.patches = patches
         self.unlinking = unlinking
+        self.streams = streams
         self._arena_bytes = memory.largest_arena(reserve)
         self._relieved = self.schedules.within(self._arena_bytes)
         self._block_memory = {
@@ -103,6 +114,7 @@ class CostModel:
         self._stages = {
             blocks: PatchedStages(blocks.lowering, blocks.schedule, memory, reserve) for blocks in self._block_memory
         }
+        self._streamed = StreamedBlocks(self.schedules, memory, reserve)
         self._stage_latency: dict[tuple[BlockSchedules, Hashable], _BlockLatency] = {}
 
     def with_latency(self, latency: LatencyModel) -> CostModel:
@@ -121,10 +133,13 @@ class CostModel:
         """The same costs where kernels may be left out."""
         return self._with(self.latency, self.limit, unlinking=True)
 
-    def _with(
-        self, latency: LatencyModel | None, limit: LatencyLimit | None, patches: bool = False, unlinking: bool = False
-    ) -> CostModel:
-        ways = {"patches": self.patches or patches, "unlinking": self.unlinking or unlinking}
+    def with_streams(self) -> CostModel:
+        """The same costs where parts of a network may run row by row."""
+        return self._with(self.latency, self.limit, streams=True)
+
+    def _with(self, latency: LatencyModel | None, limit: LatencyLimit | None, **more: bool) -> CostModel:
+        allowed = {"patches": self.patches, "unlinking": self.unlinking, "streams": self.streams}
+        ways = {name: is_allowed or more.get(name, False) for name, is_allowed in allowed.items()}
         return CostModel(self.board, self.memory, self.reserve, latency, limit, self.schedules, **ways)
 
     def of(self, architecture: Architecture) -> NetworkCost:
@@ -144,6 +159,7 @@ class CostModel:
             excess=max(_excess(found.verdict.regions), overshoot),
             lowering=found.blocks.lowering,
             patches=None if found.stage is None else found.stage.plan,
+            streams=found.streams,
         )
 
     def meets_all(self, architecture: Architecture) -> bool:
@@ -165,7 +181,8 @@ class CostModel:
     def execution(self, architecture: Architecture, graph: Graph) -> Execution:
         """How `graph`, which is this network, is executed for these costs. Latency does not decide it."""
         found = self._in_memory(architecture)
-        return Execution(graph, found.blocks.lowering, None if found.stage is None else found.stage.plan)
+        patches = None if found.stage is None else found.stage.plan
+        return Execution(graph, found.blocks.lowering, patches, streams=found.streams)
 
     def block_macs(self, block: Block) -> int:
         """Multiply-accumulates of a block."""
@@ -182,7 +199,9 @@ class CostModel:
         return None if predicted.ticks is None else predicted.ticks + self.latency.overhead.per_step * predicted.steps
 
     def _in_memory(self, architecture: Architecture, *, unlinking: bool = True) -> _InMemory:
-        """All scratch if that fits; else what fits; else without some kernels; else, where patches are allowed, those.
+        """All scratch if that fits; else row by row; else less scratch; else without some kernels; else in patches.
+
+        Row by row, without kernels and in patches only where that is allowed.
 
         Where nothing fits, all scratch: `_nearest` says what misses by less.
         """
@@ -190,6 +209,10 @@ class CostModel:
         if plain.verdict.fits is True:
             return plain
         short = plain.cost.arena_bytes > self._arena_bytes
+        streamed = self._streamed.find(architecture) if short and self.streams else None
+        if streamed is not None:
+            verdict = self.memory.verdict((streamed.cost,), self.reserve)
+            return _InMemory(plain.macs, streamed.cost, verdict, self.schedules, streamed=streamed)
         if short and self._gives_up_enough(architecture):
             relieved = self._combined(self._relieved, self._costs(self._relieved, architecture))
             if relieved.verdict.fits is True:
@@ -251,16 +274,30 @@ class CostModel:
         if self.latency is None:
             return None
         total, steps = 0.0, 0
-        parts: list[_BlockLatency] = [] if found.stage is None else [self._predict_stage(found.blocks, found.stage)]
-        behind = architecture.blocks[0 if found.stage is None else len(found.stage.blocks) :]
-        parts += map(self._latency_of(found.blocks), behind)
-        for predicted in parts:
+        for predicted in self._parts(architecture, found):
             if predicted.ticks is None:
                 return None
             total += predicted.ticks
             steps += predicted.steps
         overhead = self.latency.overhead
         return total + overhead.per_inference + overhead.per_step * steps
+
+    def _parts(self, architecture: Architecture, found: _InMemory) -> list[_BlockLatency]:
+        """The latencies of what a network consists of."""
+        if found.streamed is not None:
+            return [
+                self._predict_part(part) if part.streams else self._latency_of(found.blocks)(part.blocks[0])
+                for part in found.streamed.parts
+            ]
+        parts: list[_BlockLatency] = [] if found.stage is None else [self._predict_stage(found.blocks, found.stage)]
+        behind = architecture.blocks[0 if found.stage is None else len(found.stage.blocks) :]
+        return [*parts, *map(self._latency_of(found.blocks), behind)]
+
+    def _predict_part(self, part: StreamedPart) -> _BlockLatency:
+        key = (self.schedules, part.key)
+        if key not in self._stage_latency:
+            self._stage_latency[key] = self._predict_schedule(self._streamed.schedule(part))
+        return self._stage_latency[key]
 
     def _latency_of(self, blocks: BlockSchedules) -> Callable[[Block], _BlockLatency]:
         if blocks not in self._block_latency:

@@ -72,6 +72,7 @@ def schedule_json(chosen: ChosenSchedule) -> dict[str, Any]:
         "reordered": execution.reordered,
         "in_place": execution.lowering.in_place,
         "patches": None if patches is None else asdict(patches),
+        "streams": [asdict(plan) for plan in execution.streams],
         "arena_bytes": plan_arena(chosen.schedule).arena_bytes,
         "arena_bytes_by_shape": chosen.arena_bytes_by_shape,
         "unit": chosen.kernels.unit,

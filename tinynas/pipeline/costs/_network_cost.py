@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tinynas.lowering import Lowering, PatchPlan
+from tinynas.lowering import Lowering, PatchPlan, StreamPlan
 from tinynas.memory import RegionUsage
 
 
@@ -32,6 +32,7 @@ class NetworkCost:
         excess: the largest overshoot of a budget relative to the budget; 0 if it fits.
         lowering: how the network is lowered for these costs: within the board's arena where scratch is given up.
         patches: what to lower it with; None for none.
+        streams: the parts of it that run row by row.
     """
 
     macs: int
@@ -44,6 +45,7 @@ class NetworkCost:
     excess: float
     lowering: Lowering
     patches: PatchPlan | None = None
+    streams: tuple[StreamPlan, ...] = ()
 
     @property
     def shortfall(self) -> str:

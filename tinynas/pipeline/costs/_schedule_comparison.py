@@ -1,4 +1,4 @@
-"""How the chosen space moves with the schedule: nothing in place, in place, and the first blocks in patches."""
+"""How the chosen space moves with the schedule: nothing in place, in place, in patches, and row by row."""
 
 from __future__ import annotations
 
@@ -23,23 +23,26 @@ class ScheduleKind:
         title: for readers.
         in_place: whether operators may work in place.
         patches: whether the first blocks run in patches where a network does not fit otherwise.
+        streams: whether parts run row by row where a network does not fit otherwise.
     """
 
     name: str
     title: str
     in_place: bool
     patches: bool = False
+    streams: bool = False
 
     def costs(self, board: Board, memory: NativeMemoryModel, reserve: Reserve) -> CostModel:
         """What networks cost under this kind of schedule; memory decides, latency is not looked at."""
         schedules = BlockSchedules(Lowering.for_core(board.core, in_place=self.in_place))
-        return CostModel(board, memory, reserve, schedules=schedules, patches=self.patches)
+        return CostModel(board, memory, reserve, schedules=schedules, patches=self.patches, streams=self.streams)
 
 
 SCHEDULE_KINDS = (
     ScheduleKind("plain", "nothing in place", in_place=False),
     ScheduleKind("in-place", "in place", in_place=True),
     ScheduleKind("patches", "in place, first blocks in patches", in_place=True, patches=True),
+    ScheduleKind("streamed", "in place, row by row", in_place=True, streams=True),
 )
 
 

@@ -182,10 +182,12 @@ class LimitsConfig(Section):
 class EngineConfig(Section):
     """How networks are executed: the same for the search's predictions, the firmware and the exported code.
 
+    With `streams`, parts of a network run row by row where nothing but its arena is too large otherwise.
     With `patches`, the first blocks of a network run in patches where nothing but its arena is too large otherwise.
     With `leave_out_kernels`, fast kernels are left out where flash is too small for their code.
     """
 
+    streams: bool = True
     patches: bool = False
     leave_out_kernels: bool = False
 

@@ -10,7 +10,7 @@ from typing import Any
 from tinynas.errors import UsageError
 from tinynas.graph import Graph
 from tinynas.kernels import CATALOGUE, InstructionSet
-from tinynas.lowering import Lowering, PatchPlan, Schedule
+from tinynas.lowering import Lowering, PatchPlan, Schedule, StreamPlan
 from tinynas.pipeline.costs import with_kernels
 
 RESULT = "result.json"
@@ -65,7 +65,7 @@ def schedule_as_built(built: Mapping[str, Any], graph: Graph) -> Schedule:
     Raises:
         VariantError: another version chose a kernel that this one does not have.
     """
-    # Older results name no patches, no instruction set, no limit of the arena and no kernels.
+    # Older results name no patches, no streams, no instruction set, no limit of the arena and no kernels.
     patches, kernels = (built.get(key) for key in ("patches", "kernels"))
     try:
         instruction_set = InstructionSet(built.get("instruction_set", InstructionSet.DSP))
@@ -73,7 +73,8 @@ def schedule_as_built(built: Mapping[str, Any], graph: Graph) -> Schedule:
         if not isinstance(unlinked, list | tuple) or not set(unlinked) <= CATALOGUE.keys():
             raise ValueError(f"unlinked kernels {unlinked!r}")
         lowering = Lowering(instruction_set, arena_bytes=limit, unlinked=frozenset(unlinked))
-        schedule = lowering(graph, None if patches is None else PatchPlan(**patches))
+        streams = tuple(StreamPlan(**{**plan, "rows": tuple(plan["rows"])}) for plan in built.get("streams", ()))
+        schedule = lowering(graph, None if patches is None else PatchPlan(**patches), streams)
         return schedule if kernels is None else with_kernels(schedule, kernels)
     except (ValueError, KeyError, TypeError) as error:
         raise ResultFormatError(

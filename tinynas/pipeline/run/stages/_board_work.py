@@ -48,6 +48,7 @@ def execution_of(context: RunContext, memory: NativeMemoryModel, architecture: A
         memory,
         context.reserve,
         schedules=schedules,
+        streams=context.config.engine.streams,
         patches=context.config.engine.patches,
         unlinking=context.config.engine.leave_out_kernels,
     ).execution(architecture, graph)
@@ -142,7 +143,13 @@ def latency_json(built: BuiltNetwork) -> dict[str, Any]:
         "ticks": measured.ticks,
         "clock_hz": measured.clock_hz,
         "layers": [
-            {"name": step.name, "variant": layer.variant, "features": dict(layer.features), "value": layer.value}
+            {
+                "name": step.name,
+                "variant": layer.variant,
+                "features": dict(layer.features),
+                "value": layer.value,
+                "within": [[name, dict(features)] for name, features in layer.within],
+            }
             for step, layer in zip(schedule.steps, measured.layers(schedule), strict=True)
         ],
     }
@@ -150,7 +157,15 @@ def latency_json(built: BuiltNetwork) -> dict[str, Any]:
 
 def layers_of(document: Mapping[str, Any]) -> list[Measurement]:
     """The layers in what `latency_json` wrote."""
-    return [Measurement(entry["variant"], entry["features"], entry["value"]) for entry in document["layers"]]
+    return [
+        Measurement(
+            entry["variant"],
+            entry["features"],
+            entry["value"],
+            tuple((name, features) for name, features in entry.get("within", ())),
+        )
+        for entry in document["layers"]
+    ]
 
 
 def inference_of(document: Mapping[str, Any]) -> InferenceMeasurement:

@@ -62,6 +62,8 @@ def _smallest(context: RunContext, width: float, resolution: int) -> Architectur
 def _with_more(context: RunContext, costs: CostModel, width: float, resolution: int) -> str:
     """Whether what the configuration does not allow would change the verdict."""
     smallest = _smallest(context, width, resolution)
+    if not costs.streams and not costs.with_streams().of(smallest).violations:
+        return "; with [engine] streams = true it fits"
     if not costs.patches and not costs.with_patches().of(smallest).violations:
         return "; with [engine] patches = true it fits"
     if not costs.unlinking and not costs.with_unlinking().of(smallest).violations:

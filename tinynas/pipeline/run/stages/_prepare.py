@@ -63,6 +63,7 @@ def prepare(context: RunContext, plan: Steps | None = None) -> Prepared:
         context.reserve,
         limit=limit,
         schedules=BlockSchedules(context.lowering),
+        streams=config.engine.streams,
         patches=config.engine.patches,
         unlinking=config.engine.leave_out_kernels,
     )

@@ -140,6 +140,7 @@ def _winner_facts(
         "arena_limit_bytes": verified["arena_limit_bytes"],
         "unlinked": verified.get("unlinked", []),
         "patches": verified["patches"],
+        "streams": verified["streams"],
         "kernels": verified["kernels"],
         "arena_available_bytes": arena_region["available_bytes"] - beside,
         "readable": chosen.space.describe(contender.genotype),

@@ -172,6 +172,7 @@ def _verify(
         "arena_limit_bytes": execution.lowering.arena_bytes,
         "unlinked": sorted(execution.lowering.unlinked),
         "patches": None if execution.patches is None else asdict(execution.patches),
+        "streams": [asdict(plan) for plan in execution.streams],
         "kernels": kernels_json(kernels),
         "arena_bytes": built.deployment.plan.arena_bytes,
         "macs": count_macs(graph),
