@@ -37,6 +37,10 @@ def measure(
     runs: Annotated[int, typer.Option(min=1, help="Random inputs to compare bit by bit.")] = 1,
     input_file: Annotated[Path | None, typer.Option("--input", metavar="X.npy", help="int8 inputs instead.")] = None,
     output_file: Annotated[Path | None, typer.Option("--output", metavar="Y.npy", help="Where outputs go.")] = None,
+    arena: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="BYTES", help="What the arena may take: builds the fastest schedule within it."),
+    ] = None,
     layers: Annotated[
         bool, typer.Option("--layers/--no-layers", help="The profile by layer in the table; JSON always has it.")
     ] = True,
@@ -60,6 +64,7 @@ def measure(
             runs=runs,
             input_file=input_file,
             output_file=output_file,
+            arena_bytes=arena,
             progress=progress,
         )
     finally:

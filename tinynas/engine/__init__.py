@@ -1,7 +1,8 @@
 """The engine: the kernels of a finished network, and from its schedule, plan and constants to C."""
 
 from tinynas.engine._choose_kernels import Alternative, ChosenKernels, KernelChoice, choose_kernels
-from tinynas.engine._choose_schedule import ChosenSchedule, Execution, choose_schedule
+from tinynas.engine._choose_schedule import ChosenSchedule, choose_schedule
+from tinynas.engine._executions import Execution
 from tinynas.engine._export import export
 from tinynas.engine._generate import GeneratedModel, generate, kernel_sources
 from tinynas.engine._model_info import ModelInfo

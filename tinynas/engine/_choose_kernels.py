@@ -46,7 +46,7 @@ class KernelChoice:
     """The kernel of one layer.
 
     Attributes:
-        steps: The layer's steps: several where it runs in patches.
+        steps: The layer's places in `Schedule.parts`: several steps where it runs in patches.
         name: The layer's name.
         variant: Its kernel.
         local: The kernel of the local rule, by shape alone.
@@ -154,13 +154,13 @@ def _room(
 ) -> Room | None:
     """What fits beside kernels; None where the memory model does not know those of the schedule.
 
-    Streamed segments keep their kernels: what they take is gone.
+    What streamed segments take beside their layers is gone, whatever the kernels of these.
     """
     if memory.unknown_variants(schedule.variants | others):
         return None
     segments = [step for step in schedule.steps if step.stream is not None]
-    fixed = frozenset(part.variant for segment in segments for part in segment.parts)
-    taken = sum(segment.constant_bytes for segment in segments)
+    fixed = frozenset(segment.variant for segment in segments)
+    taken = sum(segment.own_constant_bytes for segment in segments)
     return lambda linked: memory.room_for_constants(linked | fixed, len(schedule.steps), reserve) - taken
 
 
@@ -172,7 +172,7 @@ def _fewer(layer: Layer, taken: Candidate) -> int:
 
 def _left(schedule: Schedule, room: Room) -> int:
     """Flash that is left, in bytes."""
-    return room(schedule.variants) - sum(step.constant_bytes for step in schedule.steps if step.stream is None)
+    return room(schedule.variants) - sum(part.constant_bytes for part in schedule.parts if part.stream is None)
 
 
 def _missing(memory: NativeMemoryModel | None, room: Room | None, latency: LatencyModel | None) -> str:
@@ -218,7 +218,7 @@ def _variants(found: Sequence[Layer], chosen: Sequence[int]) -> Mapping[int, str
 
 
 def _kernel_choice(schedule: Schedule, layer: Layer, taken: Candidate, text: Explanation) -> KernelChoice:
-    first = schedule.steps[layer.steps[0]]
+    first = schedule.parts[layer.steps[0]]
     return KernelChoice(
         steps=layer.steps,
         name=first.name if first.band is None else schedule.graph.ops[first.ops[-1]].name,

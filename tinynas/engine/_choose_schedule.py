@@ -9,52 +9,17 @@ bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from tinynas.engine._choose_kernels import ChosenKernels, choose_kernels
+from tinynas.engine._executions import Execution, in_patches, orders, row_by_row, whole
 from tinynas.engine._operators_apart import operators_apart
 from tinynas.graph import Graph, without_dead_operators
 from tinynas.latency import LatencyModel
-from tinynas.lowering import WEIGHTED, Lowering, PatchPlan, Schedule, StreamPlan
-from tinynas.memory import (
-    NativeMemoryModel,
-    Verdict,
-    best_patch_plan,
-    call_ticks,
-    cells_of,
-    plan_arena,
-    reorder,
-    stream_choices,
-)
+from tinynas.lowering import WEIGHTED, Lowering, Schedule
+from tinynas.memory import KernelTicks, NativeMemoryModel, Verdict, call_ticks, plan_arena
 from tinynas.targets import Reserve
-
-
-@dataclass(frozen=True)
-class Execution:
-    """A way to execute a network.
-
-    Attributes:
-        graph: The network, its operators in the order of their execution.
-        lowering: What works in place, and the arena for which scratch is given up.
-        patches: Of the first layers; None for none.
-        reordered: Whether the order is another than the network came in.
-        streams: The parts that run row by row; empty for none.
-    """
-
-    graph: Graph
-    lowering: Lowering
-    patches: PatchPlan | None = None
-    reordered: bool = False
-    streams: tuple[StreamPlan, ...] = ()
-
-    def schedule(self) -> Schedule:
-        """The steps of this execution."""
-        return self.lowering(self.graph, self.patches, self.streams)
-
-    def by_shape(self) -> Schedule:
-        """The same steps with the kernels that shapes alone decide."""
-        return self.lowering.within(None)(self.graph, self.patches, self.streams)
 
 
 @dataclass(frozen=True)
@@ -139,6 +104,10 @@ class _Board:
     reserve: Reserve | None
     arena_bytes: int
 
+    @property
+    def kernel_ticks(self) -> KernelTicks:
+        return call_ticks if self.latency is None else self.latency.kernel_ticks
+
     def kernels(self, execution: Execution) -> ChosenKernels:
         return choose_kernels(
             execution.schedule(),
@@ -172,6 +141,10 @@ class _Board:
     def verdict(self, schedule: Schedule) -> Verdict:
         return self.memory.fits(schedule, self.reserve)
 
+    def fits(self, schedule: Schedule) -> bool:
+        """Whether a schedule fits the board, and its arena what it may take."""
+        return self.verdict(schedule).fits is True and plan_arena(schedule).arena_bytes <= self.arena_bytes
+
     def ticks(self, schedule: Schedule) -> int | None:
         """Whole ticks: an order of the same steps is neither faster nor slower."""
         total = None if self.latency is None else self.latency.predict(schedule).total
@@ -181,8 +154,9 @@ class _Board:
         return self.memory.flash(schedule, self.reserve).total_bytes
 
     def missing_bytes(self, schedule: Schedule) -> int:
-        """What all regions together have too little."""
-        return sum(max(0, r.used_bytes - r.available_bytes) for r in self.verdict(schedule).regions)
+        """What all regions together have too little, and the arena of what it may take."""
+        regions = sum(max(0, r.used_bytes - r.available_bytes) for r in self.verdict(schedule).regions)
+        return regions + max(0, plan_arena(schedule).arena_bytes - self.arena_bytes)
 
     def weights_fit(self, schedule: Schedule) -> bool:
         """Whether flash holds the weights at all, without the code of any kernel."""
@@ -200,11 +174,13 @@ def choose_schedule(
     *,
     patches: bool = True,
     streams: bool = True,
+    arena_bytes: int | None = None,
 ) -> ChosenSchedule:
     """How to execute a finished network on a board: the fewest predicted ticks of what fits.
 
     What fits with the kernels of shapes alone keeps its arena: speed never raises SRAM. Only where that does not fit,
-    everything else is tried, and scratch may take whatever SRAM is left.
+    everything else is tried, and scratch may take whatever SRAM is left. Patches, which compute rows twice, are looked
+    at where nothing fits row by row.
 
     Args:
         graph: The int8 network.
@@ -214,6 +190,7 @@ def choose_schedule(
         reserve: Memory that the application keeps for itself.
         patches: Whether first layers may run in patches.
         streams: Whether parts of it may run row by row.
+        arena_bytes: What the arena may take; None for what the board has room for.
 
     Raises:
         UnsupportedGraphError: Our engine cannot run the network.
@@ -225,23 +202,25 @@ def choose_schedule(
     if memory is None:
         return ChosenSchedule(plain, first, None, first, by_shape, 0, None, 1)
     unchanged = ChosenSchedule(plain, first, memory.fits(first.schedule, reserve), first, by_shape, 0, 0, 1)
-    board = _Board(memory, latency, reserve, memory.largest_arena(reserve))
-    by_shape_fits = memory.fits(schedule, reserve).fits is not False
-    if board.arena_bytes < 0 or (unchanged.fits is not False and (by_shape_fits or latency is None)):
+    largest = memory.largest_arena(reserve)
+    board = _Board(memory, latency, reserve, largest if arena_bytes is None else min(largest, arena_bytes))
+    short_of_sram = by_shape > board.arena_bytes
+    by_shape_fits = memory.fits(schedule, reserve).fits is not False and not short_of_sram
+    fits = unchanged.fits is not False and plan_arena(first.schedule).arena_bytes <= board.arena_bytes
+    if board.arena_bytes < 0 or (fits and (by_shape_fits or latency is None)):
         return unchanged
     search = _Search(board, plain, first)
-    short_of_sram = by_shape > board.arena_bytes
-    orders = []
-    for order in _orders(plain, board.arena_bytes) if short_of_sram else (plain,):
-        orders.append(order)
-        search.look_at(_whole(order, board.arena_bytes))
+    looked_at = []
+    for order in orders(plain, board.arena_bytes) if short_of_sram else (plain,):
+        looked_at.append(order)
+        search.look_at(whole(order, board.arena_bytes))
         search.look_at(board.some_apart(order))
         if streams and short_of_sram:
-            search.look_at(_row_by_row(order, board))
+            search.look_at(row_by_row(order, board.arena_bytes, board.kernel_ticks))
         if search.fits_by_shape:
             break  # an order is neither faster nor slower
-    if patches and short_of_sram and board.weights_fit(schedule):
-        for patched in _in_patches(orders, board.arena_bytes):
+    if patches and short_of_sram and board.weights_fit(schedule) and not search.fits_row_by_row:
+        for patched in in_patches(looked_at, board.arena_bytes):
             search.look_at((patched, *board.some_apart(patched)))
     execution, kernels = search.best()
     before, after = board.ticks(first.schedule), board.ticks(kernels.schedule)
@@ -255,7 +234,7 @@ def choose_schedule(
         board.flash_bytes(kernels.schedule) - board.flash_bytes(first.schedule),
         search.tried,
     )
-    return found if found.fits else replace(unchanged, tried=search.tried, nearest=found)
+    return found if board.fits(found.schedule) else replace(unchanged, tried=search.tried, nearest=found)
 
 
 class _Search:
@@ -264,10 +243,10 @@ class _Search:
     def __init__(self, board: _Board, plain: Execution, first: ChosenKernels) -> None:
         self._board = board
         ticks = board.ticks(first.schedule)
-        fits = board.verdict(first.schedule).fits
+        fits = board.fits(first.schedule)
         self._fitting = [(math.inf if ticks is None else ticks, 1, plain, first)] if fits else []
         self._nearest = (board.missing_bytes(first.schedule), plain, first)
-        self.fits_by_shape = False
+        self.fits_by_shape = self.fits_row_by_row = False
         self.tried = 1
 
     def look_at(self, ways: Iterable[Execution]) -> None:
@@ -276,10 +255,14 @@ class _Search:
             self.tried += 1
             kernels = self._board.kernels(execution)
             missing = self._board.missing_bytes(kernels.schedule)
-            if self._board.verdict(kernels.schedule).fits:
+            if self._board.fits(kernels.schedule):
                 ticks = self._board.ticks(kernels.schedule)
                 self._fitting.append((math.inf if ticks is None else ticks, self.tried, execution, kernels))
-                self.fits_by_shape |= execution.lowering.arena_bytes is None and execution.lowering.in_place
+                as_whole = not execution.streams
+                self.fits_row_by_row |= not as_whole
+                self.fits_by_shape |= (
+                    as_whole and execution.lowering.arena_bytes is None and execution.lowering.in_place
+                )
             elif missing < self._nearest[0]:
                 self._nearest = (missing, execution, kernels)
 
@@ -289,86 +272,3 @@ class _Search:
             return self._nearest[1:]
         _, _, execution, kernels = min(self._fitting, key=lambda way: way[:2])
         return execution, kernels
-
-
-def _whole(order: Execution, arena_bytes: int) -> Iterator[Execution]:
-    """Every way to execute a network as a whole in one order that may fit, each schedule once.
-
-    Scratch is given up where it does not fit and, if no plan of what is left fits (storage in entangled branches),
-    wherever there is a kernel of less.
-    """
-    seen: set[Hashable] = set()
-    for in_place in (True, False):
-        lowering = replace(order.lowering, in_place=in_place)
-        for limit in (None, arena_bytes, 0):
-            execution = replace(order, lowering=lowering.within(limit))
-            schedule = execution.schedule()
-            yield from _once(seen, execution, schedule)
-            if plan_arena(schedule).arena_bytes <= arena_bytes:
-                break
-
-
-def _row_by_row(order: Execution, board: _Board) -> Iterator[Execution]:
-    """Parts of a network row by row, with all scratch and with what fits: the fewest ticks that fit the arena."""
-    seen: set[Hashable] = set()
-    for limit in (None, board.arena_bytes):
-        lowering = order.lowering.within(limit)
-        cells = cells_of(lowering(order.graph), lowering)
-        ticks = call_ticks if board.latency is None else board.latency.kernel_ticks
-        choices = stream_choices(cells, ticks, most_bytes=board.arena_bytes) or stream_choices(cells, ticks)[:1]
-        execution = replace(order, lowering=lowering, streams=choices[-1].streams)
-        yield from _once(seen, execution, execution.schedule())
-
-
-def _in_patches(orders: Sequence[Execution], arena_bytes: int) -> Iterator[Execution]:
-    """The first layers in patches, in each order: in the fewest that fit with less scratch, then with all scratch."""
-    seen: set[Hashable] = set()
-    for order in orders:
-        for limit in (arena_bytes, 0):
-            fits = yield from _patched(seen, order, limit, arena_bytes)
-            if fits:
-                yield from _patched(seen, order, None, arena_bytes)
-                break
-
-
-def _patched(
-    seen: set[Hashable], order: Execution, limit: int | None, arena_bytes: int
-) -> Generator[Execution, None, bool]:
-    """The best patches with one limit on scratch, if any pay, and whether they fit the arena."""
-    lowering = order.lowering.within(limit)
-    plan = best_patch_plan(order.graph, arena_bytes, lowering)
-    if plan is None:
-        return False
-    execution = replace(order, lowering=lowering, patches=plan)
-    schedule = execution.schedule()
-    yield from _once(seen, execution, schedule)
-    return plan_arena(schedule).arena_bytes <= arena_bytes
-
-
-def _once(seen: set[Hashable], execution: Execution, schedule: Schedule) -> Iterator[Execution]:
-    key = (
-        id(execution.graph),
-        execution.patches,
-        execution.streams,
-        schedule.buffers,
-        tuple((step.ops, step.variant) for step in schedule.steps),
-    )
-    if key not in seen:
-        seen.add(key)
-        yield execution
-
-
-def _orders(plain: Execution, arena_bytes: int) -> Iterator[Execution]:
-    """The given order, and those that keep less alive, with all scratch and with what is not given up."""
-    yield plain
-    found, kernels = [plain.graph.ops], []
-    for limit in (None, arena_bytes, 0):
-        lowering = plain.lowering.within(limit)
-        variants = [step.variant for step in lowering(plain.graph).steps]
-        if variants in kernels:
-            continue  # what is alive in each order is the same
-        kernels.append(variants)
-        graph = reorder(plain.graph, lowering)
-        if graph.ops not in found:
-            found.append(graph.ops)
-            yield replace(plain, graph=graph, reordered=True)

@@ -223,6 +223,7 @@ def _generate_segment(
     schedule: Schedule, step: Step, offsets: Mapping[int, str], streamed_offset: int
 ) -> _GeneratedStep:
     assert step.stream is not None
+    layers = step.stream.layers
     graph, name = schedule.graph, _constant_name(schedule, step.index)
     places = Places(
         input=f"model_arena + {offsets[step.input_buffers[0]]}",
@@ -232,14 +233,14 @@ def _generate_segment(
     )
 
     def layer_name(layer: StreamedLayer) -> str:
-        return f"model_{step.index}_{layer.step.index}_{_identifier(layer.step.name)}"
+        return f"model_{step.index}_{layers.index(layer) + 1}_{_identifier(layer.step.name)}"
 
     arrays, structures = stream_constants(schedule, step, name, layer_name, places)
     shapes = " -> ".join(_shape(graph.tensors[t].shape) for t in (step.inputs[0], step.output))
-    variants = [(CATALOGUE[layer.step.variant], layer) for layer in step.stream.layers]
+    variants = [(CATALOGUE[layer.step.variant], layer) for layer in layers]
     return _GeneratedStep(
         name=name,
-        comment=f"{step.index} {_short(step.name)}: {len(step.stream.layers)} layers {shapes}, {step.macs:,} MACs",
+        comment=f"{step.index} {_short(step.name)}: {len(layers)} layers {shapes}, {step.macs:,} MACs",
         memory=_memory(step, offsets),
         reason=step.reason,
         call=_kernel_function(CATALOGUE[step.variant], 0, 0),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tinynas.kernels import KernelVariant
 from tinynas.latency import LatencyModel
-from tinynas.lowering import Schedule, layers, substitutes, with_variants
+from tinynas.lowering import Schedule, Step, layers, segment_scratch_bytes, substitutes, with_variants
 from tinynas.memory import NativeMemoryModel, live_ranges, plan_arena
 
 
@@ -115,7 +115,7 @@ def candidates(
 def _candidate(
     schedule: Schedule, steps: Sequence[int], memory: NativeMemoryModel | None, latency: LatencyModel | None
 ) -> Candidate:
-    substituted = [schedule.steps[index] for index in steps]
+    substituted = [schedule.parts[index] for index in steps]
     variant = substituted[0].variant
     predicted = [None if latency is None else latency.ticks_of(step) for step in substituted]
     known = [p for p in predicted if p is not None]
@@ -136,7 +136,7 @@ def _candidate(
 
 
 def _unsuited(schedule: Schedule, steps: Sequence[int], variant: KernelVariant) -> Candidate:
-    calls = [schedule.call(schedule.steps[index]) for index in steps]
+    calls = [call for index in steps for call in schedule.calls(index)]
     return Candidate(
         variant=variant.name,
         ticks=None,
@@ -185,15 +185,25 @@ def _too_large(candidate: Candidate, excess_bytes: int, obstacle: Obstacle = Obs
 
 
 def _most_alive(schedule: Schedule, steps: Sequence[int]) -> int:
-    """The most bytes alive during any of these steps."""
+    """The most bytes alive during any of these steps, or the segments of these layers."""
     alive = live_ranges(schedule).bytes_per_step()
-    return max(alive[step] for step in steps)
+    segment_of = {layer.index: step.index for step in schedule.steps for layer in step.layers}
+    return max(alive[segment_of.get(step, step)] for step in steps)
 
 
 def _with_scratch(schedule: Schedule, indices: Sequence[int], scratch: Sequence[int]) -> Schedule:
     """The schedule with at least so much scratch in these steps; itself where it has that."""
-    wider = {i: size for i, size in zip(indices, scratch, strict=True) if size > schedule.steps[i].scratch_bytes}
+    wider = {i: size for i, size in zip(indices, scratch, strict=True) if size > schedule.parts[i].scratch_bytes}
     if not wider:
         return schedule
-    steps = [replace(s, scratch_bytes=wider[s.index]) if s.index in wider else s for s in schedule.steps]
+    steps = [_with_wider(step, wider) for step in schedule.steps]
     return replace(schedule, steps=tuple(steps))
+
+
+def _with_wider(step: Step, scratch: Mapping[int, int]) -> Step:
+    """A step with at least so much scratch, by its index or those of its layers."""
+    if step.stream is None:
+        return replace(step, scratch_bytes=scratch.get(step.index, step.scratch_bytes))
+    layers = tuple(replace(layer, step=_with_wider(layer.step, scratch)) for layer in step.stream.layers)
+    stream = replace(step.stream, layers=layers)
+    return replace(step, stream=stream, scratch_bytes=segment_scratch_bytes(stream))

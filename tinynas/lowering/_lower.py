@@ -7,7 +7,8 @@ attributes, and storage is shared by the rule in `_storage`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -74,8 +75,11 @@ def lower_as(
     slot_of, buffers = assign_storage(planned, activations)
     # Patches of one shape share one call, and what follows from it is computed once.
     features = {id(p.call): p.variant.features(p.call) for p in _first_of_each_call(planned)}
+    streamed_layers = itertools.count(len(planned))
     steps = tuple(
-        _step(p, i, slot_of, features[id(p.call)]) if p.stream is None else _streamed_step(p, i, slot_of)
+        _step(p, i, slot_of, features[id(p.call)])
+        if p.stream is None
+        else _streamed_step(p, i, slot_of, streamed_layers)
         for i, p in enumerate(planned)
     )
     buffer_of = {t: buffer for t, buffer in slot_of.items() if t not in bands}
@@ -108,9 +112,13 @@ def _step(p: PlannedStep, index: int, slot_of: Mapping[int, int], features: Mapp
     )
 
 
-def _streamed_step(p: PlannedStep, index: int, slot_of: Mapping[int, int]) -> Step:
+def _streamed_step(p: PlannedStep, index: int, slot_of: Mapping[int, int], places: Iterator[int]) -> Step:
     assert p.stream is not None
-    layers = p.stream.stream.layers
+    layers = tuple(
+        replace(layer, step=replace(layer.step, index=place))
+        for layer, place in zip(p.stream.stream.layers, places, strict=False)
+    )
+    stream = replace(p.stream.stream, layers=layers)
     first, last = layers[0].step.name, layers[-1].step.name
     return Step(
         index=index,
@@ -123,9 +131,9 @@ def _streamed_step(p: PlannedStep, index: int, slot_of: Mapping[int, int]) -> St
         name=f"{first} to {last}, row by row" if len(layers) > 1 else f"{first}, row by row",
         macs=sum(layer.step.macs for layer in layers),
         scratch_bytes=p.scratch_bytes,
-        constant_bytes=segment_constant_bytes(p.stream.stream),
+        constant_bytes=segment_constant_bytes(stream),
         features=p.stream.features,
-        stream=p.stream.stream,
+        stream=stream,
     )
 
 

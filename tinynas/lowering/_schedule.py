@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from tinynas.graph import Graph
 from tinynas.kernels import InstructionSet, KernelCall
@@ -74,7 +75,7 @@ class StreamedLayer:
 
     Attributes:
         step: Its kernel with what all of its calls take together: MACs and features are sums, scratch is the most that
-            one takes. Its index is its position in the segment, from 1; its buffers are none of the schedule's.
+            one takes. Its index is its place in `Schedule.parts`; its buffers are none of the schedule's.
         structures: Of its calls, in order: the first calls, those between, which share one, and the last.
         last_structures: How many of them are for single calls at the end.
         operands: Positions of the layers that write what it reads; 0 is the segment's input.
@@ -155,9 +156,19 @@ class Step:
     stream: Stream | None = None
 
     @property
+    def layers(self) -> tuple[Step, ...]:
+        """The layers of a streamed segment; empty for any other step."""
+        return () if self.stream is None else tuple(layer.step for layer in self.stream.layers)
+
+    @property
     def parts(self) -> tuple[Step, ...]:
-        """The kernels that run: the step's own, and those of a streamed segment's layers."""
-        return (self,) if self.stream is None else (*(layer.step for layer in self.stream.layers), self)
+        """The kernels that run: those of a streamed segment's layers, and the step's own."""
+        return (*self.layers, self)
+
+    @property
+    def own_constant_bytes(self) -> int:
+        """Flash of a streamed segment without its layers; of any other step, all of it."""
+        return self.constant_bytes - sum(layer.constant_bytes for layer in self.layers)
 
 
 @dataclass(frozen=True)
@@ -189,6 +200,17 @@ class Schedule:
         (first, end), (input_first, input_end) = step.band.rows, step.band.input_rows
         return replace(call, input_rows=input_end - input_first, output_rows=end - first)
 
+    def calls(self, part: int) -> tuple[KernelCall, ...]:
+        """The different kernel calls of a part: one, or one for each structure of a streamed layer."""
+        if part < len(self.steps):
+            return (self.call(self.parts[part]),)
+        return self.streamed_calls(self.streamed_layer(part))
+
+    def streamed_layer(self, part: int) -> StreamedLayer:
+        """The streamed layer that a part is."""
+        streams = (step.stream for step in self.steps if step.stream is not None)
+        return next(layer for stream in streams for layer in stream.layers if layer.step.index == part)
+
     def streamed_calls(self, layer: StreamedLayer) -> tuple[KernelCall, ...]:
         """The kernel calls of a streamed layer: one for each of its structures."""
         whole = self.call(layer.step)
@@ -200,7 +222,12 @@ class Schedule:
     @property
     def variants(self) -> frozenset[str]:
         """The kernel variants the firmware must contain: code size is a union over these, not a sum over steps."""
-        return frozenset(part.variant for step in self.steps for part in step.parts)
+        return frozenset(part.variant for part in self.parts)
+
+    @cached_property
+    def parts(self) -> tuple[Step, ...]:
+        """All steps, and behind them the layers of all streamed segments: each at the place of its index."""
+        return (*self.steps, *(layer for step in self.steps for layer in step.layers))
 
     @property
     def macs(self) -> int:

@@ -108,7 +108,6 @@ def _segment(
         for index, (p, layer) in enumerate(zip(segment, rows, strict=True), 1)
     )
     stream = Stream(layers, end, scratch, _lead_bytes(graph, source, segment[-1], rows[-1], executed))
-    total = scratch + max(words(layer.step.scratch_bytes) for layer in layers)
     return PlannedStep(
         variant=STREAM,
         call=segment[-1].call,
@@ -116,8 +115,13 @@ def _segment(
         inputs=(source,),
         output=segment[-1].output,
         may_overwrite=False,
-        stream=StreamedSteps(stream, total, _loops(graph, source, segment, executed)),
+        stream=StreamedSteps(stream, segment_scratch_bytes(stream), _loops(graph, source, segment, executed)),
     )
+
+
+def segment_scratch_bytes(stream: Stream) -> int:
+    """SRAM of a segment beside its input and output: windows, states, and the scratch of one kernel at a time."""
+    return stream.scratch_offset + max(words(layer.step.scratch_bytes) for layer in stream.layers)
 
 
 def segment_constant_bytes(stream: Stream) -> int:
@@ -191,19 +195,20 @@ def _streamed_layer(
 ) -> StreamedLayer:
     structures, last = _structures(p, rows, graph.tensors[p.inputs[0]].shape[1])
     reader = executed.readers[index]
-    layer = StreamedLayer(
-        step=Step(
-            index=index,
-            variant=p.variant.name,
-            ops=p.ops,
-            inputs=p.inputs,
-            output=p.output,
-            input_buffers=(),
-            output_buffer=-1,
-            name=p.call.op.name,
-            macs=op_macs(graph, p.call.op),
-            padding=p.call.padding,
-        ),
+    step = Step(
+        index=index,
+        variant=p.variant.name,
+        ops=p.ops,
+        inputs=p.inputs,
+        output=p.output,
+        input_buffers=(),
+        output_buffer=-1,
+        name=p.call.op.name,
+        macs=op_macs(graph, p.call.op),
+        padding=p.call.padding,
+    )
+    return StreamedLayer(
+        step=executed_by(step, p.variant, structures, [structure_call(p.call, s) for s in structures]),
         structures=structures,
         last_structures=last,
         operands=rows.operands,
@@ -214,7 +219,6 @@ def _streamed_layer(
         window_rows=executed.window_rows[index] if index < len(windows) else rows.rows,
         window_offset=windows[index - 1],
     )
-    return executed_by(layer, p.variant, [structure_call(p.call, s) for s in structures])
 
 
 def structure_call(call: KernelCall, structure: Structure) -> KernelCall:
@@ -222,28 +226,28 @@ def structure_call(call: KernelCall, structure: Structure) -> KernelCall:
     return replace(call, padding=structure.padding, input_rows=structure.input_rows, output_rows=structure.output_rows)
 
 
-def executed_by(layer: StreamedLayer, variant: KernelVariant, calls: Sequence[KernelCall]) -> StreamedLayer:
-    """The layer with this kernel, and what follows from it.
+def executed_by(
+    step: Step, variant: KernelVariant, structures: Sequence[Structure], calls: Sequence[KernelCall]
+) -> Step:
+    """A streamed layer with this kernel, and what follows from it.
 
     Args:
-        layer: The layer.
+        step: The layer.
         variant: Its kernel.
+        structures: Of its calls.
         calls: One for each structure.
     """
     features: dict[str, float] = {}
-    for call, structure in zip(calls, layer.structures, strict=True):
+    for call, structure in zip(calls, structures, strict=True):
         for name, trips in variant.features(call).items():
             features[name] = features.get(name, 0) + structure.calls * trips
     constants = variant.constant_bytes(calls[0]) + (len(calls) - 1) * variant.parameters.size_bytes
     return replace(
-        layer,
-        step=replace(
-            layer.step,
-            variant=variant.name,
-            scratch_bytes=max(variant.scratch_bytes(call) for call in calls),
-            constant_bytes=constants + STREAMED_LAYER.size_bytes,
-            features=features,
-        ),
+        step,
+        variant=variant.name,
+        scratch_bytes=max(variant.scratch_bytes(call) for call in calls),
+        constant_bytes=constants + STREAMED_LAYER.size_bytes,
+        features=features,
     )
 
 

@@ -15,7 +15,7 @@ from tinynas.graph import Graph, without_dead_operators
 from tinynas.kernels import CATALOGUE, KernelCall, KernelVariant
 from tinynas.lowering._addresses import address_bytes
 from tinynas.lowering._schedule import Band, Schedule, Step
-from tinynas.lowering._streams import executed_by, segment_constant_bytes
+from tinynas.lowering._streams import executed_by, segment_constant_bytes, segment_scratch_bytes
 
 
 class VariantError(UsageError):
@@ -23,14 +23,9 @@ class VariantError(UsageError):
 
 
 def layers(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
-    """The steps that need the same kernel: those of a layer in patches, which share its weights; else one each.
-
-    Layers of streamed segments are none of them: they keep the kernels of the local rule.
-    """
+    """The parts that need the same kernel: the steps of a layer in patches, which share its weights; else one each."""
     found: dict[int, list[int]] = {}
-    for step in schedule.steps:
-        if step.stream is not None:
-            continue
+    for step in (part for s in schedule.steps for part in (s.layers or (s,))):
         found.setdefault(step.index if step.band is None else step.band.weights_step, []).append(step.index)
     return tuple(map(tuple, found.values()))
 
@@ -40,10 +35,10 @@ def substitutes(schedule: Schedule, layer: Sequence[int], *, suited: bool = True
 
     Args:
         schedule: The network.
-        layer: Indices of the steps of one entry of `layers`.
+        layer: Indices of the parts of one entry of `layers`.
         suited: Only those that suit the layer's weights and scales, where the graph has them.
     """
-    steps = [schedule.steps[index] for index in layer]
+    steps = [schedule.parts[index] for index in layer]
     present = CATALOGUE[steps[0].variant]
     kind = schedule.call(steps[0]).op.kind
     others = (v for v in CATALOGUE.values() if v is not present and kind in v.kinds)
@@ -57,14 +52,14 @@ def with_variants(
 
     Args:
         schedule: The network.
-        variants: Step -> the name of its kernel. Steps that are not named keep theirs.
-        reasons: Step -> why it has the kernel that it has, in one line.
+        variants: Index of a step or streamed layer -> the name of its kernel. Those that are not named keep theirs.
+        reasons: The same -> why it has the kernel that it has, in one line.
 
     Raises:
         VariantError: A kernel is unknown or cannot take a step over, there is no such step, or steps that share weights
             would not agree.
     """
-    steps = list(schedule.steps)
+    steps = list(schedule.parts)
     absent = sorted((variants.keys() | reasons.keys()) - set(range(len(steps))))
     if absent:
         raise VariantError(f"there is no step {absent[0]}: the schedule has {len(steps)} steps")
@@ -85,7 +80,21 @@ def with_variants(
             steps[index] = _executed(schedule, steps[index], CATALOGUE[name])
     for index, reason in reasons.items():
         steps[index] = replace(steps[index], reason=reason)
-    return replace(schedule, steps=tuple(steps))
+    return replace(schedule, steps=tuple(_with_layers(step, steps) for step in steps[: len(schedule.steps)]))
+
+
+def _with_layers(step: Step, parts: Sequence[Step]) -> Step:
+    """The step with its layers as they are among all parts, if it is a segment."""
+    if step.stream is None:
+        return step
+    layers = tuple(replace(layer, step=parts[layer.step.index]) for layer in step.stream.layers)
+    stream = replace(step.stream, layers=layers)
+    return replace(
+        step,
+        stream=stream,
+        scratch_bytes=segment_scratch_bytes(stream),
+        constant_bytes=segment_constant_bytes(stream),
+    )
 
 
 def with_constants(schedule: Schedule, graph: Graph) -> Schedule:
@@ -94,9 +103,11 @@ def with_constants(schedule: Schedule, graph: Graph) -> Schedule:
     Loop counts and the bytes of tables follow weights and scales: a layer may need the general requantization.
     """
     filled = replace(schedule, graph=without_dead_operators(graph))
-    return replace(
-        filled, steps=tuple(_executed(filled, step, CATALOGUE[step.variant], step.reason) for step in schedule.steps)
-    )
+    parts = [
+        part if part.stream is not None else _executed(filled, part, CATALOGUE[part.variant], part.reason)
+        for part in schedule.parts
+    ]
+    return replace(filled, steps=tuple(_with_layers(step, parts) for step in parts[: len(schedule.steps)]))
 
 
 def constant_bytes_of(variant: KernelVariant, call: KernelCall, band: Band | None, index: int) -> int:
@@ -117,6 +128,8 @@ def _takes_over(schedule: Schedule, step: Step, variant: KernelVariant, suited: 
     """
     # Who shrinks is alone alive (`KernelCall.input_alone`); who does not, never needs to know.
     call = replace(schedule.call(step), input_dies=step.shrinks, input_alone=step.shrinks)
+    if step.index >= len(schedule.steps) and not all(map(variant.executes, schedule.calls(step.index))):
+        return False
     if step.output_buffer in step.input_buffers and not variant.in_place:
         return False
     if step.shrinks and not variant.shrinks(call):
@@ -134,12 +147,7 @@ def suits(schedule: Schedule) -> bool:
 
     A schedule that `lower` and `with_variants` made of a skeleton, and that got its constants later, may not.
     """
-    return all(
-        _suits(CATALOGUE[part.variant], schedule.call(part))
-        for step in schedule.steps
-        for part in step.parts
-        if part.stream is None
-    )
+    return all(_suits(CATALOGUE[part.variant], schedule.call(part)) for part in schedule.parts if part.stream is None)
 
 
 def _suits(variant: KernelVariant, call: KernelCall) -> bool:
@@ -147,14 +155,10 @@ def _suits(variant: KernelVariant, call: KernelCall) -> bool:
 
 
 def _executed(schedule: Schedule, step: Step, variant: KernelVariant, reason: str = "") -> Step:
-    """The step with this kernel, and what follows from it."""
-    if step.stream is not None:
-        layers = tuple(
-            executed_by(layer, CATALOGUE[layer.step.variant], schedule.streamed_calls(layer))
-            for layer in step.stream.layers
-        )
-        stream = replace(step.stream, layers=layers)
-        return replace(step, stream=stream, constant_bytes=segment_constant_bytes(stream))
+    """The step, or the streamed layer, with this kernel, and what follows from it."""
+    if step.index >= len(schedule.steps):
+        structures = schedule.streamed_layer(step.index).structures
+        return replace(executed_by(step, variant, structures, schedule.calls(step.index)), reason=reason)
     call = schedule.call(step)
     return replace(
         step,

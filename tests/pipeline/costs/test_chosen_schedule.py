@@ -46,17 +46,20 @@ class Case:
     graph: Graph
     arena_bytes: int
     change: str
+    streams: bool = True
 
 
 CASES = {
     "columns": Case("virt-m4", _wide(), 3200, "conv_2d for conv_2d_im2col"),
     "columns-m0plus": Case("virt-m0plus", _wide(), 3200, "conv_2d for conv_2d_swar"),
     "words-m0plus": Case("virt-m0plus", _dense(), 576, "fully_connected for fully_connected_in_words"),
-    "plane": Case("virt-m4", _plane(), 3072 + 768, "conv_2d for depthwise_conv_2d"),
+    "plane": Case("virt-m4", _plane(), 3072 + 768, "shrinking, row by row"),
     "order": Case("virt-m4", branches(), 64 * 38, "the operators in another order"),
     "order-m0plus": Case("virt-m0plus", branches(), 64 * 38, "the operators in another order"),
-    "patches": Case("virt-m4", large_image(), 9000, "the first 2 layers in"),
-    "patches-m0plus": Case("virt-m0plus", large_image(), 9000, "the first 2 layers in"),
+    "rows": Case("virt-m4", large_image(), 9000, "first to second, row by row"),
+    "rows-m0plus": Case("virt-m0plus", large_image(), 9000, "first to second, row by row"),
+    "patches": Case("virt-m4", large_image(), 9000, "the first 2 layers in", streams=False),
+    "patches-m0plus": Case("virt-m0plus", large_image(), 9000, "the first 2 layers in", streams=False),
 }
 
 
@@ -67,7 +70,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def chosen_for(case: Case, board: Board, reserve: Reserve | None = None) -> ChosenSchedule:
-    return choose_for_board(with_random_constants(case.graph, seed=4), board, "zig", reserve)
+    return choose_for_board(with_random_constants(case.graph, seed=4), board, "zig", reserve, streams=case.streams)
 
 
 def test_it_is_built_and_computes_the_same_bits(case: Case, tmp_path: Path) -> None:

@@ -27,10 +27,10 @@ def test_less_memory_for_the_same_networks_never_lowers_the_score() -> None:
     entries = compare_schedules(
         load_space("mobile"), sampling, board, NativeMemoryModel.for_board(board), Reserve(), done.append
     )
-    assert [entry["name"] for entry in entries] == ["plain", "in-place", "patches"]
+    assert [entry["name"] for entry in entries] == ["plain", "in-place", "patches", "streamed"]
     scores = [entry["score"] for entry in entries]
     assert scores == sorted(scores)
-    assert scores[0] < scores[2]
+    assert scores[0] < scores[2] < scores[3]
     assert entries[2]["chosen"]["resolution"] > entries[0]["chosen"]["resolution"]
     assert done == list(range(1, 4 * len(SCHEDULE_KINDS) + 1))
 
@@ -49,9 +49,15 @@ def test_the_command_compares_only_when_asked() -> None:
     )
     assert set(compared) - set(plain) == {"schedules"}
     assert {key: compared[key] for key in plain} == plain
+    streamed = compared["schedules"][3]
+    assert streamed["chosen"] == plain["chosen"]
+    assert streamed["score"] == plain["configurations"][0]["score"]
+    without, _ = rank_space(
+        "nucleo-f303k8", space="mobile-tiny", samples=10, input_channels=1, classes=10, streams=False
+    )
     in_place = compared["schedules"][1]
-    assert in_place["chosen"] == plain["chosen"]
-    assert in_place["score"] == plain["configurations"][0]["score"]
+    assert in_place["chosen"] == without["chosen"]
+    assert in_place["score"] == without["configurations"][0]["score"]
 
 
 def test_the_report_of_a_run_has_the_comparison(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def measure_model(
     runs: int = 1,
     input_file: Path | None = None,
     output_file: Path | None = None,
+    arena_bytes: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure a model file on a board.
@@ -57,6 +58,7 @@ def measure_model(
         runs: random inputs to compare, if no `input_file` is given.
         input_file: int8 array of one input, or of several stacked along a new first axis (.npy).
         output_file: gets the int8 outputs of the board, stacked (.npy).
+        arena_bytes: what the arena may take: the fastest way to execute the model that fits it is built.
         progress: who watches.
 
     Returns:
@@ -66,6 +68,7 @@ def measure_model(
         MeasurementInputError: neither or both of `virtual` and `port`, nothing to flash, or inputs of another shape or
             type.
         LinkError: without `flash_first`, another image runs on the board.
+        ArenaTooSmall: no way to execute the model takes at most `arena_bytes`.
         TinyNASError: the model cannot be read, lowered, built, or run.
     """
     if virtual == (port is not None):
@@ -78,7 +81,7 @@ def measure_model(
     watch = progress or SilentProgress()
     with tempfile.TemporaryDirectory(prefix="tinynas-measure-") as scratch:
         watch.begin("firmware", 0)
-        chosen = choose_for_board(graph, board, toolchain)
+        chosen = choose_for_board(graph, board, toolchain, arena_bytes=arena_bytes)
         deployment = deploy(chosen.schedule.graph, board, Path(scratch), toolchain=toolchain, schedule=chosen.schedule)
         if port is not None and flash_first:
             flash(board, deployment.firmware.elf)

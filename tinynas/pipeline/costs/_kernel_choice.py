@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynas.engine import ChosenKernels, ChosenSchedule, choose_schedule
+from tinynas.errors import AnswerIsNo
 from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
 from tinynas.lowering import Lowering, Schedule, with_variants
@@ -26,7 +27,19 @@ from tinynas.targets import Board, Reserve
 logger = logging.getLogger(__name__)
 
 
-def choose_for_board(graph: Graph, board: Board, toolchain: str, reserve: Reserve | None = None) -> ChosenSchedule:
+class ArenaTooSmall(AnswerIsNo):
+    """A network cannot be executed in an arena of so many bytes."""
+
+
+def choose_for_board(
+    graph: Graph,
+    board: Board,
+    toolchain: str,
+    reserve: Reserve | None = None,
+    *,
+    streams: bool = True,
+    arena_bytes: int | None = None,
+) -> ChosenSchedule:
     """Choose how to execute a network by the models that ship for a board's core; by shapes alone without them.
 
     Warns where nothing fits beside our firmware, and of what: the linker then names one region only.
@@ -36,14 +49,29 @@ def choose_for_board(graph: Graph, board: Board, toolchain: str, reserve: Reserv
         board: the target.
         toolchain: "zig" or "gcc".
         reserve: memory that the application keeps for itself.
+        streams: whether parts of it may run row by row.
+        arena_bytes: what the arena may take; None for what the board has room for.
+
+    Raises:
+        ArenaTooSmall: no way to execute the network takes at most `arena_bytes`.
+        MissingMemoryModelError: `arena_bytes` is given, and there is no model to choose by.
     """
     memory: NativeMemoryModel | None
     try:
         memory = load_memory_model(board, toolchain)
     except MissingMemoryModelError:
+        if arena_bytes is not None:
+            raise
         memory = None
     lowering = Lowering.for_core(board.core)
-    chosen = choose_schedule(graph, lowering, memory, load_latency(board, toolchain), reserve)
+    latency = load_latency(board, toolchain)
+    chosen = choose_schedule(graph, lowering, memory, latency, reserve, streams=streams, arena_bytes=arena_bytes)
+    if arena_bytes is not None and plan_arena(chosen.schedule).arena_bytes > arena_bytes:
+        nearest = chosen if chosen.nearest is None else chosen.nearest
+        raise ArenaTooSmall(
+            f"{graph.name}: no way to execute it takes {arena_bytes:,} bytes of arena; the nearest of {chosen.tried} "
+            f"takes {plan_arena(nearest.schedule).arena_bytes:,}"
+        )
     if chosen.fits is False:
         logger.warning("%s does not fit %s beside our firmware: %s", graph.name, board.name, "; ".join(chosen.reasons))
     return chosen
