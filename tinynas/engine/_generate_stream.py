@@ -80,7 +80,15 @@ def stream_constants(
 
 def _input_entry(schedule: Schedule, step: Step, places: Places) -> Fields:
     height, row_bytes = _rows(schedule, step.inputs[0])
-    return {"rows": places.input, "row_bytes": row_bytes, "window_rows": height, "rows_in_all": height}
+    assert step.stream is not None
+    readers = [position for position, layer in enumerate(step.stream.layers, 1) if 0 in layer.operands]
+    return {
+        "rows": places.input,
+        "row_bytes": row_bytes,
+        "window_rows": height,
+        "rows_in_all": height,
+        "reader": f"{{ {readers[0]}, {readers[-1]} }}",
+    }
 
 
 def _entries(
@@ -120,7 +128,7 @@ def _entry(schedule: Schedule, layer: StreamedLayer, parameters: str, rows: str,
         "stride": layer.stride,
         "extent": layer.extent,
         "padding": layer.step.padding[0],
-        "reader": layer.reader,
+        "reader": f"{{ {layer.readers[0]}, {layer.readers[-1]} }}",
     }
 
 

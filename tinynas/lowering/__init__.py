@@ -6,13 +6,14 @@ from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step, Stream, StreamedLayer, Structure
 from tinynas.lowering._scratch import select_within
 from tinynas.lowering._stream_cuts import stream_cuts
-from tinynas.lowering._streams import MOST_LAYERS, StreamError, StreamPlan, segment_scratch_bytes
+from tinynas.lowering._streams import MOST_LAYERS, MOST_READERS, StreamError, StreamPlan, segment_scratch_bytes
 from tinynas.lowering._substitution import VariantError, layers, substitutes, suits, with_constants, with_variants
 from tinynas.lowering._trace import LayerRows, Slides, Trace, Write, slides, trace
 
 __all__ = [
     "DSP_LOWERING",
     "MOST_LAYERS",
+    "MOST_READERS",
     "WEIGHTED",
     "Band",
     "Buffer",

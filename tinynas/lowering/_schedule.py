@@ -82,7 +82,8 @@ class StreamedLayer:
         rows_per_call: How many rows it writes in a call.
         stride: Rows of its operands between two of its output.
         extent: Rows of its operands that one row of its output depends on.
-        reader: Position of the layer that lets go of its rows last; 0 for the last layer, whose output is kept.
+        readers: Positions of the layers that read its rows, two at most; of the last layer, whose output is kept, its
+            own.
         window_rows: Rows of its output that its window has room for; of the last layer, all of them.
         window_offset: Bytes from the start of the segment's scratch to its window; 0 for the last layer.
     """
@@ -94,7 +95,7 @@ class StreamedLayer:
     rows_per_call: int
     stride: int
     extent: int
-    reader: int
+    readers: tuple[int, ...]
     window_rows: int
     window_offset: int
 

@@ -28,6 +28,8 @@ _MOST_ROWS = 0xFFFE  # 16 bits, of which one value stands for "never"
 MOST_LAYERS = 0xFF
 """Layers of one segment: their positions are bytes."""
 _MOST_STRUCTURES = 0xFF
+MOST_READERS = 2
+"""Layers that read the rows of one window."""
 
 
 class StreamError(ModelError):
@@ -96,8 +98,11 @@ def _segment(
     rows = [_layer_rows(graph, p, count, position) for p, count in zip(segment, plan.rows, strict=True)]
     height = graph.tensors[source].shape[1]
     executed = trace(tuple(rows), height)
-    if executed is None or None in executed.readers[1:]:
-        raise StreamError(f"{_where(segment[-1])}: not all of its rows are read in order")
+    if executed is None:
+        raise StreamError(f"{_where(segment[-1])}: its segment comes to no end")
+    crowded = [p for p, readers in zip(segment, executed.readers[1:], strict=True) if len(readers) > MOST_READERS]
+    if crowded:
+        raise StreamError(f"{_where(crowded[0])}: more than {MOST_READERS} layers read its rows")
     windows, end = [], 0
     for p, held in zip(segment[:-1], executed.window_rows[1:-1], strict=True):
         windows.append(end)
@@ -194,7 +199,6 @@ def _streamed_layer(
     graph: Graph, p: PlannedStep, rows: LayerRows, index: int, executed: Trace, windows: Sequence[int]
 ) -> StreamedLayer:
     structures, last = _structures(p, rows, graph.tensors[p.inputs[0]].shape[1])
-    reader = executed.readers[index]
     step = Step(
         index=index,
         variant=p.variant.name,
@@ -215,7 +219,7 @@ def _streamed_layer(
         rows_per_call=rows.rows_per_call,
         stride=rows.stride,
         extent=rows.extent,
-        reader=reader or 0,
+        readers=executed.readers[index] or (index,),
         window_rows=executed.window_rows[index] if index < len(windows) else rows.rows,
         window_offset=windows[index - 1],
     )
@@ -295,6 +299,7 @@ def _loops(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: 
     return {
         "calls": 1,
         "layers": len(segment) + 1,
+        "input_rows": graph.tensors[source].shape[1],
         "waits": executed.waits,
         "kernel_calls": len(executed.writes),
         "second_operands": sum(len(segment[write.layer - 1].inputs) == 2 for write in executed.writes),

@@ -2,7 +2,9 @@
 
 It is the order of `firmware/kernels/streaming/advance.c`: whatever layer has its operands is called, of several the
 last. So a layer is called again only where nothing behind it can be, and what it writes finds its window as empty as it
-gets.
+gets. Behind a layer that was just called, none but those that read its output can have more than before: they are
+looked at next, then the layers before them, one by one. Rows of the segment's input come one by one, also where all of
+them are there, so that no branch runs ahead of another one.
 """
 
 from __future__ import annotations
@@ -62,45 +64,44 @@ class Trace:
     Attributes:
         writes: All calls, in order.
         waits: How often a layer was looked at that had to wait for its operands.
-        window_rows: By layer, the most rows of its output that are there and still read; the input's and the last
-            layer's are counted as if they were windows as well.
-        readers: By layer, the one that lets go of its rows last; None where now one does, now another.
+        window_rows: By layer, the most rows of its output that are there and still read; of the input, those that have
+            come. The last layer's output is counted as if it were a window.
+        readers: By layer, those that read its output.
         input_read: By call of the last layer, the first row of the segment's input that is still read during it.
     """
 
     writes: tuple[Write, ...]
     waits: int
     window_rows: tuple[int, ...]
-    readers: tuple[int | None, ...]
+    readers: tuple[tuple[int, ...], ...]
     input_read: tuple[int, ...]
 
 
 @lru_cache(maxsize=4096)
 def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
-    """Execute a segment, layers 1 and up, whose input is there as a whole; None where it comes to no end."""
+    """Execute a segment, layers 1 and up; None where it comes to no end."""
     count = len(layers)
     rows = [input_rows, *(layer.rows for layer in layers)]
-    written = [input_rows] + [0] * count
+    written = [0] * (count + 1)
     consumers: list[list[int]] = [[] for _ in rows]
     for index, layer in enumerate(layers, 1):
         for operand in dict.fromkeys(layer.operands):
             consumers[operand].append(index)
-    last_of: list[set[int] | None] = [None] * len(rows)
 
     def first_read(tensor: int) -> int:
-        """The first of a tensor's rows that is still read; notes who reads it."""
-        seen = {reader: layers[reader - 1].first_seen(written[reader]) for reader in consumers[tensor]}
-        if not seen:
-            return 0
-        first = min(seen.values())
-        readers = {reader for reader, row in seen.items() if row == first}
-        known = last_of[tensor]
-        last_of[tensor] = readers if known is None else known & readers
-        return min(first, written[tensor])  # a stride may pass rows by that are not there yet
+        """The first of a tensor's rows that is still read. A stride may pass rows by that are not there yet."""
+        seen = (layers[reader - 1].first_seen(written[reader]) for reader in consumers[tensor])
+        return min([written[tensor], *seen]) if consumers[tensor] else 0
 
-    window_rows = [input_rows] + [0] * count
-    writes, input_read, waits, index = [], [], 0, 1
-    while index > 0:
+    window_rows = [0] * (count + 1)
+    writes, input_read, waits, index = [], [], 0, 0
+    while index > 0 or written[0] < input_rows:
+        if index == 0:
+            first = first_read(0)
+            written[0] += 1
+            window_rows[0] = max(window_rows[0], written[0] - first)
+            index = max(consumers[0])
+            continue
         layer = layers[index - 1]
         done = written[index] == layer.rows
         if done or any(min(layer.end_seen(written[index]), rows[o]) > written[o] for o in layer.operands):
@@ -115,11 +116,10 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
         writes.append(Write(index, (written[index], min(written[index] + layer.rows_per_call, layer.rows)), first))
         written[index] = writes[-1].rows[1]
         window_rows[index] = max(window_rows[index], written[index] - first)
-        index += index < count
+        index = max(consumers[index], default=index)
     if written != rows:
         return None
-    readers = tuple(None if of is not None and not of else min(of or {0}) for of in last_of)
-    return Trace(tuple(writes), waits, tuple(window_rows), readers, tuple(input_read))
+    return Trace(tuple(writes), waits, tuple(window_rows), tuple(map(tuple, consumers)), tuple(input_read))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ Only how far the output may grow into the input depends on the whole segment: `S
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -20,9 +20,11 @@ import numpy.typing as npt
 
 from tinynas.kernels.streaming import ROUND_BYTES, STREAMED_STATE
 from tinynas.lowering import (
+    MOST_READERS,
     LayerRows,
     Lowering,
     Schedule,
+    Slides,
     Step,
     StreamError,
     StreamPlan,
@@ -36,7 +38,6 @@ from tinynas.memory._plan import plan_parts
 KernelTicks = Callable[[str, Mapping[str, float]], float | None]
 """Ticks of a kernel with some loop counts, in any unit; None where they are not known."""
 
-_SLIDES = ("slides", "slide_rounds", "slide_words", "slide_bytes")
 _Rows = npt.NDArray[np.int64]
 
 
@@ -70,16 +71,17 @@ class StreamedCell:
     Attributes:
         rows: Rows that each of its layers writes in a call.
         layers: When they are called; operand 0 is the cell's input.
-        window_bytes: Of all windows but those of its input and its output.
+        row_bytes: Of a row of each layer's output.
         scratch_bytes: The most that one of its kernels takes.
         constant_bytes: Flash of its layers.
         kernels: Variant -> loop counts, summed over the layers.
-        loops: What its layers add to the loops of the kernel that calls them, whose calls they are none of.
+        loops: What its layers add to the loops of the kernel that calls them, but for the windows; calls of that kernel
+            are none of them.
     """
 
     rows: tuple[int, ...]
     layers: tuple[LayerRows, ...]
-    window_bytes: int
+    row_bytes: tuple[int, ...]
     scratch_bytes: int
     constant_bytes: int
     kernels: tuple[tuple[str, Mapping[str, float]], ...]
@@ -164,7 +166,9 @@ def _streamed_cell(schedule: Schedule, step: Step, plan: StreamPlan) -> Streamed
         known = kernels.setdefault(layer.step.variant, {})
         for name, trips in layer.step.features.items():
             known[name] = known.get(name, 0.0) + trips
-    loops = {name: step.features[name] for name in ("kernel_calls", "second_operands", *_SLIDES)}
+    loops = {name: step.features[name] for name in ("waits", "kernel_calls", "second_operands")}
+    height, _ = _rows_of(schedule, step.inputs[0])
+    loops["waits"] -= height * last_reader([layer.operands for layer in layers])
     return StreamedCell(
         rows=plan.rows,
         layers=tuple(
@@ -178,7 +182,7 @@ def _streamed_cell(schedule: Schedule, step: Step, plan: StreamPlan) -> Streamed
             )
             for layer in layers
         ),
-        window_bytes=step.stream.states_offset,
+        row_bytes=tuple(_rows_of(schedule, layer.step.output)[1] for layer in layers),
         scratch_bytes=max(align(layer.step.scratch_bytes, NATIVE_ALIGNMENT) for layer in layers),
         constant_bytes=sum(layer.step.constant_bytes for layer in layers),
         kernels=tuple(kernels.items()),
@@ -200,25 +204,64 @@ def _rows_of(schedule: Schedule, t: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class Joint:
-    """The tensor between two streamed cells: its window, and the loops that move its rows. None where it has none."""
+class Windows:
+    """The windows of a streamed cell, its output's left out, and the loops that rows and windows add.
 
-    window_bytes: int
+    Attributes:
+        input_bytes: Of the window that it reads its input from, where that is not there as a whole.
+        inner_bytes: Of those inside it.
+        loops: Where its input is a window.
+        inner_loops: Where its input is there as a whole, and its rows come one by one.
+    """
+
+    input_bytes: int
+    inner_bytes: int
     loops: Mapping[str, float]
+    inner_loops: Mapping[str, float]
 
 
 @lru_cache(maxsize=65536)
-def joint(rows_per_call: int, height: int, row_bytes: int, reader: tuple[LayerRows, ...]) -> Joint | None:
-    """The window that a cell's layers read what is written in so many rows a call."""
-    writer = LayerRows((0,), height, rows_per_call)
-    shifted = tuple(replace(layer, operands=tuple(o + 1 for o in layer.operands)) for layer in reader)
-    executed = trace((writer, *shifted), height)
-    if executed is None or executed.readers[1] is None:
+def windows_of(
+    rows_per_call: int, input_shape: tuple[int, int], layers: tuple[LayerRows, ...], row_bytes: tuple[int, ...]
+) -> Windows | None:
+    """The windows of a cell whose input comes in so many rows at a time; None where it cannot be streamed.
+
+    Args:
+        rows_per_call: Of the layer that writes its input; 1 where the input is there as a whole.
+        input_shape: Rows of its input, and bytes of each.
+        layers: Its layers.
+        row_bytes: Of a row of the output of each.
+    """
+    height, input_row_bytes = input_shape
+    shifted = tuple(replace(layer, operands=tuple(o + 1 for o in layer.operands)) for layer in layers)
+    executed = trace((LayerRows((0,), height, rows_per_call), *shifted), height)
+    if executed is None or any(len(readers) > MOST_READERS for readers in executed.readers):
         return None
-    moved = slides(executed, [0, row_bytes, *([0] * len(reader))], executed.window_rows, ROUND_BYTES, only=1)
-    counts = (moved.slides, moved.rounds, moved.words, moved.bytes)
-    size = align(executed.window_rows[1] * row_bytes, NATIVE_ALIGNMENT)
-    return Joint(size, dict(zip(_SLIDES, counts, strict=True)))
+    size = [0, input_row_bytes, *row_bytes]
+    held = [align(rows * of, NATIVE_ALIGNMENT) for rows, of in zip(executed.window_rows, size, strict=True)]
+    moved = [slides(executed, size, executed.window_rows, ROUND_BYTES, only=i) for i in range(1, len(size) - 1)]
+    calls = -(-height // rows_per_call)
+    waits = calls * last_reader([layer.operands for layer in layers])
+    return Windows(
+        held[1],
+        sum(held[2:-1]),
+        {"waits": waits, **_slide_loops(moved)},
+        {"waits": height * last_reader([layer.operands for layer in layers]), **_slide_loops(moved[1:])},
+    )
+
+
+def _slide_loops(moved: Sequence[Slides]) -> dict[str, float]:
+    return {
+        "slides": sum(m.slides for m in moved),
+        "slide_rounds": sum(m.rounds for m in moved),
+        "slide_words": sum(m.words for m in moved),
+        "slide_bytes": sum(m.bytes for m in moved),
+    }
+
+
+def last_reader(operands: Sequence[Sequence[int]]) -> int:
+    """The position of the last layer that reads a cell's input: where layers are looked at, when it has more rows."""
+    return max(position for position, of in enumerate(operands, 1) if 0 in of)
 
 
 class SegmentLag:

@@ -20,8 +20,8 @@ from tinynas.memory._stream_cells import (
     KernelTicks,
     SegmentLag,
     StreamedCell,
-    joint,
     states_bytes,
+    windows_of,
 )
 
 
@@ -133,21 +133,19 @@ class _Ticks:
 
     def streamed(self, cell: StreamedCell) -> float:
         """Of a cell row by row: its kernels, and what it adds to the loops around them."""
-        loops = {"calls": 0.0, **cell.loops, "waits": cell.loops["kernel_calls"]}
         kernels = sum(self.kernel(variant, features) for variant, features in cell.kernels)
-        return kernels + self.kernel(STREAM.name, loops)
+        return kernels + self.kernel(STREAM.name, {"calls": 0.0, **cell.loops})
 
-    def joint(self, loops: Mapping[str, float]) -> float:
-        """Of the window between two cells."""
+    def loops(self, loops: Mapping[str, float]) -> float:
+        """Of rows and windows."""
         return self.kernel(STREAM.name, {"calls": 0.0, **loops})
 
-    def segment(self, last: StreamedCell, output_bytes: int) -> float:
-        """What a segment takes once: nothing waits for its last layer, and its output is moved."""
+    def segment(self, output_bytes: int) -> float:
+        """What a segment takes once: its output is moved."""
         in_words = output_bytes % 4 == 0
         loops = {
             "calls": 1.0,
             "layers": 1.0,
-            "waits": 1.0 - last.layers[-1].calls,
             "output_words": output_bytes // 4 if in_words else 0,
             "output_bytes": 0 if in_words else output_bytes,
         }
@@ -187,31 +185,32 @@ def _segments_to(
     output_bytes = align(output[0] * output[1], NATIVE_ALIGNMENT)
     lag = SegmentLag(last, output)
     windows = scratch = layers = 0
-    total = ticks.segment(last, output[0] * output[1])
+    total = ticks.segment(output[0] * output[1])
     rows: tuple[int, ...] = ()
     behind: StreamedCell | None = None
     for first in range(end - 1, -1, -1):
-        cell = streamed[first]
+        cell, shape = streamed[first], cells[first].input_shape
         if cell is None:
             return
         if behind is not None:
-            height, row_bytes = cells[first].output_shape
-            between = joint(cell.rows[-1], height, row_bytes, behind.layers)
+            between = windows_of(cell.rows[-1], cells[first + 1].input_shape, behind.layers, behind.row_bytes)
             if between is None:
                 return
-            windows += between.window_bytes
-            total += ticks.joint(between.loops)
-        windows += cell.window_bytes
+            windows += between.input_bytes + between.inner_bytes
+            total += ticks.loops(between.loops)
+        own = windows_of(1, shape, cell.layers, cell.row_bytes)
+        if own is None:
+            return
         scratch = max(scratch, cell.scratch_bytes)
         layers += len(cell.layers)
         total += costs[first]
         rows = cell.rows + rows
         behind = cell
-        beside = windows + scratch + states_bytes(layers)
-        if beside > limit or layers > MOST_LAYERS:
+        if windows + scratch + states_bytes(layers) > limit or layers > MOST_LAYERS:
             return  # more cells only take more windows
-        shape = cells[first].input_shape
         lead = lag.extend(cell, shape, cells[first].output_shape)
+        beside = windows + own.inner_bytes + scratch + states_bytes(layers)
         arena = beside + max(output_bytes, align(shape[0] * shape[1], NATIVE_ALIGNMENT) + lead)
         if arena <= limit:
-            yield _Edge(first, end, arena, total, rows)
+            arrivals = ticks.loops({"input_rows": shape[0], **own.inner_loops})
+            yield _Edge(first, end, arena, total + arrivals, rows)

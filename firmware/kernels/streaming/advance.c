@@ -56,8 +56,10 @@ static void make_room(const tn_streamed_layer *layers, tn_streamed_state *states
     const tn_streamed_layer *layer = layers + index;
     tn_streamed_state *state = states + index;
     if (state->written + rows - state->first > layer->window_rows) {
-        const int32_t seen = first_seen(layers + layer->reader, states + layer->reader);
-        const int32_t first = least(seen, state->written); /* a stride may pass rows by that are not there yet */
+        int32_t first = state->written; /* a stride may pass rows by that are not there yet */
+        for (int32_t i = 0; i < 2; i++) {
+            first = least(first, first_seen(layers + layer->reader[i], states + layer->reader[i]));
+        }
         move_down(layer->rows, row_address(layer, state, first),
                   (int32_t)((uint32_t)(state->written - first) * layer->row_bytes));
         state->first = (uint16_t)first;
@@ -102,7 +104,7 @@ TN_KERNEL void tn_stream_advance(const tn_stream_params *params)
 {
     const tn_streamed_layer *layers = params->layers;
     tn_streamed_state *states = params->states;
-    int32_t index = 1;
+    int32_t index = layers[0].reader[1];
     while (index > 0) {
         const tn_streamed_layer *layer = layers + index;
         const int32_t rows = least(states[layer->operand[0]].written, states[layer->operand[1]].written);
@@ -110,7 +112,7 @@ TN_KERNEL void tn_stream_advance(const tn_stream_params *params)
             index--;
         } else {
             call(layers, states, index);
-            index += index < params->last;
+            index = layer->reader[1]; /* of the layers behind it, no other one has more than before */
         }
     }
 }

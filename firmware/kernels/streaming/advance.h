@@ -7,7 +7,7 @@
 /* Before a segment's first row. */
 void tn_stream_begin(const tn_stream_params *params);
 
-/* Call whatever layer has its operands, the last such layer first, until none has. */
+/* Behind one more row of the input: call whatever layer has its operands, the last such layer first, until none has. */
 void tn_stream_advance(const tn_stream_params *params);
 
 #endif

@@ -28,8 +28,11 @@ TN_KERNEL static void move_output(const int8_t *from, int8_t *to, int32_t bytes)
 
 TN_KERNEL void tn_stream(const tn_stream_params *params)
 {
+    const int32_t rows = params->layers[0].rows_in_all;
     tn_stream_begin(params);
-    params->states[0].written = params->layers[0].rows_in_all;
-    tn_stream_advance(params);
+    for (int32_t row = 1; row <= rows; row++) { /* as if they came one by one, so that no layer runs ahead */
+        params->states[0].written = (uint16_t)row;
+        tn_stream_advance(params);
+    }
     move_output(params->layers[params->last].rows, params->output, (int32_t)params->output_bytes);
 }

@@ -13,7 +13,8 @@ extern "C" {
 #endif
 
 /* A layer, which writes `rows_per_call` rows in each of its calls but perhaps the last one, and the window that they
- * go to. Layer 0 of a segment stands for its input: it has a window only, and is never called.
+ * go to. Layer 0 of a segment stands for its input: it has a window only, and is never called. The last layer, whose
+ * output is there as a whole, names itself as its reader.
  *
  * The first calls see padding above them and the last ones padding below: each of them has a parameter structure of its
  * own, and all others share one. */
@@ -36,8 +37,7 @@ typedef struct {
     uint16_t stride;
     uint16_t extent;          /* rows of its input that one output row sees */
     uint16_t padding;         /* of these above the first row */
-    uint8_t reader;           /* the layer that lets go of a row of the window last; 0: no row is ever let go of */
-    uint8_t reserved;
+    uint8_t reader[2];        /* the layers that read the window, the last one second; one is there twice */
 } tn_streamed_layer;
 
 /* How far a layer has come. */

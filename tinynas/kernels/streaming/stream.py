@@ -32,6 +32,7 @@ STREAM = KernelVariant(
     features=_is_no_operator,
     loops={
         "layers": "layers of the segment, its input included",
+        "input_rows": "rows of the input",
         "waits": "layers looked at whose operands were not there yet",
         "kernel_calls": "calls of the layers' kernels",
         "second_operands": "of these calls, those with two operands",
