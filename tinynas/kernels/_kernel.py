@@ -158,6 +158,8 @@ class KernelVariant:
             `calls` is always 1 and stands for the fixed part.
         loops: What each feature counts.
         instruction_sets: Those it is for.
+        few_rows: Preferred where a layer is streamed a few rows at a time: it does little for a call that it does again
+            for the next one.
         last_resort: Considered behind the kernels of all families, since it executes any call, slowly.
         for_speed: Takes flash that the local rule does not spend: chosen for single steps of a finished network.
         helpers: Further files there with functions that the kernel calls.
@@ -178,6 +180,7 @@ class KernelVariant:
     loops: Mapping[str, str]
     instruction_sets: frozenset[InstructionSet] = ALL_INSTRUCTION_SETS
     for_speed: bool = False
+    few_rows: bool = False
     last_resort: bool = False
     helpers: tuple[str, ...] = ()
     in_place: bool = False

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from tinynas.errors import ModelError
 from tinynas.graph import Graph, op_macs
-from tinynas.kernels import POINTER, WINDOWED, KernelCall, KernelVariant, window_of, words
+from tinynas.kernels import POINTER, WINDOWED, KernelCall, KernelVariant, by_rule, window_of, words
 from tinynas.kernels.streaming import ROUND_BYTES, STREAM, STREAMED_LAYER, STREAMED_STATE
 from tinynas.lowering._rows import POINTWISE, alone, repeats_or_constant, row_bytes
 from tinynas.lowering._schedule import Step, Stream, StreamedLayer, Structure
@@ -25,6 +25,9 @@ from tinynas.lowering._storage import PlannedStep, StreamedSteps, root_of
 from tinynas.lowering._trace import LayerRows, Trace, slides, trace
 
 _MOST_ROWS = 0xFFFE  # 16 bits, of which one value stands for "never"
+FEW_ROWS = 3
+"""Rows that a call may write for kernels for few rows to be preferred: a depthwise convolution with a channel buffer
+gathers two more rows of each window again, which takes as long from four rows on as what the other one does longer."""
 MOST_LAYERS = 0xFF
 """Layers of one segment: their positions are bytes."""
 _MOST_STRUCTURES = 0xFF
@@ -89,7 +92,8 @@ def _segment(
     outputs: Sequence[int],
     plan: StreamPlan,
 ) -> PlannedStep:
-    segment = [alone(p) for p in planned[plan.first : plan.end]]
+    rows_of = zip(planned[plan.first : plan.end], plan.rows, strict=True)
+    segment = [_preferred(alone(p), rows_per_call) for p, rows_per_call in rows_of]
     if len(segment) > MOST_LAYERS:
         raise StreamError(f"{_where(segment[-1])}: {len(segment)} layers in one segment; at most {MOST_LAYERS}")
     source = _only_input(segment)
@@ -122,6 +126,14 @@ def _segment(
         may_overwrite=False,
         stream=StreamedSteps(stream, segment_scratch_bytes(stream), _loops(graph, source, segment, executed)),
     )
+
+
+def _preferred(planned: PlannedStep, rows_per_call: int) -> PlannedStep:
+    """The step with a kernel for few rows where it writes few of them in a call, if there is one."""
+    if rows_per_call > FEW_ROWS:
+        return planned
+    others = (variant for variant in by_rule(planned.call) if variant.few_rows)
+    return replace(planned, variant=next(others, planned.variant))
 
 
 def segment_scratch_bytes(stream: Stream) -> int:

@@ -83,11 +83,13 @@ void tn_depthwise_conv_2d_3x3(const tn_channel_buffer_params *params, const int8
                               int8_t *scratch);
 void tn_depthwise_conv_2d_3x3_stride_2(const tn_channel_buffer_params *params, const int8_t *input, int8_t *output,
                                        int8_t *scratch);
-/* Windows of 3 x 3 with a stride of 2, four channels at a time: there is a multiple of four of them. Padding is one row
+/* Windows of 3 x 3 with a stride of 1 or 2, four channels at a time: there is a multiple of four of them. Padding is one row
  * or column at most on each side. Works in place: an output that is not larger may lie at either end of the input. The
  * buffer is not transposed, and its width may be odd. `constants` holds for each four channels the nine taps, each as
  * four bytes, then four times a bias and a multiplier, and the complements of the shifts in four bytes. `scratch` holds
  * 136 bytes and three rows of the buffer, four bytes for each column. */
+void tn_depthwise_conv_2d_3x3_ch4(const tn_channel_buffer_params *params, const int8_t *input, int8_t *output,
+                                  int8_t *scratch);
 void tn_depthwise_conv_2d_3x3_stride_2_ch4(const tn_channel_buffer_params *params, const int8_t *input,
                                              int8_t *output, int8_t *scratch);
 /* Windows of any height, five or seven wide, with a horizontal stride of 1 or 2. */

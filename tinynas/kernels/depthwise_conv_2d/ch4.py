@@ -1,6 +1,8 @@
-"""Depthwise 3x3 convolutions of stride 2, four channels at a time from three rows in scratch."""
+"""Depthwise 3x3 convolutions of stride 1 or 2, four channels at a time from three rows in scratch."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from tinynas.kernels._weights import by_output
 from tinynas.kernels.depthwise_conv_2d.buffers import ch4_buffer_of, has_channel_buffer, shrinks
 from tinynas.kernels.depthwise_conv_2d.parameters import PARAMETERS, buffer_fields
 
-_CHANNELS = 4  # channels at a time: depthwise_conv_2d_3x3_stride_2_ch4.c
+_CHANNELS = 4  # channels at a time: ch4_rows.h
 _SIDE = 3
 
 
@@ -28,13 +30,13 @@ def _constant_bytes(call: KernelCall) -> int:
     return call.output.shape[3] // _CHANNELS * of_four + PARAMETERS.size_bytes
 
 
-def _applies(call: KernelCall) -> bool:
-    """A 3x3 window of stride 2 over channels in fours, as padding SAME or VALID has it, and little scratch."""
+def _applies(call: KernelCall, stride: int) -> bool:
+    """A 3x3 window of a stride over channels in fours, as padding SAME or VALID has it, and little scratch."""
     attributes = call.op.attributes
     return (
         has_channel_buffer(call)
         and isinstance(attributes, DepthwiseConv2DAttributes)
-        and attributes.stride == (2, 2)
+        and attributes.stride == (stride, stride)
         and call.weights.shape[1:3] == (_SIDE, _SIDE)
         and call.input.shape[3] % _CHANNELS == 0
         and max(call.padding) <= 1
@@ -43,12 +45,12 @@ def _applies(call: KernelCall) -> bool:
     )
 
 
-def _features(call: KernelCall) -> dict[str, float]:
+def _features(call: KernelCall, stride: int) -> dict[str, float]:
     quads = call.output.shape[3] // _CHANNELS
     buffer = ch4_buffer_of(call)
     (height, width), (input_height, input_width) = buffer.outputs, buffer.inputs
     first = -buffer.padding[0]
-    seen = range(first, first + 2 * (height - 1) + _SIDE)
+    seen = range(first, first + stride * (height - 1) + _SIDE)
     inside = quads * sum(0 <= y < input_height for y in seen)
     outside = quads * len(seen) - inside
     prefix = "general_" if is_general(call) else ""
@@ -102,21 +104,29 @@ _LOOPS = {
 }
 
 
-CH4 = KernelVariant(
-    name="depthwise_conv_2d_3x3_stride_2_ch4",
-    kinds=(OpKind.DEPTHWISE_CONV_2D,),
-    source="depthwise_conv_2d/depthwise_conv_2d_3x3_stride_2_ch4.c",
-    helpers=("arithmetic/clamp_outputs.c",),
-    symbol="tn_depthwise_conv_2d_3x3_stride_2_ch4",
-    parameters=PARAMETERS,
-    applies=_applies,
-    constant_bytes=_constant_bytes,
-    pack=_pack,
-    features=_features,
-    loops=_LOOPS,
-    instruction_sets=frozenset({InstructionSet.DSP}),
-    in_place=True,
-    shrinks=shrinks,
-    scratch_bytes=_scratch_bytes,
-)
+def _ch4(name: str, stride: int, *, few_rows: bool) -> KernelVariant:
+    return KernelVariant(
+        name=name,
+        kinds=(OpKind.DEPTHWISE_CONV_2D,),
+        source=f"depthwise_conv_2d/{name}.c",
+        helpers=("arithmetic/clamp_outputs.c",),
+        symbol=f"tn_{name}",
+        parameters=PARAMETERS,
+        applies=partial(_applies, stride=stride),
+        constant_bytes=_constant_bytes,
+        pack=_pack,
+        features=partial(_features, stride=stride),
+        loops=_LOOPS,
+        instruction_sets=frozenset({InstructionSet.DSP}),
+        few_rows=few_rows,
+        in_place=True,
+        shrinks=shrinks,
+        scratch_bytes=_scratch_bytes,
+    )
+
+
+CH4 = _ch4("depthwise_conv_2d_3x3_ch4", stride=1, few_rows=True)
+"""3x3 with stride 1, four channels at a time: slower than a channel buffer where that is filled once."""
+
+CH4_STRIDE_2 = _ch4("depthwise_conv_2d_3x3_stride_2_ch4", stride=2, few_rows=False)
 """3x3 with stride 2, four channels at a time."""
