@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tinynas.graph import Graph, without_dead_operators
-from tinynas.lowering import DSP_LOWERING, Lowering, PatchPlan, Schedule
+from tinynas.lowering import DSP_LOWERING, Lowering, PatchPlan, Schedule, StreamPlan
 from tinynas.memory._live_ranges import live_ranges
 from tinynas.memory._patching import best_patch_plan
 from tinynas.memory._plan import plan_arena
 from tinynas.memory._reorder import reorder
+from tinynas.memory._stream_cells import KernelTicks, cells_of
+from tinynas.memory._stream_planner import StreamChoice, call_ticks, stream_choices
 from tinynas.memory.tflm import TflmMemoryModel, TflmUnsupportedError, offline_plan
 
 
@@ -20,17 +22,18 @@ class MemoryOption:
     """One way of running a network in less memory.
 
     Attributes:
-        kind: "in-place", "reorder", "kernels" or "patches" for our engine, "offline-plan" for TFLM.
+        kind: "in-place", "reorder", "kernels", "streams" or "patches" for our engine, "offline-plan" for TFLM.
         applied: Whether the arena of the advice has it already.
         arena_bytes: With it.
         saved_bytes: What it takes off the arena without it; 0 where it does not help.
         extra_macs: Multiply-accumulates that it adds.
-        extra_ticks: Predicted ticks that other kernels add; None where they are not known, and for the other kinds.
+        extra_ticks: Predicted ticks that it adds; None where they are not known, and for what adds none or MACs.
         how: What to do, in one line.
         patches: The patches to lower the graph with, for "patches".
+        streams: The segments to lower it with, for "streams".
     """
 
-    kind: Literal["in-place", "reorder", "kernels", "patches", "offline-plan"]
+    kind: Literal["in-place", "reorder", "kernels", "streams", "patches", "offline-plan"]
     applied: bool
     arena_bytes: int
     saved_bytes: int
@@ -38,6 +41,7 @@ class MemoryOption:
     how: str
     patches: PatchPlan | None = None
     extra_ticks: int | None = None
+    streams: tuple[StreamPlan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,11 @@ class MemoryAdvice:
 
 @dataclass(frozen=True)
 class Ticks:
-    """Predicted ticks of a schedule, None where they are not known, and what ticks are."""
+    """Predicted ticks of a schedule, and of a kernel, None where they are not known; and what ticks are."""
 
     of: Callable[[Schedule], float | None]
     unit: str
+    kernel: KernelTicks = call_ticks
 
 
 UNKNOWN_TICKS = Ticks(lambda schedule: None, "ticks")
@@ -90,6 +95,7 @@ def advise(
         _in_place(schedule, arena),
         _reorder(executed, schedule, arena),
         _kernels(schedule, arena, ticks),
+        _streams(schedule, arena, ticks),
         _patches(schedule, arena),
         _offline_plan(graph, tflm or TflmMemoryModel(4)),
     )
@@ -175,6 +181,36 @@ def _difference(ticks: Ticks, before: Schedule, after: Schedule) -> int | None:
 
 def _price(extra: int | None, unit: str) -> str:
     return "" if extra is None else f", for {extra:,} {unit} more"
+
+
+def _streams(schedule: Schedule, arena: int, ticks: Ticks) -> MemoryOption:
+    """Parts row by row: as little arena as that can take, and what half of the arena costs."""
+    graph, lowering = schedule.graph, _lowering_of(schedule)
+    plain = lowering(graph)
+    if any(step.stream is not None for step in schedule.steps):
+        saved = max(0, plan_arena(plain).arena_bytes - arena)
+        extra = _difference(ticks, plain, schedule)
+        how = f"applied: parts of it row by row{_price(extra, ticks.unit)}"
+        return MemoryOption("streams", True, arena, saved, 0, how, extra_ticks=extra)
+    choices = [c for c in stream_choices(cells_of(plain, lowering), ticks.kernel) if c.arena_bytes < arena]
+    if not choices or not choices[0].streams:
+        return MemoryOption("streams", False, arena, 0, 0, "nothing that sets the peak can run row by row")
+    smallest = choices[0]
+    extra = _difference(ticks, plain, lowering(graph, streams=smallest.streams))
+    how = f"{_parts(smallest)} row by row, no MAC computed twice{_price(extra, ticks.unit)}"
+    half = next((c for c in reversed(choices[1:]) if c.arena_bytes <= arena // 2), None)
+    if half is not None:
+        price = _price(_difference(ticks, plain, lowering(graph, streams=half.streams)), ticks.unit)
+        how += f"; or {half.arena_bytes:,} bytes of arena{price}"
+    how += ": taken where a network does not fit otherwise; `tinynas measure --arena BYTES` tries it"
+    return MemoryOption(
+        "streams", False, smallest.arena_bytes, arena - smallest.arena_bytes, 0, how, None, extra, smallest.streams
+    )
+
+
+def _parts(choice: StreamChoice) -> str:
+    layers = sum(len(plan.rows) for plan in choice.streams)
+    return f"{layers} layers in {len(choice.streams)} segment{'s' * (len(choice.streams) > 1)}"
 
 
 def _patches(schedule: Schedule, arena: int) -> MemoryOption:

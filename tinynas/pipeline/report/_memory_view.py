@@ -6,7 +6,7 @@ from typing import Any
 
 from tinynas.graph import Graph, short_name
 from tinynas.latency import LatencyModel
-from tinynas.lowering import Schedule
+from tinynas.lowering import Buffer, Schedule, Step, Stream
 from tinynas.memory import MemoryPlan, Ticks, advise
 from tinynas.pipeline.report import _figures
 
@@ -31,33 +31,47 @@ def memory_advice(graph: Graph, schedule: Schedule, latency: LatencyModel | None
 
 
 def _ticks(latency: LatencyModel) -> Ticks:
-    return Ticks(lambda schedule: latency.predict(schedule).total, latency.unit)
+    return Ticks(lambda schedule: latency.predict(schedule).total, latency.unit, latency.kernel_ticks)
 
 
 def arena_timeline(schedule: Schedule, plan: MemoryPlan, available_bytes: int) -> str:
     """The arena over the steps of one inference, as SVG: who occupies which bytes when."""
-    blocks = [
-        _figures.Block(
-            schedule.graph.tensor(buffer.tensors[0]).name,
-            buffer.first_step,
-            buffer.last_step,
-            plan.offsets[buffer.index],
-            buffer.size_bytes,
-        )
-        for buffer in schedule.buffers
-    ]
-    blocks += [
-        _figures.Block(
-            f"scratch of {step.name}",
-            step.index,
-            step.index,
-            plan.scratch_offsets[step.index],
-            step.scratch_bytes,
-            scratch=True,
-        )
-        for step in schedule.steps
-        if step.scratch_bytes
-    ]
+    blocks = [block for buffer in schedule.buffers for block in _of_buffer(schedule, plan, buffer)]
+    for step in schedule.steps:
+        if step.stream is not None:
+            blocks += _of_segment(schedule, plan, step, step.stream)
+        elif step.scratch_bytes:
+            name, offset = f"scratch of {step.name}", plan.scratch_offsets[step.index]
+            blocks.append(_figures.Block(name, step.index, step.index, offset, step.scratch_bytes, scratch=True))
     return _figures.memory_timeline(
         blocks, plan.arena_bytes, available_bytes, [short_name(step.name) for step in schedule.steps]
     )
+
+
+def _of_buffer(schedule: Schedule, plan: MemoryPlan, buffer: Buffer) -> list[_figures.Block]:
+    """A buffer over time. The output of a streamed segment grows elsewhere, and is then moved to its place."""
+    name, first = schedule.graph.tensor(buffer.tensors[0]).name, buffer.first_step
+    blocks = []
+    growing = next((s for s in schedule.steps if s.stream is not None and s.output_buffer == buffer.index), None)
+    if growing is not None:
+        offset = plan.streamed_offsets[growing.index]
+        blocks.append(_figures.Block(name, growing.index, growing.index, offset, buffer.size_bytes))
+        first = growing.index + 1
+    if first <= buffer.last_step:
+        blocks.append(_figures.Block(name, first, buffer.last_step, plan.offsets[buffer.index], buffer.size_bytes))
+    return blocks
+
+
+def _of_segment(schedule: Schedule, plan: MemoryPlan, step: Step, stream: Stream) -> list[_figures.Block]:
+    """The windows of a streamed segment, and what its kernels have beside them."""
+    start = plan.scratch_offsets[step.index]
+    blocks = []
+    for layer in stream.layers[:-1]:
+        tensor = schedule.graph.tensor(layer.step.output)
+        size = layer.window_rows * tensor.shape[2] * tensor.shape[3]
+        name = f"{layer.window_rows} rows of {tensor.name}"
+        blocks.append(_figures.Block(name, step.index, step.index, start + layer.window_offset, size))
+    rest = step.scratch_bytes - stream.states_offset
+    name = f"state and scratch of {step.name}"
+    blocks.append(_figures.Block(name, step.index, step.index, start + stream.states_offset, rest, scratch=True))
+    return blocks

@@ -138,11 +138,14 @@ _FOR_SPEED = 0.5
 
 
 def _with_any_variant(rng: np.random.Generator, schedule: Schedule) -> Schedule:
-    """`schedule`, which shares no storage, with any variant that can execute its layers, and rather one for speed."""
+    """`schedule`, which shares no storage, with any variant that can execute its layers.
+
+    Rather one that the local rule does not choose: for speed, or for few rows.
+    """
     variants: dict[int, str] = {}
     for layer in layers(schedule):
         candidates = substitutes(schedule, layer)
-        faster = tuple(variant for variant in candidates if variant.for_speed)
+        faster = tuple(variant for variant in candidates if variant.for_speed or variant.few_rows)
         candidates = faster if faster and rng.random() < _FOR_SPEED else candidates
         variants |= dict.fromkeys(layer, candidates[int(rng.integers(len(candidates)))].name)
     return with_variants(schedule, variants)
