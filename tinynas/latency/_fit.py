@@ -40,8 +40,8 @@ def fit_latency(
     if not measurements:
         raise LatencyError("no measurements to fit a latency model to: measure at least one network")
     variants = {name: _fit_variant(rows) for name, rows in _by_variant(measurements).items()}
-    segments = _by_variant(_without_kernels(measurements, variants))
-    variants |= {name: _fit_variant(rows) for name, rows in segments.items()}
+    segments = _segments(measurements, variants)
+    variants |= {name: _fit_variant(rows, totals) for name, (rows, totals) in segments.items()}
     return LatencyModel(unit, variants, _fit_overhead(inferences), dict(provenance or {}))
 
 
@@ -69,9 +69,11 @@ def refine(
     for name, rows in fresh.items():
         earlier = model.variants.get(name)
         variants[name] = _fit_variant(rows) if earlier is None else _refine_variant(earlier, rows, prior_weight)
-    for name, rows in _by_variant(_without_kernels(measurements, variants)).items():
+    for name, (rows, totals) in _segments(measurements, variants).items():
         earlier = model.variants.get(name)
-        variants[name] = _fit_variant(rows) if earlier is None else _refine_variant(earlier, rows, prior_weight)
+        variants[name] = (
+            _fit_variant(rows, totals) if earlier is None else _refine_variant(earlier, rows, prior_weight, totals)
+        )
     overhead = _fit_overhead(inferences) if inferences else (model.overhead if unit == model.unit else Overhead())
     merged = {**model.provenance, **(provenance or {})}
     return dataclasses.replace(model, unit=unit, variants=variants, overhead=overhead, provenance=merged)
@@ -86,23 +88,27 @@ def _by_variant(measurements: Sequence[Measurement]) -> dict[str, list[Measureme
     return groups
 
 
-def _without_kernels(measurements: Sequence[Measurement], variants: Mapping[str, VariantModel]) -> list[Measurement]:
-    """What streamed segments take beside the kernels that they call, by the models of these.
+def _segments(
+    measurements: Sequence[Measurement], variants: Mapping[str, VariantModel]
+) -> dict[str, tuple[list[Measurement], Array]]:
+    """What streamed segments take beside the kernels that they call, by the models of these, and what they take in all.
 
     Segments of a kernel that was never measured alone are left out, and those of which nothing is left.
     """
-    found = []
+    found: dict[str, tuple[list[Measurement], list[float]]] = {}
     for m in measurements:
-        models = [variants.get(name) for name, _ in m.within]
-        known = [
-            model for model, (_, features) in zip(models, m.within, strict=True) if model and model.knows(features)
-        ]
-        if not m.within or len(known) < len(m.within):
+        inside = [_ticks(variants.get(name), features) for name, features in m.within]
+        known = [ticks for ticks in inside if ticks is not None]
+        if not inside or len(known) < len(inside) or m.value <= sum(known):
             continue
-        inside = sum(model.ticks(features) for model, (_, features) in zip(known, m.within, strict=True))
-        if m.value > inside:
-            found.append(Measurement(m.variant, m.features, m.value - inside))
-    return found
+        rows, totals = found.setdefault(m.variant, ([], []))
+        rows.append(Measurement(m.variant, m.features, m.value - sum(known)))
+        totals.append(m.value)
+    return {name: (rows, np.array(totals)) for name, (rows, totals) in found.items()}
+
+
+def _ticks(model: VariantModel | None, features: Mapping[str, float]) -> float | None:
+    return None if model is None or not model.knows(features) else model.ticks(features)
 
 
 def _feature_names(measurements: Sequence[Measurement]) -> tuple[str, ...]:
@@ -111,35 +117,50 @@ def _feature_names(measurements: Sequence[Measurement]) -> tuple[str, ...]:
     return (CALL, *sorted(seen - {CALL}))
 
 
-def _rows(names: tuple[str, ...], measurements: Sequence[Measurement]) -> Array:
-    """Features per tick: the rows of the weighted problem rows @ coefficients = 1. Shape [layers, features]."""
+def _rows(names: tuple[str, ...], measurements: Sequence[Measurement], scale: Array) -> Array:
+    """Features per unit of scale: the rows of the weighted problem. Shape [layers, features]."""
     features = np.array([[m.features.get(n, float(n == CALL)) for n in names] for m in measurements])
-    return np.asarray(features / np.array([[m.value] for m in measurements]))
+    return np.asarray(features / scale[:, np.newaxis])
 
 
-def _fit_variant(measurements: Sequence[Measurement]) -> VariantModel:
-    names = _feature_names(measurements)
-    rows = _rows(names, measurements)
-    coefficients = _nonnegative_least_squares(rows, np.ones(len(rows)))
-    residual = rows @ coefficients - 1.0
+def _values(measurements: Sequence[Measurement]) -> Array:
+    return np.array([m.value for m in measurements])
+
+
+def _fit_variant(measurements: Sequence[Measurement], totals: Array | None = None) -> VariantModel:
+    """Fit one kernel.
+
+    Args:
+        measurements: What it took.
+        totals: What was measured, where the kernel is a part of it: the rest is known as well as that was measured, and
+            so errors count relative to this. None where all of it is the kernel's.
+    """
+    names, scale = _feature_names(measurements), _values(measurements) if totals is None else totals
+    rows = _rows(names, measurements, scale)
+    target = _values(measurements) / scale
+    coefficients = _nonnegative_least_squares(rows, target)
+    residual = rows @ coefficients - target
     return VariantModel(names, coefficients, rows.T @ rows, float(len(rows)), float(residual @ residual))
 
 
-def _refine_variant(earlier: VariantModel, measurements: Sequence[Measurement], weight: float) -> VariantModel:
+def _refine_variant(
+    earlier: VariantModel, measurements: Sequence[Measurement], weight: float, totals: Array | None = None
+) -> VariantModel:
     names = (*earlier.features, *sorted(set(_feature_names(measurements)) - set(earlier.features)))
     known = len(earlier.features)
     mean = np.zeros(len(names))
     mean[:known] = earlier.coefficients
     information = np.zeros((len(names), len(names)))
     information[:known, :known] = earlier.information
-    rows = _rows(names, measurements)
+    scale = _values(measurements) if totals is None else totals
+    rows, target = _rows(names, measurements, scale), _values(measurements) / scale
     predicted = rows @ mean
-    mean = mean * (float(predicted.sum() / (predicted @ predicted)) if predicted.any() else 1.0)
+    mean = mean * (float((predicted @ target) / (predicted @ predicted)) if predicted.any() else 1.0)
     prior_rows = np.sqrt(weight) * _square_root(information)
     coefficients = _nonnegative_least_squares(
-        np.vstack([rows, prior_rows]), np.concatenate([np.ones(len(rows)), prior_rows @ mean])
+        np.vstack([rows, prior_rows]), np.concatenate([target, prior_rows @ mean])
     )
-    residual = rows @ coefficients - 1.0
+    residual = rows @ coefficients - target
     return VariantModel(
         names,
         coefficients,

@@ -19,6 +19,7 @@ _CHANNEL_BYTES = 12
 """Flash of a channel beside its weights: bias, multiplier and shift."""
 
 _MOST_INPUTS, _MOST_OUTPUTS = 128, 32  # of fully connected layers
+_MOST_THIN = 96  # channels
 _DEEPEST_SOFTMAX = 4095  # that the kernel takes
 _Layer = Callable[[Composer, int], int]
 
@@ -121,9 +122,14 @@ def _softmax(composer: Composer, x: int) -> int:
 
 
 def _thin(composer: Composer, x: int) -> int:
-    """A layer or two on an image of few pixels a row: row by row, what is around the kernels takes most of the time."""
-    shape = (composer.draw(4, 24), composer.draw(1, 3), composer.draw(1, 12))
-    x = _reshaped(composer, x, shape)
+    """A few layers on an image of few pixels a row: row by row, what is around the kernels takes much of the time.
+
+    Few channels, and as many as there may be: windows of short rows and of long ones are moved.
+    """
+    height, width = composer.draw(4, 24), composer.draw(1, 3)
+    most = max(1, min(_MOST_THIN, composer.limits.activation_bytes // (2 * height * width)))
+    channels = composer.channels(most) if composer.rng.random() < 0.5 else most
+    x = _reshaped(composer, x, (height, width, channels))
     layers: tuple[_Layer, ...] = (Composer.pointwise, Composer.requantize, Composer.residual, _thin_depthwise)
     for _ in range(composer.draw(1, 3)):
         x = layers[int(composer.rng.integers(len(layers)))](composer, x)
