@@ -1,0 +1,154 @@
+"""Known networks row by row: arena against predicted instructions, beside TinyEngine's patches and msf-CNN.
+
+    python benchmarks/streamed_schedules.py [MODEL.tflite ...] [--core cortex-m4f] [--toolchain zig] [--measure]
+
+Prints a table in Markdown, a row for each network and goal: half of the arena, the smallest arena within 25 % more
+instructions, and the smallest there is; each with the network's input as a whole, which the output may grow into, and
+with its input pushed row by row. MACs are those of the network in every row. Instructions are predicted by the latency
+model of the core, and those of the network as a whole with the kernels of shapes alone are 1.00. Scratch is what the
+largest segment has beside rows: the state of its layers, and its kernels' own. With --measure, what the virtual board
+counts stands beside what was predicted, and the arena that the linker saw; it takes a minute for each network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from memory_schedules import mcunet_vww1
+
+from tinynas.formats import read_tflite
+from tinynas.graph import DType, Graph
+from tinynas.latency import LatencyModel, latency_model_path, load_latency_model, with_random_constants
+from tinynas.lowering import Lowering, Schedule
+from tinynas.memory import StreamChoice, cells_of, plan_arena, stream_choices
+from tinynas.pipeline.deployment import deploy, measure, random_inputs
+from tinynas.spaces import build_graph, mobilenet_v2_architecture
+from tinynas.targets import CORES, Board, load_board
+
+PEERS = """
+| peer | network | arena | MACs |
+|---|---|---|---|
+| TinyEngine, as a whole | mcunet-vww1 | 93,992 | 1.00 |
+| TinyEngine, patches | mcunet-vww1 | 62,352 | not given |
+| msf-CNN (2025) | MobileNetV2-0.35, 144 x 144 | 67.9 KB | 1.10 |
+| msf-CNN (2025) | MobileNetV2-0.35, 144 x 144 | 15.3 KB | 1.38 |
+"""
+"""What others publish; msf-CNN does not count the input."""
+
+MOST_INSTRUCTIONS = 1.25
+_BOARDS = {"cortex-m4f": "virt-m4", "cortex-m0plus": "virt-m0plus", "cortex-m33": "virt-m33", "cortex-m7": "virt-m7"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What decides, and whether it is measured."""
+
+    board: Board
+    lowering: Lowering
+    latency: LatencyModel
+    toolchain: str
+    measured: bool
+
+
+def rows(graph: Graph, setting: Setting) -> Iterator[str]:
+    """The rows of one network."""
+    plain = setting.lowering(graph)
+    arena = plan_arena(plain).arena_bytes
+    cells = cells_of(plain, setting.lowering)
+    base = _ticks(plain, setting.latency)
+    yield _row(graph, "as a whole", "", plain, base, setting)
+    for how, choices in (("", stream_choices(cells, setting.latency.kernel_ticks)),):
+        for goal, choice in _goals(choices, arena, base):
+            schedule = setting.lowering(graph, streams=choice.streams)
+            yield _row(graph, goal, how, schedule, base, setting)
+
+
+def _goals(choices: Sequence[StreamChoice], arena: int, base: float) -> Iterator[tuple[str, StreamChoice]]:
+    streamed = [choice for choice in choices if choice.streams]
+    if not streamed:
+        return
+    half = [choice for choice in streamed if choice.arena_bytes <= arena // 2]
+    if half:
+        yield "half", half[-1]
+    fast = [choice for choice in streamed if choice.ticks <= MOST_INSTRUCTIONS * base]
+    if fast and fast[0] is not streamed[0]:
+        yield "smallest within 25 %", fast[0]
+    yield "smallest", streamed[0]
+
+
+def _row(graph: Graph, goal: str, how: str, schedule: Schedule, base: float, setting: Setting) -> str:
+    plan, predicted = plan_arena(schedule), _ticks(schedule, setting.latency)
+    beside = [s.scratch_bytes - s.stream.states_offset for s in schedule.steps if s.stream is not None]
+    columns = [
+        graph.name,
+        goal + how,
+        f"{plan.arena_bytes:,}",
+        f"{max(beside, default=0):,}",
+        str(len(beside)),
+        f"{schedule.macs / sum(s.macs for s in setting.lowering(graph).steps):.2f}",
+        f"{predicted / base:.3f}",
+    ]
+    if setting.measured:
+        columns += _measured(schedule, predicted, setting)
+    return f"| {' | '.join(columns)} |"
+
+
+def _measured(schedule: Schedule, predicted: float, setting: Setting) -> list[str]:
+    """Counted instructions, the error of the prediction, and outputs that differ from the reference."""
+    with tempfile.TemporaryDirectory() as folder:
+        deployment = deploy(schedule.graph, setting.board, Path(folder), toolchain=setting.toolchain, schedule=schedule)
+        result = measure(deployment, setting.board, random_inputs(schedule, 2, seed=0))
+    steps = float(sum(result.steps))
+    return [f"{result.ticks:,}", f"{100 * (predicted / steps - 1):+.2f} %", str(result.mismatches)]
+
+
+def _ticks(schedule: Schedule, latency: LatencyModel) -> float:
+    values = [step.value for step in latency.predict(schedule).steps]
+    assert all(value is not None for value in values), "the latency model does not know all of these kernels"
+    return sum(value for value in values if value is not None)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", type=Path, help="int8 .tflite files to add")
+    parser.add_argument("--core", choices=sorted(_BOARDS), default="cortex-m4f")
+    parser.add_argument("--toolchain", choices=("zig", "gcc"), default="zig")
+    parser.add_argument("--measure", action="store_true", help="run each schedule on the virtual board")
+    options = parser.parse_args(arguments)
+    setting = Setting(
+        load_board(_BOARDS[options.core]),
+        Lowering.for_core(CORES[options.core]),
+        load_latency_model(latency_model_path(options.core, options.toolchain)),
+        options.toolchain,
+        options.measure,
+    )
+    graphs = [
+        mcunet_vww1(),
+        build_graph(mobilenet_v2_architecture(0.35, 144), DType.INT8),
+        *(read_tflite(path) for path in options.models),
+    ]
+    if options.measure:
+        graphs = [graph if _has_constants(graph) else with_random_constants(graph, seed=0) for graph in graphs]
+    columns = ["network", "goal", "arena", "scratch", "segments", "MACs", "instructions"]
+    columns += ["counted", "predicted", "wrong outputs"] if options.measure else []
+    sys.stdout.write(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n")
+    for graph in graphs:
+        for line in rows(graph, setting):
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+    sys.stdout.write(PEERS)
+    return 0
+
+
+def _has_constants(graph: Graph) -> bool:
+    return all(t.data is not None for t in graph.tensors if t.constant)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
