@@ -12,6 +12,9 @@ const struct tn_identity tn_identity = {
     .output_bytes = TN_MODEL_OUTPUT_BYTES,
     .arena_bytes = TN_MODEL_ARENA_BYTES,
     .steps = TN_MODEL_STEPS,
+#ifdef TN_MODEL_INPUT_ROW_BYTES
+    .row_bytes = TN_MODEL_INPUT_ROW_BYTES,
+#endif
     .build_id = TN_BUILD_ID,
     .board = {TN_BOARD_NAME},
     .model = {TN_MODEL_LABEL},

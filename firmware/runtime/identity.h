@@ -15,6 +15,7 @@ struct tn_identity {
   uint32_t output_bytes;
   uint32_t arena_bytes;
   uint32_t steps;
+  uint32_t row_bytes; /* of the input where it comes row by row; 0 where it is there as a whole */
   uint32_t build_id;
   char board[TN_NAME_BYTES]; /* padded with zeros, not terminated when full */
   char model[TN_NAME_BYTES];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The main loop: take a request from the serial line, answer it, for ever. Nothing here depends on the model but
- * through tn_identity and the four functions that it declares.
+ * through tn_identity and the functions that it declares: of those that are weak, a model has the ones for its kind of
+ * input, which tn_identity.row_bytes tells.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -12,10 +13,17 @@
 #include "layout.h"
 #include "protocol.h"
 
-int8_t *model_input(void);
 const int8_t *model_output(void);
-void model_invoke(void);
 void model_invoke_profiled(uint32_t *ticks);
+
+/* The input is there as a whole. */
+__attribute__((weak)) int8_t *model_input(void);
+__attribute__((weak)) void model_invoke(void);
+
+/* It comes row by row. */
+__attribute__((weak)) void model_restart(void);
+__attribute__((weak)) int8_t *model_row(void);
+__attribute__((weak)) int32_t model_push_row(const int8_t *row);
 
 int main(void);
 
@@ -29,6 +37,17 @@ static struct {
   uint8_t sequence;
   bool repeatable;
 } last_run;
+
+/*
+ * The image of a model that takes rows: how much of it has come, and what its rows have taken. A row is pushed once, so
+ * a WRITE_INPUT with the sequence number of the one right before it is answered again and does nothing.
+ */
+static struct {
+  uint64_t ticks;
+  uint32_t written;
+  uint8_t sequence;
+  bool repeatable;
+} image;
 
 static uint32_t argument(uint32_t index) {
   uint32_t value;
@@ -51,6 +70,36 @@ static uint32_t hello(void) {
   return 8u + (uint32_t)sizeof tn_identity;
 }
 
+/* Gather a row where it belongs, push it when it is complete. Offset 0 begins an image, everything else continues it. */
+static uint32_t write_rows(uint32_t offset, const uint8_t *bytes, uint32_t size) {
+  if (offset == 0u) {
+    model_restart();
+    image.written = 0u;
+    image.ticks = 0u;
+  } else if (offset != image.written) {
+    return fail(TN_STATUS_OUT_OF_RANGE);
+  }
+  while (size > 0u) {
+    uint32_t begun = image.written % tn_identity.row_bytes;
+    uint32_t missing = tn_identity.row_bytes - begun;
+    uint32_t piece = size < missing ? size : missing;
+
+    memcpy(model_row() + begun, bytes, piece);
+    if (piece == missing) {
+      uint32_t start = hal_ticks();
+
+      (void)model_push_row(model_row());
+      image.ticks += hal_ticks() - start;
+    }
+    image.written += piece;
+    bytes += piece;
+    size -= piece;
+  }
+  image.sequence = tn_frame.sequence;
+  image.repeatable = true;
+  return 0u;
+}
+
 static uint32_t write_input(uint32_t length) {
   uint32_t offset = argument(0u);
   uint32_t size = length - 4u;
@@ -61,12 +110,26 @@ static uint32_t write_input(uint32_t length) {
   if (offset > tn_identity.input_bytes || size > tn_identity.input_bytes - offset) {
     return fail(TN_STATUS_OUT_OF_RANGE);
   }
-  memcpy(model_input() + offset, tn_frame.payload + 4u, size);
+  if (tn_identity.row_bytes == 0u) {
+    memcpy(model_input() + offset, tn_frame.payload + 4u, size);
+  } else if (!image.repeatable || image.sequence != tn_frame.sequence) {
+    return write_rows(offset, tn_frame.payload + 4u, size);
+  }
   return 0u;
 }
 
-/* The input is overwritten by an inference: only the output of the first one means something, the ticks of all do. */
+/* The input is overwritten by an inference: only the output of the first one means something, the ticks of all do.
+ * Where the input comes by rows, the inference is complete with the last of them. */
 static uint32_t run(void) {
+  if (tn_identity.row_bytes != 0u) {
+    if (argument(0u) != 1u || image.written != tn_identity.input_bytes) {
+      return fail(TN_STATUS_NO_IMAGE);
+    }
+    answer(0u, 1u);
+    answer(1u, (uint32_t)image.ticks);
+    answer(2u, (uint32_t)(image.ticks >> 32));
+    return 12u;
+  }
   if (!last_run.repeatable || last_run.sequence != tn_frame.sequence) {
     last_run.inferences = argument(0u);
     last_run.ticks = 0u;
@@ -96,7 +159,9 @@ static uint32_t read_output(void) {
   return size;
 }
 
+/* Where the input comes by rows, whatever bytes there are stand for an image: the one that was written is gone. */
 static uint32_t profile(void) {
+  image.written = 0u;
   model_invoke_profiled((uint32_t *)(void *)tn_frame.payload);
   return 4u * tn_identity.steps;
 }
@@ -125,6 +190,9 @@ static uint32_t execute(uint32_t length) {
   }
   if (tn_frame.command != TN_COMMAND_RUN) {
     last_run.repeatable = false;
+  }
+  if (tn_frame.command != TN_COMMAND_WRITE_INPUT) {
+    image.repeatable = false;
   }
   switch (tn_frame.command) {
     case TN_COMMAND_HELLO:

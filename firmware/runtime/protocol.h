@@ -26,6 +26,7 @@ enum tn_status {
   TN_STATUS_BAD_LENGTH = 0x04,
   TN_STATUS_OUT_OF_RANGE = 0x05,
   TN_STATUS_FAULT = 0x06,
+  TN_STATUS_NO_IMAGE = 0x07,
 };
 
 #endif

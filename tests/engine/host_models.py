@@ -42,14 +42,36 @@ class HostModel:
         arena = (ctypes.c_uint8 * size).in_dll(self.library, f"{self.prefix}model_arena")
         dirt = np.random.default_rng(1).integers(0, 256, size, np.uint8)
         ctypes.memmove(arena, dirt.tobytes(), size)
-        for i, (t, values) in enumerate(zip(self.schedule.inputs, inputs, strict=True)):
-            assert values.dtype == np.int8
-            assert values.size == tensors[t].size_bytes
-            ctypes.memmove(self._address("input", i), values.tobytes(), values.size)
-        getattr(self.library, f"{self.prefix}model_invoke")()
+        if self.schedule.input_by_rows:
+            (values,) = inputs
+            self.restart()
+            assert self.push(values[0]) == 0
+        else:
+            for i, (t, values) in enumerate(zip(self.schedule.inputs, inputs, strict=True)):
+                assert values.dtype == np.int8
+                assert values.size == tensors[t].size_bytes
+                ctypes.memmove(self._address("input", i), values.tobytes(), values.size)
+            getattr(self.library, f"{self.prefix}model_invoke")()
         after = np.frombuffer(bytes(arena), np.uint8)
         assert np.array_equal(after[:GUARD], dirt[:GUARD]), "a kernel wrote below the arena"
         assert np.array_equal(after[-GUARD:], dirt[-GUARD:]), "a kernel wrote above the arena"
+        return self.outputs()
+
+    def push(self, rows: npt.NDArray[np.int8]) -> int:
+        """Push rows one by one, each from memory of its own at an odd address; how many are missing then."""
+        missing = -1
+        for row in rows:
+            own = ctypes.create_string_buffer(b"\0" + row.tobytes() + b"\0")
+            missing = getattr(self.library, f"{self.prefix}model_push_row")(ctypes.byref(own, 1))
+        return missing
+
+    def restart(self) -> None:
+        """The next row is the first of an image."""
+        getattr(self.library, f"{self.prefix}model_restart")()
+
+    def outputs(self) -> list[npt.NDArray[np.int8]]:
+        """What the outputs hold."""
+        tensors = self.schedule.graph.tensors
         return [
             np.frombuffer(ctypes.string_at(self._address("output", i), tensors[t].size_bytes), np.int8).reshape(
                 tensors[t].shape

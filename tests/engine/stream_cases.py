@@ -83,6 +83,25 @@ def random_plans(graph: Graph, seed: int) -> list[tuple[StreamPlan, ...]]:
     return found[:_PLANS]
 
 
+def pushed_plans(graph: Graph, seed: int) -> list[tuple[StreamPlan, ...]]:
+    """Plans in which the first segment takes the input row by row, some with segments behind it."""
+    rng = np.random.default_rng([seed, 1])
+    plain = lower(graph).steps
+    others = [plan for plans in random_plans(graph, seed) for plan in plans]
+    found: list[tuple[StreamPlan, ...]] = []
+    for end in range(len(plain), 0, -1):
+        most = int(rng.integers(1, 5))
+        rows = tuple(_rows(rng, graph, step.output, most) for step in plain[:end])
+        behind = [plan for plan in others if plan.first >= end][:1]
+        plan = (StreamPlan(0, rows, pushed=True), *behind)
+        try:
+            lower(graph, streams=plan)
+        except StreamError:
+            continue
+        found.append(plan)
+    return found[:_PLANS]
+
+
 def _rows(rng: np.random.Generator, graph: Graph, t: int, most: int) -> int:
     shape = graph.tensors[t].shape
     return int(rng.integers(1, min(most, shape[1] if len(shape) == 4 else 1) + 1))

@@ -13,7 +13,7 @@ from ._errors import DeviceError, LinkError
 from ._frames import DELIMITER, PROTOCOL_VERSION, Frame, FrameError, decode_frame, encode_frame
 from ._transport import Transport
 
-_HELLO = struct.Struct("<7I")
+_HELLO = struct.Struct("<8I")
 _NAME_BYTES = 32
 _U32 = struct.Struct("<I")
 _RUN = struct.Struct("<IQ")
@@ -46,11 +46,15 @@ class Status(enum.IntEnum):
     BAD_LENGTH = 0x04
     OUT_OF_RANGE = 0x05
     FAULT = 0x06
+    NO_IMAGE = 0x07
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a device says about itself. Sizes in bytes; `clock_hz` is the clock the HAL really reached."""
+    """What a device says about itself. Sizes in bytes; `clock_hz` is the clock the HAL really reached.
+
+    `row_bytes` is that of the input where it comes row by row, 0 where it is there as a whole.
+    """
 
     clock_hz: int
     payload_bytes: int
@@ -58,6 +62,7 @@ class Identity:
     output_bytes: int
     arena_bytes: int
     steps: int
+    row_bytes: int
     build_id: int
     board: str
     model: str
@@ -114,14 +119,14 @@ class Device:
     def hello(self) -> Identity:
         """Ask who is there. Raises `LinkError` when nobody answers."""
         payload = self._request(Command.HELLO)
-        clock, room, inputs, outputs, arena, steps, build = self._fields(_HELLO, payload[: _HELLO.size])
+        clock, room, inputs, outputs, arena, steps, row, build = self._fields(_HELLO, payload[: _HELLO.size])
         names = payload[_HELLO.size :]
         if len(names) != 2 * _NAME_BYTES:
             raise LinkError(f"HELLO was answered with {len(payload)} bytes: build and flash the firmware again")
         board, model = (
             part.rstrip(b"\0").decode("ascii", "replace") for part in (names[:_NAME_BYTES], names[_NAME_BYTES:])
         )
-        self._identity = Identity(clock, room, inputs, outputs, arena, steps, build, board, model)
+        self._identity = Identity(clock, room, inputs, outputs, arena, steps, row, build, board, model)
         return self._identity
 
     @property
@@ -129,18 +134,23 @@ class Device:
         """The answer to `hello`, asked for once."""
         return self._identity if self._identity is not None else self.hello()
 
-    def write_input(self, data: bytes) -> None:
-        """Write the whole input tensor. Raises `UsageError` when the size is wrong."""
+    def write_input(self, data: bytes, *, timeout: float = 60.0) -> None:
+        """Write the whole input tensor. Raises `UsageError` when the size is wrong.
+
+        A model that takes its input row by row runs meanwhile: the inference is complete when this returns.
+        """
         if len(data) != self.identity.input_bytes:
             raise UsageError(f"the model takes {self.identity.input_bytes} input bytes, not {len(data)}")
         chunk = self.identity.payload_bytes - _U32.size
         for offset in range(0, len(data), chunk):
-            self._request(Command.WRITE_INPUT, _U32.pack(offset) + data[offset : offset + chunk])
+            piece = _U32.pack(offset) + data[offset : offset + chunk]
+            self._request(Command.WRITE_INPUT, piece, timeout if self.identity.row_bytes else None)
 
     def run(self, inferences: int = 1, *, timeout: float = 60.0) -> RunResult:
         """Run inferences one after the other; `timeout` in seconds for all of them.
 
-        An inference overwrites its input: the output is that of the input written only when `inferences` is 1.
+        An inference overwrites its input: the output is that of the input written only when `inferences` is 1. Where
+        the input comes row by row, `write_input` has run it, this tells its ticks, and `inferences` must be 1.
         """
         done, ticks = self._fields(_RUN, self._request(Command.RUN, _U32.pack(inferences), timeout))
         return RunResult(done, ticks, self._transport.tick_unit)

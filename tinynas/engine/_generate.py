@@ -22,11 +22,13 @@ from tinynas.kernels import (
     kernel_folder,
     quantization_of,
 )
-from tinynas.kernels.streaming import STREAM, STREAMED_LAYER, STREAMED_STATE
+from tinynas.kernels.streaming import STREAM, STREAM_ROWS, STREAMED_LAYER, STREAMED_STATE
 from tinynas.lowering import WEIGHTED, Schedule, Step, StreamedLayer, operand_positions
 from tinynas.memory import MemoryPlan
 
 _IDENTIFIER = 48
+_BEGUN = "ARENA_BEGUN"
+"""The name of the arena offset of the word that says whether rows of an image have come."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
     steps = [
         _generate_step(schedule, step, offsets)
         if step.stream is None
-        else _generate_segment(schedule, step, offsets, plan.streamed_offsets[step.index])
+        else _generate_segment(schedule, step, offsets, plan.streamed_offsets.get(step.index))
         for step in schedule.steps
     ]
     directory.mkdir(parents=True, exist_ok=True)
@@ -113,7 +115,10 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
         "schedule": schedule,
         "plan": plan,
         "steps": steps,
-        "calls": sorted({call for s in steps for call in (s.call, *s.streamed_calls)}, key=lambda call: call.name),
+        "calls": sorted(
+            {call for s in steps for call in (s.call, *s.streamed_calls) if call.name != STREAM_ROWS.name},
+            key=lambda call: call.name,
+        ),
         "offsets": [
             (offsets[buffer.index], plan.offsets[buffer.index], _buffer_comment(schedule, buffer.index))
             for buffer in schedule.buffers
@@ -122,7 +127,9 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
             (_scratch_name(step), plan.scratch_offsets[step.index], f"scratch: {step.scratch_bytes} bytes")
             for step in schedule.steps
             if step.scratch_bytes
-        ],
+        ]
+        + ([] if plan.begun_offset is None else [(_BEGUN, plan.begun_offset, "whether rows of an image have come")]),
+        "begun": None if plan.begun_offset is None else _BEGUN,
         "inputs": [_interface(schedule, t, offsets) for t in schedule.inputs],
         "outputs": [_interface(schedule, t, offsets) for t in schedule.outputs],
         "arena_bytes": plan.arena_bytes,
@@ -147,14 +154,14 @@ _FILES = ("model.h", "model.c", "model_constants.h", "model_constants.c")
 
 def _constant_bytes(schedule: Schedule) -> int:
     """Flash of all constants: those of the steps, and the addresses of inputs and outputs."""
-    interface = POINTER * (len(schedule.inputs) + len(schedule.outputs))
+    interface = POINTER * (len(schedule.held_inputs) + len(schedule.outputs))
     return interface + sum(step.constant_bytes for step in schedule.steps)
 
 
 def _structures(schedule: Schedule) -> list[ParameterStructure]:
     """The structures of a schedule's kernels, whose sizes the constants are counted by, sorted by name."""
     found = {CATALOGUE[name].parameters for name in schedule.variants}
-    if STREAM.name in schedule.variants:
+    if not schedule.variants.isdisjoint((STREAM.name, STREAM_ROWS.name)):
         found |= {STREAMED_LAYER, STREAMED_STATE}
     return sorted(found, key=lambda structure: structure.name)
 
@@ -220,16 +227,20 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
 
 
 def _generate_segment(
-    schedule: Schedule, step: Step, offsets: Mapping[int, str], streamed_offset: int
+    schedule: Schedule, step: Step, offsets: Mapping[int, str], streamed_offset: int | None
 ) -> _GeneratedStep:
+    """A streamed segment. `streamed_offset` is where its output lies until it is complete, if not where it is to be."""
     assert step.stream is not None
     layers = step.stream.layers
     graph, name = schedule.graph, _constant_name(schedule, step.index)
+    output = f"model_arena + {offsets[step.output_buffer]}"
+    pushed = step.stream.input_window_rows is not None
     places = Places(
-        input=f"model_arena + {offsets[step.input_buffers[0]]}",
-        output=f"model_arena + {offsets[step.output_buffer]}",
-        streamed_output=_moved("model_arena", streamed_offset),
+        input=f"model_arena + {_scratch_name(step) if pushed else offsets[step.input_buffers[0]]}",
+        output=output,
+        streamed_output=output if streamed_offset is None else _moved("model_arena", streamed_offset),
         scratch=lambda offset: _moved(f"model_arena + {_scratch_name(step)}", offset),
+        begun=f"model_arena + {_BEGUN}" if pushed else None,
     )
 
     def layer_name(layer: StreamedLayer) -> str:
@@ -281,7 +292,7 @@ def _moved(address: str, by: int) -> str:
 
 def _memory(step: Step, offsets: Mapping[int, str]) -> str:
     """Which buffers of the arena a step reads and writes."""
-    read = " and ".join(dict.fromkeys(offsets[buffer] for buffer in step.input_buffers))
+    read = " and ".join(dict.fromkeys(offsets[buffer] for buffer in step.input_buffers)) or "rows of the input"
     where = f"reads {read}, writes {offsets[step.output_buffer]}"
     if step.output_buffer in step.input_buffers:
         where += " (in place)"
@@ -331,7 +342,7 @@ def _interface(schedule: Schedule, t: int, offsets: Mapping[int, str]) -> _Inter
         name=_short(tensor.name),
         shape=tensor.shape,
         size_bytes=tensor.size_bytes,
-        offset=offsets[schedule.buffer_of[t]],
+        offset=offsets[schedule.buffer_of[t]] if t in schedule.buffer_of else "",
         scale=quantization.scale,
         zero_point=quantization.zero_point,
     )

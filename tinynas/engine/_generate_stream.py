@@ -36,16 +36,18 @@ class Places:
     """C expressions for what a segment has in the arena.
 
     Attributes:
-        input: Its input.
+        input: Its input, or the window that its rows come to.
         output: Where its output is to be in the end.
         streamed_output: Where its output lies until it is complete.
         scratch: Bytes from the start of its scratch -> the address.
+        begun: Where the word lies that says whether rows of the input have come; None where it is there as a whole.
     """
 
     input: str
     output: str
     streamed_output: str
     scratch: Callable[[int], str]
+    begun: str | None = None
 
 
 def stream_constants(
@@ -68,24 +70,28 @@ def stream_constants(
     table = f"{name}_layers"
     entries = (_input_entry(schedule, step, places), *_entries(schedule, step.stream, layer_name, places))
     structures.append(Structures(STREAMED_LAYER.name, table, entries, is_array=True, is_static=True))
-    run: Fields = {
+    segment: Fields = {
         "layers": table,
         "states": f"(tn_streamed_state *)(void *)({places.scratch(step.stream.states_offset)})",
-        "output": places.output,
-        "output_bytes": schedule.graph.tensors[step.output].size_bytes,
         "last": len(step.stream.layers),
     }
+    run: Fields = {"segment": segment}
+    if places.begun is None:
+        run |= {"output": places.output, "output_bytes": schedule.graph.tensors[step.output].size_bytes}
+    else:
+        run |= {"begun": f"(uint32_t *)(void *)({places.begun})"}
     return tuple(arrays), (*structures, Structures(CATALOGUE[step.variant].parameters.name, name, (run,)))
 
 
 def _input_entry(schedule: Schedule, step: Step, places: Places) -> Fields:
     height, row_bytes = _rows(schedule, step.inputs[0])
     assert step.stream is not None
+    window = step.stream.input_window_rows
     readers = [position for position, layer in enumerate(step.stream.layers, 1) if 0 in layer.operands]
     return {
         "rows": places.input,
         "row_bytes": row_bytes,
-        "window_rows": height,
+        "window_rows": height if window is None else window,
         "rows_in_all": height,
         "reader": f"{{ {readers[0]}, {readers[-1]} }}",
     }

@@ -8,7 +8,7 @@ from tinynas.lowering._scratch import select_within
 from tinynas.lowering._stream_cuts import stream_cuts
 from tinynas.lowering._streams import MOST_LAYERS, MOST_READERS, StreamError, StreamPlan, segment_scratch_bytes
 from tinynas.lowering._substitution import VariantError, layers, substitutes, suits, with_constants, with_variants
-from tinynas.lowering._trace import LayerRows, Slides, Trace, Write, slides, trace
+from tinynas.lowering._trace import LayerRows, Slides, Trace, Write, copies, slides, trace
 
 __all__ = [
     "DSP_LOWERING",
@@ -33,6 +33,7 @@ __all__ = [
     "VariantError",
     "Write",
     "address_bytes",
+    "copies",
     "layers",
     "lower",
     "operand_positions",

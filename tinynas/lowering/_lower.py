@@ -69,7 +69,8 @@ def lower_as(
         if patches is not None:
             raise StreamError("a network runs in patches or row by row, not both")
         planned = streamed(graph, planned, alias, inputs, outputs, streams)
-    activations = Activations(graph, alias, inputs, outputs, bands)
+    held = () if any(plan.pushed for plan in streams) else inputs
+    activations = Activations(graph, alias, held, outputs, bands)
     if lowering.arena_bytes is not None:
         planned = within_arena(planned, activations, lowering.arena_bytes)
     slot_of, buffers = assign_storage(planned, activations)
@@ -126,7 +127,7 @@ def _streamed_step(p: PlannedStep, index: int, slot_of: Mapping[int, int], place
         ops=p.ops,
         inputs=p.inputs,
         output=p.output,
-        input_buffers=(slot_of[p.inputs[0]],),
+        input_buffers=tuple(slot_of[t] for t in p.input_slots),
         output_buffer=slot_of[p.output],
         name=f"{first} to {last}, row by row" if len(layers) > 1 else f"{first}, row by row",
         macs=sum(layer.step.macs for layer in layers),

@@ -115,12 +115,15 @@ class Stream:
         scratch_offset: The same to the scratch of its kernels, of which one runs at a time.
         lead_bytes: Bytes by which the segment's output must begin before its input, at least, where they overlap: then
             no row is written over one that is still read.
+        input_window_rows: Rows in the window of an input that comes row by row, at the start of the segment's scratch;
+            None where the input is there as a whole.
     """
 
     layers: tuple[StreamedLayer, ...]
     states_offset: int
     scratch_offset: int
     lead_bytes: int
+    input_window_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,8 @@ class Schedule:
     `inputs` and `outputs` are the int8 tensors at the interface of the generated code (edge QUANTIZE and DEQUANTIZE
     are gone). `graph` is what was lowered, without operators whose results reach no output. `constant_bytes` of a step
     is what its weights, biases, requantization parameters, parameter structure and addresses take in flash, to the
-    byte. Tensors that only exist as bands of rows are not in `buffer_of`: steps name their buffers.
+    byte. Tensors that only exist as bands of rows are not in `buffer_of`: steps name their buffers. Nor is an input that
+    comes row by row, into a window of the first step's scratch.
     `instruction_set` is that of the core it is for.
     """
 
@@ -190,6 +194,16 @@ class Schedule:
     outputs: tuple[int, ...]
     buffer_of: Mapping[int, int]
     instruction_set: InstructionSet = InstructionSet.DSP
+
+    @property
+    def input_by_rows(self) -> bool:
+        """Whether the network takes its input row by row: then it has no buffer."""
+        return any(step.stream is not None and step.stream.input_window_rows is not None for step in self.steps)
+
+    @property
+    def held_inputs(self) -> tuple[int, ...]:
+        """The inputs that are held as a whole."""
+        return () if self.input_by_rows else self.inputs
 
     def call(self, step: Step) -> KernelCall:
         """The kernel call that a step stands for."""

@@ -8,6 +8,9 @@ A segment reads its input from the top down, and so its output may grow into the
 any more: msf-CNN and MCUNetV2 do not do that; within one layer vMCU does (Zheng et al. 2024, "vMCU: Coordinated Memory
 Management and Kernel Optimization for DNN Inference on MCUs"). By how many bytes the output may begin before the input
 follows from the order of the calls (`Trace`), row by row.
+
+The first segment may be given the network's input row by row: it has a window like any other then, and is never there as
+a whole. For the order of the calls its rows are what a layer before all others writes, one in each call.
 """
 
 from __future__ import annotations
@@ -18,11 +21,11 @@ from dataclasses import dataclass, replace
 from tinynas.errors import ModelError
 from tinynas.graph import Graph, op_macs
 from tinynas.kernels import POINTER, WINDOWED, KernelCall, KernelVariant, by_rule, window_of, words
-from tinynas.kernels.streaming import ROUND_BYTES, STREAM, STREAMED_LAYER, STREAMED_STATE
+from tinynas.kernels.streaming import ROUND_BYTES, STREAM, STREAM_ROWS, STREAMED_LAYER, STREAMED_STATE
 from tinynas.lowering._rows import POINTWISE, alone, repeats_or_constant, row_bytes
 from tinynas.lowering._schedule import Step, Stream, StreamedLayer, Structure
 from tinynas.lowering._storage import PlannedStep, StreamedSteps, root_of
-from tinynas.lowering._trace import LayerRows, Trace, slides, trace
+from tinynas.lowering._trace import LayerRows, Trace, copies, slides, trace
 
 _MOST_ROWS = 0xFFFE  # 16 bits, of which one value stands for "never"
 FEW_ROWS = 3
@@ -46,10 +49,12 @@ class StreamPlan:
     Attributes:
         first: Position of the first kernel call among those of the plain schedule.
         rows: How many rows each of the layers writes in a call, in their order: one entry for each kernel call.
+        pushed: Whether the segment's input, which is the network's, comes row by row and is never there as a whole.
     """
 
     first: int
     rows: tuple[int, ...]
+    pushed: bool = False
 
     @property
     def end(self) -> int:
@@ -98,6 +103,8 @@ def _segment(
         raise StreamError(f"{_where(segment[-1])}: {len(segment)} layers in one segment; at most {MOST_LAYERS}")
     source = _only_input(segment)
     _require_cuts(graph, planned, alias, inputs, outputs, plan, source)
+    if plan.pushed and (plan.first > 0 or tuple(inputs) != (source,)):
+        raise StreamError(f"{_where(segment[0])} does not read the only input of the network, which is to come by rows")
     position = {source: 0} | {p.output: index for index, p in enumerate(segment, 1)}
     rows = [_layer_rows(graph, p, count, position) for p, count in zip(segment, plan.rows, strict=True)]
     height = graph.tensors[source].shape[1]
@@ -105,9 +112,9 @@ def _segment(
     if executed is None:
         raise StreamError(f"{_where(segment[-1])}: its segment comes to no end")
     crowded = [p for p, readers in zip(segment, executed.readers[1:], strict=True) if len(readers) > MOST_READERS]
-    if crowded:
-        raise StreamError(f"{_where(crowded[0])}: more than {MOST_READERS} layers read its rows")
-    windows, end = [], 0
+    if crowded or (plan.pushed and len(executed.readers[0]) > MOST_READERS):
+        raise StreamError(f"{_where([*crowded, segment[0]][0])}: more than {MOST_READERS} layers read its rows")
+    windows, end = [], words(executed.window_rows[0] * row_bytes(graph, source)) if plan.pushed else 0
     for p, held in zip(segment[:-1], executed.window_rows[1:-1], strict=True):
         windows.append(end)
         end += words(held * row_bytes(graph, p.output))
@@ -116,15 +123,23 @@ def _segment(
         _streamed_layer(graph, p, layer, index, executed, [*windows, 0])
         for index, (p, layer) in enumerate(zip(segment, rows, strict=True), 1)
     )
-    stream = Stream(layers, end, scratch, _lead_bytes(graph, source, segment[-1], rows[-1], executed))
+    if plan.pushed:
+        stream = Stream(layers, end, scratch, 0, executed.window_rows[0])
+    else:
+        stream = Stream(layers, end, scratch, _lead_bytes(graph, source, segment[-1], rows[-1], executed))
     return PlannedStep(
-        variant=STREAM,
+        variant=STREAM_ROWS if plan.pushed else STREAM,
         call=segment[-1].call,
         ops=tuple(op for p in segment for op in p.ops),
         inputs=(source,),
         output=segment[-1].output,
         may_overwrite=False,
-        stream=StreamedSteps(stream, segment_scratch_bytes(stream), _loops(graph, source, segment, executed)),
+        slots=(segment[-1].output,) if plan.pushed else None,
+        stream=StreamedSteps(
+            stream,
+            segment_scratch_bytes(stream),
+            (_pushed_loops if plan.pushed else _loops)(graph, source, segment, executed),
+        ),
     )
 
 
@@ -144,7 +159,8 @@ def segment_scratch_bytes(stream: Stream) -> int:
 def segment_constant_bytes(stream: Stream) -> int:
     """Flash of a segment: what its layers take, the entry for its input, and where all of that is."""
     layers = sum(layer.step.constant_bytes for layer in stream.layers)
-    return layers + STREAMED_LAYER.size_bytes + STREAM.parameters.size_bytes + POINTER
+    variant = STREAM if stream.input_window_rows is None else STREAM_ROWS
+    return layers + STREAMED_LAYER.size_bytes + variant.parameters.size_bytes + POINTER
 
 
 def _where(p: PlannedStep) -> str:
@@ -305,20 +321,38 @@ def _lead_bytes(graph: Graph, source: int, last: PlannedStep, rows: LayerRows, e
 
 def _loops(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace) -> dict[str, float]:
     """Trip counts of the loops around the kernels' calls; see the kernel `stream`."""
-    row = [row_bytes(graph, t) for t in (source, *(p.output for p in segment))]
-    moved = slides(executed, row, executed.window_rows, ROUND_BYTES)
     output = graph.tensors[segment[-1].output].size_bytes
+    held = (graph.tensors[source].shape[1], *executed.window_rows[1:])
+    return _loops_of_calls(graph, source, segment, executed, held) | {
+        "output_words": 0 if output % 4 else output // 4,
+        "output_bytes": output if output % 4 else 0,
+    }
+
+
+def _pushed_loops(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace) -> dict[str, float]:
+    """The same where the input comes row by row; see the kernel `stream_rows`."""
+    loops = _loops_of_calls(graph, source, segment, executed, executed.window_rows)
+    copied = copies(graph.tensors[source].shape[1], row_bytes(graph, source), ROUND_BYTES)
+    added = {"slide_rounds": copied.rounds, "slide_words": copied.words, "slide_bytes": copied.bytes}
+    return {name: trips + added.get(name, 0) for name, trips in loops.items()}
+
+
+def _loops_of_calls(
+    graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace, held: Sequence[int]
+) -> dict[str, float]:
+    """What both have. `held` are rows that there is room for, by layer."""
+    row = [row_bytes(graph, t) for t in (source, *(p.output for p in segment))]
+    moved = slides(executed, row, held, ROUND_BYTES)
+    calls = [write for write in executed.writes if write.layer > 0]
     return {
         "calls": 1,
         "layers": len(segment) + 1,
         "input_rows": graph.tensors[source].shape[1],
         "waits": executed.waits,
-        "kernel_calls": len(executed.writes),
-        "second_operands": sum(len(segment[write.layer - 1].inputs) == 2 for write in executed.writes),
+        "kernel_calls": len(calls),
+        "second_operands": sum(len(segment[write.layer - 1].inputs) == 2 for write in calls),
         "slides": moved.slides,
         "slide_rounds": moved.rounds,
         "slide_words": moved.words,
         "slide_bytes": moved.bytes,
-        "output_words": 0 if output % 4 else output // 4,
-        "output_bytes": output if output % 4 else 0,
     }

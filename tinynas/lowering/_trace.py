@@ -62,7 +62,7 @@ class Trace:
     """A segment, executed.
 
     Attributes:
-        writes: All calls, in order.
+        writes: All calls, in order, and among them the rows of the input as they come: writes of layer 0.
         waits: How often a layer was looked at that had to wait for its operands.
         window_rows: By layer, the most rows of its output that are there and still read; of the input, those that have
             come. The last layer's output is counted as if it were a window.
@@ -98,6 +98,7 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
     while index > 0 or written[0] < input_rows:
         if index == 0:
             first = first_read(0)
+            writes.append(Write(0, (written[0], written[0] + 1), first))
             written[0] += 1
             window_rows[0] = max(window_rows[0], written[0] - first)
             index = max(consumers[0])
@@ -156,9 +157,13 @@ def slides(
         by = (write.first_read - first[layer]) * row_bytes[layer]
         first[layer] = write.first_read
         moves += 1
-        if (size | by) % 4:
-            single += size
-        else:
-            rounds += size // round_bytes
-            words += size % round_bytes // 4
+        copied = copies(1, size, round_bytes) if by % 4 == 0 else Slides(bytes=size)
+        rounds, words, single = rounds + copied.rounds, words + copied.words, single + copied.bytes
     return Slides(moves, rounds, words, single)
+
+
+def copies(rows: int, row_bytes: int, round_bytes: int) -> Slides:
+    """What copying so many rows, one by one, takes, none of which is moved within a window."""
+    if row_bytes % 4:
+        return Slides(bytes=rows * row_bytes)
+    return Slides(rounds=rows * (row_bytes // round_bytes), words=rows * (row_bytes % round_bytes // 4))

@@ -47,7 +47,8 @@ class ScheduleRanges:
     """The live ranges of a schedule: `buffers` by buffer index, `scratch` by step index (only steps that need any).
 
     `overlaid` has the output buffers of the steps that shrink, by step: during that step they lie inside its input.
-    `streamed` has the steps that are streamed segments, by step: their output may overlap their input.
+    `streamed` has the steps that are streamed segments, by step: their output may overlap their input. One whose input
+    comes row by row is none of them: it has no input buffer.
     """
 
     buffers: dict[int, LiveRange]
@@ -102,7 +103,7 @@ def live_ranges(schedule: Schedule, alignment: int = NATIVE_ALIGNMENT) -> Schedu
     streamed = {
         step.index: StreamedRange(step.input_buffers[0], step.output_buffer, align(step.stream.lead_bytes, alignment))
         for step in schedule.steps
-        if step.stream is not None
+        if step.stream is not None and step.stream.input_window_rows is None
     }
     overlaid = {step.index: step.output_buffer for step in schedule.steps if step.shrinks}
     return ScheduleRanges(buffers, scratch, overlaid, streamed)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from tinynas.kernels.streaming import BEGUN_BYTES
 from tinynas.lowering import Schedule
 from tinynas.memory._live_ranges import LiveRange, ScheduleRanges, live_ranges
 from tinynas.memory._segments import Segment, plan_segment, segments
@@ -20,6 +21,8 @@ class MemoryPlan:
         arena_bytes: What the firmware allocates.
         lower_bound_bytes: The most bytes alive during any step; a plan of this size cannot be improved.
         streamed_offsets: Step index -> where the output of a streamed segment lies until it is complete.
+        begun_offset: Where the word lies, behind all else, that says whether rows of an image have come; None where the
+            input is held as a whole.
     """
 
     offsets: Mapping[int, int]
@@ -27,13 +30,15 @@ class MemoryPlan:
     arena_bytes: int
     lower_bound_bytes: int
     streamed_offsets: Mapping[int, int] = field(default_factory=dict)
+    begun_offset: int | None = None
 
 
 def plan_arena(schedule: Schedule) -> MemoryPlan:
     """Plan the arena of a schedule, by segments between cut tensors.
 
     The network's input lies in the arena and is overwritten after its last use, like any activation: an application
-    that needs it afterwards keeps a copy. The output stays valid until the next input is written.
+    that needs it afterwards keeps a copy. The output stays valid until the next input is written. An input that comes
+    row by row takes its window alone, and a word at the end of the arena that nothing else ever touches.
 
     Offsets are multiples of 4 bytes. The plan depends on nothing but the schedule.
     """
@@ -41,7 +46,7 @@ def plan_arena(schedule: Schedule) -> MemoryPlan:
     steps = len(schedule.steps)
     if steps == 0:
         return _plan_side_by_side(ranges)
-    inputs = {schedule.buffer_of[t] for t in schedule.inputs}
+    inputs = {schedule.buffer_of[t] for t in schedule.held_inputs}
     outputs = {schedule.buffer_of[t] for t in schedule.outputs}
     parts = segments(ranges, steps, inputs, outputs)
     planned = [_plan_segment(ranges, part) for part in parts]
@@ -64,13 +69,24 @@ def plan_arena(schedule: Schedule) -> MemoryPlan:
         for into, new, of in ((offsets, raised, ranges.buffers), (scratch, scratch_offsets, ranges.scratch)):
             for key, offset in new.items():
                 into[key] = offset if at_bottom[index] else arena - offset - of[key].size_bytes
-    return MemoryPlan(offsets, scratch, arena, ranges.lower_bound, streamed)
+    plan = MemoryPlan(offsets, scratch, arena, ranges.lower_bound, streamed)
+    return _with_begun(plan) if schedule.input_by_rows else plan
+
+
+def _with_begun(plan: MemoryPlan) -> MemoryPlan:
+    """The plan with a word behind all else."""
+    return replace(
+        plan,
+        arena_bytes=plan.arena_bytes + BEGUN_BYTES,
+        lower_bound_bytes=plan.lower_bound_bytes + BEGUN_BYTES,
+        begun_offset=plan.arena_bytes,
+    )
 
 
 def plan_parts(schedule: Schedule) -> list[tuple[Segment, int]]:
     """The parts of a schedule between single buffers, and the bytes that each takes: the arena is their maximum."""
     ranges = live_ranges(schedule)
-    inputs = {schedule.buffer_of[t] for t in schedule.inputs}
+    inputs = {schedule.buffer_of[t] for t in schedule.held_inputs}
     outputs = {schedule.buffer_of[t] for t in schedule.outputs}
     parts = segments(ranges, len(schedule.steps), inputs, outputs) if schedule.steps else []
     return [(part, _plan_segment(ranges, part)[2]) for part in parts]

@@ -20,7 +20,8 @@ is valid in A bytes; and each segment needs its H_s under this scheme, so the ar
 A streamed segment is one step. Its windows lie at the bottom, its input at the top, and its output grows upwards from
 as far below the input as its rows need (`Stream.lead_bytes`). Complete, it is moved to the end that the next segment
 wants its input at, which meets nothing: nothing else is alive. So each run of segments between two streamed ones is
-laid the way up that leaves its output at the top, and the arena is the maximum here, too.
+laid the way up that leaves its output at the top, and the arena is the maximum here, too. One whose input comes row by
+row is a step like any other, without an input.
 
 A block of a search space starts and ends in cuts. Its segments are therefore the same in every network that contains
 it, and the arena of a network is the maximum over its blocks lowered alone: block costs can be cached.

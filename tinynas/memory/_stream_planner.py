@@ -4,6 +4,8 @@ The network is a path over the places where a single tensor is alive. From one o
 whole, to any later one of the same stretch a streamed segment at some granularity. The arena of a path is the maximum
 over its edges, ticks are a sum (`_stream_cells`), so the paths that no other one beats in both are found place by
 place: each keeps those to it (Bellman's principle holds for a pair of a maximum and a sum, since both are monotone).
+
+Where the input comes row by row, what leads away from the first place is a segment with a window for it.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tinynas.kernels.streaming import STREAM
-from tinynas.lowering import MOST_LAYERS, StreamPlan
+from tinynas.kernels.streaming import BEGUN_BYTES, ROUND_BYTES, STREAM, STREAM_ROWS
+from tinynas.lowering import MOST_LAYERS, StreamPlan, copies
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._stream_cells import (
     GRANULARITIES,
@@ -23,6 +25,9 @@ from tinynas.memory._stream_cells import (
     states_bytes,
     windows_of,
 )
+
+
+_SEGMENTS = (STREAM.name, STREAM_ROWS.name)
 
 
 @dataclass(frozen=True)
@@ -49,15 +54,16 @@ class _Edge:
     arena_bytes: int
     ticks: float
     rows: tuple[int, ...]
+    pushed: bool = False
 
 
 def call_ticks(variant: str, features: Mapping[str, float]) -> float:
     """Ticks where nothing is known of a core: calls of kernels, the fewer the better."""
-    return features.get("kernel_calls", 0.0) if variant == STREAM.name else 0.0
+    return features.get("kernel_calls", 0.0) if variant in _SEGMENTS else 0.0
 
 
 def stream_choices(
-    cells: Sequence[Cell], ticks: KernelTicks = call_ticks, *, most_bytes: int | None = None
+    cells: Sequence[Cell], ticks: KernelTicks = call_ticks, *, most_bytes: int | None = None, pushed: bool = False
 ) -> list[StreamChoice]:
     """All ways to execute a chain of cells that none beats in both arena and ticks, by growing arena.
 
@@ -65,11 +71,14 @@ def stream_choices(
         cells: Of the whole network, in order.
         ticks: What kernels take; where they are not known of some kernel, calls are counted in their place.
         most_bytes: Ways that take a larger arena are left out; the result may be empty then.
+        pushed: The input comes row by row: all ways begin with a segment for it. The result is empty where none can.
     """
+    beside = BEGUN_BYTES if pushed else 0
+    room = None if most_bytes is None else most_bytes - beside
     try:
-        edges = _edges(cells, _Ticks(ticks), most_bytes)
+        edges = _edges(cells, _Ticks(ticks), room, pushed)
     except _UnknownTicks:
-        edges = _edges(cells, _Ticks(call_ticks), most_bytes)
+        edges = _edges(cells, _Ticks(call_ticks), room, pushed)
     paths: list[list[_Path]] = [[] for _ in range(len(cells) + 1)]
     paths[0] = [_Path(0, 0.0, None, None)]
     for place in range(len(cells)):
@@ -82,7 +91,7 @@ def stream_choices(
     positions = [0]
     for cell in cells:
         positions.append(positions[-1] + cell.steps)
-    return [StreamChoice(path.arena_bytes, path.ticks, path.streams(positions)) for path in paths[-1]]
+    return [StreamChoice(path.arena_bytes + beside, path.ticks, path.streams(positions)) for path in paths[-1]]
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ class _Path:
         path: _Path | None = self
         while path is not None and path.edge is not None:
             if path.edge.rows:
-                found.append(StreamPlan(positions[path.edge.first], path.edge.rows))
+                found.append(StreamPlan(positions[path.edge.first], path.edge.rows, path.edge.pushed))
             path = path.before
         return tuple(reversed(found))
 
@@ -131,14 +140,14 @@ class _Ticks:
         """Of a cell as a whole."""
         return sum(self.kernel(step.variant, step.features) for step in cell.plain)
 
-    def streamed(self, cell: StreamedCell) -> float:
+    def streamed(self, cell: StreamedCell, segment: str = STREAM.name) -> float:
         """Of a cell row by row: its kernels, and what it adds to the loops around them."""
         kernels = sum(self.kernel(variant, features) for variant, features in cell.kernels)
-        return kernels + self.kernel(STREAM.name, {"calls": 0.0, **cell.loops})
+        return kernels + self.kernel(segment, {"calls": 0.0, **cell.loops})
 
-    def loops(self, loops: Mapping[str, float]) -> float:
+    def loops(self, loops: Mapping[str, float], segment: str = STREAM.name) -> float:
         """Of rows and windows."""
-        return self.kernel(STREAM.name, {"calls": 0.0, **loops})
+        return self.kernel(segment, {"calls": 0.0, **loops})
 
     def segment(self, output_bytes: int) -> float:
         """What a segment takes once: its output is moved."""
@@ -152,11 +161,25 @@ class _Ticks:
         return self.kernel(STREAM.name, loops)
 
 
-def _edges(cells: Sequence[Cell], ticks: _Ticks, most_bytes: int | None) -> list[list[_Edge]]:
+    def pushed(self, rows: int, row_bytes: int) -> float:
+        """What a segment takes once whose input of so many rows comes row by row."""
+        copied = copies(rows, row_bytes, ROUND_BYTES)
+        loops = {
+            "calls": 1.0,
+            "layers": 1.0,
+            "input_rows": rows,
+            "slide_rounds": copied.rounds,
+            "slide_words": copied.words,
+            "slide_bytes": copied.bytes,
+        }
+        return self.kernel(STREAM_ROWS.name, loops)
+
+
+def _edges(cells: Sequence[Cell], ticks: _Ticks, most_bytes: int | None, pushed: bool) -> list[list[_Edge]]:
     """By first cell, what leads from there to a later one."""
     edges: list[list[_Edge]] = [[] for _ in cells]
     for index, cell in enumerate(cells):
-        if most_bytes is None or cell.arena_bytes <= most_bytes:
+        if (most_bytes is None or cell.arena_bytes <= most_bytes) and not (pushed and index == 0):
             edges[index].append(_Edge(index, index + 1, cell.arena_bytes, ticks.plain(cell), ()))
     worst = max((cell.arena_bytes for cell in cells), default=0)
     limit = worst if most_bytes is None else min(worst, most_bytes)
@@ -165,8 +188,37 @@ def _edges(cells: Sequence[Cell], ticks: _Ticks, most_bytes: int | None) -> list
         costs = [0.0 if cell is None else ticks.streamed(cell) for cell in streamed]
         for end in range(1, len(cells) + 1):
             for segment in _segments_to(cells, streamed, costs, end, ticks, limit):
-                edges[segment.first].append(segment)
+                if not (pushed and segment.first == 0):
+                    edges[segment.first].append(segment)
+        if pushed:
+            edges[0] += _pushed_segments(cells, streamed, ticks, most_bytes)
     return edges
+
+
+def _pushed_segments(
+    cells: Sequence[Cell], streamed: Sequence[StreamedCell | None], ticks: _Ticks, most_bytes: int | None
+) -> Iterator[_Edge]:
+    """The segments of one granularity that begin with the input, row by row."""
+    windows = scratch = layers = 0
+    total = ticks.pushed(*cells[0].input_shape)
+    rows: tuple[int, ...] = ()
+    for end, cell in enumerate(streamed, 1):
+        into = cells[end - 1].input_shape
+        own = None if cell is None else windows_of(rows[-1] if rows else 1, into, cell.layers, cell.row_bytes)
+        if cell is None or own is None:
+            return
+        windows += own.input_bytes + own.inner_bytes
+        scratch = max(scratch, cell.scratch_bytes)
+        layers += len(cell.layers)
+        total += ticks.loops(own.loops, STREAM_ROWS.name) + ticks.streamed(cell, STREAM_ROWS.name)
+        rows += cell.rows
+        beside = windows + scratch + states_bytes(layers)
+        if layers > MOST_LAYERS or (most_bytes is not None and beside > most_bytes):
+            return  # more cells only take more windows
+        height, row_bytes = cells[end - 1].output_shape
+        arena = beside + align(height * row_bytes, NATIVE_ALIGNMENT)
+        if most_bytes is None or arena <= most_bytes:
+            yield _Edge(0, end, arena, total, rows, pushed=True)
 
 
 def _segments_to(

@@ -28,11 +28,12 @@ TN_KERNEL static void move_output(const int8_t *from, int8_t *to, int32_t bytes)
 
 TN_KERNEL void tn_stream(const tn_stream_params *params)
 {
-    const int32_t rows = params->layers[0].rows_in_all;
-    tn_stream_begin(params);
+    const tn_stream_segment *segment = &params->segment;
+    const int32_t rows = segment->layers[0].rows_in_all;
+    tn_stream_begin(segment);
     for (int32_t row = 1; row <= rows; row++) { /* as if they came one by one, so that no layer runs ahead */
-        params->states[0].written = (uint16_t)row;
-        tn_stream_advance(params);
+        segment->states[0].written = (uint16_t)row;
+        tn_stream_advance(segment);
     }
-    move_output(params->layers[params->last].rows, params->output, (int32_t)params->output_bytes);
+    move_output(segment->layers[segment->last].rows, params->output, (int32_t)params->output_bytes);
 }

@@ -51,14 +51,31 @@ typedef struct {
 typedef struct {
     const tn_streamed_layer *layers;
     tn_streamed_state *states; /* one for each layer */
-    int8_t *output;            /* where the output goes in the end */
+    uint32_t last;             /* of the layers */
+} tn_stream_segment;
+
+typedef struct {
+    tn_stream_segment segment;
+    int8_t *output; /* where the output goes in the end */
     uint32_t output_bytes;
-    uint16_t last;             /* of the layers */
-    uint16_t reserved;
 } tn_stream_params;
 
 /* Run a segment whose input is there as a whole. */
 void tn_stream(const tn_stream_params *params);
+
+/* A segment whose input comes row by row, into a window like any other: layer 0 has a reader. Its output is written where
+ * it is to be. */
+typedef struct {
+    tn_stream_segment segment;
+    uint32_t *begun; /* whether some rows of an image have come: outlives everything else in the arena */
+} tn_stream_rows_params;
+
+/* Take the next row of the input and call whatever layer has its operands then. Returns how many rows are missing. After
+ * the last one, the next row is the first of another image. */
+int32_t tn_stream_rows(const tn_stream_rows_params *params, const int8_t *row);
+
+/* Where the next row goes: it may be put there and passed to tn_stream_rows, which then copies it onto itself. */
+int8_t *tn_stream_rows_place(const tn_stream_rows_params *params);
 
 #ifdef __cplusplus
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tinynas.errors import UsageError
 
 from .._elf import Image, Symbol
-from ._emulator import LR, Emulator, library_function
+from ._emulator import LR, R0, Emulator, library_function
 from ._native import STEP_LIMIT, Counter
 from ._thumb import Instruction, decode
 
@@ -21,6 +21,9 @@ class TooManyStepsError(UsageError):
 @dataclass(frozen=True)
 class InferenceCount:
     """Instructions of `model_invoke`, from its entry to its return, over `inferences` calls of it.
+
+    Where the input comes row by row, they are those of all calls of `model_push_row`, also of an image that is not
+    complete; `inferences` are complete ones, and the first step has the pushes.
 
     `steps` has one entry per kernel call; their sum is the total. An instruction counts when it is issued, also where
     the condition of an IT block keeps it from having an effect.
@@ -35,7 +38,10 @@ class InferenceCount:
 
 
 class InstructionCounter:
-    """Counts every instruction, and those of `model_invoke` separated at the places where its calls return to.
+    """Counts every instruction, and those of an inference separated at the places where the kernels' calls return to.
+
+    The calls are in `model_invoke`. Where the input comes row by row, the first step is all of `model_push_row` but its
+    call of `model_finish`, which has the calls of the others.
 
     A step reaches from where the call before it returned to where its own call returns, so that the glue between
     calls belongs to the step it prepares. What comes after the last call belongs to the last step. Where the last
@@ -43,26 +49,30 @@ class InstructionCounter:
     """
 
     def __init__(self, emulator: Emulator, image: Image, code_address: int, code: bytes) -> None:
-        invoke = image.symbols.get("model_invoke")
+        push = image.symbols.get("model_push_row")
+        invoke = push or image.symbols.get("model_invoke")
+        calls = image.symbols.get("model_finish") if push else invoke
         self._counter = counter = Counter()
+        self._by_rows = push is not None
         self._calls = 0
         self._ends_in_tail_call = False
         counter.reg_read, counter.stop = library_function("uc_reg_read"), library_function("uc_emu_stop")
         counter.code, counter.code_address, counter.code_bytes = code, code_address, len(code)
-        counter.lr = LR
-        if invoke is not None:
-            boundaries = bytearray(invoke.size_bytes // 2 + 1)
-            for instruction in _instructions(image, invoke, code_address, code):
+        counter.lr, counter.r0, counter.by_rows = LR, R0, self._by_rows
+        if invoke is not None and calls is not None:
+            boundaries = bytearray(calls.size_bytes // 2 + 1)
+            for instruction in _instructions(image, calls, code_address, code):
                 if instruction.is_call:
-                    boundaries[(instruction.address + instruction.size_bytes - invoke.address) // 2] = 1
+                    boundaries[(instruction.address + instruction.size_bytes - calls.address) // 2] = 1
                     self._calls += 1
                     self._ends_in_tail_call = False
                 self._ends_in_tail_call |= instruction.is_jump
             if self._calls >= STEP_LIMIT:
                 raise TooManyStepsError(
-                    f"model_invoke makes {self._calls} calls; fewer than {STEP_LIMIT} can be counted"
+                    f"{calls.name} makes {self._calls} calls; fewer than {STEP_LIMIT} can be counted"
                 )
             counter.invoke_address, counter.invoke_end = invoke.address, invoke.address + invoke.size_bytes
+            counter.calls_address, counter.calls_end = calls.address, calls.address + calls.size_bytes
             counter.boundaries = bytes(boundaries)
         emulator.hook_blocks("tn_count_block", counter)
 
@@ -87,8 +97,8 @@ class InstructionCounter:
 
     def read(self) -> InferenceCount:
         """Return the inferences completed since `clear` and their instructions, added up."""
-        spans = [int(self._counter.steps[index]) for index in range(self._calls + 1)]
-        if self._calls and not self._ends_in_tail_call:
+        spans = [int(self._counter.steps[index]) for index in range(self._by_rows + self._calls + 1)]
+        if len(spans) > 1 and not self._ends_in_tail_call:
             epilogue = spans.pop()
             spans[-1] += epilogue
         return InferenceCount(int(self._counter.inferences), tuple(spans))

@@ -28,10 +28,14 @@ struct counter {
   const uint8_t *code; /* copy of the code region: it cannot change, writes to it stop the machine */
   uint32_t code_address;
   uint32_t code_bytes;
-  int32_t lr;                 /* the emulator's number of the link register */
-  uint32_t invoke_address;    /* model_invoke: [address, end) */
+  int32_t lr;                 /* the emulator's numbers of the link register */
+  int32_t r0;                 /* and of the register for results */
+  uint32_t invoke_address;    /* model_invoke, or model_push_row: [address, end) */
   uint32_t invoke_end;
-  const uint8_t *boundaries;  /* one byte per halfword of model_invoke: is it where a call returns to? */
+  uint32_t calls_address;     /* what calls the kernels: model_invoke, or model_finish: [address, end) */
+  uint32_t calls_end;
+  const uint8_t *boundaries;  /* one byte per halfword of that: is it where a call returns to? */
+  uint32_t by_rows;           /* model_push_row: an inference is complete when it returns 0 */
   uint64_t instructions;      /* all, since reset */
   uint64_t limit;             /* stop when `instructions` reaches this */
   uint32_t limit_reached;
@@ -135,14 +139,24 @@ void tn_count_block(void *engine, uint64_t where, uint32_t size, void *user) {
     counter->active = 1;
     counter->step = 0;
   } else if (counter->active && address == counter->return_address) {
+    uint32_t missing = 0;
+
+    if (counter->by_rows) {
+      counter->reg_read(engine, counter->r0, &missing);
+    }
     counter->active = 0;
-    counter->inferences++;
+    counter->inferences += missing == 0;
   }
   if (!counter->active) {
     return;
   }
-  if (address >= counter->invoke_address && address < counter->invoke_end &&
-      counter->boundaries[(address - counter->invoke_address) >> 1] && counter->step + 1 < STEP_LIMIT) {
+  if (counter->by_rows && address >= counter->invoke_address && address < counter->invoke_end) {
+    counter->step = 0;
+  }
+  if (counter->by_rows && address == counter->calls_address) {
+    counter->step = 1;
+  } else if (address >= counter->calls_address && address < counter->calls_end &&
+             counter->boundaries[(address - counter->calls_address) >> 1] && counter->step + 1 < STEP_LIMIT) {
     counter->step++;
   }
   counter->steps[counter->step] += instructions;

@@ -1,7 +1,8 @@
 """What runs streamed segments: layers that hand each other rows."""
 
 from tinynas.kernels.streaming.stream import ROUND_BYTES, STREAM, STREAMED_LAYER, STREAMED_STATE
+from tinynas.kernels.streaming.stream_rows import BEGUN_BYTES, STREAM_ROWS
 
-KERNELS = (STREAM,)
+KERNELS = (STREAM, STREAM_ROWS)
 
-__all__ = ["KERNELS", "ROUND_BYTES", "STREAM", "STREAMED_LAYER", "STREAMED_STATE"]
+__all__ = ["BEGUN_BYTES", "KERNELS", "ROUND_BYTES", "STREAM", "STREAMED_LAYER", "STREAMED_STATE", "STREAM_ROWS"]

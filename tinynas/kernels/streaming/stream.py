@@ -15,7 +15,8 @@ ROUND_BYTES = 16
 """Bytes of a round of the loop that moves rows, where these are whole words."""
 
 
-def _is_no_operator(call: KernelCall, *_: object) -> NoReturn:
+def is_no_operator(call: KernelCall, *_: object) -> NoReturn:
+    """What a segment's kernel has in place of what others say of an operator."""
     raise TypeError(f"{call.op.name!r}: a segment is no operator; `tinynas.lowering` counts what it takes")
 
 
@@ -27,9 +28,9 @@ STREAM = KernelVariant(
     symbol="tn_stream",
     parameters=STREAM_PARAMETERS,
     applies=lambda call: False,
-    constant_bytes=_is_no_operator,
-    pack=_is_no_operator,
-    features=_is_no_operator,
+    constant_bytes=is_no_operator,
+    pack=is_no_operator,
+    features=is_no_operator,
     loops={
         "layers": "layers of the segment, its input included",
         "input_rows": "rows of the input",

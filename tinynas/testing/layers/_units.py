@@ -27,6 +27,7 @@ def guarded_arena(schedule: Schedule) -> MemoryPlan:
         offsets={k: v + GUARD for k, v in plan.offsets.items()},
         scratch_offsets={k: v + GUARD for k, v in plan.scratch_offsets.items()},
         streamed_offsets={k: v + GUARD for k, v in plan.streamed_offsets.items()},
+        begun_offset=None if plan.begun_offset is None else plan.begun_offset + GUARD,
         arena_bytes=plan.arena_bytes + 2 * GUARD,
     )
 
