@@ -112,8 +112,8 @@ def measure(board: Board, schedule: Schedule, toolchain: Toolchain) -> tuple[Sch
         transport = VirtualBoard(board, firmware.elf)
         device = Device(transport)
         size = device.hello().input_bytes
-        device.write_input(bytes((31 * i) % 251 for i in range(size)))
         transport.clear_counts()
+        device.write_input(bytes((31 * i) % 251 for i in range(size)))
         device.run()
         counts = transport.inference_counts()
         transport.close()

@@ -24,6 +24,7 @@ import tinynas
 from tinynas.boards import load_toolchain
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.kernels import CATALOGUE, InstructionSet
+from tinynas.kernels.streaming import STREAM_ROWS
 from tinynas.latency import NetworkLimits, diverse_networks, random_streams, with_random_constants
 from tinynas.lowering import Lowering, PatchError, PatchPlan, Schedule, StreamError
 from tinynas.memory import (
@@ -46,6 +47,11 @@ from tinynas.targets import Board, load_board, resource_path
 
 # In link order (tinynas/engine/templates/model.c.j2), behind the functions that call one kernel each.
 GENERATED = ("model_input", "model_output", "model_invoke", "model_lap", "model_invoke_profiled")
+PUSHED = (
+    *("model_output", "model_restart", "model_row", "model_finish", "model_push_row"),
+    *("model_lap", "model_invoke_profiled"),
+)
+NAMES = {*GENERATED, *PUSHED}
 CALL = "model_call_"
 INTERFACE = (".model_inputs", ".model_outputs")  # the addresses that model_input and model_output return
 PATCHED_EVERY = 3
@@ -129,7 +135,7 @@ def probe_schedules(board: Board, count: int, seed: int, macs: int) -> list[Sche
     """Schedules with every variant, in arenas of the sizes that this board has room for.
 
     Every third has a twin whose first layers run in patches: many calls of one kernel at addresses that differ little
-    must take the same code each. Others have one that runs row by row.
+    must take the same code each. Others have one that runs row by row, or one whose input comes by rows.
     """
     lowering = Lowering.for_core(board.core)
     room = board.arena_region.size_bytes
@@ -144,7 +150,11 @@ def probe_schedules(board: Board, count: int, seed: int, macs: int) -> list[Sche
             seed=seed + index,
         )
     ]
-    streamed = [_row_by_row(lowering, schedule.graph, seed) for schedule in schedules[1::STREAMED_EVERY]]
+    streamed = [
+        _row_by_row(lowering, schedule.graph, seed, pushed=pushed)
+        for first, pushed in ((1, False), (2, True))
+        for schedule in schedules[first::STREAMED_EVERY]
+    ]
     for index, schedule in enumerate(schedules[::PATCHED_EVERY]):
         patched = (
             _in_patches(lowering, schedule.graph, layers, PATCHES[index % len(PATCHES)])
@@ -171,8 +181,8 @@ def _in_patches(lowering: Lowering, graph: Graph, layers: int, patches: int) -> 
     return schedule if len(schedule.steps) <= MOST_STEPS else None
 
 
-def _row_by_row(lowering: Lowering, graph: Graph, seed: int) -> Schedule | None:
-    streams = random_streams(lowering(graph), seed)
+def _row_by_row(lowering: Lowering, graph: Graph, seed: int, *, pushed: bool) -> Schedule | None:
+    streams = random_streams(lowering(graph), seed, pushed=pushed)
     try:
         return lowering(graph, streams=streams) if streams else None
     except StreamError:
@@ -187,7 +197,7 @@ def fit_runtime(board: Board, toolchain: str, probe: Probe, provenance: dict[str
         hal=board.hal or "",
         core=board.core.name,
         toolchain=toolchain,
-        sections=tuple(resolve(probe.runtime_objects, GENERATED)),
+        sections=tuple(resolve(probe.runtime_objects, NAMES)),
         entry=ENTRY,
         stack_root=STACK_ROOT,
         data_bytes=data.size_bytes,
@@ -212,20 +222,21 @@ def fit_kernels(board: Board, toolchain: str, probes: Sequence[Probe], provenanc
         for section in probes[0].generated_constants
         if section.name.endswith(INTERFACE)
     }
+    named = symbols | {name: section.name for name, section in interface.items()}
     return KernelMemory(
         core=board.core.name,
         toolchain=toolchain,
         # Link order: the generated model follows the kernels, and begins with these functions.
         sections=(
-            *(_with_streamed(s) for s in resolve(ordered, GENERATED) if s.name.split(":")[0] in kernels),
+            *(_with_streamed(s) for s in resolve(ordered, NAMES) if s.name.split(":")[0] in kernels),
             *calls.values(),
             *interface.values(),
         ),
-        entry_of={variant: section.name for variant, section in calls.items()},
-        generated=tuple(
-            fit_function(name, probes, symbols | {name: section.name for name, section in interface.items()})
-            for name in GENERATED
-        ),
+        # The kernel that takes rows is called by its name.
+        entry_of={variant: section.name for variant, section in calls.items()}
+        | {STREAM_ROWS.name: symbols[STREAM_ROWS.symbol]},
+        generated=fit_functions(GENERATED, [p for p in probes if not p.schedule.input_by_rows], named),
+        pushed=fit_functions(PUSHED, [p for p in probes if p.schedule.input_by_rows], named),
         arena_alignment=probes[0].sections[".arena"].alignment,
         provenance=provenance,
     )
@@ -252,6 +263,13 @@ def call_functions(probes: Sequence[Probe], symbols: dict[str, str]) -> dict[str
     return dict(sorted(found.items()))
 
 
+def fit_functions(
+    names: Sequence[str], probes: Sequence[Probe], symbols: dict[str, str]
+) -> tuple[GeneratedFunction, ...]:
+    """Generated functions of some networks, all of one kind."""
+    return tuple(fit_function(name, probes, symbols) for name in names)
+
+
 def fit_function(name: str, probes: Sequence[Probe], symbols: dict[str, str]) -> GeneratedFunction:
     """A generated function: what it takes without steps, and with each."""
     functions = [probe.generated[name] for probe in probes]
@@ -272,7 +290,7 @@ def fit_function(name: str, probes: Sequence[Probe], symbols: dict[str, str]) ->
         error_bytes=max(map(abs, errors)),
         alignment=max(f.alignment for f in functions),
         frame_bytes=max(f.frame_bytes for f in functions),
-        requires=tuple(sorted(required & {*symbols.values(), *GENERATED})),
+        requires=tuple(sorted(required & {*symbols.values(), *NAMES})),
         calls_kernels=any(r.startswith(CALL) for r in required),
     )
 

@@ -18,7 +18,8 @@ def measure(schedule: Schedule, folder: Path, board_name: str) -> tuple[int, ...
     firmware = build_firmware(board, folder / "model", generated.kernel_sources, load_toolchain("zig"), folder)
     with VirtualBoard(board, firmware.elf) as transport:
         device = Device(transport)
-        device.write_input(bytes((31 * i) % 251 for i in range(device.hello().input_bytes)))
+        size = device.hello().input_bytes
         transport.clear_counts()
+        device.write_input(bytes((31 * i) % 251 for i in range(size)))
         device.run()
         return transport.inference_counts().steps

@@ -129,7 +129,7 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
             if step.scratch_bytes
         ]
         + ([] if plan.begun_offset is None else [(_BEGUN, plan.begun_offset, "whether rows of an image have come")]),
-        "begun": None if plan.begun_offset is None else _BEGUN,
+        "by_rows": schedule.input_by_rows,
         "inputs": [_interface(schedule, t, offsets) for t in schedule.inputs],
         "outputs": [_interface(schedule, t, offsets) for t in schedule.outputs],
         "arena_bytes": plan.arena_bytes,

@@ -170,13 +170,14 @@ def _substituted(schedule: Schedule, seed: int) -> Iterator[Schedule]:
 
 
 def _streamed(lowering: Lowering, schedule: Schedule, seed: int) -> Iterator[Schedule]:
-    """The same network with all of its parts row by row that can run so; none where there are none."""
-    streams = random_streams(schedule, seed)
-    if streams:
-        try:
-            yield lowering(schedule.graph, streams=streams)
-        except StreamError:  # windows that see nothing but padding
-            return
+    """The same network with all of its parts row by row that can run so, its input held and by rows."""
+    for pushed in (False, True):
+        streams = random_streams(schedule, seed, pushed=pushed)
+        if streams:
+            try:
+                yield lowering(schedule.graph, streams=streams)
+            except StreamError:  # windows that see nothing but padding
+                continue
 
 
 def _most_informative(candidates: list[_Candidate], count: int) -> list[_Candidate]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,10 +12,11 @@ from tinynas.lowering import Schedule, StreamPlan, stream_cuts
 _MOST_ROWS = 4
 
 
-def random_streams(schedule: Schedule, seed: int) -> tuple[StreamPlan, ...]:
+def random_streams(schedule: Schedule, seed: int, *, pushed: bool = False) -> tuple[StreamPlan, ...]:
     """Segments of a plain schedule, between some of the places where they may begin and end, of few rows a call.
 
-    Empty where no layer works row by row.
+    Empty where no layer works row by row. With `pushed`, the first segment takes the input row by row; empty where no
+    segment reads it.
     """
     rng = np.random.default_rng([seed, 5])
     plans: list[StreamPlan] = []
@@ -26,6 +28,8 @@ def random_streams(schedule: Schedule, seed: int) -> tuple[StreamPlan, ...]:
             StreamPlan(first, tuple(_rows(rng, schedule, index, most) for index in range(first, end)))
             for first, end in itertools.pairwise(cuts)
         ]
+    if pushed:
+        return (replace(plans[0], pushed=True), *plans[1:]) if plans and plans[0].first == 0 else ()
     return tuple(plans)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinynas.lowering import Schedule
@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 INTERFACE = ("model_input", "model_output", "model_invoke")
 """What an application calls."""
 
+PUSHED_INTERFACE = ("model_output", "model_restart", "model_finish", "model_push_row")
+"""The same, with what that calls, where the input comes row by row."""
+
 REFERENCE_BOARDS = ("virt-m0plus", "virt-m4", "virt-m7", "virt-m33")
 """One board for each core that models ship for."""
 
@@ -39,7 +42,7 @@ class EmbeddedCode:
         compiler: Name and version of what it was measured with.
         code_bytes: Kernels and generated functions. Constants are not in it, nor what the kernels take of a compiler's
             library on cores without 64-bit multiplication (Armv6-M, some 200 bytes).
-        stack_bytes: The deepest that `model_invoke` gets, what it calls included.
+        stack_bytes: The deepest that `model_invoke`, or `model_push_row`, gets, what it calls included.
     """
 
     core: str
@@ -83,23 +86,23 @@ def _paths(board: Board, toolchain: str, folder: Path | None) -> tuple[Path, Pat
 
 
 def _embedded(schedule: Schedule, kernels: KernelMemory, runtime: RuntimeMemory) -> EmbeddedCode:
-    entries = tuple(kernels.entry_of[variant] for variant in sorted(schedule.variants))
-    functions = [f for f in kernels.generated if f.name in INTERFACE]
-    calls = {f.name: (*f.requires, *(entries if f.calls_kernels else ())) for f in functions}
+    calls = kernels.calls(schedule.variants)
+    names = PUSHED_INTERFACE if schedule.input_by_rows else INTERFACE
+    functions = [f for f in kernels.generated_for(schedule.variants) if f.name in names]
     frames = {f.name: f.frame_bytes for f in functions}
     # The stack goes through the library functions of our runtime, which stand for those of the user's compiler.
-    image = Image((*runtime.sections, *kernels.sections), INTERFACE[-1])
-    kept = image.kept(calls)
+    image = Image((*runtime.sections, *kernels.sections), names[-1])
+    kept = frozenset[str]().union(*(replace(image, entry=name).kept(calls) for name in names))
     constants = {name for f in functions for name in f.requires}
     code = sum(
         align(section.size_bytes, 4)
         for section in kernels.sections
-        if section.name in kept and section.name not in constants
+        if section.name in kept and (section.output == "text" or section.name not in constants)
     )
     code += sum(align(f.base_bytes + f.step_bytes * len(schedule.steps), 4) for f in functions)
     return EmbeddedCode(
         core=kernels.core,
         compiler=str(kernels.provenance.get("compiler", kernels.toolchain)),
         code_bytes=code,
-        stack_bytes=align(image.deepest_stack(INTERFACE[-1], calls, frames), 8),
+        stack_bytes=align(image.deepest_stack(names[-1], calls, frames), 8),
     )

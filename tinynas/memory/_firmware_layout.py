@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinynas.kernels.streaming import STREAM
 from tinynas.memory._image import Image
 from tinynas.memory._live_ranges import align
-from tinynas.memory._model_files import STREAMED_KERNELS, KernelMemory, RuntimeMemory
+from tinynas.memory._model_files import KernelMemory, RuntimeMemory
 from tinynas.targets import Board
 
 ARENA_END_ALIGNMENT = 8
@@ -46,7 +45,7 @@ class FirmwareLayout:
         """From the first byte of the code region to the last one used."""
         code = self._of(variants)
         end = code.text_end
-        for function in self._kernels.generated:
+        for function in self._kernels.generated_for(variants):
             end = align(end, function.alignment) + function.base_bytes + function.step_bytes * calls
         end = align(end, CONSTANTS_ALIGNMENT) + code.rodata_bytes + constant_bytes
         return align(end, self._runtime.data_alignment) + code.data_bytes
@@ -54,7 +53,8 @@ class FirmwareLayout:
     @property
     def flash_margin_bytes(self) -> int:
         """How far `flash_bytes` may be off, by the probe networks."""
-        return sum(function.error_bytes for function in self._kernels.generated)
+        kinds = (self._kernels.generated, self._kernels.pushed)
+        return max(sum(function.error_bytes for function in kind) for kind in kinds)
 
     def stack_bytes(self, variants: frozenset[str]) -> int:
         """The deepest the stack gets."""
@@ -89,10 +89,8 @@ class FirmwareLayout:
         return code
 
     def _lay_out(self, variants: frozenset[str]) -> _Code:
-        entries = [self._kernels.entry_of[variant] for variant in sorted(variants)]
-        generated = {f.name: (*f.requires, *(entries if f.calls_kernels else ())) for f in self._kernels.generated}
-        generated[STREAMED_KERNELS] = tuple(self._kernels.entry_of[v] for v in sorted(variants - {STREAM.name}))
-        frames = {f.name: f.frame_bytes for f in self._kernels.generated}
+        generated = self._kernels.calls(variants)
+        frames = {f.name: f.frame_bytes for f in self._kernels.generated_for(variants)}
         kept = self._image.kept(generated)
         vectors = self._image.layout(kept, "vectors")
         return _Code(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tinynas.compact_json import compact_json
 from tinynas.errors import ExternalError, UsageError
+from tinynas.kernels.streaming import STREAM, STREAM_ROWS
 from tinynas.memory._image import InputSection
 from tinynas.memory._sources import changed_sources, kernel_hashes, runtime_hashes, say_changed
 from tinynas.targets import Board, resource_path
@@ -66,6 +67,7 @@ class KernelMemory:
         sections: Of the kernels, and behind them of the generated functions that call one kernel each.
         entry_of: Variant -> the section of the function that calls its kernel.
         generated: The other generated functions, in link order.
+        pushed: The same where the input comes row by row.
     """
 
     core: str
@@ -73,8 +75,22 @@ class KernelMemory:
     sections: tuple[InputSection, ...]
     entry_of: Mapping[str, str]
     generated: tuple[GeneratedFunction, ...]
+    pushed: tuple[GeneratedFunction, ...]
     arena_alignment: int
     provenance: Mapping[str, Any]
+
+    def generated_for(self, variants: Collection[str]) -> tuple[GeneratedFunction, ...]:
+        """The other generated functions of a network of these kernels."""
+        return self.pushed if STREAM_ROWS.name in variants else self.generated
+
+    def calls(self, variants: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """What the generated functions of a network of these kernels refer to, and what its segments call."""
+        entries = {variant: self.entry_of[variant] for variant in sorted(variants)}
+        found = {
+            f.name: (*f.requires, *(entries.values() if f.calls_kernels else ())) for f in self.generated_for(variants)
+        }
+        streamed = (entry for variant, entry in entries.items() if variant not in (STREAM.name, STREAM_ROWS.name))
+        return found | {STREAMED_KERNELS: tuple(streamed)}
 
 
 @dataclass(frozen=True)
@@ -122,9 +138,11 @@ def load_kernel_memory(path: Path, board: str) -> KernelMemory:
     document = _read(path, KERNELS_FORMAT, board)
     try:
         document["sections"] = _sections(document["sections"])
-        document["generated"] = tuple(
-            GeneratedFunction(**{**entry, "requires": tuple(entry["requires"])}) for entry in document["generated"]
-        )
+        document.setdefault("pushed", ())  # fitted before inputs came by rows: it knows no kernel that takes them
+        for kind in ("generated", "pushed"):
+            document[kind] = tuple(
+                GeneratedFunction(**{**entry, "requires": tuple(entry["requires"])}) for entry in document[kind]
+            )
         return KernelMemory(**document)
     except (KeyError, TypeError) as error:
         raise MemoryModelFileError(f"{path}: not a complete memory model ({error}); regenerate it") from error

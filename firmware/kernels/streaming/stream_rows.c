@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "advance.h"
 
+TN_KERNEL void tn_stream_rows_restart(const tn_stream_rows_params *params)
+{
+    *params->begun = 0;
+}
+
 TN_KERNEL int8_t *tn_stream_rows_place(const tn_stream_rows_params *params)
 {
     const tn_streamed_layer *input = params->segment.layers;

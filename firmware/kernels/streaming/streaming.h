@@ -77,6 +77,9 @@ int32_t tn_stream_rows(const tn_stream_rows_params *params, const int8_t *row);
 /* Where the next row goes: it may be put there and passed to tn_stream_rows, which then copies it onto itself. */
 int8_t *tn_stream_rows_place(const tn_stream_rows_params *params);
 
+/* Forget the rows that have come: the next row is the first of an image. */
+void tn_stream_rows_restart(const tn_stream_rows_params *params);
+
 #ifdef __cplusplus
 }
 #endif
