@@ -1,5 +1,6 @@
 """The engine: the kernels of a finished network, and from its schedule, plan and constants to C."""
 
+from tinynas.engine._choose_input_by_rows import choose_input_by_rows
 from tinynas.engine._choose_kernels import Alternative, ChosenKernels, KernelChoice, choose_kernels
 from tinynas.engine._choose_schedule import ChosenSchedule, choose_schedule
 from tinynas.engine._executions import Execution
@@ -20,6 +21,7 @@ __all__ = [
     "MissingConstantsError",
     "ModelInfo",
     "PrefixError",
+    "choose_input_by_rows",
     "choose_kernels",
     "choose_schedule",
     "export",
