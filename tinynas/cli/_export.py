@@ -12,7 +12,7 @@ from rich.console import Console
 from tinynas.cli._options import JsonOption, Kernels, Toolchain
 from tinynas.cli._output import emit
 from tinynas.cli._progress import TerminalProgress
-from tinynas.cli._schedule import print_changes
+from tinynas.cli._schedule import print_changes, print_input_by_rows
 
 
 def export(
@@ -37,6 +37,10 @@ def export(
             min=0, metavar="BYTES", help="With --board: flash that your application needs beside the network."
         ),
     ] = None,
+    stream_input: Annotated[
+        bool,
+        typer.Option("--stream-input", help="C project of a model: it takes its input row by row, never the whole."),
+    ] = False,
     prefix: Annotated[
         str, typer.Option(metavar="NAME", help="C project: what names begin with, where several networks meet.")
     ] = "model",
@@ -74,11 +78,14 @@ def export(
             board_name=board,
             toolchain=(toolchain or Toolchain.ZIG).value,
             reserve_flash=reserve_flash or 0,
+            stream_input=stream_input,
             prefix=prefix,
             force=force,
         )
     elif board is not None:
         raise ExportError("--board takes a .tflite file: a run's winner is exported as it was built and measured")
+    elif stream_input:
+        raise ExportError("--stream-input takes a .tflite file: give the run's winner.tflite")
     elif offline_plan:
         raise ExportError("--offline-plan takes a .tflite file: give the run's winner.tflite")
     elif pick:
@@ -93,7 +100,10 @@ def export(
     def render(console: Console) -> None:
         for path in result["files"]:
             console.print(path, markup=False)
-        print_changes(console, result.get("schedule"))
+        if "input_by_rows" in result:
+            print_input_by_rows(console, result["input_by_rows"])
+        else:
+            print_changes(console, result.get("schedule"))
         if "picked" in result:
             console.print(_picked(result["picked"]))
         if "saved_bytes" in result:

@@ -22,7 +22,7 @@ from tinynas.cli._options import (
 )
 from tinynas.cli._output import bytes_text, emit
 from tinynas.cli._progress import TerminalProgress
-from tinynas.cli._schedule import print_changes
+from tinynas.cli._schedule import print_changes, print_input_by_rows
 
 
 def measure(
@@ -41,6 +41,9 @@ def measure(
         int | None,
         typer.Option(min=0, metavar="BYTES", help="What the arena may take: builds the fastest schedule within it."),
     ] = None,
+    stream_input: Annotated[
+        bool, typer.Option("--stream-input", help="The input comes row by row and is never there as a whole.")
+    ] = False,
     layers: Annotated[
         bool, typer.Option("--layers/--no-layers", help="The profile by layer in the table; JSON always has it.")
     ] = True,
@@ -65,6 +68,7 @@ def measure(
             input_file=input_file,
             output_file=output_file,
             arena_bytes=arena,
+            stream_input=stream_input,
             progress=progress,
         )
     finally:
@@ -72,7 +76,10 @@ def measure(
 
     def render(console: Console) -> None:
         render_measurement(console, result, layers=layers)
-        print_changes(console, result["schedule"])
+        if stream_input:
+            print_input_by_rows(console, result["input_by_rows"])
+        else:
+            print_changes(console, result["schedule"])
 
     emit(result, as_json=as_json, render=render)
     if not result["matches_reference"]:

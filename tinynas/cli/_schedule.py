@@ -21,5 +21,13 @@ def print_changes(console: Console, schedule: Mapping[str, Any] | None) -> None:
     console.print(f"  arena {arena:,} bytes instead of {by_shape:,}, {speed}, {_more(flash, 'bytes of flash')}")
 
 
+def print_input_by_rows(console: Console, rows: Mapping[str, Any]) -> None:
+    """What a network takes whose input comes row by row."""
+    console.print(
+        f"input row by row: {rows['rows']:,} rows of {rows['row_bytes']:,} bytes; arena {rows['arena_bytes']:,} bytes, "
+        f"{rows['arena_bytes_as_a_whole']:,} as a whole"
+    )
+
+
 def _more(count: int, what: str) -> str:
     return f"{abs(count):,} {what} {'less' if count < 0 else 'more'}"

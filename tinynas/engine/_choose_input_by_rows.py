@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tinynas.engine._choose_kernels import choose_kernels
-from tinynas.engine._choose_schedule import ChosenSchedule, Execution
+from tinynas.engine._choose_schedule import ChosenSchedule
+from tinynas.engine._executions import Execution
 from tinynas.graph import Graph, without_dead_operators
 from tinynas.latency import LatencyModel
 from tinynas.lowering import Lowering, StreamError, StreamPlan
@@ -19,6 +20,8 @@ def choose_input_by_rows(
     memory: NativeMemoryModel | None = None,
     latency: LatencyModel | None = None,
     reserve: Reserve | None = None,
+    *,
+    arena_bytes: int | None = None,
 ) -> ChosenSchedule:
     """How to execute a network that takes its input row by row.
 
@@ -28,6 +31,7 @@ def choose_input_by_rows(
         memory: SRAM, flash and stack on the board: the fewest predicted ticks whose arena fits. None: the smallest arena.
         latency: Ticks; None where there is no model: then the fewest calls of kernels.
         reserve: Memory that the application keeps for itself.
+        arena_bytes: What the arena may take on the board; None for what the board has room for.
 
     Raises:
         StreamError: The first layers of the network cannot run row by row, or it has several inputs.
@@ -40,6 +44,7 @@ def choose_input_by_rows(
     if not choices:
         raise StreamError(f"{graph.name}: its input cannot come row by row: {_reason(whole)}")
     room = -1 if memory is None else memory.largest_arena(reserve)
+    room = room if arena_bytes is None else min(room, arena_bytes)
     choice = next((c for c in reversed(choices) if c.arena_bytes <= room), choices[0])
     execution = replace(whole, streams=choice.streams)
     kernels = choose_kernels(execution.schedule(), memory, latency, reserve)

@@ -148,7 +148,9 @@ def _streamed(
     try:
         lowered = lowering(schedule.graph, streams=plans)
     except StreamError:
-        return {}
+        alone = ({first: end} for first, end in streamable.items() if len(streamable) > 1)
+        each = (_streamed(schedule, lowering, cell, granularity) for cell in alone)
+        return {first: cell for found in each for first, cell in found.items()}
     steps = iter(step for step in lowered.steps if step.stream is not None)
     return {plan.first: _streamed_cell(schedule, step, plan) for plan, step in zip(plans, steps, strict=True)}
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tinynas.engine import DEFAULT_PREFIX, ModelInfo, export
+from tinynas.engine import DEFAULT_PREFIX, ModelInfo, choose_input_by_rows, export
 from tinynas.errors import UsageError
 from tinynas.formats import (
     OFFLINE_PLAN_METADATA,
@@ -24,6 +24,7 @@ from tinynas.graph import Graph
 from tinynas.lowering import DSP_LOWERING, Schedule
 from tinynas.memory import embedded_code, plan_arena
 from tinynas.memory.tflm import FileTensors, Kernels, TflmMemoryModel, TflmUnsupportedError, offline_plan
+from tinynas.pipeline.commands._input_by_rows import input_by_rows_for_board, input_by_rows_json
 from tinynas.pipeline.costs import choose_for_board, kernels_json, schedule_json
 from tinynas.pipeline.run import read_result, schedule_as_built
 from tinynas.pipeline.run.storage import write_atomically
@@ -123,6 +124,7 @@ def export_model(
     board_name: str | None = None,
     toolchain: str = "zig",
     reserve_flash: int = 0,
+    stream_input: bool = False,
     prefix: str = DEFAULT_PREFIX,
     force: bool = False,
 ) -> dict[str, Any]:
@@ -138,13 +140,16 @@ def export_model(
             the flash that is left there. None for the kernels of cores with DSP instructions, by the local rule.
         toolchain: with a board, whose code sizes and instructions count: "zig" or "gcc".
         reserve_flash: with a board, bytes of its flash that the application keeps for itself.
+        stream_input: the C project takes its input row by row: with a board the fastest way that fits it, else the one
+            of the smallest arena.
         prefix: of the C project's names.
         force: replace what is there.
 
     Returns:
         `format`, `files`, and for an offline plan `kernels`, `stored` (False: the file's own plan, or TFLM's, is as
         good, and the file was copied), `head_bytes` and `saved_bytes` of TFLM's arena (32-bit Arm); for a board
-        `choice`, the kernels of each layer with the reasons, and `schedule`, what was done so that it fits.
+        `choice`, the kernels of each layer with the reasons, and `schedule`, what was done so that it fits; with
+        `stream_input` also `input_by_rows`, its rows and the arena.
 
     Raises:
         ExportError: `out` exists and `force` is not given, or the request makes no sense.
@@ -160,9 +165,15 @@ def export_model(
         )
     if plan_offline and board_name is not None:
         raise ExportError("--board goes with a folder for the C project: TFLM brings its own kernels")
+    if plan_offline and stream_input:
+        raise ExportError("--stream-input goes with a folder for the C project: TFLM holds the whole input")
     check_target(out, prefix, force)
     if plan_offline:
         return _planned(model, graph, out, kernels)
+    if board_name is None and stream_input:
+        by_rows = choose_input_by_rows(graph, DSP_LOWERING)
+        document = _c_project(by_rows.schedule, out, ModelInfo(model.stem), prefix)
+        return document | {"input_by_rows": input_by_rows_json(by_rows)}
     if board_name is None:
         return _c_project(DSP_LOWERING(graph), out, ModelInfo(model.stem), prefix)
     board = load_board(board_name)
@@ -171,11 +182,13 @@ def export_model(
             f"--reserve-flash {reserve_flash}: {board.name} has {board.code_region.size_bytes:,} bytes of flash in all"
         )
     reserve = Reserve(flash_bytes=reserve_flash)
-    chosen = choose_for_board(graph, board, toolchain, reserve)
+    choose = input_by_rows_for_board if stream_input else choose_for_board
+    chosen = choose(graph, board, toolchain, reserve)
     if chosen.kernels.not_compared:
         logger.warning("%s: kernels by shape alone: %s", board.name, chosen.kernels.not_compared)
     document = _c_project(chosen.schedule, out, ModelInfo(model.stem), prefix)
-    return document | {"choice": kernels_json(chosen.kernels), "schedule": schedule_json(chosen)}
+    document |= {"choice": kernels_json(chosen.kernels), "schedule": schedule_json(chosen)}
+    return document | ({"input_by_rows": input_by_rows_json(chosen)} if stream_input else {})
 
 
 def _planned(model: Path, graph: Graph, out: Path, kernels: Kernels) -> dict[str, Any]:

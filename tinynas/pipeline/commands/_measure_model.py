@@ -12,6 +12,7 @@ from tinynas.errors import UsageError
 from tinynas.formats import read_tflite
 from tinynas.graph import Graph
 from tinynas.pipeline._progress import Progress, SilentProgress
+from tinynas.pipeline.commands._input_by_rows import input_by_rows_for_board, input_by_rows_json
 from tinynas.pipeline.costs import choose_for_board, schedule_json
 from tinynas.pipeline.deployment import (
     Deployment,
@@ -43,6 +44,7 @@ def measure_model(
     input_file: Path | None = None,
     output_file: Path | None = None,
     arena_bytes: int | None = None,
+    stream_input: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure a model file on a board.
@@ -59,6 +61,7 @@ def measure_model(
         input_file: int8 array of one input, or of several stacked along a new first axis (.npy).
         output_file: gets the int8 outputs of the board, stacked (.npy).
         arena_bytes: what the arena may take: the fastest way to execute the model that fits it is built.
+        stream_input: the input comes row by row; of the ways to do that, the fastest that fits.
         progress: who watches.
 
     Returns:
@@ -69,6 +72,8 @@ def measure_model(
             type.
         LinkError: without `flash_first`, another image runs on the board.
         ArenaTooSmall: no way to execute the model takes at most `arena_bytes`.
+        RowsTooLarge: the same with `stream_input`.
+        StreamError: with `stream_input`, the first layers cannot run row by row.
         TinyNASError: the model cannot be read, lowered, built, or run.
     """
     if virtual == (port is not None):
@@ -81,7 +86,8 @@ def measure_model(
     watch = progress or SilentProgress()
     with tempfile.TemporaryDirectory(prefix="tinynas-measure-") as scratch:
         watch.begin("firmware", 0)
-        chosen = choose_for_board(graph, board, toolchain, arena_bytes=arena_bytes)
+        choose = input_by_rows_for_board if stream_input else choose_for_board
+        chosen = choose(graph, board, toolchain, arena_bytes=arena_bytes)
         deployment = deploy(chosen.schedule.graph, board, Path(scratch), toolchain=toolchain, schedule=chosen.schedule)
         if port is not None and flash_first:
             flash(board, deployment.firmware.elf)
@@ -97,7 +103,8 @@ def measure_model(
                 np.save(stream, measured.outputs, allow_pickle=False)
         except OSError as error:
             raise storage_error(output_file, error) from error
-    return {**measurement_json(deployment, measured, board), "schedule": schedule_json(chosen)}
+    document = {**measurement_json(deployment, measured, board), "schedule": schedule_json(chosen)}
+    return document | ({"input_by_rows": input_by_rows_json(chosen)} if stream_input else {})
 
 
 def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board: Board) -> dict[str, Any]:
