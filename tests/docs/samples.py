@@ -21,7 +21,9 @@ from public_names import is_public
 from pydantic import ValidationError
 
 from tinynas.engine import generate
-from tinynas.lowering import lower
+from tinynas.graph import DType, Graph, GraphBuilder
+from tinynas.latency import with_random_constants
+from tinynas.lowering import StreamPlan, lower
 from tinynas.memory import plan_arena
 from tinynas.pipeline import RunConfig
 from tinynas.spaces import SpaceError, parse_space
@@ -77,20 +79,34 @@ def _validate_toml(text: str) -> Any:
 
 
 def _wrong_c(blocks: list[CodeBlock], folder: Path) -> Iterator[tuple[int, str]]:
-    """What a page declares of a generated model is in `model.h`, with the same types."""
-    if not blocks:
-        return
-    schedule = lower(random_int8_graph(np.random.default_rng(0), operators=2))
-    generate(schedule, plan_arena(schedule), folder)
+    """What a page declares of a generated model is in `model.h`, with the same types; programs compile with it.
+
+    The model is one whose input comes by rows where the block is about that.
+    """
     for block in blocks:
+        by_rows = "model_push_row" in block.text
+        graph = (_rows_network if by_rows else _any_network)()
+        schedule = lower(graph, streams=[StreamPlan(0, (1,), pushed=True)] if by_rows else ())
+        generate(schedule, plan_arena(schedule), folder)
         functions = re.findall(r"\b(\w+)\(", re.sub(r"/\*.*?\*/", "", block.text, flags=re.DOTALL))
         uses = "\n".join(f"    (void)&{function};" for function in functions)
+        begin = "" if block.text.startswith("#") else f'#include "model.h"\nvoid uses(void)\n{{\n{uses}\n}}\n'
         source = folder / "sample.c"
-        source.write_text(f'#include "model.h"\nvoid uses(void)\n{{\n{uses}\n}}\n#line {block.line}\n{block.text}')
+        source.write_text(f"{begin}#line {block.line}\n{block.text}")
         command = [sys.executable, "-m", "ziglang", "cc", "-std=c99", "-Werror", "-c", str(source), "-o", f"{source}.o"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             yield block.line, done.stderr.partition("error: ")[2].splitlines()[0]
+
+
+def _any_network() -> Graph:
+    return random_int8_graph(np.random.default_rng(0), operators=2)
+
+
+def _rows_network() -> Graph:
+    b = GraphBuilder("rows", DType.INT8)
+    x = b.conv_2d(b.input((1, 8, 8, 3)), 4, 3, name="stem")
+    return with_random_constants(b.build([b.fully_connected(b.mean(x, name="pool"), 3, name="head")]), 0)
 
 
 def _wrong_python(blocks: list[CodeBlock], folder: Path) -> Iterator[tuple[int, str]]:
