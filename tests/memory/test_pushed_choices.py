@@ -12,7 +12,6 @@ from tinynas.latency import NetworkLimits, random_network
 from tinynas.lowering import DSP_LOWERING, Schedule, StreamPlan
 from tinynas.memory import cells_of, plan_arena, stream_choices
 
-
 _LIMITS = NetworkLimits(activation_bytes=6000, weight_bytes=4000, layers=12, macs=10**7)
 _SEEDS = (1, 3, 4, 6, 8, 9, 11, 17, 19, 22, 23, 25, 28, 29)
 """Of networks whose first layers can run row by row."""

@@ -28,7 +28,7 @@ def choose_input_by_rows(
     Args:
         graph: The int8 network.
         lowering: For the board's core, without a limit of the arena.
-        memory: SRAM, flash and stack on the board: the fewest predicted ticks whose arena fits. None: the smallest arena.
+        memory: SRAM, flash and stack on the board: the fewest predicted ticks whose arena fits, else the smallest arena.
         latency: Ticks; None where there is no model: then the fewest calls of kernels.
         reserve: Memory that the application keeps for itself.
         arena_bytes: What the arena may take on the board; None for what the board has room for.

@@ -70,7 +70,7 @@ def stream_constants(
     table = f"{name}_layers"
     entries = (_input_entry(schedule, step, places), *_entries(schedule, step.stream, layer_name, places))
     structures.append(Structures(STREAMED_LAYER.name, table, entries, is_array=True, is_static=True))
-    segment: Fields = {
+    segment: dict[str, str | int] = {
         "layers": table,
         "states": f"(tn_streamed_state *)(void *)({places.scratch(step.stream.states_offset)})",
         "last": len(step.stream.layers),

@@ -182,8 +182,8 @@ class Schedule:
     `inputs` and `outputs` are the int8 tensors at the interface of the generated code (edge QUANTIZE and DEQUANTIZE
     are gone). `graph` is what was lowered, without operators whose results reach no output. `constant_bytes` of a step
     is what its weights, biases, requantization parameters, parameter structure and addresses take in flash, to the
-    byte. Tensors that only exist as bands of rows are not in `buffer_of`: steps name their buffers. Nor is an input that
-    comes row by row, into a window of the first step's scratch.
+    byte. Tensors that only exist as bands of rows are not in `buffer_of`: steps name their buffers. Nor is an input
+    that comes row by row, into a window of the first step's scratch.
     `instruction_set` is that of the core it is for.
     """
 

@@ -9,8 +9,8 @@ any more: msf-CNN and MCUNetV2 do not do that; within one layer vMCU does (Zheng
 Management and Kernel Optimization for DNN Inference on MCUs"). By how many bytes the output may begin before the input
 follows from the order of the calls (`Trace`), row by row.
 
-The first segment may be given the network's input row by row: it has a window like any other then, and is never there as
-a whole. For the order of the calls its rows are what a layer before all others writes, one in each call.
+The first segment may be given the network's input row by row: it has a window like any other then, and is never there
+as a whole. For the order of the calls its rows are what a layer before all others writes, one in each call.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def input_by_rows_for_board(
     needed = plan_arena(chosen.schedule).arena_bytes
     if arena_bytes is not None and needed > arena_bytes:
         raise RowsTooLarge(
-            f"{graph.name}: with its input row by row it takes an arena of {needed:,} bytes at least, not {arena_bytes:,}"
+            f"{graph.name}: its input row by row takes an arena of {needed:,} bytes at least, not {arena_bytes:,}"
         )
     if chosen.fits is False:
         logger.warning("%s does not fit %s beside our firmware: %s", graph.name, board.name, "; ".join(chosen.reasons))
