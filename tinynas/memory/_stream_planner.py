@@ -26,7 +26,6 @@ from tinynas.memory._stream_cells import (
     windows_of,
 )
 
-
 _SEGMENTS = (STREAM.name, STREAM_ROWS.name)
 
 
@@ -159,7 +158,6 @@ class _Ticks:
             "output_bytes": 0 if in_words else output_bytes,
         }
         return self.kernel(STREAM.name, loops)
-
 
     def pushed(self, rows: int, row_bytes: int) -> float:
         """What a segment takes once whose input of so many rows comes row by row."""
