@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from tinynas.boards import Device, DoesNotFitError, Toolchain, VirtualBoard, Zig
 from tinynas.engine import generate
 from tinynas.graph import DType, Graph, GraphBuilder, execute
 from tinynas.latency import NetworkLimits, random_network, with_random_constants
-from tinynas.lowering import Lowering, PatchPlan, Schedule, lower
+from tinynas.lowering import Lowering, PatchPlan, Schedule, StreamPlan, lower
 from tinynas.memory import NativeMemoryModel, plan_arena
 from tinynas.targets import Reserve, load_board
 from tinynas.testing import random_input
@@ -38,11 +39,16 @@ def stage(seed: int) -> Graph:
 
 
 def check(
-    board_name: str, graph: Graph, folder: Path, patches: PatchPlan | None = None, toolchain: Toolchain | None = None
+    board_name: str,
+    graph: Graph,
+    folder: Path,
+    patches: PatchPlan | None = None,
+    toolchain: Toolchain | None = None,
+    streams: Sequence[StreamPlan] = (),
 ) -> None:
     board, compiler = load_board(board_name), toolchain or ZigToolchain()
     model = NativeMemoryModel.for_board(board, compiler.name)
-    schedule = Lowering.for_core(board.core)(graph, patches)
+    schedule = Lowering.for_core(board.core)(graph, patches, streams)
     generated = generate(schedule, plan_arena(schedule), folder / "model")
     firmware = build_firmware(board, folder / "model", generated.kernel_sources, compiler, folder)
     sram, flash = model.sram(schedule), model.flash(schedule)
@@ -80,6 +86,14 @@ def test_patches_and_in_place_layers_take_what_is_predicted(board: str, patches:
     assert any(step.shrinks for step in schedule.steps)
     assert plan_arena(schedule).arena_bytes < plan_arena(lowering(graph)).arena_bytes
     check(board, graph, tmp_path, PatchPlan(5, patches))
+
+
+@pytest.mark.parametrize(("board", "end"), [("nucleo-f303k8", 5), ("virt-m0plus", 8), ("virt-m33", 1)])
+def test_an_input_by_rows_takes_what_is_predicted(board: str, end: int, tmp_path: Path) -> None:
+    graph = stage(end)
+    streams = [StreamPlan(0, (1,) * end, pushed=True)]
+    assert plan_arena(lowering(graph, streams=streams)).arena_bytes != plan_arena(lowering(graph)).arena_bytes
+    check(board, graph, tmp_path, streams=streams)
 
 
 @pytest.mark.parametrize("toolchain", ["gcc"], indirect=True)

@@ -28,7 +28,8 @@ def choose_input_by_rows(
     Args:
         graph: The int8 network.
         lowering: For the board's core, without a limit of the arena.
-        memory: SRAM, flash and stack on the board: the fewest predicted ticks whose arena fits, else the smallest arena.
+        memory: SRAM, flash and stack on the board: the fewest predicted ticks whose arena fits. None, or where none
+            fits: the smallest arena.
         latency: Ticks; None where there is no model: then the fewest calls of kernels.
         reserve: Memory that the application keeps for itself.
         arena_bytes: What the arena may take on the board; None for what the board has room for.
@@ -69,5 +70,5 @@ def _reason(whole: Execution) -> str:
     try:
         whole.lowering(whole.graph, streams=(StreamPlan(0, (1,), pushed=True),))
     except StreamError as error:
-        return str(error)
+        return str(error).removeprefix("row by row: ")
     return "the rows of its first layers see nothing but padding"
