@@ -13,6 +13,7 @@ import pytest
 from arm_targets import ARM_TARGETS, compile_for, section_bytes, undefined_symbols
 from host_models import INCLUDE, WARNINGS, zig
 from network_cases import channel_buffers, constant_operands, filled, random_graphs
+from stream_cases import pushed_plans, random_network, random_plans
 
 from tinynas.engine import MissingConstantsError, ModelInfo, generate
 from tinynas.graph import DType, Graph, GraphBuilder, Quantization
@@ -42,6 +43,9 @@ def test_constant_bytes_are_what_the_object_file_holds(tmp_path: Path) -> None:
     graphs = [constant_operands(), channel_buffers(), *random_graphs(range(40))]
     schedules = [lower(graph, instruction_set=core) for graph, core in itertools.product(graphs, InstructionSet)]
     schedules += [for_speed(schedule) for schedule in schedules]
+    streamable = [(graph, seed) for seed in range(8) for graph in [random_network(seed)]]
+    for plans in (random_plans, pushed_plans):
+        schedules += [lower(graph, streams=plan) for graph, seed in streamable for plan in plans(graph, seed)]
     for i, schedule in enumerate(schedules):
         if schedule.variants <= seen:
             continue  # for the sake of time
@@ -49,7 +53,7 @@ def test_constant_bytes_are_what_the_object_file_holds(tmp_path: Path) -> None:
         model = generate(schedule, plan_arena(schedule), tmp_path / str(i))
         output = tmp_path / "constants.o"
         compile_for("cortex-m4", [model.directory / "model_constants.c"], output)
-        addresses = 4 * (len(schedule.inputs) + len(schedule.outputs))
+        addresses = 4 * (len(schedule.held_inputs) + len(schedule.outputs))
         expected = addresses + sum(step.constant_bytes for step in schedule.steps)
         assert section_bytes(output, ".rodata") == model.constant_bytes == expected
         assert section_bytes(output, ".data") == 0
