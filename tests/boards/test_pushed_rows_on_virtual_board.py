@@ -63,6 +63,20 @@ def test_frames_of_any_length_become_rows(width: int, tmp_path: Path) -> None:
     assert profile == pytest.approx(count.steps, rel=0.05)
 
 
+def test_a_network_that_is_one_segment_is_counted(tmp_path: Path) -> None:
+    b = GraphBuilder("rows to rows", DType.INT8)
+    x = b.conv_2d(b.conv_2d(b.input((1, 12, 10, 3)), 8, 3, name="first"), 4, 1, name="second")
+    graph = with_random_constants(b.build([x]), 0)
+    schedule = Lowering.for_core(BOARD.core)(graph, streams=(StreamPlan(0, (1, 1), pushed=True),))
+    machine = VirtualBoard(BOARD, _build(schedule, tmp_path).elf)
+    image = random_input(graph, np.random.default_rng(0))
+    output = Device(machine).infer(np.ascontiguousarray(image[0]).tobytes())
+    assert output == execute(graph, image)[graph.outputs[0]].tobytes()
+    count = machine.inference_counts()
+    assert count.inferences == 1
+    assert count.steps == pytest.approx(Device(machine).profile(), rel=0.05)
+
+
 def test_an_image_is_begun_anew_and_is_pushed_once(tmp_path: Path) -> None:
     graph = _network(16)
     device = Device(VirtualBoard(BOARD, _build(_schedule(graph), tmp_path).elf))

@@ -41,7 +41,7 @@ class InstructionCounter:
     """Counts every instruction, and those of an inference separated at the places where the kernels' calls return to.
 
     The calls are in `model_invoke`. Where the input comes row by row, the first step is all of `model_push_row` but its
-    call of `model_finish`, which has the calls of the others.
+    call of `model_finish`, which has the calls of the others and is not linked where there are none.
 
     A step reaches from where the call before it returned to where its own call returns, so that the glue between
     calls belongs to the step it prepares. What comes after the last call belongs to the last step. Where the last
@@ -59,7 +59,9 @@ class InstructionCounter:
         counter.reg_read, counter.stop = library_function("uc_reg_read"), library_function("uc_emu_stop")
         counter.code, counter.code_address, counter.code_bytes = code, code_address, len(code)
         counter.lr, counter.r0, counter.by_rows = LR, R0, self._by_rows
-        if invoke is not None and calls is not None:
+        if invoke is not None:
+            counter.invoke_address, counter.invoke_end = invoke.address, invoke.address + invoke.size_bytes
+        if calls is not None:
             boundaries = bytearray(calls.size_bytes // 2 + 1)
             for instruction in _instructions(image, calls, code_address, code):
                 if instruction.is_call:
@@ -71,7 +73,6 @@ class InstructionCounter:
                 raise TooManyStepsError(
                     f"{calls.name} makes {self._calls} calls; fewer than {STEP_LIMIT} can be counted"
                 )
-            counter.invoke_address, counter.invoke_end = invoke.address, invoke.address + invoke.size_bytes
             counter.calls_address, counter.calls_end = calls.address, calls.address + calls.size_bytes
             counter.boundaries = bytes(boundaries)
         emulator.hook_blocks("tn_count_block", counter)
