@@ -21,11 +21,12 @@ from dataclasses import dataclass, replace
 from tinynas.errors import ModelError
 from tinynas.graph import Graph, op_macs
 from tinynas.kernels import POINTER, WINDOWED, KernelCall, KernelVariant, by_rule, window_of, words
-from tinynas.kernels.streaming import ROUND_BYTES, STREAM, STREAM_ROWS, STREAMED_LAYER, STREAMED_STATE
+from tinynas.kernels.streaming import STREAM, STREAM_ROWS, STREAMED_LAYER, STREAMED_STATE
 from tinynas.lowering._rows import POINTWISE, alone, repeats_or_constant, row_bytes
 from tinynas.lowering._schedule import Step, Stream, StreamedLayer, Structure
 from tinynas.lowering._storage import PlannedStep, StreamedSteps, root_of
-from tinynas.lowering._trace import LayerRows, Trace, copies, slides, trace
+from tinynas.lowering._stream_loops import pushed_loops, segment_loops
+from tinynas.lowering._trace import LayerRows, Trace, trace
 
 _MOST_ROWS = 0xFFFE  # 16 bits, of which one value stands for "never"
 FEW_ROWS = 3
@@ -138,7 +139,7 @@ def _segment(
         stream=StreamedSteps(
             stream,
             segment_scratch_bytes(stream),
-            (_pushed_loops if plan.pushed else _loops)(graph, source, segment, executed),
+            (pushed_loops if plan.pushed else segment_loops)(graph, source, segment, executed),
         ),
     )
 
@@ -317,42 +318,3 @@ def _lead_bytes(graph: Graph, source: int, last: PlannedStep, rows: LayerRows, e
     ends = (min((call + 1) * rows.rows_per_call, rows.rows) for call in range(rows.calls))
     lead = max(end * out - first * into for end, first in zip(ends, executed.input_read, strict=True))
     return words(max(0, lead))
-
-
-def _loops(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace) -> dict[str, float]:
-    """Trip counts of the loops around the kernels' calls; see the kernel `stream`."""
-    output = graph.tensors[segment[-1].output].size_bytes
-    held = (graph.tensors[source].shape[1], *executed.window_rows[1:])
-    return _loops_of_calls(graph, source, segment, executed, held) | {
-        "output_words": 0 if output % 4 else output // 4,
-        "output_bytes": output if output % 4 else 0,
-    }
-
-
-def _pushed_loops(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace) -> dict[str, float]:
-    """The same where the input comes row by row; see the kernel `stream_rows`."""
-    loops = _loops_of_calls(graph, source, segment, executed, executed.window_rows)
-    copied = copies(graph.tensors[source].shape[1], row_bytes(graph, source), ROUND_BYTES)
-    added = {"slide_rounds": copied.rounds, "slide_words": copied.words, "slide_bytes": copied.bytes}
-    return {name: trips + added.get(name, 0) for name, trips in loops.items()}
-
-
-def _loops_of_calls(
-    graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace, held: Sequence[int]
-) -> dict[str, float]:
-    """What both have. `held` are rows that there is room for, by layer."""
-    row = [row_bytes(graph, t) for t in (source, *(p.output for p in segment))]
-    moved = slides(executed, row, held, ROUND_BYTES)
-    calls = [write for write in executed.writes if write.layer > 0]
-    return {
-        "calls": 1,
-        "layers": len(segment) + 1,
-        "input_rows": graph.tensors[source].shape[1],
-        "waits": executed.waits,
-        "kernel_calls": len(calls),
-        "second_operands": sum(len(segment[write.layer - 1].inputs) == 2 for write in calls),
-        "slides": moved.slides,
-        "slide_rounds": moved.rounds,
-        "slide_words": moved.words,
-        "slide_bytes": moved.bytes,
-    }

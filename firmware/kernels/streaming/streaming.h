@@ -63,8 +63,7 @@ typedef struct {
 /* Run a segment whose input is there as a whole. */
 void tn_stream(const tn_stream_params *params);
 
-/* A segment whose input comes row by row, into a window like any other: layer 0 has a reader. Its output is written where
- * it is to be. */
+/* A segment whose input comes row by row, into a window like any other. Its output is written where it is to be. */
 typedef struct {
     tn_stream_segment segment;
     uint32_t *begun; /* whether some rows of an image have come: outlives everything else in the arena */
