@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tinynas.graph import Graph
 from tinynas.kernels import CATALOGUE
-from tinynas.latency._probe_networks import probe_networks
+from tinynas.latency._probe_networks import probe_networks, thin_inputs
 from tinynas.latency._random_constants import Trait, with_random_constants
 from tinynas.latency._random_networks import NetworkLimits, random_network
 from tinynas.latency._random_streams import random_streams
@@ -31,6 +31,9 @@ CANDIDATES_PER_NETWORK = 12
 
 PROBES_PER_THEME = 12
 """Probes looked at for each kind of them."""
+
+THIN_INPUTS = 96
+"""Probes looked at whose input comes by rows: each has one such segment."""
 
 OBSERVATIONS_PER_COEFFICIENT = 2
 """Measured layers for each coefficient that can be told apart: as many again as it takes to solve for them, so that
@@ -66,7 +69,8 @@ def calibration_networks(
 
     Every network comes as the local rule of lowering executes it, and with other kernels that could take over its
     layers (`substitutes`). So kernels that only a finished network may choose are measured, and general ones on the
-    layers where special ones stand before them. It comes row by row as well.
+    layers where special ones stand before them. It comes row by row as well. The input comes by rows in probes only, in
+    which the kernels do not hide what is around them.
 
     Args:
         count: How many random networks to choose; the number of probes follows from what they leave open.
@@ -80,9 +84,11 @@ def calibration_networks(
         Schedules of graphs with random weights and quantization, ready to be generated. Fewer where fewer fit.
     """
     bounds = limits or NetworkLimits()
-    candidates = _random_candidates(count, fits, bounds, seed, lowering)
+    candidates = [c for c in _random_candidates(count, fits, bounds, seed, lowering) if not c.schedule.input_by_rows]
     chosen = _most_informative(candidates, count)
     probes = _fitting(probe_networks(PROBES_PER_THEME, bounds, seed), fits, seed, lowering)
+    thin = _fitting(thin_inputs(THIN_INPUTS, bounds, seed), fits, seed, lowering)
+    probes += [c for c in thin if c.schedule.input_by_rows]
     chosen += _missing(chosen, [*probes, *(c for c in candidates if c not in chosen)], observations)
     return [c.suited() for c in chosen]
 

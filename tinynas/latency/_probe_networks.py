@@ -122,16 +122,20 @@ def _softmax(composer: Composer, x: int) -> int:
 
 
 def _thin(composer: Composer, x: int) -> int:
-    """A few layers on an image of few pixels a row: row by row, what is around the kernels takes much of the time.
+    """A few layers on an image of few pixels a row: row by row, what is around the kernels takes much of the time."""
+    return _thin_layers(composer, _reshaped(composer, x, _thin_shape(composer)), composer.draw(1, 3))
 
-    Few channels, and as many as there may be: windows of short rows and of long ones are moved.
-    """
+
+def _thin_shape(composer: Composer) -> tuple[int, int, int]:
+    """Few channels, and as many as there may be: windows of short rows and of long ones are moved."""
     height, width = composer.draw(4, 24), composer.draw(1, 3)
     most = max(1, min(_MOST_THIN, composer.limits.activation_bytes // (2 * height * width)))
-    channels = composer.channels(most) if composer.rng.random() < 0.5 else most
-    x = _reshaped(composer, x, (height, width, channels))
+    return height, width, composer.channels(most) if composer.rng.random() < 0.5 else most
+
+
+def _thin_layers(composer: Composer, x: int, count: int) -> int:
     layers: tuple[_Layer, ...] = (Composer.pointwise, Composer.requantize, Composer.residual, _thin_depthwise)
-    for _ in range(composer.draw(1, 3)):
+    for _ in range(count):
         x = layers[int(composer.rng.integers(len(layers)))](composer, x)
     return x
 
@@ -178,6 +182,20 @@ def probe_networks(count: int, limits: NetworkLimits, seed: int) -> list[Graph]:
         _probe(Composer([seed, theme, number], limits, f"probe{theme}-{seed}-{number}"), _THEMES[theme])
         for number, theme in product(range(count), range(len(_THEMES)))
     ]
+
+
+def thin_inputs(count: int, limits: NetworkLimits, seed: int) -> list[Graph]:
+    """Build `count` skeletons that begin with some layers on an input of few pixels a row, for an input by rows.
+
+    A network has one input, so there is one segment in each; what is around its kernels takes most of the time.
+    """
+    found = []
+    for number in range(count):
+        composer = Composer([seed, len(_THEMES), number], limits, f"rows-{seed}-{number}")
+        x = composer.builder.input((1, *_thin_shape(composer)))
+        x = _thin_layers(composer, x, composer.draw(1, 5))
+        found.append(composer.builder.build([composer.classifier(_reshaped(composer, x, _shape(composer)))]))
+    return found
 
 
 def _probe(composer: Composer, layers: tuple[_Layer, ...]) -> Graph:
