@@ -75,7 +75,7 @@ def check(seed: int, indices: Sequence[int], core: str, toolchain: str, folder: 
 
 
 def table(checked: Sequence[Checked]) -> str:
-    """In Markdown: a row for what is a segment as a whole, for what is not, for each kernel in segments, and for all."""
+    """In Markdown: a row for what is one segment, for what is not, for each kernel in segments, and for all."""
     groups = {
         "one segment": [each for each in checked if len(each[0].schedule.steps) == 1],
         "several steps": [each for each in checked if len(each[0].schedule.steps) > 1],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -72,7 +73,7 @@ def draw_streams(
     for stretch in stream_cuts(plain):
         cuts = [stretch[0], *(cut for cut in stretch[1:-1] if not is_whole and rng.random() < 0.4), stretch[-1]]
         most = int(rng.choice([1, 2, 3, 5, 30]))
-        for first, end in zip(cuts, cuts[1:], strict=False):
+        for first, end in itertools.pairwise(cuts):
             heights = [graph.tensors[plain.steps[i].output].shape[1] for i in range(first, end)]
             rows = tuple(int(rng.integers(1, min(most, height) + 1)) for height in heights)
             if is_whole or rng.random() < 0.8:
@@ -168,6 +169,11 @@ def _branches(s: _Sketch, x: int, name: str) -> int:
     return join(left, right, name=name)
 
 
+def _twice(s: _Sketch, x: int, name: str) -> int:
+    """Rows that are both operands."""
+    return (s.builder.add if s.rng.random() < 0.5 else s.builder.mul)(x, x, name=name)
+
+
 def _gate(s: _Sketch, x: int, name: str) -> int:
     """Rows multiplied with what some rows around them say."""
     y = s.builder.depthwise_conv_2d(x, (s.number(1, 5), 1), name=f"{name}_around")
@@ -184,4 +190,5 @@ _KINDS: dict[str, Callable[[_Sketch, int, str], int]] = {
     "residual": _residual,
     "branches": _branches,
     "gate": _gate,
+    "twice": _twice,
 }
