@@ -110,7 +110,7 @@ def test_a_residual_sum_keeps_its_input() -> None:
 
 
 def test_loops_of_a_segment_by_hand() -> None:
-    """Behind the first row of the input, layer 1 waits; behind six more, both do; behind the last, layer 2 does twice."""
+    """Behind the first row of the input, layer 1 waits; behind six more, both do; then layer 2, and both."""
     step, _ = segment(lower(two_windows(3), streams=[StreamPlan(0, (1, 1))]))
     assert step.features == {
         "calls": 1,
