@@ -55,7 +55,7 @@ def main() -> None:
     )
     failed = [result for result in results if not result.passed]
     for result in failed[:_SHOWN]:
-        console.print(f"{result.description}\n    {_complaint(result)}", markup=False)
+        console.print(f"{result.description}\n    {result.complaint}", markup=False)
     if len(failed) > _SHOWN:
         console.print(f"... and {len(failed) - _SHOWN} more")
     seconds = time.monotonic() - started
@@ -100,17 +100,6 @@ def _row(results: Sequence[LayerResult]) -> list[str]:
         sum(not r.passed for r in results),
     )
     return [f"{count:,}" for count in counts]
-
-
-def _complaint(result: LayerResult) -> str:
-    parts = (
-        (result.differences, "output bytes differ"),
-        (result.guard_bytes, "guard bytes changed"),
-        (result.reads_outside, "reads outside"),
-        (result.writes_outside, "writes outside"),
-    )
-    found = [f"{count} {what}" for count, what in parts if count]
-    return "; ".join([*found, *([result.fault] if result.fault else [])])
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def _table(index: int, schedule: Schedule, plan: MemoryPlan) -> str:
 
 
 def _step_ranges(schedule: Schedule, plan: MemoryPlan, step: Step) -> list[tuple[int, int]]:
-    """(offset, size) of what a step may touch: its inputs, its output, its scratch."""
+    """(offset, size) of what a step may touch: its inputs, its output, also where that grows, its scratch."""
     tensors = schedule.graph.tensors
 
     def size(tensor: int, rows: tuple[int, int] | None) -> int:
@@ -152,4 +152,6 @@ def _step_ranges(schedule: Schedule, plan: MemoryPlan, step: Step) -> list[tuple
     )
     if step.scratch_bytes:
         ranges.append((plan.scratch_offsets[step.index], step.scratch_bytes))
+    if step.stream is not None:
+        ranges.append((plan.streamed_offsets[step.index], size(step.output, None)))
     return ranges

@@ -19,9 +19,9 @@ from tinynas.engine import MissingConstantsError, ModelInfo, generate
 from tinynas.graph import DType, Graph, GraphBuilder, Quantization
 from tinynas.kernels import CATALOGUE, InstructionSet, UnsupportedGraphError
 from tinynas.latency import with_random_constants
-from tinynas.lowering import PatchPlan, lower
+from tinynas.lowering import PatchPlan, Schedule, lower
 from tinynas.memory import plan_arena
-from tinynas.testing.layers import for_speed
+from tinynas.testing.layers import for_speed, random_segments
 
 
 def classifier() -> Graph:
@@ -46,18 +46,29 @@ def test_constant_bytes_are_what_the_object_file_holds(tmp_path: Path) -> None:
     streamable = [(graph, seed) for seed in range(8) for graph in [random_network(seed)]]
     for plans in (random_plans, pushed_plans):
         schedules += [lower(graph, streams=plan) for graph, seed in streamable for plan in plans(graph, seed)]
+    schedules += [random_segments(1, index).schedule for index in range(40)]
     for i, schedule in enumerate(schedules):
         if schedule.variants <= seen:
             continue  # for the sake of time
         seen |= schedule.variants
-        model = generate(schedule, plan_arena(schedule), tmp_path / str(i))
-        output = tmp_path / "constants.o"
-        compile_for("cortex-m4", [model.directory / "model_constants.c"], output)
-        addresses = 4 * (len(schedule.held_inputs) + len(schedule.outputs))
-        expected = addresses + sum(step.constant_bytes for step in schedule.steps)
-        assert section_bytes(output, ".rodata") == model.constant_bytes == expected
-        assert section_bytes(output, ".data") == 0
+        assert_constant_bytes(schedule, tmp_path / str(i))
     assert seen == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("core", InstructionSet)
+def test_constant_bytes_of_segments_are_what_the_object_file_holds(core: InstructionSet, tmp_path: Path) -> None:
+    for index in range(12):
+        assert_constant_bytes(random_segments(2, index, core).schedule, tmp_path / str(index))
+
+
+def assert_constant_bytes(schedule: Schedule, folder: Path) -> None:
+    model = generate(schedule, plan_arena(schedule), folder)
+    output = folder / "constants.o"
+    compile_for("cortex-m4", [model.directory / "model_constants.c"], output)
+    addresses = 4 * (len(schedule.held_inputs) + len(schedule.outputs))
+    expected = addresses + sum(step.constant_bytes for step in schedule.steps)
+    assert section_bytes(output, ".rodata") == model.constant_bytes == expected
+    assert section_bytes(output, ".data") == 0
 
 
 def test_constants_that_are_counted_wrong_do_not_compile(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tinynas.boards import Toolchain, ZigToolchain
 from tinynas.formats import write_tflite
 from tinynas.graph import execute
-from tinynas.kernels import CATALOGUE, InstructionSet
+from tinynas.kernels import CATALOGUE, InstructionSet, kernel_folder
 from tinynas.targets import CORES
 from tinynas.testing import run_litert
 from tinynas.testing.layers import (
@@ -21,6 +21,7 @@ from tinynas.testing.layers import (
     check_layers,
     layer_inputs,
     random_layer,
+    random_segments,
 )
 
 _CORES = ("cortex-m0plus", "cortex-m4f", "cortex-m7", "cortex-m33")
@@ -48,7 +49,47 @@ def test_many_random_layers(first: int, core: str, toolchain: Toolchain, tmp_pat
 
 def test_random_layers_meet_every_kernel_variant() -> None:
     layers = [random_layer(3, index, instruction_set=each) for each in InstructionSet for index in range(600)]
-    assert {layer.variant for layer in layers} >= set(CATALOGUE)
+    layers += [random_layer(3, index, ("depthwise_3x3",)) for index in range(400)]
+    assert {layer.variant for layer in layers} >= {variant.name for variant in CATALOGUE.values() if variant.kinds}
+
+
+def _check_segments(core: str, toolchain: Toolchain, folder: Path, **substitutes: Path) -> list[LayerResult]:
+    networks = [random_segments(4, index, InstructionSet.of(CORES[core])) for index in range(16)]
+    files = {f"{name}.c": path for name, path in substitutes.items()}
+    return list(check_layers(LayerImage(networks, CORES[core], toolchain, folder, substitutes=files)))
+
+
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m4f"])
+def test_random_segments(core: str, toolchain: Toolchain, tmp_path: Path) -> None:
+    results = _check_segments(core, toolchain, tmp_path)
+    assert [f"{r.name}: {r.complaint}" for r in results if not r.passed] == []
+    assert all(result.runs == 4 and result.tensors > 0 for result in results)
+
+
+def test_random_segments_meet_every_kernel_that_may_be_streamed() -> None:
+    networks = [random_segments(3, index, each) for each in InstructionSet for index in range(300)]
+    alone = {"conv_2d", "conv_1x1", "add", "mul", "requantize", "average_pool_2d", "max_pool_2d"}
+    assert set().union(*(network.schedule.variants for network in networks)) >= {"stream", *alone}
+    steps = [network.schedule.steps for network in networks]
+    assert 0.3 < sum(len(each) == 1 for each in steps) / len(steps) < 0.7
+    assert sum(sum(step.stream is not None for step in each) > 1 for each in steps) > 50
+
+
+@pytest.mark.parametrize(
+    ("code", "instead", "found_in"),
+    [
+        ("const int32_t behind = layer->calls - state->calls;", "const int32_t behind = 1;", "differences"),
+        ("move_down(layer->rows,", "move_down(layer->rows - 64,", "writes_outside"),
+        ("layer->padding + layer->extent", "layer->padding + layer->extent - 1", "differences"),
+    ],
+)
+def test_a_segment_that_goes_wrong_is_found(code: str, instead: str, found_in: str, tmp_path: Path) -> None:
+    source = (kernel_folder() / "streaming" / "advance.c").read_text()
+    assert code in source
+    broken = tmp_path / "advance.c"
+    broken.write_text(source.replace(code, instead).replace('"advance.h"', '"kernels/streaming/advance.h"'))
+    results = _check_segments("cortex-m4f", ZigToolchain(), tmp_path, advance=broken)
+    assert any(getattr(result, found_in) for result in results)
 
 
 def test_random_layers_have_a_reference() -> None:

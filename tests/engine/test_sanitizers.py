@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from network_cases import constant_operands, filled, random_graphs
 from sanitized_models import SanitizedModels, SanitizerError, sanitizing_compiler
+from stream_cases import random_network, random_plans
 
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.graph.reference import execute
-from tinynas.kernels import CATALOGUE, InstructionSet, kernel_folder
-from tinynas.lowering import PatchError, PatchPlan, lower
+from tinynas.kernels import CATALOGUE, InstructionSet, KernelVariant, kernel_folder
+from tinynas.lowering import PatchError, PatchPlan, StreamPlan, lower
 from tinynas.testing import random_input
 from tinynas.testing.layers import for_speed
 
@@ -58,13 +59,18 @@ def _depthwise_networks() -> list[Graph]:
     return found
 
 
+def _in_plain_schedules(variant: KernelVariant) -> bool:
+    """Neither what segments bring nor what spends flash for speed."""
+    return bool(variant.kinds) and not variant.for_speed and not variant.few_rows
+
+
 def test_random_networks(tmp_path: Path) -> None:
     networks = [*random_graphs(range(30)), *_depthwise_networks(), constant_operands()]
     for_armv6m = [*random_graphs(range(10)), *_depthwise_networks()]
     instruction_sets = [InstructionSet.DSP] * len(networks) + [InstructionSet.ARMV6M] * len(for_armv6m)
     models = SanitizedModels([*networks, *for_armv6m], tmp_path, instruction_sets=instruction_sets)
     assert set().union(*(schedule.variants for schedule in models.schedules)) == {
-        variant.name for variant in CATALOGUE.values() if not variant.for_speed
+        variant.name for variant in CATALOGUE.values() if _in_plain_schedules(variant)
     }
     _check(models, seed=1)
 
@@ -83,6 +89,35 @@ def test_patches(tmp_path: Path) -> None:
     graphs, plans = _patched(random_graphs(range(60)))
     assert len(graphs) > 5
     _check(SanitizedModels(graphs, tmp_path, plans), seed=2)
+
+
+def test_segments(tmp_path: Path) -> None:
+    networks = [
+        (graph, plan, core)
+        for core in (InstructionSet.DSP, InstructionSet.ARMV6M)
+        for seed in range(10)
+        for graph in [random_network(seed)]
+        for plan in random_plans(graph, seed)
+    ]
+    graphs, plans, cores = (list(each) for each in zip(*networks, strict=True))
+    models = SanitizedModels(graphs, tmp_path, plans, instruction_sets=cores)
+    assert len(models.schedules) > 30
+    _check(models, seed=4)
+
+
+def test_a_segment_that_moves_rows_below_its_scratch_is_caught(tmp_path: Path) -> None:
+    kernels = tmp_path / "kernels"
+    shutil.copytree(kernel_folder(), kernels)
+    source = kernels / "streaming" / "advance.c"
+    keeps = "move_down(layer->rows,"
+    assert keeps in source.read_text()
+    source.write_text(source.read_text().replace(keeps, "move_down(layer->rows - 64,"))
+    b = GraphBuilder("broken", DType.INT8)
+    x = b.depthwise_conv_2d(b.input((1, 12, 6, 4)), 3, name="depthwise")
+    graph = filled(b.build([b.conv_2d(x, 4, 3, name="conv")]))
+    models = SanitizedModels([graph], tmp_path, [[StreamPlan(0, (1, 1))]], kernels=kernels)
+    with pytest.raises(SanitizerError, match="use-after-poison"):
+        _check(models, seed=3)
 
 
 @pytest.mark.parametrize(

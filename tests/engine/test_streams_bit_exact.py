@@ -11,6 +11,7 @@ from stream_cases import random_network, random_plans
 
 from tinynas.graph import execute
 from tinynas.kernels import InstructionSet
+from tinynas.lowering import lower
 from tinynas.testing import random_input
 
 
@@ -21,6 +22,19 @@ def _check(model: HostModel, seed: int) -> None:
         image = random_input(graph, rng)
         (output,) = model.run(*(np.ascontiguousarray(i) for i in image))
         np.testing.assert_array_equal(output, execute(graph, image)[graph.outputs[0]])
+
+
+def test_networks_have_segments_of_many_layers() -> None:
+    sizes = [
+        len(step.stream.layers)
+        for seed in range(40)
+        for graph in [random_network(seed)]
+        for plan in random_plans(graph, seed)
+        for step in lower(graph, streams=plan).steps
+        if step.stream is not None
+    ]
+    assert min(sizes) == 1
+    assert max(sizes) > 6
 
 
 def _streamed(models: list[HostModel]) -> Counter[str]:
@@ -43,7 +57,7 @@ def test_random_segments(tmp_path: Path) -> None:
         _check(model, seed)
     assert _streamed(models).keys() >= {
         *("conv_1x1", "conv_2d", "conv_2d_im2col", "depthwise_conv_2d", "average_pool_2d", "max_pool_2d"),
-        *("add", "requantize"),
+        *("add", "requantize", "depthwise_conv_2d_3x3_ch4"),
     }
     assert any(sum(step.stream is not None for step in model.schedule.steps) > 1 for model in models)
 

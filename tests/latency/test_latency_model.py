@@ -74,6 +74,49 @@ def test_an_exactly_linear_board_is_recovered() -> None:
     assert prediction.low < prediction.total < prediction.high  # type: ignore[operator]  # known variants: never None
 
 
+def segment(rng: np.random.Generator) -> Measurement:
+    """A streamed segment of two kernels in one, which takes 30 a call, 9 a slide, and what these take."""
+    within = tuple((v, f | {"calls": float(rng.integers(1, 20))}) for v, f in layers(rng, 2))
+    inside = sum(TRUTH[v]["calls"] * f["calls"] + sum(TRUTH[v][k] * f[k] for k in FEATURES[v]) for v, f in within)
+    slides = float(rng.integers(0, 90))
+    return Measurement("stream", {"calls": 1.0, "slides": slides}, inside + 30 + 9 * slides, within)
+
+
+def test_what_is_a_segments_own_is_told_from_its_kernels() -> None:
+    rng = np.random.default_rng(5)
+    alone, segments = measure(layers(rng, 60)), [segment(rng) for _ in range(12)]
+    model = fit_latency([*segments, *alone])
+    for name in ("conv", "pool"):
+        assert model.variants[name].coefficients == pytest.approx(fit_latency(alone).variants[name].coefficients)
+    stream = model.variants["stream"]
+    assert stream.features == ("calls", "slides")
+    assert stream.coefficients == pytest.approx([30, 9], rel=1e-3)
+    assert stream.observations == 12
+    assert model.kernel_ticks("stream", {"calls": 1.0, "slides": 4.0}) == pytest.approx(66, rel=1e-3)
+
+
+def test_segments_of_kernels_that_were_never_alone_say_nothing() -> None:
+    rng = np.random.default_rng(6)
+    model = fit_latency([*(segment(rng) for _ in range(6)), *measure(layers(rng, 20, ("conv",)))])
+    assert set(model.variants) == {"conv"}
+    unseen = Measurement("stream", {"calls": 1.0}, 900.0, (("conv", {"dilated": 3.0}),))
+    short = Measurement("stream", {"calls": 1.0}, 1.0, (("conv", {"macs": 3.0}),))  # less than its kernel alone
+    known = measure(layers(rng, 20, ("conv",)))
+    assert set(fit_latency([*known, unseen, short]).variants) == {"conv"}
+
+
+def test_a_refinement_takes_kernels_from_segments_with_their_new_models() -> None:
+    rng = np.random.default_rng(7)
+    model = fit_latency([*measure(layers(rng, 60)), *(segment(rng) for _ in range(12))])
+    twice = [Measurement(m.variant, m.features, 2 * m.value, m.within) for m in (segment(rng) for _ in range(12))]
+    doubled = [Measurement(m.variant, m.features, 2 * m.value) for m in measure(layers(rng, 60))]
+    refined = refine(model, [*twice, *doubled])
+    assert refined.variants["stream"].coefficients == pytest.approx([60, 18], rel=1e-2)
+    assert refined.variants["conv"].coefficients == pytest.approx(2 * model.variants["conv"].coefficients, rel=1e-2)
+    only_kernels = refine(model, doubled)
+    assert only_kernels.variants["stream"] is model.variants["stream"]
+
+
 def test_coefficients_are_never_negative() -> None:
     # `b` lowers the ticks in the data; a kernel cannot be paid for looping.
     data = [

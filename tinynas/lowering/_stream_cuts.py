@@ -26,6 +26,9 @@ def stream_cuts(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
     for position in range(len(schedule.steps) + 1):
         if alive[position] == 1:
             current.append(position)
+            if position < len(schedule.steps) and _reshaped(schedule.steps[position], alias):
+                stretches.append(current)
+                current = [position]
         if position < len(schedule.steps) and _by_rows(schedule, schedule.steps[position], current, alias):
             continue
         stretches.append(current)
@@ -71,4 +74,9 @@ def _by_rows(schedule: Schedule, step: Step, begun: list[int], alias: dict[int, 
         len(step.inputs) != len(op.inputs) or any(t.shape != tensors[-1].shape for t in tensors)
     ):
         return False
-    return not any(t in alias for t in step.inputs) or begun[-1] == step.index
+    return not _reshaped(step, alias) or begun == [step.index]
+
+
+def _reshaped(step: Step, alias: dict[int, int]) -> bool:
+    """Whether a step reads something through a RESHAPE: it may begin a segment, and lies in none that began earlier."""
+    return any(t in alias for t in step.inputs)

@@ -102,7 +102,7 @@ def _segment(
     segment = [_preferred(alone(p), rows_per_call) for p, rows_per_call in rows_of]
     if len(segment) > MOST_LAYERS:
         raise StreamError(f"{_where(segment[-1])}: {len(segment)} layers in one segment; at most {MOST_LAYERS}")
-    source = _only_input(segment)
+    source = _only_input(segment, alias)
     _require_cuts(graph, planned, alias, inputs, outputs, plan, source)
     if plan.pushed and (plan.first > 0 or tuple(inputs) != (source,)):
         raise StreamError(f"{_where(segment[0])} does not read the only input of the network, which is to come by rows")
@@ -168,9 +168,11 @@ def _where(p: PlannedStep) -> str:
     return f"row by row: {p.call.op.kind} {p.call.op.name!r}"
 
 
-def _only_input(segment: Sequence[PlannedStep]) -> int:
+def _only_input(segment: Sequence[PlannedStep], alias: Mapping[int, int]) -> int:
     """The tensor that a segment reads from outside."""
     made = {p.output for p in segment}
+    if any(root_of(alias, t) in made for p in segment for t in p.inputs if t in alias):
+        raise StreamError(f"{_where(segment[-1])}: its segment reads a result of its own through a RESHAPE")
     found = list(dict.fromkeys(t for p in segment for t in p.inputs if t not in made))
     if len(found) != 1:
         raise StreamError(
@@ -193,8 +195,6 @@ def _require_cuts(
     before = {root_of(alias, t) for t in inputs} | {root_of(alias, p.output) for p in planned[: plan.first]}
     later = {root_of(alias, t) for t in (*outputs, *(t for p in planned[plan.end :] for t in p.inputs))}
     where = _where(segment[-1])
-    if any(t in alias and t != source for p in segment for t in p.inputs):
-        raise StreamError(f"{where}: its segment reads a tensor through a RESHAPE")
     source = root_of(alias, source)
     waiting = sorted((before & later) | ({root_of(alias, p.output) for p in segment[:-1]} & later))
     if waiting:

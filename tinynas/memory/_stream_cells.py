@@ -99,6 +99,7 @@ class Cell:
         input_shape: Of the tensor before it: rows, and bytes of each.
         output_shape: The same of the tensor behind it.
         streamed: By granularity; empty where it cannot run row by row.
+        begins: Whether no segment runs into it from the cell before, whose result it reads through a RESHAPE.
     """
 
     steps: int
@@ -107,6 +108,7 @@ class Cell:
     input_shape: tuple[int, int]
     output_shape: tuple[int, int]
     streamed: Mapping[Granularity, StreamedCell]
+    begins: bool = False
 
 
 def cells_of(schedule: Schedule, lowering: Lowering) -> tuple[Cell, ...]:
@@ -132,6 +134,7 @@ def cells_of(schedule: Schedule, lowering: Lowering) -> tuple[Cell, ...]:
                 input_shape=_rows_of(schedule, _input_of(schedule, first)),
                 output_shape=_rows_of(schedule, schedule.steps[end - 1].output),
                 streamed={g: cells[first] for g, cells in streamed.items() if first in cells},
+                begins=any(first > 0 and stretch[0] == first for stretch in stretches),
             )
         )
     return tuple(found)
@@ -146,13 +149,22 @@ def _streamed(
         for first, end in streamable.items()
     ]
     try:
-        lowered = lowering(schedule.graph, streams=plans)
+        return _lowered_cells(schedule, lowering, plans)
     except StreamError:
-        alone = ({first: end} for first, end in streamable.items() if len(streamable) > 1)
-        each = (_streamed(schedule, lowering, cell, granularity) for cell in alone)
-        return {first: cell for found in each for first, cell in found.items()}
-    steps = iter(step for step in lowered.steps if step.stream is not None)
+        return _lowered_cells(schedule, lowering, [plan for plan in plans if _runs(schedule, lowering, plan)])
+
+
+def _lowered_cells(schedule: Schedule, lowering: Lowering, plans: Sequence[StreamPlan]) -> dict[int, StreamedCell]:
+    steps = iter(step for step in lowering(schedule.graph, streams=plans).steps if step.stream is not None)
     return {plan.first: _streamed_cell(schedule, step, plan) for plan, step in zip(plans, steps, strict=True)}
+
+
+def _runs(schedule: Schedule, lowering: Lowering, plan: StreamPlan) -> bool:
+    try:
+        lowering(schedule.graph, streams=[plan])
+    except StreamError:
+        return False
+    return True
 
 
 def _rows_per_call(schedule: Schedule, step: Step, granularity: Granularity) -> int:

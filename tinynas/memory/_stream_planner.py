@@ -264,3 +264,5 @@ def _segments_to(
         if arena <= limit:
             arrivals = ticks.loops({"input_rows": shape[0], **own.inner_loops})
             yield _Edge(first, end, arena, total + arrivals, rows)
+        if cells[first].begins:
+            return

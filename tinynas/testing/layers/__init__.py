@@ -3,6 +3,7 @@
 from tinynas.testing.layers._check import LayerResult, check_layers, layer_inputs
 from tinynas.testing.layers._image import LayerImage, StatefulKernelError
 from tinynas.testing.layers._layer import Layer, for_speed, layer_of, random_layer
+from tinynas.testing.layers._segments import random_segments
 from tinynas.testing.layers._skeletons import LAYER_KINDS
 from tinynas.testing.layers._units import (
     GUARD,
@@ -28,6 +29,7 @@ __all__ = [
     "layer_inputs",
     "layer_of",
     "random_layer",
+    "random_segments",
     "write_one_unit",
     "write_units",
 ]

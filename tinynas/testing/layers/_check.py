@@ -13,6 +13,7 @@ from tinynas.boards import BareCore, Grant, MachineFault, Right, RunLimitError
 from tinynas.graph import Graph, execute
 from tinynas.testing._random_graphs import random_input
 from tinynas.testing.layers._image import LayerImage
+from tinynas.testing.layers._layer import writable
 
 Array = npt.NDArray[Any]
 
@@ -55,6 +56,18 @@ class LayerResult:
         """Bit-exact, nothing touched outside, no trap."""
         outside = self.guard_bytes + self.reads_outside + self.writes_outside
         return not (self.differences or outside or self.stopped)
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with it, in words; empty if it passed."""
+        counts = (
+            (self.differences, "output bytes differ"),
+            (self.guard_bytes, "guard bytes changed"),
+            (self.reads_outside, "reads outside"),
+            (self.writes_outside, "writes outside"),
+        )
+        found = [f"{count} {what}" for count, what in counts if count]
+        return "; ".join([*found, *([self.fault] if self.fault else [])])
 
 
 def check_layers(
@@ -172,8 +185,6 @@ def _grants(image: LayerImage, index: int) -> list[Grant]:
     for step in schedule.steps:
         for buffer in step.input_buffers:
             allow(plan.offsets[buffer], schedule.buffers[buffer].size_bytes, Right.READ)
-        output = schedule.buffers[step.output_buffer].size_bytes
-        allow(plan.offsets[step.output_buffer], output, Right.READ | Right.WRITE)
-        if step.scratch_bytes:
-            allow(plan.scratch_offsets[step.index], step.scratch_bytes, Right.READ | Right.WRITE)
+        for first, end in writable(schedule, plan, step):
+            allow(first, end - first, Right.READ | Right.WRITE)
     return grants

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynas.graph import Graph, GraphError, OpKind
 from tinynas.kernels import InstructionSet, UnsupportedGraphError
-from tinynas.lowering import Buffer, Schedule, layers, lower, substitutes, with_variants
+from tinynas.lowering import Buffer, Schedule, Step, layers, lower, substitutes, with_variants
 from tinynas.memory import MemoryPlan
 from tinynas.testing.layers._extremes import ExtremeFiller
 from tinynas.testing.layers._skeletons import LAYER_KINDS, draw_kind, layer_skeleton
@@ -34,13 +34,13 @@ class Layer:
     @property
     def visible(self) -> tuple[int, ...]:
         """The tensors that can be compared after the last step: results that no later step writes over."""
-        steps = self.schedule.steps
         found = list(self.schedule.outputs)
-        for i, step in enumerate(steps):
-            later = steps[i + 1 :]
-            overwritten = {s.output_buffer for s in later} | {s.input_buffers[0] for s in later if s.shrinks}
-            if step.band is None and step.output_buffer not in overwritten:
+        written: list[tuple[int, int]] = []
+        for step in reversed(self.schedule.steps):
+            (first, end), *others = writable(self.schedule, self.plan, step)
+            if step.band is None and all(end <= a or b <= first for a, b in written):
                 found.append(step.output)
+            written += [(first, end), *others]
         return tuple(dict.fromkeys(found))
 
     @property
@@ -61,6 +61,17 @@ class Layer:
 
     def _is_in_place(self) -> bool:
         return any(s.shrinks or s.output_buffer in s.input_buffers for s in self.schedule.steps)
+
+
+def writable(schedule: Schedule, plan: MemoryPlan, step: Step) -> list[tuple[int, int]]:
+    """Where in the arena (first byte, end) a step may write: its output, its scratch, and where a segment's grows."""
+    size = schedule.buffers[step.output_buffer].size_bytes
+    starts = [(plan.offsets[step.output_buffer], size)]
+    if step.scratch_bytes:
+        starts.append((plan.scratch_offsets[step.index], step.scratch_bytes))
+    if step.stream is not None:
+        starts.append((plan.streamed_offsets[step.index], size))
+    return [(first, first + size_bytes) for first, size_bytes in starts]
 
 
 def random_layer(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tinynas.engine import GeneratedModel, ModelInfo, generate
 from tinynas.lowering import Schedule
-from tinynas.memory import MemoryPlan, plan_arena
+from tinynas.memory import MemoryPlan, live_ranges, plan_arena
 
 GUARD = 64
 """Bytes on either side of what is guarded."""
@@ -36,8 +36,9 @@ def guarded_buffers(schedule: Schedule, *, shrink_to_end: bool = False) -> Memor
     """An arena in which nothing is a neighbour: guard bytes around every buffer and every scratch.
 
     Buffers share bytes only where a step shrinks its input: the output then lies at the beginning of the input, or at
-    its end. Offsets are multiples of a word and, by turns, not of two: a plan promises no more. It is no plan to
-    compare with others: its lower bound is its own size.
+    its end. The output of a streamed segment grows over its input, as far as it may, and then gets a buffer of its own.
+    Offsets are multiples of a word and, by turns, not of two: a plan promises no more. It is no plan to compare with
+    others: its lower bound is its own size.
     """
     end = 0
     offsets: dict[int, int] = {}
@@ -50,19 +51,29 @@ def guarded_buffers(schedule: Schedule, *, shrink_to_end: bool = False) -> Memor
         end = offset + size_bytes
         return offset
 
+    ranges = live_ranges(schedule)
     within = {step.output_buffer: step.input_buffers[0] for step in schedule.steps if step.shrinks}
+    before = {  # bytes of an output that lie before the input it grows over
+        within.get(stream.input, stream.input): ranges.overlapping_bytes(step) - ranges.buffers[stream.input].size_bytes
+        for step, stream in ranges.streamed.items()
+    }
     for buffer in schedule.buffers:
         outer = within.get(buffer.index)
         if outer is None:
-            offsets[buffer.index] = place(buffer.size_bytes)
+            end += before.get(buffer.index, 0)
+            offsets[buffer.index] = place(ranges.buffers[buffer.index].size_bytes)
         else:
-            spare = schedule.buffers[outer].size_bytes - buffer.size_bytes
+            spare = ranges.buffers[outer].size_bytes - ranges.buffers[buffer.index].size_bytes
             offsets[buffer.index] = offsets[outer] + (spare if shrink_to_end else 0)
     for step in schedule.steps:
         if step.scratch_bytes:
             scratch[step.index] = place(step.scratch_bytes)
+    streamed = {
+        step: offsets[stream.input] + ranges.buffers[stream.input].size_bytes - ranges.overlapping_bytes(step)
+        for step, stream in ranges.streamed.items()
+    }
     arena = end + GUARD + -(end + GUARD) % _WORD
-    return MemoryPlan(offsets, scratch, arena, end)
+    return MemoryPlan(offsets, scratch, arena, end, streamed)
 
 
 def write_units(
