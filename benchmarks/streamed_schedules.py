@@ -16,7 +16,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memory_schedules import mcunet_vww1
@@ -62,10 +62,11 @@ def rows(graph: Graph, setting: Setting) -> Iterator[str]:
     cells = cells_of(plain, setting.lowering)
     base = _ticks(plain, setting.latency)
     yield _row(graph, "as a whole", "", plain, base, setting)
-    for how, choices in (("", stream_choices(cells, setting.latency.kernel_ticks)),):
+    for pushed in (False, True):
+        choices = stream_choices(cells, setting.latency.kernel_ticks, pushed=pushed)
         for goal, choice in _goals(choices, arena, base):
             schedule = setting.lowering(graph, streams=choice.streams)
-            yield _row(graph, goal, how, schedule, base, setting)
+            yield _row(graph, goal, ", input by rows" if pushed else "", schedule, base, setting)
 
 
 def _goals(choices: Sequence[StreamChoice], arena: int, base: float) -> Iterator[tuple[str, StreamChoice]]:
@@ -131,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     graphs = [
         mcunet_vww1(),
         build_graph(mobilenet_v2_architecture(0.35, 144), DType.INT8),
-        *(read_tflite(path) for path in options.models),
+        *(replace(read_tflite(path), name=path.stem) for path in options.models),
     ]
     if options.measure:
         graphs = [graph if _has_constants(graph) else with_random_constants(graph, seed=0) for graph in graphs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 from tinynas.graph import DType, Graph, Op, OpKind, Tensor
 from tinynas.kernels._constants import WORD, StepConstants
@@ -88,7 +89,7 @@ class KernelCall:
     unlinked: frozenset[str] = frozenset()
     """Kernels that the local rule passes over to save their code."""
 
-    @property
+    @cached_property
     def input(self) -> Tensor:
         return _band(self.graph.tensors[self.source if self.source >= 0 else self.op.inputs[0]], self.input_rows)
 
@@ -96,7 +97,7 @@ class KernelCall:
     def weights(self) -> Tensor:
         return self.graph.tensors[self.op.inputs[1]]
 
-    @property
+    @cached_property
     def output(self) -> Tensor:
         return _band(self.graph.tensors[self.op.outputs[0]], self.output_rows)
 
