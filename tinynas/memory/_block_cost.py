@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from tinynas.kernels.streaming import BEGUN_BYTES
 from tinynas.lowering import Schedule
 from tinynas.memory._plan import plan_arena
 
@@ -18,10 +19,11 @@ class BlockCost:
     steps add up, and code is a union over kernel variants.
 
     Attributes:
-        arena_bytes: Of the block lowered alone.
+        arena_bytes: Of the block lowered alone, `kept_bytes` among it.
         arena_lower_bound_bytes: The most bytes alive during any of its steps.
         constant_bytes: Weights, biases, requantization tables, parameter structures and addresses.
         macs: Multiply-accumulates.
+        kept_bytes: Of the arena, what outlives all else, and so lies beside the arena of every block.
         steps: Kernel variant -> number of calls by the generated code; 0 where segments alone call it.
     """
 
@@ -30,6 +32,7 @@ class BlockCost:
     constant_bytes: int = 0
     macs: int = 0
     steps: Mapping[str, int] = field(default_factory=dict)
+    kept_bytes: int = 0
 
 
 def block_cost(schedule: Schedule) -> BlockCost:
@@ -42,20 +45,22 @@ def block_cost(schedule: Schedule) -> BlockCost:
         macs=schedule.macs,
         # Kernels that segments call row by row are linked, and are no calls of the generated code.
         steps={**dict.fromkeys(schedule.variants, 0), **Counter(step.variant for step in schedule.steps)},
+        kept_bytes=BEGUN_BYTES if schedule.input_by_rows else 0,
     )
 
 
 def combine(costs: Iterable[BlockCost]) -> BlockCost:
     """The cost of the chain of blocks."""
-    arena = bound = constants = macs = 0
+    arena = bound = constants = macs = kept = 0
     steps: dict[str, int] = {}
     for cost in costs:
-        if cost.arena_bytes > arena:
-            arena = cost.arena_bytes
-        if cost.arena_lower_bound_bytes > bound:
-            bound = cost.arena_lower_bound_bytes
+        if cost.arena_bytes - cost.kept_bytes > arena:
+            arena = cost.arena_bytes - cost.kept_bytes
+        if cost.arena_lower_bound_bytes - cost.kept_bytes > bound:
+            bound = cost.arena_lower_bound_bytes - cost.kept_bytes
         constants += cost.constant_bytes
         macs += cost.macs
+        kept += cost.kept_bytes
         for variant, count in cost.steps.items():
             steps[variant] = steps.get(variant, 0) + count
-    return BlockCost(arena, bound, constants, macs, steps)
+    return BlockCost(arena + kept, bound + kept, constants, macs, steps, kept)

@@ -16,19 +16,19 @@ the kernels of its blocks, too.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from tinynas.engine import Execution
 from tinynas.graph import Graph
 from tinynas.latency import LatencyModel
-from tinynas.lowering import Lowering, Schedule, StreamPlan
+from tinynas.lowering import Lowering, StreamPlan
 from tinynas.memory import BlockCost, NativeMemoryModel, RegionUsage, Verdict, combine
 from tinynas.pipeline.costs._block_schedules import BlockSchedules
+from tinynas.pipeline.costs._latencies import Latencies, Latency
 from tinynas.pipeline.costs._network_cost import LatencyLimit, NetworkCost
 from tinynas.pipeline.costs._patched_stages import PatchedStage, PatchedStages
-from tinynas.pipeline.costs._streamed_blocks import StreamedBlocks, StreamedNetwork, StreamedPart
+from tinynas.pipeline.costs._streamed_blocks import StreamedBlocks, StreamedNetwork
 from tinynas.pipeline.costs._unlinked_kernels import UnlinkedKernels
 from tinynas.spaces import Architecture, ArchitectureCost, Block, cached_by_signature
 from tinynas.targets import Board, Reserve
@@ -59,14 +59,6 @@ class _InMemory:
         return () if self.streamed is None else self.streamed.streams
 
 
-@dataclass(frozen=True)
-class _BlockLatency:
-    """Ticks of the steps of a block (None: a kernel was never measured), and their number."""
-
-    ticks: float | None
-    steps: int
-
-
 class CostModel:
     """Costs of architectures under a board's memory model, a reserve, and a latency model with its limit.
 
@@ -80,6 +72,7 @@ class CostModel:
         patches: whether the first blocks run in patches where a network does not fit otherwise.
         unlinking: whether kernels are left out where flash is too small: more networks fit then, some times slower.
         streams: whether parts of a network run row by row where it does not fit otherwise.
+        stream_input: whether every network takes its input row by row.
     """
 
     def __init__(
@@ -93,6 +86,7 @@ class CostModel:
         patches: bool = False,
         unlinking: bool = False,
         streams: bool = False,
+        stream_input: bool = False,
     ) -> None:
         self.board = board
         self.memory = memory
@@ -103,6 +97,7 @@ class CostModel:
         self.patches = patches
         self.unlinking = unlinking
         self.streams = streams
+        self.stream_input = stream_input
         self._arena_bytes = memory.largest_arena(reserve)
         self._relieved = self.schedules.within(self._arena_bytes)
         self._block_memory = {
@@ -110,12 +105,11 @@ class CostModel:
             self._relieved: cached_by_signature(self._relieved_cost),
         }
         self._unlinked = UnlinkedKernels(self._relieved, self._block_memory[self._relieved], memory, reserve)
-        self._block_latency: dict[BlockSchedules, Callable[[Block], _BlockLatency]] = {}
+        self._latencies = None if latency is None else Latencies(latency)
         self._stages = {
             blocks: PatchedStages(blocks.lowering, blocks.schedule, memory, reserve) for blocks in self._block_memory
         }
         self._streamed = StreamedBlocks(self.schedules, memory, reserve)
-        self._stage_latency: dict[tuple[BlockSchedules, Hashable], _BlockLatency] = {}
 
     def with_latency(self, latency: LatencyModel) -> CostModel:
         """The same costs under another latency model, without lowering anything again."""
@@ -138,8 +132,8 @@ class CostModel:
         return self._with(self.latency, self.limit, streams=True)
 
     def _with(self, latency: LatencyModel | None, limit: LatencyLimit | None, **more: bool) -> CostModel:
-        allowed = {"patches": self.patches, "unlinking": self.unlinking, "streams": self.streams}
-        ways = {name: is_allowed or more.get(name, False) for name, is_allowed in allowed.items()}
+        names = ("patches", "unlinking", "streams", "stream_input")
+        ways = {name: getattr(self, name) or more.get(name, False) for name in names}
         return CostModel(self.board, self.memory, self.reserve, latency, limit, self.schedules, **ways)
 
     def of(self, architecture: Architecture) -> NetworkCost:
@@ -156,7 +150,7 @@ class CostModel:
             latency=latency,
             regions=found.verdict.regions,
             violations=(*found.verdict.reasons, *slow),
-            excess=max(_excess(found.verdict.regions), overshoot),
+            excess=max(self._excess(found), overshoot),
             lowering=found.blocks.lowering,
             patches=None if found.stage is None else found.stage.plan,
             streams=found.streams,
@@ -172,7 +166,7 @@ class CostModel:
         It compares distributions of a hundred thousand networks, of which a few more would fit with slower kernels.
         """
         found = self._in_memory(architecture, unlinking=False)
-        excess, fits = _excess(found.verdict.regions), found.verdict.fits is True
+        excess, fits = self._excess(found), found.verdict.fits is True
         if self.limit is None:
             return ArchitectureCost(found.macs, fits, excess)
         slow, overshoot = self._too_slow(self._predict(architecture, found))
@@ -195,7 +189,8 @@ class CostModel:
         Those of all blocks and `latency.overhead.per_inference` are the latency of a network that gives nothing up.
         """
         assert self.latency is not None
-        predicted = self._latency_of(self.schedules)(block)
+        assert self._latencies is not None
+        predicted = self._latencies.of_block(self.schedules, block)
         return None if predicted.ticks is None else predicted.ticks + self.latency.overhead.per_step * predicted.steps
 
     def _in_memory(self, architecture: Architecture, *, unlinking: bool = True) -> _InMemory:
@@ -206,13 +201,14 @@ class CostModel:
         Where nothing fits, all scratch: `_nearest` says what misses by less.
         """
         plain = self._combined(self.schedules, self._costs(self.schedules, architecture))
+        if self.stream_input:
+            return self._with_input_by_rows(architecture, plain)
         if plain.verdict.fits is True:
             return plain
         short = plain.cost.arena_bytes > self._arena_bytes
         streamed = self._streamed.find(architecture) if short and self.streams else None
         if streamed is not None:
-            verdict = self.memory.verdict((streamed.cost,), self.reserve)
-            return _InMemory(plain.macs, streamed.cost, verdict, self.schedules, streamed=streamed)
+            return self._streamed_network(plain, streamed)
         if short and self._gives_up_enough(architecture):
             relieved = self._combined(self._relieved, self._costs(self._relieved, architecture))
             if relieved.verdict.fits is True:
@@ -229,10 +225,21 @@ class CostModel:
                     return _InMemory(plain.macs, cost, self.memory.verdict((cost,), self.reserve), blocks, stage)
         return plain
 
+    def _with_input_by_rows(self, architecture: Architecture, plain: _InMemory) -> _InMemory:
+        streamed = self._streamed.find(architecture, pushed=True)
+        if streamed is not None:
+            return self._streamed_network(plain, streamed)
+        reasons = (*plain.verdict.reasons, "its input cannot come row by row in the memory that there is")
+        return replace(plain, verdict=replace(plain.verdict, fits=False, reasons=reasons))
+
+    def _streamed_network(self, plain: _InMemory, streamed: StreamedNetwork) -> _InMemory:
+        verdict = self.memory.verdict((streamed.cost,), self.reserve)
+        return _InMemory(plain.macs, streamed.cost, verdict, self.schedules, streamed=streamed)
+
     def _nearest(self, architecture: Architecture) -> _InMemory:
         """As `_in_memory`, and where nothing fits, with the scratch given up that does not."""
         found = self._in_memory(architecture)
-        if found.verdict.fits is not False or found.cost.arena_bytes <= self._arena_bytes:
+        if self.stream_input or found.verdict.fits is not False or found.cost.arena_bytes <= self._arena_bytes:
             return found
         relieved = self._combined(self._relieved, self._costs(self._relieved, architecture))
         return relieved if relieved.cost.arena_bytes < found.cost.arena_bytes else found
@@ -259,6 +266,10 @@ class CostModel:
         combined = combine(costs)
         return _InMemory(combined.macs, combined, self.memory.verdict((combined,), self.reserve), blocks)
 
+    def _excess(self, found: _InMemory) -> float:
+        """The largest overshoot of a region; infinite where the input cannot come row by row."""
+        return math.inf if self.stream_input and found.streamed is None else _excess(found.verdict.regions)
+
     def _too_slow(self, latency: float | None) -> tuple[tuple[str, ...], float]:
         """The violation of the latency limit, if there is one, and the overshoot relative to the limit."""
         if self.limit is None or self.latency is None:
@@ -271,53 +282,17 @@ class CostModel:
         return (text,), latency / self.limit.ticks - 1
 
     def _predict(self, architecture: Architecture, found: _InMemory) -> float | None:
-        if self.latency is None:
+        if self._latencies is None:
             return None
-        total, steps = 0.0, 0
-        for predicted in self._parts(architecture, found):
-            if predicted.ticks is None:
-                return None
-            total += predicted.ticks
-            steps += predicted.steps
-        overhead = self.latency.overhead
-        return total + overhead.per_inference + overhead.per_step * steps
-
-    def _parts(self, architecture: Architecture, found: _InMemory) -> list[_BlockLatency]:
-        """The latencies of what a network consists of."""
+        first: list[Latency] = []
+        behind = architecture.blocks
         if found.streamed is not None:
-            return [
-                self._predict_part(part) if part.streams else self._latency_of(found.blocks)(part.blocks[0])
-                for part in found.streamed.parts
-            ]
-        parts: list[_BlockLatency] = [] if found.stage is None else [self._predict_stage(found.blocks, found.stage)]
-        behind = architecture.blocks[0 if found.stage is None else len(found.stage.blocks) :]
-        return [*parts, *map(self._latency_of(found.blocks), behind)]
-
-    def _predict_part(self, part: StreamedPart) -> _BlockLatency:
-        key = (self.schedules, part.key)
-        if key not in self._stage_latency:
-            self._stage_latency[key] = self._predict_schedule(self._streamed.schedule(part))
-        return self._stage_latency[key]
-
-    def _latency_of(self, blocks: BlockSchedules) -> Callable[[Block], _BlockLatency]:
-        if blocks not in self._block_latency:
-            self._block_latency[blocks] = cached_by_signature(partial(self._predict_block, blocks))
-        return self._block_latency[blocks]
-
-    def _predict_block(self, blocks: BlockSchedules, block: Block) -> _BlockLatency:
-        return self._predict_schedule(blocks.schedule(block))
-
-    def _predict_stage(self, blocks: BlockSchedules, stage: PatchedStage) -> _BlockLatency:
-        key = (blocks, stage.key)
-        if key not in self._stage_latency:
-            self._stage_latency[key] = self._predict_schedule(self._stages[blocks].schedule(stage))
-        return self._stage_latency[key]
-
-    def _predict_schedule(self, schedule: Schedule) -> _BlockLatency:
-        assert self.latency is not None
-        values = [step.value for step in self.latency.predict(schedule).steps]
-        known = [value for value in values if value is not None]
-        return _BlockLatency(sum(known) if len(known) == len(values) else None, len(values))
+            first = [self._latencies.of_part(self._streamed, part) for part in found.streamed.parts]
+            behind = ()
+        elif found.stage is not None:
+            first = [self._latencies.of_stage(found.blocks, self._stages[found.blocks], found.stage)]
+            behind = behind[len(found.stage.blocks) :]
+        return self._latencies.total([*first, *(self._latencies.of_block(found.blocks, block) for block in behind)])
 
 
 def _excess(regions: tuple[RegionUsage, ...]) -> float:

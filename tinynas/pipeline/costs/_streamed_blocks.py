@@ -85,8 +85,13 @@ class StreamedBlocks:
         self._alone = cached_by_signature(self._part_of)
         self._stages: dict[Hashable, StreamedPart | None] = {}
 
-    def find(self, architecture: Architecture) -> StreamedNetwork | None:
-        """The way of fewest blocks in its stage with which a network fits; None where there is none."""
+    def find(self, architecture: Architecture, *, pushed: bool = False) -> StreamedNetwork | None:
+        """The way of fewest blocks in its stage with which a network fits; None where there is none.
+
+        Args:
+            architecture: the network.
+            pushed: its input comes row by row: its first block runs so as well, whether it fits as a whole or not.
+        """
         blocks = architecture.blocks
         elsewhere = replace(combine(map(self._plain, blocks)), arena_bytes=0)
         if self._memory.verdict((elsewhere,), self._reserve).fits is not True:
@@ -94,9 +99,9 @@ class StreamedBlocks:
         alone = [self._alone(block) for block in blocks]
         too_large = [index for index, part in enumerate(alone) if part is None]
         for stage in range(too_large[-1] + 1 if too_large else 0, min(MOST_BLOCKS, len(blocks)) + 1):
-            if stage == 1:
-                continue  # alone already
-            head = [self._stage(blocks[:stage])] if stage else []
+            if stage == (0 if pushed else 1):
+                continue  # without a pushed input, alone already
+            head = [self._stage(blocks[:stage], pushed)] if stage else []
             parts = [*head, *alone[stage:]]
             known = tuple(part for part in parts if part is not None)
             if len(known) < len(parts):
@@ -121,18 +126,18 @@ class StreamedBlocks:
         steps = len(self._blocks.schedule(block).steps)
         if cost.arena_bytes <= self._arena_bytes:
             return StreamedPart((block.signature, ()), (block,), steps, (), cost)
-        return self._row_by_row((block,), steps)
+        return self._row_by_row((block,), steps, pushed=False)
 
-    def _stage(self, blocks: tuple[Block, ...]) -> StreamedPart | None:
-        key = tuple(block.signature for block in blocks)
+    def _stage(self, blocks: tuple[Block, ...], pushed: bool) -> StreamedPart | None:
+        key = (pushed, *(block.signature for block in blocks))
         if key not in self._stages:
             steps = sum(len(self._blocks.schedule(block).steps) for block in blocks)
-            self._stages[key] = self._row_by_row(blocks, steps)
+            self._stages[key] = self._row_by_row(blocks, steps, pushed=pushed)
         return self._stages[key]
 
-    def _row_by_row(self, blocks: tuple[Block, ...], steps: int) -> StreamedPart | None:
+    def _row_by_row(self, blocks: tuple[Block, ...], steps: int, *, pushed: bool) -> StreamedPart | None:
         cells: Sequence[Cell] = [cell for block in blocks for cell in self._cells(block)]
-        choices = stream_choices(cells, most_bytes=self._arena_bytes)
+        choices = stream_choices(cells, most_bytes=self._arena_bytes, pushed=pushed)
         if not choices:
             return None
         streams = choices[-1].streams

@@ -183,11 +183,13 @@ class EngineConfig(Section):
     """How networks are executed: the same for the search's predictions, the firmware and the exported code.
 
     With `streams`, parts of a network run row by row where nothing but its arena is too large otherwise.
+    With `stream_input`, every network takes its input row by row: what is built and exported has `model_push_row`.
     With `patches`, the first blocks of a network run in patches where nothing but its arena is too large otherwise.
     With `leave_out_kernels`, fast kernels are left out where flash is too small for their code.
     """
 
     streams: bool = True
+    stream_input: bool = False
     patches: bool = False
     leave_out_kernels: bool = False
 

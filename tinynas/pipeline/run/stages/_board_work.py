@@ -49,6 +49,7 @@ def execution_of(context: RunContext, memory: NativeMemoryModel, architecture: A
         context.reserve,
         schedules=schedules,
         streams=context.config.engine.streams,
+        stream_input=context.config.engine.stream_input,
         patches=context.config.engine.patches,
         unlinking=context.config.engine.leave_out_kernels,
     ).execution(architecture, graph)

@@ -64,6 +64,7 @@ def prepare(context: RunContext, plan: Steps | None = None) -> Prepared:
         limit=limit,
         schedules=BlockSchedules(context.lowering),
         streams=config.engine.streams,
+        stream_input=config.engine.stream_input,
         patches=config.engine.patches,
         unlinking=config.engine.leave_out_kernels,
     )
