@@ -11,7 +11,7 @@ Where the input comes row by row, what leads away from the first place is a segm
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinynas.kernels.streaming import BEGUN_BYTES, ROUND_BYTES, STREAM, STREAM_ROWS
 from tinynas.lowering import MOST_LAYERS, StreamPlan, copies
@@ -181,16 +181,61 @@ def _edges(cells: Sequence[Cell], ticks: _Ticks, most_bytes: int | None, pushed:
             edges[index].append(_Edge(index, index + 1, cell.arena_bytes, ticks.plain(cell), ()))
     worst = max((cell.arena_bytes for cell in cells), default=0)
     limit = worst if most_bytes is None else min(worst, most_bytes)
+    moved = [ticks.segment(cell.output_shape[0] * cell.output_shape[1]) for cell in cells]
     for granularity in GRANULARITIES:
         streamed = [cell.streamed.get(granularity) for cell in cells]
-        costs = [0.0 if cell is None else ticks.streamed(cell) for cell in streamed]
+        chain = _chain(cells, streamed, ticks)
         for end in range(1, len(cells) + 1):
-            for segment in _segments_to(cells, streamed, costs, end, ticks, limit):
+            for segment in _segments_to(cells, chain, end, moved[end - 1], limit):
                 if not (pushed and segment.first == 0):
                     edges[segment.first].append(segment)
         if pushed:
             edges[0] += _pushed_segments(cells, streamed, ticks, most_bytes)
     return edges
+
+
+@dataclass(frozen=True)
+class _Link:
+    """A cell row by row, as part of a segment of its granularity.
+
+    Attributes:
+        cell: The cell.
+        ticks: What it takes wherever it is.
+        first_bytes: Of its windows where the segment begins with it.
+        first_ticks: What it adds there.
+        later_bytes: Of its windows, its input's among them, behind another cell; None where it cannot be there.
+        later_ticks: What it adds there.
+    """
+
+    cell: StreamedCell
+    ticks: float
+    first_bytes: int
+    first_ticks: float
+    later_bytes: int | None = None
+    later_ticks: float = 0.0
+
+
+def _chain(cells: Sequence[Cell], streamed: Sequence[StreamedCell | None], ticks: _Ticks) -> list[_Link | None]:
+    """The cells of one granularity; None for those that cannot run row by row."""
+    chain: list[_Link | None] = []
+    before: StreamedCell | None = None
+    for place, cell in zip(cells, streamed, strict=True):
+        own = None if cell is None else windows_of(1, place.input_shape, cell.layers, cell.row_bytes)
+        if cell is None or own is None:
+            chain.append(None)
+            before = None
+            continue
+        arrivals = ticks.loops({"input_rows": place.input_shape[0], **own.inner_loops})
+        link = _Link(cell, ticks.streamed(cell), own.inner_bytes, arrivals)
+        behind = None
+        if before is not None and not place.begins:
+            behind = windows_of(before.rows[-1], place.input_shape, cell.layers, cell.row_bytes)
+        if behind is not None:
+            later = behind.input_bytes + behind.inner_bytes
+            link = replace(link, later_bytes=later, later_ticks=ticks.loops(behind.loops))
+        chain.append(link)
+        before = cell
+    return chain
 
 
 def _pushed_segments(
@@ -203,7 +248,7 @@ def _pushed_segments(
     for end, cell in enumerate(streamed, 1):
         into = cells[end - 1].input_shape
         own = None if cell is None else windows_of(rows[-1] if rows else 1, into, cell.layers, cell.row_bytes)
-        if cell is None or own is None:
+        if cell is None or own is None or (rows and cells[end - 1].begins):
             return
         windows += own.input_bytes + own.inner_bytes
         scratch = max(scratch, cell.scratch_bytes)
@@ -220,49 +265,35 @@ def _pushed_segments(
 
 
 def _segments_to(
-    cells: Sequence[Cell],
-    streamed: Sequence[StreamedCell | None],
-    costs: Sequence[float],
-    end: int,
-    ticks: _Ticks,
-    limit: int,
+    cells: Sequence[Cell], chain: Sequence[_Link | None], end: int, moved: float, limit: int
 ) -> Iterator[_Edge]:
     """The segments behind whose last cell is `end`, of one granularity, of at most `limit` bytes."""
-    last = streamed[end - 1]
+    last = chain[end - 1]
     if last is None:
         return
     output = cells[end - 1].output_shape
     output_bytes = align(output[0] * output[1], NATIVE_ALIGNMENT)
-    lag = SegmentLag(last, output)
+    lag = SegmentLag(last.cell, output)
     windows = scratch = layers = 0
-    total = ticks.segment(output[0] * output[1])
+    total = moved
     rows: tuple[int, ...] = ()
-    behind: StreamedCell | None = None
     for first in range(end - 1, -1, -1):
-        cell, shape = streamed[first], cells[first].input_shape
-        if cell is None:
+        link, shape = chain[first], cells[first].input_shape
+        if link is None:
             return
-        if behind is not None:
-            between = windows_of(cell.rows[-1], cells[first + 1].input_shape, behind.layers, behind.row_bytes)
-            if between is None:
-                return
-            windows += between.input_bytes + between.inner_bytes
-            total += ticks.loops(between.loops)
-        own = windows_of(1, shape, cell.layers, cell.row_bytes)
-        if own is None:
-            return
-        scratch = max(scratch, cell.scratch_bytes)
-        layers += len(cell.layers)
-        total += costs[first]
-        rows = cell.rows + rows
-        behind = cell
-        if windows + scratch + states_bytes(layers) > limit or layers > MOST_LAYERS:
+        scratch = max(scratch, link.cell.scratch_bytes)
+        layers += len(link.cell.layers)
+        rows = link.cell.rows + rows
+        total += link.ticks
+        beside = windows + scratch + states_bytes(layers)
+        if beside > limit or layers > MOST_LAYERS:
             return  # more cells only take more windows
-        lead = lag.extend(cell, shape, cells[first].output_shape)
-        beside = windows + own.inner_bytes + scratch + states_bytes(layers)
-        arena = beside + max(output_bytes, align(shape[0] * shape[1], NATIVE_ALIGNMENT) + lead)
+        lead = lag.extend(link.cell, shape, cells[first].output_shape)
+        together = max(output_bytes, align(shape[0] * shape[1], NATIVE_ALIGNMENT) + lead)
+        arena = beside + link.first_bytes + together
         if arena <= limit:
-            arrivals = ticks.loops({"input_rows": shape[0], **own.inner_loops})
-            yield _Edge(first, end, arena, total + arrivals, rows)
-        if cells[first].begins:
+            yield _Edge(first, end, arena, total + link.first_ticks, rows)
+        if link.later_bytes is None:
             return
+        windows += link.later_bytes
+        total += link.later_ticks
