@@ -37,6 +37,10 @@ def export(
             min=0, metavar="BYTES", help="With --board: flash that your application needs beside the network."
         ),
     ] = None,
+    arena: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="BYTES", help="With --board: what the arena may take: the fastest way within it."),
+    ] = None,
     stream_input: Annotated[
         bool,
         typer.Option("--stream-input", help="C project of a model: it takes its input row by row, never the whole."),
@@ -63,8 +67,8 @@ def export(
 
     if kernels is not None and not offline_plan:
         raise ExportError("--kernels goes with --offline-plan: our engine brings its own")
-    if board is None and (toolchain is not None or reserve_flash is not None):
-        raise ExportError("--toolchain and --reserve-flash go with --board: without one, no flash is weighed")
+    if board is None and (toolchain is not None or reserve_flash is not None or arena is not None):
+        raise ExportError("--toolchain, --reserve-flash and --arena go with --board: without one, nothing is weighed")
     if not source.exists():
         raise ExportError(f"{source}: no such file or directory; give a run or an int8 .tflite model")
     if source.is_file() and pick:
@@ -78,6 +82,7 @@ def export(
             board_name=board,
             toolchain=(toolchain or Toolchain.ZIG).value,
             reserve_flash=reserve_flash or 0,
+            arena_bytes=arena,
             stream_input=stream_input,
             prefix=prefix,
             force=force,

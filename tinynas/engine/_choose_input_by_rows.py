@@ -10,7 +10,7 @@ from tinynas.engine._executions import Execution
 from tinynas.graph import Graph, without_dead_operators
 from tinynas.latency import LatencyModel
 from tinynas.lowering import Lowering, StreamError, StreamPlan
-from tinynas.memory import NativeMemoryModel, call_ticks, cells_of, plan_arena, stream_choices
+from tinynas.memory import NativeMemoryModel, StreamChoice, call_ticks, cells_of, plan_arena, stream_choices
 from tinynas.targets import Reserve
 
 
@@ -30,7 +30,7 @@ def choose_input_by_rows(
         lowering: For the board's core, without a limit of the arena.
         memory: SRAM, flash and stack on the board: the fewest predicted ticks whose arena fits. None, or where none
             fits: the smallest arena.
-        latency: Ticks; None where there is no model: then the fewest calls of kernels.
+        latency: Ticks; None where there is no model: then the smallest arena.
         reserve: Memory that the application keeps for itself.
         arena_bytes: What the arena may take on the board; None for what the board has room for.
 
@@ -40,15 +40,20 @@ def choose_input_by_rows(
     """
     whole = Execution(without_dead_operators(graph), lowering)
     plain = whole.schedule()
-    ticks = call_ticks if latency is None else latency.kernel_ticks
-    choices = stream_choices(cells_of(plain, lowering), ticks, pushed=True)
+    if not plain.steps:
+        raise StreamError(f"{graph.name}: its input cannot come row by row: it computes nothing")
+    room = 2**32 if memory is None else memory.largest_arena(reserve)
+    room = room if arena_bytes is None else min(room, arena_bytes)
+    choices = _choices(whole, None if memory is None else room, latency)
     if not choices:
         raise StreamError(f"{graph.name}: its input cannot come row by row: {_reason(whole)}")
-    room = -1 if memory is None else memory.largest_arena(reserve)
-    room = room if arena_bytes is None else min(room, arena_bytes)
-    choice = next((c for c in reversed(choices) if c.arena_bytes <= room), choices[0])
-    execution = replace(whole, streams=choice.streams)
-    kernels = choose_kernels(execution.schedule(), memory, latency, reserve)
+    fitting = [choice for choice in choices if choice[0].arena_bytes <= room]
+    # Without a board the smallest arena; so too where nothing fits, or where ticks are not known.
+    known = memory is not None and fitting and latency is not None
+    least = min(choices, key=lambda choice: choice[0].arena_bytes)
+    choice, used = min(fitting, key=lambda choice: choice[0].ticks) if known else least
+    execution = replace(whole, lowering=used, streams=choice.streams)
+    kernels = choose_kernels(execution.schedule(), memory, latency, reserve, by_shape=execution.by_shape())
     first = choose_kernels(plain, memory, latency, reserve)
     before, after = (None if latency is None else latency.predict(k.schedule).total for k in (first, kernels))
     flash = None
@@ -64,6 +69,19 @@ def choose_input_by_rows(
         extra_flash_bytes=flash,
         tried=len(choices),
     )
+
+
+def _choices(
+    whole: Execution, arena_bytes: int | None, latency: LatencyModel | None
+) -> list[tuple[StreamChoice, Lowering]]:
+    """Ways with all scratch, and with what fits an arena; without ticks where those of a kernel are not known."""
+    ticks = call_ticks if latency is None else latency.kernel_ticks
+    found = []
+    for limit in dict.fromkeys((None, arena_bytes)):
+        lowering = whole.lowering.within(limit)
+        cells = cells_of(lowering(whole.graph), lowering)
+        found += [(choice, lowering) for choice in stream_choices(cells, ticks, pushed=True)]
+    return found
 
 
 def _reason(whole: Execution) -> str:

@@ -79,11 +79,12 @@ def streamed(
     result: list[PlannedStep] = []
     done = 0
     for plan in sorted(plans, key=lambda plan: plan.first):
-        if not plan.rows or plan.first < done or plan.end > len(planned):
-            raise StreamError(
-                f"layers {plan.first} to {plan.end - 1} row by row: the network has {len(planned)}, of which no two "
-                "segments may have one in common"
-            )
+        if not plan.rows:
+            raise StreamError(f"a segment at layer {plan.first} has no layers")
+        if plan.first < 0 or plan.end > len(planned):
+            raise StreamError(f"layers {plan.first} to {plan.end - 1} row by row: the network has {len(planned)}")
+        if plan.first < done:
+            raise StreamError(f"layer {plan.first} is in two segments")
         result += planned[done : plan.first]
         result.append(_segment(graph, planned, alias, inputs, outputs, plan))
         done = plan.end

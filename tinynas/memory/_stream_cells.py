@@ -134,10 +134,17 @@ def cells_of(schedule: Schedule, lowering: Lowering) -> tuple[Cell, ...]:
                 input_shape=_rows_of(schedule, _input_of(schedule, first)),
                 output_shape=_rows_of(schedule, schedule.steps[end - 1].output),
                 streamed={g: cells[first] for g, cells in streamed.items() if first in cells},
-                begins=any(first > 0 and stretch[0] == first for stretch in stretches),
+                begins=_begins(schedule, stretches, first),
             )
         )
     return tuple(found)
+
+
+def _begins(schedule: Schedule, stretches: Sequence[Sequence[int]], first: int) -> bool:
+    """Whether nothing runs row by row into a cell: a stretch begins there, or the network's input is reshaped."""
+    if first == 0:
+        return _input_of(schedule, first) not in schedule.inputs
+    return any(stretch[0] == first for stretch in stretches)
 
 
 def _streamed(
@@ -226,12 +233,14 @@ class Windows:
         inner_bytes: Of those inside it.
         loops: Where its input is a window.
         inner_loops: Where its input is there as a whole, and its rows come one by one.
+        has_input_window: Whether its input may be a window: few enough of its layers read it.
     """
 
     input_bytes: int
     inner_bytes: int
     loops: Mapping[str, float]
     inner_loops: Mapping[str, float]
+    has_input_window: bool
 
 
 @lru_cache(maxsize=65536)
@@ -249,7 +258,7 @@ def windows_of(
     height, input_row_bytes = input_shape
     shifted = tuple(replace(layer, operands=tuple(o + 1 for o in layer.operands)) for layer in layers)
     executed = trace((LayerRows((0,), height, rows_per_call), *shifted), height)
-    if executed is None or any(len(readers) > MOST_READERS for readers in executed.readers):
+    if executed is None or any(len(readers) > MOST_READERS for readers in executed.readers[2:]):
         return None
     size = [0, input_row_bytes, *row_bytes]
     held = [align(rows * of, NATIVE_ALIGNMENT) for rows, of in zip(executed.window_rows, size, strict=True)]
@@ -261,6 +270,7 @@ def windows_of(
         sum(held[2:-1]),
         {"waits": waits, **_slide_loops(moved)},
         {"waits": height * last_reader([layer.operands for layer in layers]), **_slide_loops(moved[1:])},
+        len(executed.readers[1]) <= MOST_READERS,
     )
 
 

@@ -230,7 +230,7 @@ def _chain(cells: Sequence[Cell], streamed: Sequence[StreamedCell | None], ticks
         behind = None
         if before is not None and not place.begins:
             behind = windows_of(before.rows[-1], place.input_shape, cell.layers, cell.row_bytes)
-        if behind is not None:
+        if behind is not None and behind.has_input_window:
             later = behind.input_bytes + behind.inner_bytes
             link = replace(link, later_bytes=later, later_ticks=ticks.loops(behind.loops))
         chain.append(link)
@@ -248,7 +248,7 @@ def _pushed_segments(
     for end, cell in enumerate(streamed, 1):
         into = cells[end - 1].input_shape
         own = None if cell is None else windows_of(rows[-1] if rows else 1, into, cell.layers, cell.row_bytes)
-        if cell is None or own is None or (rows and cells[end - 1].begins):
+        if cell is None or own is None or not own.has_input_window or cells[end - 1].begins:
             return
         windows += own.input_bytes + own.inner_bytes
         scratch = max(scratch, cell.scratch_bytes)

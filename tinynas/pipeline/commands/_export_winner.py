@@ -124,6 +124,7 @@ def export_model(
     board_name: str | None = None,
     toolchain: str = "zig",
     reserve_flash: int = 0,
+    arena_bytes: int | None = None,
     stream_input: bool = False,
     prefix: str = DEFAULT_PREFIX,
     force: bool = False,
@@ -140,6 +141,7 @@ def export_model(
             the flash that is left there. None for the kernels of cores with DSP instructions, by the local rule.
         toolchain: with a board, whose code sizes and instructions count: "zig" or "gcc".
         reserve_flash: with a board, bytes of its flash that the application keeps for itself.
+        arena_bytes: with a board, what the arena may take: the fastest way to execute the model that fits it.
         stream_input: the C project takes its input row by row: with a board the fastest way that fits it, else the one
             of the smallest arena.
         prefix: of the C project's names.
@@ -153,6 +155,7 @@ def export_model(
 
     Raises:
         ExportError: `out` exists and `force` is not given, or the request makes no sense.
+        AnswerIsNo: no way to execute the model takes at most `arena_bytes`.
         FormatError: the model cannot be read.
     """
     graph = read_tflite(model)
@@ -183,7 +186,7 @@ def export_model(
         )
     reserve = Reserve(flash_bytes=reserve_flash)
     choose = input_by_rows_for_board if stream_input else choose_for_board
-    chosen = choose(graph, board, toolchain, reserve)
+    chosen = choose(graph, board, toolchain, reserve, arena_bytes=arena_bytes)
     if chosen.kernels.not_compared:
         logger.warning("%s: kernels by shape alone: %s", board.name, chosen.kernels.not_compared)
     document = _c_project(chosen.schedule, out, ModelInfo(model.stem), prefix)

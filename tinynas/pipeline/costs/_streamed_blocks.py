@@ -12,6 +12,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.graph import DType
+from tinynas.kernels.streaming import BEGUN_BYTES
 from tinynas.lowering import Schedule, StreamPlan
 from tinynas.memory import MOST_STEPS, BlockCost, Cell, NativeMemoryModel, cells_of, combine, stream_choices
 from tinynas.pipeline.costs._block_schedules import BlockSchedules
@@ -79,7 +80,8 @@ class StreamedBlocks:
         self._blocks = blocks
         self._memory = memory
         self._reserve = reserve
-        self._arena_bytes = memory.largest_arena(reserve)
+        # A pushed input keeps a word beside all else: what fits without it may fit a word less.
+        self._arena_bytes = memory.largest_arena(reserve) - BEGUN_BYTES
         self._plain = blocks.memory(memory)
         self._cells = cached_by_signature(self._cells_of)
         self._alone = cached_by_signature(self._part_of)

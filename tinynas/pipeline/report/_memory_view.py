@@ -53,7 +53,7 @@ def _of_buffer(schedule: Schedule, plan: MemoryPlan, buffer: Buffer) -> list[_fi
     name, first = schedule.graph.tensor(buffer.tensors[0]).name, buffer.first_step
     blocks = []
     growing = next((s for s in schedule.steps if s.stream is not None and s.output_buffer == buffer.index), None)
-    if growing is not None:
+    if growing is not None and growing.index in plan.streamed_offsets:  # else it grows in its place
         offset = plan.streamed_offsets[growing.index]
         blocks.append(_figures.Block(name, growing.index, growing.index, offset, buffer.size_bytes))
         first = growing.index + 1
@@ -65,12 +65,14 @@ def _of_buffer(schedule: Schedule, plan: MemoryPlan, buffer: Buffer) -> list[_fi
 def _of_segment(schedule: Schedule, plan: MemoryPlan, step: Step, stream: Stream) -> list[_figures.Block]:
     """The windows of a streamed segment, and what its kernels have beside them."""
     start = plan.scratch_offsets[step.index]
+    windows = [(layer.step.output, layer.window_rows, layer.window_offset) for layer in stream.layers[:-1]]
+    if stream.input_window_rows:
+        windows.append((step.inputs[0], stream.input_window_rows, 0))
     blocks = []
-    for layer in stream.layers[:-1]:
-        tensor = schedule.graph.tensor(layer.step.output)
-        size = layer.window_rows * tensor.shape[2] * tensor.shape[3]
-        name = f"{layer.window_rows} rows of {tensor.name}"
-        blocks.append(_figures.Block(name, step.index, step.index, start + layer.window_offset, size))
+    for t, rows, offset in windows:
+        tensor = schedule.graph.tensor(t)
+        size = rows * tensor.shape[2] * tensor.shape[3]
+        blocks.append(_figures.Block(f"{rows} rows of {tensor.name}", step.index, step.index, start + offset, size))
     rest = step.scratch_bytes - stream.states_offset
     name = f"state and scratch of {step.name}"
     blocks.append(_figures.Block(name, step.index, step.index, start + stream.states_offset, rest, scratch=True))

@@ -193,6 +193,12 @@ class EngineConfig(Section):
     patches: bool = False
     leave_out_kernels: bool = False
 
+    @model_validator(mode="after")
+    def _one_way(self) -> EngineConfig:
+        if self.stream_input and (self.patches or self.leave_out_kernels or not self.streams):
+            raise ValueError("stream_input goes with streams = true, and without patches and leave_out_kernels")
+        return self
+
 
 class ReserveConfig(Section):
     """Memory that the application around the network keeps for itself, in bytes."""
