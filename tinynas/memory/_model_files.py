@@ -138,7 +138,6 @@ def load_kernel_memory(path: Path, board: str) -> KernelMemory:
     document = _read(path, KERNELS_FORMAT, board)
     try:
         document["sections"] = _sections(document["sections"])
-        document.setdefault("pushed", ())  # fitted before inputs came by rows: it knows no kernel that takes them
         for kind in ("generated", "pushed"):
             document[kind] = tuple(
                 GeneratedFunction(**{**entry, "requires": tuple(entry["requires"])}) for entry in document[kind]
