@@ -49,7 +49,8 @@ def test_inspect(engine: str, model: Path, capsys: pytest.CaptureFixture[str]) -
     peak = document["memory"]["peak"]
     assert peak["live_bytes"] == max(op["live_bytes"] for op in document["ops"])
     assert document["ops"][peak["index"]]["name"] == peak["name"]
-    kinds = {"in-place", "reorder", "kernels", "patches", "offline-plan"} if engine == "native" else {"offline-plan"}
+    ours = {"in-place", "reorder", "kernels", "streams", "patches"}
+    kinds = {"offline-plan", *(ours if engine == "native" else ())}
     assert {option["kind"] for option in document["memory"]["options"]} == kinds
     assert all(option["saved_bytes"] >= 0 for option in document["memory"]["options"])
     sram, latency = document["sram"], document["latency"]

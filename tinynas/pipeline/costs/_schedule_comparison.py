@@ -1,4 +1,5 @@
-"""How the chosen space moves with the schedule: nothing in place, in place, in patches, and row by row."""
+"""How the chosen space moves with the schedule: nothing in place, in place, in patches, row by row, and with the
+input by rows."""
 
 from __future__ import annotations
 
@@ -24,6 +25,7 @@ class ScheduleKind:
         in_place: whether operators may work in place.
         patches: whether the first blocks run in patches where a network does not fit otherwise.
         streams: whether parts run row by row where a network does not fit otherwise.
+        stream_input: whether the input comes row by row.
     """
 
     name: str
@@ -31,11 +33,20 @@ class ScheduleKind:
     in_place: bool
     patches: bool = False
     streams: bool = False
+    stream_input: bool = False
 
     def costs(self, board: Board, memory: NativeMemoryModel, reserve: Reserve) -> CostModel:
         """What networks cost under this kind of schedule; memory decides, latency is not looked at."""
         schedules = BlockSchedules(Lowering.for_core(board.core, in_place=self.in_place))
-        return CostModel(board, memory, reserve, schedules=schedules, patches=self.patches, streams=self.streams)
+        return CostModel(
+            board,
+            memory,
+            reserve,
+            schedules=schedules,
+            patches=self.patches,
+            streams=self.streams,
+            stream_input=self.stream_input,
+        )
 
 
 SCHEDULE_KINDS = (
@@ -43,6 +54,7 @@ SCHEDULE_KINDS = (
     ScheduleKind("in-place", "in place", in_place=True),
     ScheduleKind("patches", "in place, first blocks in patches", in_place=True, patches=True),
     ScheduleKind("streamed", "in place, row by row", in_place=True, streams=True),
+    ScheduleKind("pushed", "row by row, the input too", in_place=True, streams=True, stream_input=True),
 )
 
 
