@@ -29,7 +29,10 @@ def space(
     plot: Annotated[Path | None, typer.Option(help="Where the plot of the FLOPs distributions goes.")] = None,
     compare_schedules: Annotated[
         bool,
-        typer.Option("--compare-schedules", help="Also rank with nothing in place, in patches, row by row, and with the input so."),
+        typer.Option(
+            "--compare-schedules",
+            help="Also rank with nothing in place, in patches, row by row, and with the input so.",
+        ),
     ] = False,
     streams: Annotated[
         bool, typer.Option("--streams/--no-streams", help="Whether networks that do not fit otherwise run row by row.")
