@@ -296,9 +296,10 @@ def _three_readers() -> Graph:
 @pytest.mark.parametrize(
     ("make", "plans", "message"),
     [
-        (two_windows, [StreamPlan(0, ())], "layers 0 to -1 row by row: the network has 2, of which no two"),
+        (two_windows, [StreamPlan(0, ())], "a segment at layer 0 has no layers"),
+        (two_windows, [StreamPlan(-1, (1,))], "layers -1 to -1 row by row: the network has 2"),
         (two_windows, [StreamPlan(1, (1, 1))], "layers 1 to 2 row by row: the network has 2"),
-        (two_windows, [StreamPlan(0, (1, 1)), StreamPlan(1, (1,))], "layers 1 to 1 row by row: the network has 2"),
+        (two_windows, [StreamPlan(0, (1, 1)), StreamPlan(1, (1,))], "layer 1 is in two segments"),
         (lambda: _chain(256), [StreamPlan(0, (1,) * 256)], "'conv255': 256 layers in one segment; at most 255"),
         (_two_inputs, [StreamPlan(0, (1,))], "'sum': its segment reads 2 tensors from outside; it may read one"),
         (_through_reshape, [StreamPlan(0, (1, 1))], "'b': its segment reads a result of its own through a RESHAPE"),

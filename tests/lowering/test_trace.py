@@ -16,7 +16,9 @@ def order(layers: tuple[LayerRows, ...], input_rows: int) -> list[tuple[int, int
     """(layer, first row) of every call."""
     executed = trace(layers, input_rows)
     assert executed is not None
-    return [(write.layer, write.rows[0]) for write in executed.writes]
+    come = [write.rows for write in executed.writes if write.layer == 0]
+    assert come == [(row, row + 1) for row in range(input_rows)]
+    return [(write.layer, write.rows[0]) for write in executed.writes if write.layer > 0]
 
 
 def test_the_last_layer_is_called_as_soon_as_it_can_be() -> None:
@@ -64,13 +66,17 @@ def test_slides_by_hand() -> None:
     executed = trace(layers, 8)
     assert executed is not None
     assert executed.window_rows[1] == 3
-    words = slides(executed, [8, 20, 4], executed.window_rows, 16)
+    held = (8, 3, 8)  # the input is there as a whole
+    words = slides(executed, [8, 20, 4], held, 16)
     assert (words.slides, words.rounds, words.words, words.bytes) == (5, 5 * 2, 5 * 2, 0)  # two rows of 20 bytes
-    single = slides(executed, [8, 7, 4], executed.window_rows, 16)
+    single = slides(executed, [8, 7, 4], held, 16)
     assert (single.slides, single.rounds, single.words, single.bytes) == (5, 0, 0, 5 * 14)
     roomy = slides(executed, [8, 20, 4], (8, 5, 8), 16)
     assert roomy.slides == 1  # two rows of five are read still when the sixth comes: then there is room for all eight
-    assert slides(executed, [8, 20, 4], executed.window_rows, 16, only=2).slides == 0
+    assert slides(executed, [8, 20, 4], held, 16, only=2).slides == 0
+    assert executed.window_rows[0] == 3
+    pushed = slides(executed, [8, 20, 4], executed.window_rows, 16, only=0)
+    assert (pushed.slides, pushed.rounds) == (5, 5)  # two rows of 8 bytes
 
 
 class Memory:
