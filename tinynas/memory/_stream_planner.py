@@ -66,6 +66,8 @@ def stream_choices(
 ) -> list[StreamChoice]:
     """All ways to execute a chain of cells that none beats in both arena and ticks, by growing arena.
 
+    Segments have one granularity each, and take no more than the network as a whole.
+
     Args:
         cells: Of the whole network, in order.
         ticks: What kernels take; where they are not known of some kernel, calls are counted in their place.
