@@ -16,7 +16,7 @@ from tinynas.graph import Graph
 from tinynas.latency import with_random_constants
 
 KEYS = {
-    *("changes", "ways_tried", "reordered", "in_place", "patches", "arena_bytes", "arena_bytes_by_shape"),
+    *("changes", "ways_tried", "reordered", "in_place", "patches", "streams", "arena_bytes", "arena_bytes_by_shape"),
     *("unit", "extra_ticks", "extra_flash_bytes"),
 }
 
@@ -91,7 +91,7 @@ def test_the_nearest_miss_is_named_and_exported_with_a_warning(
     (region,) = (region for region in document["regions"] if region["kind"] == "sram")
     assert f"{region['used_bytes'] - region['available_bytes']:,} too few" in shortage
     assert way.startswith(
-        f"none of {document['schedule']['ways_tried']} choices of kernels, order, in place and patches fits; "
+        f"none of {document['schedule']['ways_tried']} choices of kernels, order, in place, row by row and patches fits; "
     )
     assert document["schedule"]["changes"] == []
     code, measured, _ = call(capsys, "measure", model, "--board", small, "--virtual")

@@ -35,7 +35,8 @@ def test_a_board_runs_it_row_by_row(board: str, model: Path, capsys: pytest.Capt
     assert document["instructions"] == sum(layer["instructions"] for layer in document["layers"])
     rows = document["input_by_rows"]
     code, document, _ = call(capsys, *words, "--arena", str(rows["arena_bytes"]))
-    assert (code, document["input_by_rows"]) == (0, rows)
+    assert (code, document["matches_reference"]) == (0, True)
+    assert document["input_by_rows"]["arena_bytes"] <= rows["arena_bytes"]
     code, document, _ = call(capsys, *words, "--arena", "100")
     assert code == 1
     assert "its input row by row takes an arena of" in document["error"]
