@@ -91,7 +91,7 @@ def test_the_nearest_miss_is_named_and_exported_with_a_warning(
     (region,) = (region for region in document["regions"] if region["kind"] == "sram")
     assert f"{region['used_bytes'] - region['available_bytes']:,} too few" in shortage
     assert way.startswith(
-        f"none of {document['schedule']['ways_tried']} choices of kernels, order, in place, row by row and patches fits; "
+        f"none of {document['schedule']['ways_tried']} choices of kernels, order, in place, row by row and patches "
     )
     assert document["schedule"]["changes"] == []
     code, measured, _ = call(capsys, "measure", model, "--board", small, "--virtual")
