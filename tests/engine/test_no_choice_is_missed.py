@@ -90,9 +90,9 @@ def test_an_operator_is_kept_apart_behind_patches_too() -> None:
     x = b.conv_2d(b.input((1, 16, 16, 4)), 8, 3, name="first")
     x = b.depthwise_conv_2d(b.conv_2d(x, 8, 3, stride=2, name="second"), 5, name="depthwise")
     graph = b.build([b.mean(b.conv_2d(x, 8, 1, name="third"))])
-    for arena, flash in ((1920, 5684), (2176, 5364), (2688, 5152)):
+    for arena, flash in ((1920, 6120), (2176, 5800), (2688, 5588)):
         reserve = Reserve(sram_bytes=MEMORY.largest_arena() // 8 * 8 - arena, flash_bytes=FLASH - flash)
-        chosen = choose_schedule(graph, LOWERING, MEMORY, LATENCY, reserve)
+        chosen = choose_schedule(graph, LOWERING, MEMORY, LATENCY, reserve, streams=False)
         assert chosen.fits, chosen.reasons
         assert chosen.execution.patches is not None
         assert plan_arena(chosen.schedule).arena_bytes <= arena
