@@ -42,7 +42,7 @@ def test_kernels_are_measured_where_the_local_rule_has_others(schedules: list[Sc
     assert {("conv_1x1", "conv_2d_im2col"), ("depthwise_conv_2d_3x3", "depthwise_conv_2d_channel_buffer")} <= instead
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 def test_a_board_of_12_kb_measures_every_variant_often_enough(seed: int) -> None:
     """At least two layers for each direction of the loop counts that the layers span; all windows of the search."""
     memory = NativeMemoryModel.for_board(load_board("nucleo-f303k8"), "zig")
