@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from memory_schedules import mcunet_vww1
+from known_networks import mcunet_vww1
 
 from tinynas.formats import read_tflite
 from tinynas.graph import DType, Graph

@@ -46,6 +46,7 @@ images = 2
 sram_bytes = {reserve}
 [engine]
 patches = {patches}
+streams = false
 """
 
 
@@ -60,8 +61,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_without_patches_nothing_fits(folder: Path) -> None:
-    """The verdict says what was given up already, and that patches, which the configuration refuses, would do."""
-    with pytest.raises(InfeasibleRun, match=r"too few.*; with \[engine\] patches = true it fits"):
+    """The verdict says what was given up already, and that rows, which the configuration refuses, would do."""
+    with pytest.raises(InfeasibleRun, match=r"too few.*; with \[engine\] streams = true it fits"):
         run_pipeline(load_config(folder / "false.toml"), folder / "plain")
     verdict = json.loads((folder / "plain" / "budget.json").read_text())["verdict"]
     assert "even with kernels of less scratch, region 'sram'" in verdict
@@ -88,6 +89,25 @@ def test_with_patches_the_winner_is_found_built_measured_and_exported(folder: Pa
     assert "Kernels of the winner" in (out / "report.html").read_text()
     export_winner(out, folder / "exported")
     assert (folder / "exported" / "model.c").read_text() == built
+
+
+@pytest.mark.parametrize("stream_input", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_row_by_row_the_winner_is_found_built_measured_and_exported(folder: Path, stream_input: bool) -> None:
+    text = (folder / "false.toml").read_text().replace("streams = false", "streams = true")
+    path = folder / f"rows{stream_input}.toml"
+    path.write_text(text + ("stream_input = true\n" if stream_input else ""))
+    out = folder / f"rows{stream_input}"
+    result = run_pipeline(load_config(path), out)
+    winner = result["winner"]
+    assert winner["patches"] is None
+    assert winner["streams"]
+    assert winner["streams"][0]["pushed"] is stream_input
+    assert result["verdicts"]["agree"] == result["verdicts"]["networks"]
+    assert "row by row" in (out / "report.html").read_text()
+    export_winner(out, folder / f"exported{stream_input}")
+    text = (folder / f"exported{stream_input}" / "model.c").read_text()
+    assert text == (out / "winner" / "c" / "model.c").read_text()
+    assert ("model_push_row" in text) is stream_input
 
 
 @pytest.mark.slow
