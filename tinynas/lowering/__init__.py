@@ -6,6 +6,7 @@ from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step, Stream, StreamedLayer, Structure
 from tinynas.lowering._scratch import select_within
 from tinynas.lowering._stream_cuts import stream_cuts
+from tinynas.lowering._stream_loops import output_loops
 from tinynas.lowering._streams import MOST_LAYERS, MOST_READERS, StreamError, StreamPlan, segment_scratch_bytes
 from tinynas.lowering._substitution import VariantError, layers, substitutes, suits, with_constants, with_variants
 from tinynas.lowering._trace import LayerRows, Slides, Trace, Write, copies, slides, trace
@@ -37,6 +38,7 @@ __all__ = [
     "layers",
     "lower",
     "operand_positions",
+    "output_loops",
     "segment_scratch_bytes",
     "select_within",
     "slides",

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from tinynas.errors import ModelError
 from tinynas.graph import Graph, op_macs
 from tinynas.kernels import WINDOWED, KernelCall, window_of
-from tinynas.lowering._rows import POINTWISE, alone, repeats_or_constant, row_bytes
+from tinynas.lowering._rows import alone, no_rows, row_bytes
 from tinynas.lowering._schedule import Band
 from tinynas.lowering._storage import BandTensor, PlannedStep, root_of
 
@@ -131,13 +131,9 @@ def _require_patchable(
     made = {p.output for p in stage}
     for p in stage:
         where = f"patches over {plan.layers} layers: {p.call.op.kind} {p.call.op.name!r}"
-        tensors = [graph.tensors[t] for t in (*p.inputs, p.output)]
-        if p.call.op.kind not in WINDOWED | POINTWISE:
-            raise PatchError(f"{where} does not work row by row")
-        if any(len(t.shape) != 4 or t.shape[0] != 1 for t in tensors):
-            raise PatchError(f"{where} does not work on one image")
-        if p.call.op.kind in POINTWISE and repeats_or_constant(graph, p):
-            raise PatchError(f"{where} repeats an operand or has a constant one")
+        reason = no_rows(graph, p.call.op, p.inputs, p.output)
+        if reason:
+            raise PatchError(f"{where} {reason}")
         if any(t not in made and root_of(alias, t) in made for t in p.inputs):
             raise PatchError(f"{where} reads a result through a RESHAPE")
     inner = made - {stage[-1].output}

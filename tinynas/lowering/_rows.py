@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from tinynas.graph import Graph, OpKind
-from tinynas.kernels import select_variant
+from tinynas.graph import Graph, Op, OpKind
+from tinynas.kernels import WINDOWED, select_variant
 from tinynas.lowering._storage import PlannedStep
 
-POINTWISE = frozenset((OpKind.ADD, OpKind.MUL, OpKind.QUANTIZE))
+_POINTWISE = frozenset((OpKind.ADD, OpKind.MUL, OpKind.QUANTIZE))
 """Operators without windows whose rows follow from the same rows of their operands."""
 
 
@@ -24,9 +25,20 @@ def row_bytes(graph: Graph, t: int) -> int:
     return width * channels
 
 
-def repeats_or_constant(graph: Graph, planned: PlannedStep) -> bool:
-    """Whether an operator without windows has an operand that is repeated or constant: it has no rows of its own."""
-    shape = graph.tensors[planned.output].shape
-    return len(planned.inputs) != len(planned.call.op.inputs) or any(
-        graph.tensors[t].shape != shape for t in planned.inputs
-    )
+def no_rows(graph: Graph, op: Op, inputs: Sequence[int], output: int) -> str:
+    """Why an operator cannot compute some rows of its output from some of its inputs, in words; empty if it can.
+
+    Args:
+        graph: The network.
+        op: The operator.
+        inputs: The activations that its kernel reads.
+        output: What it writes.
+    """
+    tensors = [graph.tensors[t] for t in (*inputs, output)]
+    if op.kind not in WINDOWED | _POINTWISE:
+        return "does not work row by row"
+    if any(len(t.shape) != 4 or t.shape[0] != 1 for t in tensors):
+        return "does not work on one image"
+    if op.kind in _POINTWISE and (len(inputs) != len(op.inputs) or any(t.shape != tensors[-1].shape for t in tensors)):
+        return "repeats an operand or has a constant one"
+    return ""

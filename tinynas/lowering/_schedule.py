@@ -68,6 +68,10 @@ class Structure:
     output_rows: int
     padding: tuple[int, int, int, int]
 
+    def of(self, whole: KernelCall) -> KernelCall:
+        """The call of some rows that a call of the whole operator becomes."""
+        return replace(whole, padding=self.padding, input_rows=self.input_rows, output_rows=self.output_rows)
+
 
 @dataclass(frozen=True)
 class StreamedLayer:
@@ -229,10 +233,7 @@ class Schedule:
     def streamed_calls(self, layer: StreamedLayer) -> tuple[KernelCall, ...]:
         """The kernel calls of a streamed layer: one for each of its structures."""
         whole = self.call(layer.step)
-        return tuple(
-            replace(whole, padding=s.padding, input_rows=s.input_rows, output_rows=s.output_rows)
-            for s in layer.structures
-        )
+        return tuple(structure.of(whole) for structure in layer.structures)
 
     @property
     def variants(self) -> frozenset[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tinynas.kernels import WINDOWED
-from tinynas.lowering._rows import POINTWISE
+from tinynas.lowering._rows import no_rows
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._storage import root_of
 
@@ -64,15 +63,8 @@ def _alive_before(schedule: Schedule, alias: dict[int, int]) -> list[int]:
 
 def _by_rows(schedule: Schedule, step: Step, begun: list[int], alias: dict[int, int]) -> bool:
     """Whether a step may be part of a segment, where the stretch before it has begun at some cut."""
-    tensors = [schedule.graph.tensors[t] for t in (*step.inputs, step.output)]
     op = schedule.graph.ops[step.ops[-1]]
-    if not begun or step.band is not None or op.kind not in WINDOWED | POINTWISE:
-        return False
-    if any(len(t.shape) != 4 or t.shape[0] != 1 for t in tensors):
-        return False
-    if op.kind in POINTWISE and (
-        len(step.inputs) != len(op.inputs) or any(t.shape != tensors[-1].shape for t in tensors)
-    ):
+    if not begun or step.band is not None or no_rows(schedule.graph, op, step.inputs, step.output):
         return False
     return not _reshaped(step, alias) or begun == [step.index]
 

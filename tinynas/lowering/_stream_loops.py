@@ -13,28 +13,35 @@ from tinynas.lowering._trace import Trace, copies, slides
 
 def segment_loops(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace) -> dict[str, float]:
     """Trip counts of the loops around the kernels' calls; see the kernel `stream`."""
-    output = graph.tensors[segment[-1].output].size_bytes
     held = (graph.tensors[source].shape[1], *executed.window_rows[1:])
-    return _loops_of_calls(graph, source, segment, executed, held) | {
-        "output_words": 0 if output % 4 else output // 4,
-        "output_bytes": output if output % 4 else 0,
-    }
+    row = _rows(graph, source, segment)
+    loops = _loops_of_calls(graph, source, segment, executed) | slides(executed, row, held, ROUND_BYTES).loops
+    return loops | output_loops(graph.tensors[segment[-1].output].size_bytes)
 
 
 def pushed_loops(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace) -> dict[str, float]:
     """The same where the input comes row by row; see the kernel `stream_rows`."""
-    loops = _loops_of_calls(graph, source, segment, executed, executed.window_rows)
-    copied = copies(graph.tensors[source].shape[1], row_bytes(graph, source), ROUND_BYTES)
-    added = {"slide_rounds": copied.rounds, "slide_words": copied.words, "slide_bytes": copied.bytes}
-    return {name: trips + added.get(name, 0) for name, trips in loops.items()}
+    row = _rows(graph, source, segment)
+    copied = copies(graph.tensors[source].shape[1], row[0], ROUND_BYTES)
+    moved = slides(executed, row, executed.window_rows, ROUND_BYTES) + copied
+    return _loops_of_calls(graph, source, segment, executed) | moved.loops
 
 
-def _loops_of_calls(
-    graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace, held: Sequence[int]
-) -> dict[str, float]:
-    """What both have. `held` are rows that there is room for, by layer."""
-    row = [row_bytes(graph, t) for t in (source, *(p.output for p in segment))]
-    moved = slides(executed, row, held, ROUND_BYTES)
+def output_loops(size_bytes: int) -> dict[str, float]:
+    """What moving a segment's output to its place takes."""
+    return {
+        "output_words": 0 if size_bytes % 4 else size_bytes // 4,
+        "output_bytes": size_bytes if size_bytes % 4 else 0,
+    }
+
+
+def _rows(graph: Graph, source: int, segment: Sequence[PlannedStep]) -> list[int]:
+    """Bytes of a row, by layer; first of the input."""
+    return [row_bytes(graph, t) for t in (source, *(p.output for p in segment))]
+
+
+def _loops_of_calls(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace) -> dict[str, float]:
+    """What both have beside moves."""
     calls = [write for write in executed.writes if write.layer > 0]
     return {
         "calls": 1,
@@ -43,8 +50,4 @@ def _loops_of_calls(
         "waits": executed.waits,
         "kernel_calls": len(calls),
         "second_operands": sum(len(segment[write.layer - 1].inputs) == 2 for write in calls),
-        "slides": moved.slides,
-        "slide_rounds": moved.rounds,
-        "slide_words": moved.words,
-        "slide_bytes": moved.bytes,
     }

@@ -22,7 +22,7 @@ from tinynas.errors import ModelError
 from tinynas.graph import Graph, op_macs
 from tinynas.kernels import POINTER, WINDOWED, KernelCall, KernelVariant, by_rule, window_of, words
 from tinynas.kernels.streaming import STREAM, STREAM_ROWS, STREAMED_LAYER, STREAMED_STATE
-from tinynas.lowering._rows import POINTWISE, alone, repeats_or_constant, row_bytes
+from tinynas.lowering._rows import alone, no_rows, row_bytes
 from tinynas.lowering._schedule import Step, Stream, StreamedLayer, Structure
 from tinynas.lowering._storage import PlannedStep, StreamedSteps, root_of
 from tinynas.lowering._stream_loops import pushed_loops, segment_loops
@@ -207,19 +207,15 @@ def _require_cuts(
 
 def _layer_rows(graph: Graph, p: PlannedStep, rows_per_call: int, position: Mapping[int, int]) -> LayerRows:
     """What decides when a layer is called."""
-    tensors = [graph.tensors[t] for t in (*p.inputs, p.output)]
-    kind = p.call.op.kind
-    if kind not in WINDOWED | POINTWISE:
-        raise StreamError(f"{_where(p)} does not work row by row")
-    if any(len(t.shape) != 4 or t.shape[0] != 1 for t in tensors):
-        raise StreamError(f"{_where(p)} does not work on one image")
-    if kind in POINTWISE and repeats_or_constant(graph, p):
-        raise StreamError(f"{_where(p)} repeats an operand or has a constant one")
-    height = tensors[-1].shape[1]
-    if max(t.shape[1] for t in tensors) > _MOST_ROWS or not 1 <= rows_per_call <= height:
+    reason = no_rows(graph, p.call.op, p.inputs, p.output)
+    if reason:
+        raise StreamError(f"{_where(p)} {reason}")
+    height = graph.tensors[p.output].shape[1]
+    tallest = max(graph.tensors[t].shape[1] for t in (*p.inputs, p.output))
+    if tallest > _MOST_ROWS or not 1 <= rows_per_call <= height:
         raise StreamError(f"{_where(p)}: {rows_per_call} rows a call, of {height}")
     operands = tuple(position[t] for t in p.inputs)
-    if kind not in WINDOWED:
+    if p.call.op.kind not in WINDOWED:
         return LayerRows(operands, height, rows_per_call)
     size, stride, dilation = window_of(graph, p.call.op)
     return LayerRows(operands, height, rows_per_call, stride[0], (size[0] - 1) * dilation[0] + 1, p.call.padding[0])
@@ -242,7 +238,7 @@ def _streamed_layer(
         padding=p.call.padding,
     )
     return StreamedLayer(
-        step=executed_by(step, p.variant, structures, [structure_call(p.call, s) for s in structures]),
+        step=executed_by(step, p.variant, structures, [s.of(p.call) for s in structures]),
         structures=structures,
         last_structures=last,
         operands=rows.operands,
@@ -253,11 +249,6 @@ def _streamed_layer(
         window_rows=executed.window_rows[index] if index < len(windows) else rows.rows,
         window_offset=windows[index - 1],
     )
-
-
-def structure_call(call: KernelCall, structure: Structure) -> KernelCall:
-    """What one of a layer's structures is for."""
-    return replace(call, padding=structure.padding, input_rows=structure.input_rows, output_rows=structure.output_rows)
 
 
 def executed_by(

@@ -132,6 +132,24 @@ class Slides:
     words: int = 0
     bytes: int = 0
 
+    def __add__(self, other: Slides) -> Slides:
+        return Slides(
+            self.slides + other.slides,
+            self.rounds + other.rounds,
+            self.words + other.words,
+            self.bytes + other.bytes,
+        )
+
+    @property
+    def loops(self) -> dict[str, float]:
+        """As loop counts of that kernel."""
+        return {
+            "slides": self.slides,
+            "slide_rounds": self.rounds,
+            "slide_words": self.words,
+            "slide_bytes": self.bytes,
+        }
+
 
 def slides(
     trace: Trace, row_bytes: Sequence[int], window_rows: Sequence[int], round_bytes: int, only: int | None = None
@@ -146,7 +164,7 @@ def slides(
         only: Count those of this layer's window.
     """
     first = [0] * len(row_bytes)
-    moves = rounds = words = single = 0
+    moved = Slides()
     for write in trace.writes:
         layer, (begin, end) = write.layer, write.rows
         if layer == len(row_bytes) - 1 or (only is not None and layer != only):
@@ -156,10 +174,8 @@ def slides(
         size = (begin - write.first_read) * row_bytes[layer]
         by = (write.first_read - first[layer]) * row_bytes[layer]
         first[layer] = write.first_read
-        moves += 1
-        copied = copies(1, size, round_bytes) if by % 4 == 0 else Slides(bytes=size)
-        rounds, words, single = rounds + copied.rounds, words + copied.words, single + copied.bytes
-    return Slides(moves, rounds, words, single)
+        moved += Slides(slides=1) + (copies(1, size, round_bytes) if by % 4 == 0 else Slides(bytes=size))
+    return moved
 
 
 def copies(rows: int, row_bytes: int, round_bytes: int) -> Slides:

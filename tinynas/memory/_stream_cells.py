@@ -73,7 +73,6 @@ class StreamedCell:
         layers: When they are called; operand 0 is the cell's input.
         row_bytes: Of a row of each layer's output.
         scratch_bytes: The most that one of its kernels takes.
-        constant_bytes: Flash of its layers.
         kernels: Variant -> loop counts, summed over the layers.
         loops: What its layers add to the loops of the kernel that calls them, but for the windows; calls of that kernel
             are none of them.
@@ -83,7 +82,6 @@ class StreamedCell:
     layers: tuple[LayerRows, ...]
     row_bytes: tuple[int, ...]
     scratch_bytes: int
-    constant_bytes: int
     kernels: tuple[tuple[str, Mapping[str, float]], ...]
     loops: Mapping[str, float]
 
@@ -205,7 +203,6 @@ def _streamed_cell(schedule: Schedule, step: Step, plan: StreamPlan) -> Streamed
         ),
         row_bytes=tuple(_rows_of(schedule, layer.step.output)[1] for layer in layers),
         scratch_bytes=max(align(layer.step.scratch_bytes, NATIVE_ALIGNMENT) for layer in layers),
-        constant_bytes=sum(layer.step.constant_bytes for layer in layers),
         kernels=tuple(kernels.items()),
         loops=loops | {"layers": len(layers)},
     )
@@ -263,24 +260,15 @@ def windows_of(
     size = [0, input_row_bytes, *row_bytes]
     held = [align(rows * of, NATIVE_ALIGNMENT) for rows, of in zip(executed.window_rows, size, strict=True)]
     moved = [slides(executed, size, executed.window_rows, ROUND_BYTES, only=i) for i in range(1, len(size) - 1)]
-    calls = -(-height // rows_per_call)
-    waits = calls * last_reader([layer.operands for layer in layers])
+    inner = sum(moved[1:], Slides())
+    looked_at = last_reader([layer.operands for layer in layers])
     return Windows(
         held[1],
         sum(held[2:-1]),
-        {"waits": waits, **_slide_loops(moved)},
-        {"waits": height * last_reader([layer.operands for layer in layers]), **_slide_loops(moved[1:])},
+        {"waits": -(-height // rows_per_call) * looked_at, **(moved[0] + inner).loops},
+        {"waits": height * looked_at, **inner.loops},
         len(executed.readers[1]) <= MOST_READERS,
     )
-
-
-def _slide_loops(moved: Sequence[Slides]) -> dict[str, float]:
-    return {
-        "slides": sum(m.slides for m in moved),
-        "slide_rounds": sum(m.rounds for m in moved),
-        "slide_words": sum(m.words for m in moved),
-        "slide_bytes": sum(m.bytes for m in moved),
-    }
 
 
 def last_reader(operands: Sequence[Sequence[int]]) -> int:
@@ -300,16 +288,14 @@ class SegmentLag:
         step = last.rows[-1]
         self._written: _Rows = np.arange(0, height, step, dtype=np.int64)
         self._ends = np.minimum(self._written + step, height)
-        self._cell: StreamedCell | None = None
-        self._executed = self._ends
-        self._needed = self._ends
+        self._needed: _Rows | None = None
 
     def extend(self, cell: StreamedCell, input_shape: tuple[int, int], output_shape: tuple[int, int]) -> int:
         """Put a cell before those that there are, the last one first: the bytes by which the output must lead then."""
-        is_last = self._cell is None
-        height = output_shape[0]
+        is_last = self._needed is None
         executed: list[_Rows] = [self._ends] * (len(cell.layers) + 1)
-        executed[-1] = self._ends if is_last else _whole_calls(self._needed, cell.rows[-1], height)
+        if self._needed is not None:
+            executed[-1] = _whole_calls(self._needed, cell.rows[-1], output_shape[0])
         needed: list[_Rows] = [np.zeros_like(self._ends)] * len(cell.layers)
         first: _Rows = np.full_like(self._ends, input_shape[0])
         for index in range(len(cell.layers), 0, -1):
@@ -324,7 +310,7 @@ class SegmentLag:
                     before = self._written if is_last and index == len(cell.layers) else executed[index]
                     seen = np.maximum(before * layer.stride - layer.padding, 0)
                     first = np.minimum(first, np.where(before < layer.rows, seen, input_shape[0]))
-        self._cell, self._needed = cell, needed[0]
+        self._needed = needed[0]
         lead = int((self._ends * self._row_bytes - first * input_shape[1]).max())
         return align(max(0, lead), NATIVE_ALIGNMENT)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.kernels.streaming import BEGUN_BYTES, ROUND_BYTES, STREAM, STREAM_ROWS
-from tinynas.lowering import MOST_LAYERS, StreamPlan, copies
+from tinynas.lowering import MOST_LAYERS, StreamPlan, copies, output_loops
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._stream_cells import (
     GRANULARITIES,
@@ -152,27 +152,12 @@ class _Ticks:
 
     def segment(self, output_bytes: int) -> float:
         """What a segment takes once: its output is moved."""
-        in_words = output_bytes % 4 == 0
-        loops = {
-            "calls": 1.0,
-            "layers": 1.0,
-            "output_words": output_bytes // 4 if in_words else 0,
-            "output_bytes": 0 if in_words else output_bytes,
-        }
-        return self.kernel(STREAM.name, loops)
+        return self.kernel(STREAM.name, {"calls": 1.0, "layers": 1.0, **output_loops(output_bytes)})
 
     def pushed(self, rows: int, row_bytes: int) -> float:
         """What a segment takes once whose input of so many rows comes row by row."""
-        copied = copies(rows, row_bytes, ROUND_BYTES)
-        loops = {
-            "calls": 1.0,
-            "layers": 1.0,
-            "input_rows": rows,
-            "slide_rounds": copied.rounds,
-            "slide_words": copied.words,
-            "slide_bytes": copied.bytes,
-        }
-        return self.kernel(STREAM_ROWS.name, loops)
+        loops = {"calls": 1.0, "layers": 1.0, "input_rows": rows}
+        return self.kernel(STREAM_ROWS.name, loops | copies(rows, row_bytes, ROUND_BYTES).loops)
 
 
 def _edges(cells: Sequence[Cell], ticks: _Ticks, most_bytes: int | None, pushed: bool) -> list[list[_Edge]]:

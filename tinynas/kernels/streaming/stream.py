@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NoReturn
 
 from tinynas.kernels._kernel import KernelCall, KernelVariant, ParameterStructure
 
-STREAM_PARAMETERS = ParameterStructure("tn_stream_params", 20)
 STREAMED_LAYER = ParameterStructure("tn_streamed_layer", 44)
 STREAMED_STATE = ParameterStructure("tn_streamed_state", 8)
 """What a layer has in SRAM while its segment runs."""
@@ -15,28 +15,46 @@ ROUND_BYTES = 16
 """Bytes of a round of the loop that moves rows, where these are whole words."""
 
 
-def is_no_operator(call: KernelCall, *_: object) -> NoReturn:
-    """What a segment's kernel has in place of what others say of an operator."""
+def _is_no_operator(call: KernelCall, *_: object) -> NoReturn:
     raise TypeError(f"{call.op.name!r}: a segment is no operator; `tinynas.lowering` counts what it takes")
 
 
-STREAM = KernelVariant(
-    name="stream",
-    kinds=(),
-    source="streaming/stream.c",
-    helpers=("streaming/advance.c",),
-    symbol="tn_stream",
-    parameters=STREAM_PARAMETERS,
-    applies=lambda call: False,
-    constant_bytes=is_no_operator,
-    pack=is_no_operator,
-    features=is_no_operator,
-    loops={
-        "layers": "layers of the segment, its input included",
-        "input_rows": "rows of the input",
-        "waits": "layers looked at whose operands were not there yet",
-        "kernel_calls": "calls of the layers' kernels",
-        "second_operands": "of these calls, those with two operands",
+_LOOPS = {
+    "layers": "layers of the segment, its input included",
+    "input_rows": "rows of the input",
+    "waits": "layers looked at whose operands were not there yet",
+    "kernel_calls": "calls of the layers' kernels",
+    "second_operands": "of these calls, those with two operands",
+}
+
+
+def segment_kernel(name: str, parameters: ParameterStructure, loops: Mapping[str, str]) -> KernelVariant:
+    """The kernel of a segment: what others say of an operator, `tinynas.lowering` says of the segment.
+
+    Args:
+        name: Of the kernel, its file and its symbol.
+        parameters: Its structure.
+        loops: What it counts beside the calls of its layers' kernels.
+    """
+    return KernelVariant(
+        name=name,
+        kinds=(),
+        source=f"streaming/{name}.c",
+        helpers=("streaming/advance.c",),
+        symbol=f"tn_{name}",
+        parameters=parameters,
+        applies=lambda call: False,
+        constant_bytes=_is_no_operator,
+        pack=_is_no_operator,
+        features=_is_no_operator,
+        loops={**_LOOPS, **loops},
+    )
+
+
+STREAM = segment_kernel(
+    "stream",
+    ParameterStructure("tn_stream_params", 20),
+    {
         "slides": "moves of a window's rows to its beginning",
         "slide_rounds": f"of such moves, rounds of {ROUND_BYTES} bytes",
         "slide_words": "of such moves, words behind the last round",
