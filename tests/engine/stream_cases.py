@@ -8,7 +8,8 @@ import numpy as np
 from network_cases import filled
 
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, Padding
-from tinynas.lowering import StreamError, StreamPlan, lower
+from tinynas.lowering import Schedule, StreamError, StreamPlan, lower, streamed_shape
+from tinynas.testing.layers import random_head
 
 _LAYERS = 7
 _PLANS = 3
@@ -16,7 +17,7 @@ _ATTEMPTS = 40
 
 
 def random_network(seed: int) -> Graph:
-    """A chain of windows, residual sums and element-wise layers of all kinds, and a classifier."""
+    """A chain of windows, residual sums and element-wise layers of all kinds, and a head."""
     rng = np.random.default_rng(seed)
     b = GraphBuilder("segments", DType.INT8)
 
@@ -58,19 +59,19 @@ def random_network(seed: int) -> Graph:
             y = b.conv_2d(x, 4 * channels, 1, name=f"expand{i}")
             y = b.depthwise_conv_2d(y, int(rng.choice([3, 5])), name=f"between{i}")
             x = b.add(x, b.conv_2d(y, channels, 1, name=f"project{i}"), name=f"sum{i}")
-    return filled(b.build([b.fully_connected(b.mean(x, name="pool"), 5, name="head")]), seed)
+    return filled(b.build([random_head(rng, b, x)]), seed)
 
 
 def random_plans(graph: Graph, seed: int) -> list[tuple[StreamPlan, ...]]:
     """Some segments that this network can run row by row, in plans of one to three of them."""
     rng = np.random.default_rng(seed)
-    plain = lower(graph).steps
+    plain = lower(graph)
     found: list[tuple[StreamPlan, ...]] = []
     for _ in range(_ATTEMPTS):
-        bounds = sorted(int(n) for n in rng.choice(len(plain) + 1, size=int(rng.integers(2, 5)), replace=False))
+        bounds = sorted(int(n) for n in rng.choice(len(plain.steps) + 1, size=int(rng.integers(2, 5)), replace=False))
         most = int(rng.integers(1, 5))
         plan = tuple(
-            StreamPlan(first, tuple(_rows(rng, graph, plain[i].output, most) for i in range(first, end)))
+            StreamPlan(first, tuple(_rows(rng, plain, i, most) for i in range(first, end)))
             for first, end in itertools.pairwise(bounds)
             if rng.random() < 0.8
         )
@@ -86,12 +87,12 @@ def random_plans(graph: Graph, seed: int) -> list[tuple[StreamPlan, ...]]:
 def pushed_plans(graph: Graph, seed: int) -> list[tuple[StreamPlan, ...]]:
     """Plans in which the first segment takes the input row by row, some with segments behind it."""
     rng = np.random.default_rng([seed, 1])
-    plain = lower(graph).steps
+    plain = lower(graph)
     others = [plan for plans in random_plans(graph, seed) for plan in plans]
     found: list[tuple[StreamPlan, ...]] = []
-    for end in range(len(plain), 0, -1):
+    for end in range(len(plain.steps), 0, -1):
         most = int(rng.integers(1, 5))
-        rows = tuple(_rows(rng, graph, step.output, most) for step in plain[:end])
+        rows = tuple(_rows(rng, plain, i, most) for i in range(end))
         behind = [plan for plan in others if plan.first >= end][:1]
         plan = (StreamPlan(0, rows, pushed=True), *behind)
         try:
@@ -102,6 +103,6 @@ def pushed_plans(graph: Graph, seed: int) -> list[tuple[StreamPlan, ...]]:
     return found[:_PLANS]
 
 
-def _rows(rng: np.random.Generator, graph: Graph, t: int, most: int) -> int:
-    shape = graph.tensors[t].shape
-    return int(rng.integers(1, min(most, shape[1] if len(shape) == 4 else 1) + 1))
+def _rows(rng: np.random.Generator, plain: Schedule, position: int, most: int) -> int:
+    height, _ = streamed_shape(plain, position)
+    return int(rng.integers(1, min(most, height) + 1))

@@ -43,8 +43,37 @@ def test_between_any_two_cuts_of_a_stretch() -> None:
     x = b.add(x, b.conv_2d(x, 4, 3, name="branch"), name="sum")
     x = b.max_pool_2d(x, 2, name="pool")
     schedule = lower(b.build([b.fully_connected(b.mean(x, name="mean"), 3, name="head")]))
-    assert stream_cuts(schedule) == ((0, 1, 3, 4),)
-    assert segments_that_lower(schedule) == {(0, 1), (0, 3), (0, 4), (1, 3), (1, 4), (3, 4)}
+    assert stream_cuts(schedule) == ((0, 1, 3, 4, 5),)
+    assert segments_that_lower(schedule) == set(itertools.combinations((0, 1, 3, 4, 5), 2))
+
+
+@pytest.mark.parametrize("head", ["mean", "pool", "pixels", "reshaped pixels"])
+def test_what_adds_all_rows_to_sums_ends_a_stretch(head: str) -> None:
+    b = builder()
+    x = b.conv_2d(b.input((1, 8, 8, 2)), 4, 3, name="stem")
+    if head == "mean":
+        x = b.reshape(b.mean(x, name="mean"), (1, 1, 1, 4))
+    elif head == "pool":
+        x = b.average_pool_2d(x, 8, name="pool")
+    else:
+        x = b.reshape(b.fully_connected(b.reshape(x, (1, -1)) if "reshaped" in head else x, 8, name="fc"), (1, 2, 2, 2))
+    schedule = lower(b.build([b.conv_2d(x, 2, 1, name="classifier")]))
+    assert stream_cuts(schedule) == ((0, 1, 2), (2, 3))
+    assert segments_that_lower(schedule) == {(0, 1), (0, 2), (1, 2), (2, 3)}
+
+
+def test_what_adds_to_sums_reads_one_image() -> None:
+    """Not the mean of rows alone, nor one row, nor each pixel, nor what lies otherwise than in an image."""
+    b = builder()
+    image = b.input((1, 8, 8, 4))
+    of_rows = lower(b.build([b.mean(image, (1,), name="mean")]))
+    b = builder()
+    one_row = lower(b.build([b.fully_connected(b.input((1, 1, 8, 4)), 3, name="fc")]))
+    b = builder()
+    reshaped = lower(b.build([b.mean(b.reshape(b.input((1, 32)), (1, 4, 2, 4)), name="mean")]))
+    b = builder()
+    vector = lower(b.build([b.fully_connected(b.input((1, 32)), 3, name="fc")]))
+    assert [stream_cuts(s) for s in (of_rows, one_row, reshaped, vector)] == [(), (), ((0, 1),), ()]
 
 
 def test_a_reshape_ends_a_stretch_and_begins_one() -> None:

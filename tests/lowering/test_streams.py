@@ -251,7 +251,8 @@ def _unread_input() -> Graph:
 
 def _pooled() -> Graph:
     b = builder()
-    return b.build([b.mean(b.conv_2d(b.input((1, 8, 8, 2)), 2, 3, name="a"), name="pool")])
+    x = b.mean(b.conv_2d(b.input((1, 8, 8, 2)), 2, 3, name="a"), keep_dims=True, name="pool")
+    return b.build([b.conv_2d(x, 2, 1, name="b")])
 
 
 def _vector() -> Graph:
@@ -306,7 +307,7 @@ def _three_readers() -> Graph:
         (_read_later, [StreamPlan(0, (1, 1))], "CONV_2D 'b': 'a' is read behind its segment as well"),
         (_read_later, [StreamPlan(1, (1,))], "CONV_2D 'b': 'a' is read behind its segment as well"),
         (_unread_input, [StreamPlan(0, (1,))], "an input of the network that nothing reads is alive beside"),
-        (_pooled, [StreamPlan(0, (1, 1))], "row by row: MEAN 'pool' does not work row by row"),
+        (_pooled, [StreamPlan(0, (1, 1, 1))], "row by row: MEAN 'pool' adds all rows to sums, which ends a segment"),
         (_vector, [StreamPlan(0, (1,))], "row by row: ADD 'sum' does not work on one image"),
         (_broadcast, [StreamPlan(0, (1, 1, 1))], "row by row: ADD 'sum' repeats an operand or has a constant one"),
         (_constant_operand, [StreamPlan(0, (1,))], "MUL 'scaled' repeats an operand or has a constant one"),

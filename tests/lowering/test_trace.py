@@ -84,23 +84,29 @@ class Memory:
 
     A row of a layer is a sum over what it sees, so that a row read too late or too early shows. Nothing here is taken
     from what executes segments: with every row of the input, whatever layer has its operands is called, of several the
-    last.
+    last. A last layer that adds rows to sums keeps one where its sums lie, and writes when it has seen all rows.
     """
 
     def __init__(self, schedule: Schedule, step: Step, rng: np.random.Generator) -> None:
         assert step.stream is not None
         self.stream: Stream = step.stream
-        shapes = [schedule.graph.tensors[step.inputs[0]].shape]
-        shapes += [schedule.graph.tensors[layer.step.output].shape for layer in self.stream.layers]
+        tensors = schedule.graph.tensors
+        self.sums = self.stream.layers[-1].sums_offset
+        layers = self.stream.layers if self.sums is None else self.stream.layers[:-1]
+        shapes = [tensors[t].shape for t in (step.inputs[0], *(layer.step.output for layer in layers))]
         self.heights = [shape[1] for shape in shapes]
         self.widths = [shape[2] * shape[3] for shape in shapes]
-        image, output = self.heights[0] * self.widths[0], self.heights[-1] * self.widths[-1]
+        self.output_bytes = tensors[step.output].size_bytes
+        if self.sums is not None:
+            self.heights.append(self.heights[self.stream.layers[-1].operands[0]])
+            self.widths.append(self.output_bytes)
+        image, output = self.heights[0] * self.widths[0], self.output_bytes
         at = _GAP + self.stream.states_offset + _GAP
         self.bytes = rng.integers(0, 256, at + max(output, self.stream.lead_bytes + image) + _GAP, np.uint8)
         self.begin = [at + self.stream.lead_bytes, *(_GAP + layer.window_offset for layer in self.stream.layers)]
         self.begin[-1] = at
-        self.first = [0] * len(shapes)
-        self.written = [0] * len(shapes)
+        self.first = [0] * len(self.heights)
+        self.written = [0] * len(self.heights)
         self.moves = 0
 
     def row(self, layer: int, row: int) -> slice:
@@ -130,10 +136,20 @@ class Memory:
         if index < len(self.stream.layers):
             self.make_room(index, len(rows))
         values = [self.value(index, row, lambda operand, r: self.bytes[self.row(operand, r)]) for row in rows]
-        for row, value in zip(rows, values, strict=True):
-            self.bytes[self.row(index, row)] = value
+        if layer.sums_offset is not None:
+            self.add(values, layer.sums_offset, rows)
+        else:
+            for row, value in zip(rows, values, strict=True):
+                self.bytes[self.row(index, row)] = value
         self.written[index] = rows.stop
         assert layer.window_rows >= self.written[index] - self.first[index]
+
+    def add(self, values: list[np.ndarray], offset: int, rows: range) -> None:  # type: ignore[type-arg]
+        """Add rows to the sum, and write the output if they are the last."""
+        place = self.bytes[_GAP + offset : _GAP + offset + 4].view("<u4")
+        place[0] = (0 if rows.start == 0 else int(place[0])) + sum(int(value[0]) for value in values)
+        if rows.stop == self.heights[-1]:
+            self.bytes[self.begin[-1] : self.begin[-1] + self.output_bytes] = summed(int(place[0]), self.output_bytes)
 
     def make_room(self, index: int, count: int) -> None:
         layer = self.stream.layers[index - 1]
@@ -162,6 +178,11 @@ class Memory:
                 self.call(max(ready))
 
 
+def summed(total: int, output_bytes: int) -> np.ndarray:  # type: ignore[type-arg]
+    """What a layer that adds rows to a sum writes in the end."""
+    return ((total + np.arange(output_bytes)) % 251).astype(np.uint8)
+
+
 def expected(memory: Memory) -> np.ndarray:  # type: ignore[type-arg]
     """The output where every result is there as a whole."""
     image = slice(memory.begin[0], memory.begin[0] + memory.heights[0] * memory.widths[0])
@@ -169,12 +190,14 @@ def expected(memory: Memory) -> np.ndarray:  # type: ignore[type-arg]
     for index in range(1, len(memory.heights)):
         rows = [memory.value(index, row, lambda o, r: whole[o][r]) for row in range(memory.heights[index])]
         whole.append(np.array(rows))
+    if memory.sums is not None:
+        return summed(sum(int(row[0]) for row in whole[-1]), memory.output_bytes)
     return whole[-1].reshape(-1)
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_row_is_read_that_is_gone(seed: int) -> None:
-    overlapping = moved = 0
+    overlapping = moved = with_sums = 0
     for index in range(12):
         schedule = random_segments(seed, index, InstructionSet.DSP).schedule
         for step in schedule.steps:
@@ -191,8 +214,10 @@ def test_no_row_is_read_that_is_gone(seed: int) -> None:
             assert memory.moves == step.features["slides"]
             overlapping += output.stop > memory.begin[0]
             moved += memory.moves
+            with_sums += memory.sums is not None
     assert overlapping > 10
     assert moved > 50
+    assert with_sums > 0
 
 
 @pytest.mark.parametrize("what", ["window", "lead"])
@@ -205,7 +230,7 @@ def test_the_simulation_sees_one_row_too_few(what: str) -> None:
             memory = Memory(schedule, step, np.random.default_rng(index))
             if what == "lead" and memory.stream.lead_bytes:
                 memory.begin[0] -= 4 + memory.widths[0]
-            elif what == "window" and len(memory.stream.layers) > 1:
+            elif what == "window" and len(memory.stream.layers) > (1 if memory.sums is None else 2):
                 memory.begin[1] += memory.widths[1]
                 memory.begin[2] -= memory.widths[2] if len(memory.stream.layers) > 2 else 0
             else:

@@ -107,14 +107,15 @@ def _entries(
             layer,
             layer_name(layer),
             places.streamed_output if layer is last else places.scratch(layer.window_offset),
-            places.scratch(stream.scratch_offset),
+            places.scratch(stream.scratch_offset if layer.sums_offset is None else layer.sums_offset),
         )
         for layer in stream.layers
     )
 
 
 def _entry(schedule: Schedule, layer: StreamedLayer, parameters: str, rows: str, scratch: str) -> Fields:
-    height, row_bytes = _rows(schedule, layer.step.output)
+    # Who adds rows to sums writes its output at one place, whatever row it has come to.
+    height, row_bytes = _rows(schedule, layer.step.output) if layer.sums_offset is None else (layer.window_rows, 0)
     return {
         "call": f"model_call_{layer.step.variant}",
         "parameters": parameters,

@@ -69,6 +69,19 @@ def _band(tensor: Tensor, rows: int | None) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Sums:
+    """Of a call that adds some rows of its input to sums, which outlive it.
+
+    Attributes:
+        begins: Whether it is the first call: nothing was added yet.
+        ends: Whether it is the last one, which writes the output.
+    """
+
+    begins: bool
+    ends: bool
+
+
+@dataclass(frozen=True)
 class KernelCall:
     """An operator about to become a step. `padding` is (top, bottom, left, right), fused PADs included."""
 
@@ -84,6 +97,8 @@ class KernelCall:
     input_rows: int | None = None
     output_rows: int | None = None
     """Of a call that computes a band of rows: how many it reads and writes. None: all of them."""
+    sums: Sums | None = None
+    """Of a call that adds `input_rows` rows of its input to sums; None where it computes what it writes."""
     instruction_set: InstructionSet = InstructionSet.DSP
     """Of the core that executes it."""
     unlinked: frozenset[str] = frozenset()
@@ -159,6 +174,8 @@ class KernelVariant:
             `calls` is always 1 and stands for the fixed part.
         loops: What each feature counts.
         instruction_sets: Those it is for.
+        keeps_sums: Adds some rows of its input to sums in its scratch, which outlives its calls, and writes the output in
+            the last of them: for the last layer of a streamed segment (`KernelCall.sums`).
         few_rows: Preferred where a layer is streamed a few rows at a time: it does little for a call that it does again
             for the next one.
         last_resort: Considered behind the kernels of all families, since it executes any call, slowly.
@@ -181,6 +198,7 @@ class KernelVariant:
     loops: Mapping[str, str]
     instruction_sets: frozenset[InstructionSet] = ALL_INSTRUCTION_SETS
     for_speed: bool = False
+    keeps_sums: bool = False
     few_rows: bool = False
     last_resort: bool = False
     helpers: tuple[str, ...] = ()
@@ -191,7 +209,9 @@ class KernelVariant:
 
     def executes(self, call: KernelCall) -> bool:
         """Whether the kernel can execute a call on the core that the call is for."""
-        return call.instruction_set in self.instruction_sets and self.applies(call)
+        if self.keeps_sums != (call.sums is not None) or call.instruction_set not in self.instruction_sets:
+            return False
+        return self.applies(call)
 
     @property
     def sources(self) -> tuple[str, ...]:

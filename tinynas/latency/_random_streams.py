@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinynas.lowering import Schedule, StreamPlan, stream_cuts
+from tinynas.lowering import Schedule, StreamPlan, stream_cuts, streamed_shape
 
 _MOST_ROWS = 4
 
@@ -34,5 +34,5 @@ def random_streams(schedule: Schedule, seed: int, *, pushed: bool = False) -> tu
 
 
 def _rows(rng: np.random.Generator, schedule: Schedule, step: int, most: int) -> int:
-    height = schedule.graph.tensors[schedule.steps[step].output].shape[1]
+    height, _ = streamed_shape(schedule, step)
     return int(rng.integers(1, min(most, height) + 1))

@@ -5,7 +5,7 @@ from tinynas.lowering._lowering import DSP_LOWERING, Lowering, lower
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step, Stream, StreamedLayer, Structure
 from tinynas.lowering._scratch import select_within
-from tinynas.lowering._stream_cuts import stream_cuts
+from tinynas.lowering._stream_cuts import stream_cuts, streamed_shape
 from tinynas.lowering._stream_loops import output_loops
 from tinynas.lowering._streams import MOST_LAYERS, MOST_READERS, StreamError, StreamPlan, segment_scratch_bytes
 from tinynas.lowering._substitution import VariantError, layers, substitutes, suits, with_constants, with_variants
@@ -43,6 +43,7 @@ __all__ = [
     "select_within",
     "slides",
     "stream_cuts",
+    "streamed_shape",
     "substitutes",
     "suits",
     "trace",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from tinynas.graph import Graph
-from tinynas.kernels import InstructionSet, KernelCall
+from tinynas.kernels import InstructionSet, KernelCall, Sums
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,26 @@ class Structure:
     Attributes:
         calls: How many there are.
         input_rows: Rows of the operands that each sees.
-        output_rows: Rows that each writes.
+        output_rows: Rows that each writes; None where rows are added to sums.
         padding: (top, bottom, left, right) around the rows that it sees.
+        sums: Where rows are added to sums, whether they are the first or the last.
     """
 
     calls: int
     input_rows: int
-    output_rows: int
+    output_rows: int | None
     padding: tuple[int, int, int, int]
+    sums: Sums | None = None
 
     def of(self, whole: KernelCall) -> KernelCall:
         """The call of some rows that a call of the whole operator becomes."""
-        return replace(whole, padding=self.padding, input_rows=self.input_rows, output_rows=self.output_rows)
+        return replace(
+            whole,
+            padding=self.padding,
+            input_rows=self.input_rows,
+            output_rows=self.output_rows,
+            sums=self.sums,
+        )
 
 
 @dataclass(frozen=True)
@@ -83,13 +91,16 @@ class StreamedLayer:
         structures: Of its calls, in order: the first calls, those between, which share one, and the last.
         last_structures: How many of them are for single calls at the end.
         operands: Positions of the layers that write what it reads; 0 is the segment's input.
-        rows_per_call: How many rows it writes in a call.
+        rows_per_call: How many rows it writes in a call; if it adds rows to sums, how many it reads.
         stride: Rows of its operands between two of its output.
         extent: Rows of its operands that one row of its output depends on.
         readers: Positions of the layers that read its rows, two at most; of the last layer, whose output is kept, its
             own.
-        window_rows: Rows of its output that its window has room for; of the last layer, all of them.
+        window_rows: Rows of its output that its window has room for; of the last layer, all of them, and if that adds
+            rows to sums, all that it reads.
         window_offset: Bytes from the start of the segment's scratch to its window; 0 for the last layer.
+        sums_offset: The same to the sums of a last layer that adds rows to them (`tinynas.lowering._sums`); None for
+            any other layer.
     """
 
     step: Step
@@ -102,6 +113,7 @@ class StreamedLayer:
     readers: tuple[int, ...]
     window_rows: int
     window_offset: int
+    sums_offset: int | None = None
 
     @property
     def calls(self) -> int:
@@ -116,7 +128,7 @@ class Stream:
     Attributes:
         layers: In the order of the graph.
         states_offset: Bytes from the start of the segment's scratch to the state of its layers.
-        scratch_offset: The same to the scratch of its kernels, of which one runs at a time.
+        scratch_offset: The same to the scratch of its kernels, of which one runs at a time; sums are none of it.
         lead_bytes: Bytes by which the segment's output must begin before its input, at least, where they overlap: then
             no row is written over one that is still read.
         input_window_rows: Rows in the window of an input that comes row by row, at the start of the segment's scratch;
@@ -232,7 +244,7 @@ class Schedule:
 
     def streamed_calls(self, layer: StreamedLayer) -> tuple[KernelCall, ...]:
         """The kernel calls of a streamed layer: one for each of its structures."""
-        whole = self.call(layer.step)
+        whole = replace(self.call(layer.step), source=layer.step.inputs[0])
         return tuple(structure.of(whole) for structure in layer.structures)
 
     @property

@@ -170,7 +170,8 @@ def assign_storage(
         names = (*of, *(t for t in alias if activations.root(t) in tensors))
         rows = bands[tensors[0]].rows if tensors[0] in bands else None
         buffers.append(Buffer(index, sizes[tensors[0]], names, first, end, rows))
-    buffer_of.update((t, buffer_of[activations.root(t)]) for t in alias)
+    # An image inside a streamed segment has no storage, and so has what a head reads of it through a RESHAPE.
+    buffer_of.update((t, buffer_of[root]) for t in alias for root in [activations.root(t)] if root in buffer_of)
     return buffer_of, tuple(buffers)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinynas.lowering._rows import no_rows
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._storage import root_of
+from tinynas.lowering._sums import summed_image
 
 
 def stream_cuts(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
@@ -25,7 +26,7 @@ def stream_cuts(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
     for position in range(len(schedule.steps) + 1):
         if alive[position] == 1:
             current.append(position)
-            if position < len(schedule.steps) and _reshaped(schedule.steps[position], alias):
+            if _separates(schedule, position, alias):
                 stretches.append(current)
                 current = [position]
         if position < len(schedule.steps) and _by_rows(schedule, schedule.steps[position], current, alias):
@@ -33,6 +34,21 @@ def stream_cuts(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
         stretches.append(current)
         current = []
     return tuple(tuple(stretch) for stretch in stretches if len(stretch) > 1)
+
+
+def streamed_shape(schedule: Schedule, position: int) -> tuple[int, int]:
+    """Rows and columns of what a step writes row by row; if it adds rows to sums, of what it reads.
+
+    One of each where that is no image.
+
+    Args:
+        schedule: The plain schedule of the network.
+        position: Of the step.
+    """
+    step = schedule.steps[position]
+    image = summed_image(schedule.call(step), step.inputs, _aliases(schedule))
+    shape = schedule.graph.tensors[step.output if image is None else image].shape
+    return (shape[1], shape[2]) if len(shape) == 4 else (1, 1)
 
 
 def _aliases(schedule: Schedule) -> dict[int, int]:
@@ -61,12 +77,31 @@ def _alive_before(schedule: Schedule, alias: dict[int, int]) -> list[int]:
     return counts
 
 
+def _separates(schedule: Schedule, position: int, alias: dict[int, int]) -> bool:
+    """Whether no segment runs across a place: a layer before it ends one, or the one behind it begins one."""
+    if position == len(schedule.steps):
+        return False
+    if position > 0 and _sums(schedule, schedule.steps[position - 1], alias):
+        return True
+    step = schedule.steps[position]
+    return _reshaped(step, alias) and not _sums(schedule, step, alias)
+
+
 def _by_rows(schedule: Schedule, step: Step, begun: list[int], alias: dict[int, int]) -> bool:
     """Whether a step may be part of a segment, where the stretch before it has begun at some cut."""
+    if not begun or step.band is not None:
+        return False
+    if _sums(schedule, step, alias):
+        return True
     op = schedule.graph.ops[step.ops[-1]]
-    if not begun or step.band is not None or no_rows(schedule.graph, op, step.inputs, step.output):
+    if no_rows(schedule.graph, op, step.inputs, step.output):
         return False
     return not _reshaped(step, alias) or begun == [step.index]
+
+
+def _sums(schedule: Schedule, step: Step, alias: dict[int, int]) -> bool:
+    """Whether a step adds rows to sums where it is the last one of a segment: then it is always the last one."""
+    return summed_image(schedule.call(step), step.inputs, alias) is not None
 
 
 def _reshaped(step: Step, alias: dict[int, int]) -> bool:

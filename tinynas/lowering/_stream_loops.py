@@ -36,8 +36,8 @@ def output_loops(size_bytes: int) -> dict[str, float]:
 
 
 def _rows(graph: Graph, source: int, segment: Sequence[PlannedStep]) -> list[int]:
-    """Bytes of a row, by layer; first of the input."""
-    return [row_bytes(graph, t) for t in (source, *(p.output for p in segment))]
+    """Bytes of a row, by layer; first of the input. The last layer has no window, so its rows are not asked for."""
+    return [*(row_bytes(graph, t) for t in (source, *(p.output for p in segment[:-1]))), 0]
 
 
 def _loops_of_calls(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace) -> dict[str, float]:

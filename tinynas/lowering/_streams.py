@@ -20,12 +20,24 @@ from dataclasses import dataclass, replace
 
 from tinynas.errors import ModelError
 from tinynas.graph import Graph, op_macs
-from tinynas.kernels import POINTER, WINDOWED, KernelCall, KernelVariant, by_rule, window_of, words
+from tinynas.kernels import (
+    NO_PADDING,
+    POINTER,
+    WINDOWED,
+    KernelCall,
+    KernelVariant,
+    Sums,
+    by_rule,
+    select_variant,
+    window_of,
+    words,
+)
 from tinynas.kernels.streaming import STREAM, STREAM_ROWS, STREAMED_LAYER, STREAMED_STATE
 from tinynas.lowering._rows import alone, no_rows, row_bytes
 from tinynas.lowering._schedule import Step, Stream, StreamedLayer, Structure
 from tinynas.lowering._storage import PlannedStep, StreamedSteps, root_of
 from tinynas.lowering._stream_loops import pushed_loops, segment_loops
+from tinynas.lowering._sums import summed_image, summing
 from tinynas.lowering._trace import LayerRows, Trace, trace
 
 _MOST_ROWS = 0xFFFE  # 16 bits, of which one value stands for "never"
@@ -49,7 +61,8 @@ class StreamPlan:
 
     Attributes:
         first: Position of the first kernel call among those of the plain schedule.
-        rows: How many rows each of the layers writes in a call, in their order: one entry for each kernel call.
+        rows: How many rows each of the layers writes in a call, in their order: one entry for each kernel call. A last
+            layer that adds rows to sums (`streamed_shape`) reads so many.
         pushed: Whether the segment's input, which is the network's, comes row by row and is never there as a whole.
     """
 
@@ -101,6 +114,13 @@ def _segment(
 ) -> PlannedStep:
     rows_of = zip(planned[plan.first : plan.end], plan.rows, strict=True)
     segment = [_preferred(alone(p), rows_per_call) for p, rows_per_call in rows_of]
+    images = [summed_image(p.call, p.inputs, alias) for p in segment]
+    for p, summed in zip(segment[:-1], images[:-1], strict=True):
+        if summed is not None:
+            raise StreamError(f"{_where(p)} adds all rows to sums, which ends a segment")
+    image = images[-1]
+    if image is not None:
+        segment[-1] = _summing(segment[-1], image)
     if len(segment) > MOST_LAYERS:
         raise StreamError(f"{_where(segment[-1])}: {len(segment)} layers in one segment; at most {MOST_LAYERS}")
     source = _only_input(segment, alias)
@@ -120,11 +140,14 @@ def _segment(
     for p, held in zip(segment[:-1], executed.window_rows[1:-1], strict=True):
         windows.append(end)
         end += words(held * row_bytes(graph, p.output))
-    scratch = end + STREAMED_STATE.size_bytes * (len(segment) + 1)
     layers = tuple(
         _streamed_layer(graph, p, layer, index, executed, [*windows, 0])
         for index, (p, layer) in enumerate(zip(segment, rows, strict=True), 1)
     )
+    if image is not None:
+        layers = (*layers[:-1], replace(layers[-1], sums_offset=end))
+        end += words(layers[-1].step.scratch_bytes)
+    scratch = end + STREAMED_STATE.size_bytes * (len(segment) + 1)
     if plan.pushed:
         stream = Stream(layers, end, scratch, 0, executed.window_rows[0])
     else:
@@ -153,9 +176,17 @@ def _preferred(planned: PlannedStep, rows_per_call: int) -> PlannedStep:
     return replace(planned, variant=next(others, planned.variant))
 
 
+def _summing(planned: PlannedStep, image: int) -> PlannedStep:
+    """The step as one that adds the rows of an image to sums."""
+    rows = planned.call.graph.tensors[image].shape[1]
+    call = summing(planned.call, image, rows, Sums(begins=True, ends=True))
+    return replace(planned, variant=select_variant(call), call=call, inputs=(image,))
+
+
 def segment_scratch_bytes(stream: Stream) -> int:
-    """SRAM of a segment beside its input and output: windows, states, and the scratch of one kernel at a time."""
-    return stream.scratch_offset + max(words(layer.step.scratch_bytes) for layer in stream.layers)
+    """SRAM of a segment beside its input and output: windows, sums, states, and the scratch of a kernel at a time."""
+    shared = (words(layer.step.scratch_bytes) for layer in stream.layers if layer.sums_offset is None)
+    return stream.scratch_offset + max(shared, default=0)
 
 
 def segment_constant_bytes(stream: Stream) -> int:
@@ -207,18 +238,26 @@ def _require_cuts(
 
 def _layer_rows(graph: Graph, p: PlannedStep, rows_per_call: int, position: Mapping[int, int]) -> LayerRows:
     """What decides when a layer is called."""
+    if p.call.sums is not None:
+        return LayerRows((position[p.inputs[0]],), _height(graph, p, p.inputs[0], rows_per_call), rows_per_call)
     reason = no_rows(graph, p.call.op, p.inputs, p.output)
     if reason:
         raise StreamError(f"{_where(p)} {reason}")
-    height = graph.tensors[p.output].shape[1]
-    tallest = max(graph.tensors[t].shape[1] for t in (*p.inputs, p.output))
-    if tallest > _MOST_ROWS or not 1 <= rows_per_call <= height:
-        raise StreamError(f"{_where(p)}: {rows_per_call} rows a call, of {height}")
+    height = _height(graph, p, p.output, rows_per_call)
     operands = tuple(position[t] for t in p.inputs)
     if p.call.op.kind not in WINDOWED:
         return LayerRows(operands, height, rows_per_call)
     size, stride, dilation = window_of(graph, p.call.op)
     return LayerRows(operands, height, rows_per_call, stride[0], (size[0] - 1) * dilation[0] + 1, p.call.padding[0])
+
+
+def _height(graph: Graph, p: PlannedStep, t: int, rows_per_call: int) -> int:
+    """Rows of the image that a layer writes, or adds to sums: so many in a call."""
+    height = graph.tensors[t].shape[1]
+    tallest = max(height, *(graph.tensors[of].shape[1] for of in p.inputs))
+    if tallest > _MOST_ROWS or not 1 <= rows_per_call <= height:
+        raise StreamError(f"{_where(p)}: {rows_per_call} rows a call, of {height}")
+    return height
 
 
 def _streamed_layer(
@@ -278,6 +317,36 @@ def executed_by(
 
 def _structures(p: PlannedStep, rows: LayerRows, height: int) -> tuple[tuple[Structure, ...], int]:
     """The parameter structures of a layer's calls, in order, and how many are for single calls at the end."""
+    calls = _summing_calls(rows) if p.call.sums is not None else _windowed_calls(p, rows, height)
+    middle = calls[len(calls) // 2]
+    begin = end = len(calls) // 2
+    while begin > 0 and calls[begin - 1] == middle:
+        begin -= 1
+    while end < len(calls) and calls[end] == middle:
+        end += 1
+    structures = (*calls[:begin], replace(middle, calls=end - begin), *calls[end:])
+    if len(structures) > _MOST_STRUCTURES:
+        raise StreamError(f"{_where(p)}: too many of its rows see padding")
+    return structures, len(calls) - end
+
+
+def _summing_calls(rows: LayerRows) -> list[Structure]:
+    """All calls of a layer that adds rows to sums."""
+    starts = range(0, rows.rows, rows.rows_per_call)
+    return [
+        Structure(
+            calls=1,
+            input_rows=min(rows.rows_per_call, rows.rows - first),
+            output_rows=None,
+            padding=NO_PADDING,
+            sums=Sums(begins=first == 0, ends=first == starts[-1]),
+        )
+        for first in starts
+    ]
+
+
+def _windowed_calls(p: PlannedStep, rows: LayerRows, height: int) -> list[Structure]:
+    """All calls of a layer that writes rows."""
     _, _, left, right = p.call.padding
     calls = []
     for written in range(0, rows.rows, rows.rows_per_call):
@@ -292,21 +361,16 @@ def _structures(p: PlannedStep, rows: LayerRows, height: int) -> tuple[tuple[Str
                 padding=(max(-first, 0), max(end - height, 0), left, right),
             )
         )
-    middle = calls[len(calls) // 2]
-    begin = end = len(calls) // 2
-    while begin > 0 and calls[begin - 1] == middle:
-        begin -= 1
-    while end < len(calls) and calls[end] == middle:
-        end += 1
-    structures = (*calls[:begin], replace(middle, calls=end - begin), *calls[end:])
-    if len(structures) > _MOST_STRUCTURES:
-        raise StreamError(f"{_where(p)}: too many of its rows see padding")
-    return structures, len(calls) - end
+    return calls
 
 
 def _lead_bytes(graph: Graph, source: int, last: PlannedStep, rows: LayerRows, executed: Trace) -> int:
     """By how many bytes the output must begin before the input so that it never meets a row that is still read."""
-    into, out = row_bytes(graph, source), row_bytes(graph, last.output)
-    ends = (min((call + 1) * rows.rows_per_call, rows.rows) for call in range(rows.calls))
-    lead = max(end * out - first * into for end, first in zip(ends, executed.input_read, strict=True))
+    into = row_bytes(graph, source)
+    if last.call.sums is None:
+        out = row_bytes(graph, last.output)
+        written = [min((call + 1) * rows.rows_per_call, rows.rows) * out for call in range(rows.calls)]
+    else:
+        written = [*(0 for _ in range(rows.calls - 1)), graph.tensors[last.output].size_bytes]
+    lead = max(end - first * into for end, first in zip(written, executed.input_read, strict=True))
     return words(max(0, lead))

@@ -40,6 +40,19 @@ void tn_fully_connected_in_fours(const tn_fully_connected_params *params, const 
 void tn_fully_connected_in_words(const tn_conv_1x1_params *params, const int8_t *input, int8_t *output,
                                  int8_t *scratch);
 
+/* A fully connected layer of which a call gets the next `inputs` of its inputs: the first one `begins` the sums, and the
+ * last one `ends` them and writes the output. `scratch` outlives the calls: a word for how many inputs have come, and
+ * four sums for each four outputs, or for each output where there are fewer. */
+typedef struct {
+    tn_fully_connected_params layer; /* `rows` is 1 */
+    int32_t inputs;
+    uint8_t begins;
+    uint8_t ends;
+} tn_fully_connected_rows_params;
+
+void tn_fully_connected_rows(const tn_fully_connected_rows_params *params, const int8_t *input, int8_t *output,
+                             int8_t *scratch);
+
 #ifdef __cplusplus
 }
 #endif

@@ -24,6 +24,22 @@ typedef struct {
 
 void tn_mean(const tn_mean_params *params, const int8_t *input, int8_t *output);
 
+/* MEAN over all pixels of an image, of which a call gets the next ones: the first call `begins` the sums, and the last
+ * one `ends` them and writes the output. `scratch` outlives the calls: a sum for each channel, which begins with
+ * `start`, the input's zero point taken from it for all pixels. */
+typedef struct {
+    int32_t pixels; /* of a call */
+    int32_t channels;
+    int32_t start;
+    int32_t multiplier;
+    int16_t output_zero_point;
+    int8_t shift;
+    uint8_t begins;
+    uint8_t ends;
+} tn_mean_rows_params;
+
+void tn_mean_rows(const tn_mean_rows_params *params, const int8_t *input, int8_t *output, int8_t *scratch);
+
 #ifdef __cplusplus
 }
 #endif

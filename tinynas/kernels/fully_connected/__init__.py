@@ -1,6 +1,11 @@
 """Fully connected layers."""
 
-from tinynas.kernels.fully_connected import armv6m, dsp, reference
+from tinynas.kernels.fully_connected import armv6m, dsp, partial_sums, reference
 
-KERNELS = (dsp.FULLY_CONNECTED_IN_FOURS, armv6m.FULLY_CONNECTED_IN_WORDS, reference.FULLY_CONNECTED)
+KERNELS = (
+    dsp.FULLY_CONNECTED_IN_FOURS,
+    armv6m.FULLY_CONNECTED_IN_WORDS,
+    reference.FULLY_CONNECTED,
+    partial_sums.FULLY_CONNECTED_ROWS,
+)
 """In the order of preference."""

@@ -8,12 +8,13 @@ from tinynas.kernels._constants import WORD, StepConstants
 from tinynas.kernels._kernel import KernelCall, KernelVariant, always
 from tinynas.kernels._weights import weights_of
 from tinynas.kernels.fully_connected.rows import (
-    OUTPUTS,
     PARAMETERS,
     is_general,
+    outputs_of_tiles,
     rows_of,
     table_bytes,
     table_constants,
+    tiles_of,
     unshifted,
 )
 
@@ -21,9 +22,9 @@ from tinynas.kernels.fully_connected.rows import (
 def _dense_features(call: KernelCall) -> dict[str, float]:
     rows, inputs = rows_of(call), call.weights.shape[-1]
     outputs = call.weights.shape[0]
-    tiles = rows * (-(-outputs // OUTPUTS) if outputs >= OUTPUTS else outputs)
+    tiles = rows * tiles_of(outputs)
     general = is_general(call)
-    computed = _outputs_of_tiles(outputs)
+    computed = outputs_of_tiles(outputs)
     unmoved = unshifted(call, computed) if general else 0
     return {
         "calls": 1,
@@ -39,14 +40,6 @@ def _dense_features(call: KernelCall) -> dict[str, float]:
         "steps": tiles * (inputs % WORD),
         **clamp_features(call),
     }
-
-
-def _outputs_of_tiles(outputs: int) -> list[int]:
-    """The outputs that tiles of four compute, those of the last overlap and of single ones several times."""
-    if outputs < OUTPUTS:
-        return [o for o in range(outputs) for _ in range(OUTPUTS)]
-    firsts = [min(first, outputs - OUTPUTS) for first in range(0, outputs, OUTPUTS)]
-    return [first + i for first in firsts for i in range(OUTPUTS)]
 
 
 def _pack(call: KernelCall, name: str) -> StepConstants:

@@ -25,6 +25,19 @@ def rows_of(call: KernelCall) -> int:
     return call.input.elements // call.weights.shape[-1]
 
 
+def tiles_of(outputs: int) -> int:
+    """Groups of four outputs whose weights lie in rows; each output is one where there are fewer than four."""
+    return -(-outputs // OUTPUTS) if outputs >= OUTPUTS else outputs
+
+
+def outputs_of_tiles(outputs: int) -> list[int]:
+    """The outputs that these groups compute, those of the last overlap and of single ones several times."""
+    if outputs < OUTPUTS:
+        return [o for o in range(outputs) for _ in range(OUTPUTS)]
+    firsts = [min(first, outputs - OUTPUTS) for first in range(0, outputs, OUTPUTS)]
+    return [first + i for first in firsts for i in range(OUTPUTS)]
+
+
 def scales_of(call: KernelCall) -> int:
     """Multipliers of a fully connected call: one, as TFLite's converter writes it, or one per output."""
     quantization = call.weights.quantization

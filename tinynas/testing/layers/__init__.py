@@ -1,6 +1,7 @@
 """Single layers, drawn at random towards the ends of every range, checked byte by byte on an emulated core."""
 
 from tinynas.testing.layers._check import LayerResult, check_layers, layer_inputs
+from tinynas.testing.layers._heads import random_head
 from tinynas.testing.layers._image import LayerImage, StatefulKernelError
 from tinynas.testing.layers._layer import Layer, for_speed, layer_of, random_layer
 from tinynas.testing.layers._segments import random_segments
@@ -28,6 +29,7 @@ __all__ = [
     "kernel_sources",
     "layer_inputs",
     "layer_of",
+    "random_head",
     "random_layer",
     "random_segments",
     "write_one_unit",

@@ -9,8 +9,9 @@ import numpy as np
 
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, Padding, count_macs
 from tinynas.kernels import InstructionSet
-from tinynas.lowering import StreamError, StreamPlan, lower, stream_cuts
+from tinynas.lowering import StreamError, StreamPlan, lower, stream_cuts, streamed_shape
 from tinynas.testing._random_quantization import QuantizationFiller
+from tinynas.testing.layers._heads import random_head
 from tinynas.testing.layers._layer import Layer
 from tinynas.testing.layers._units import guarded_arena, guarded_buffers
 
@@ -29,7 +30,7 @@ def random_segments(seed: int, index: int, instruction_set: InstructionSet = Ins
     rng = np.random.default_rng((seed, index))
     for _ in range(_ATTEMPTS):
         is_whole = rng.random() < 0.5
-        skeleton = segment_skeleton(rng, has_head=not is_whole)
+        skeleton = segment_skeleton(rng, has_head=not is_whole or rng.random() < 0.5)
         if count_macs(skeleton) > _MOST_MACS:
             continue
         graph = QuantizationFiller(rng, skeleton, extreme=rng.random() < 0.3).graph()
@@ -53,7 +54,7 @@ def segment_skeleton(rng: np.random.Generator, *, has_head: bool) -> Graph:
     for i in range(sketch.number(2, 8)):
         x = _KINDS[kinds[sketch.number(0, len(kinds) - 1)]](sketch, x, f"part{i}")
     if has_head:
-        x = b.fully_connected(b.mean(x, name="pool"), 5, name="head")
+        x = random_head(rng, b, x)
     return b.build([x])
 
 
@@ -74,7 +75,7 @@ def draw_streams(
         cuts = [stretch[0], *(cut for cut in stretch[1:-1] if not is_whole and rng.random() < 0.4), stretch[-1]]
         most = int(rng.choice([1, 2, 3, 5, 30]))
         for first, end in itertools.pairwise(cuts):
-            heights = [graph.tensors[plain.steps[i].output].shape[1] for i in range(first, end)]
+            heights = [streamed_shape(plain, i)[0] for i in range(first, end)]
             rows = tuple(int(rng.integers(1, min(most, height) + 1)) for height in heights)
             if is_whole or rng.random() < 0.8:
                 plans.append(StreamPlan(first, rows))
