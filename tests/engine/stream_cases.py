@@ -27,7 +27,7 @@ def random_network(seed: int) -> Graph:
     x = b.input((1, number(6, 30), number(3, 11), number(1, 12)))
     for i in range(_LAYERS):
         _, height, width, channels = b.shape(x)
-        kind = rng.choice(["conv", "pad", "depthwise", "pointwise", "pool", "residual", "requantize"])
+        kind = rng.choice(["conv", "pad", "pad alone", "depthwise", "pointwise", "pool", "residual", "requantize"])
         padding = Padding.SAME if rng.random() < 0.8 or min(height, width) < 5 else Padding.VALID
         stride = number(1, 2) if height > 6 else 1
         if kind == "conv":
@@ -44,6 +44,9 @@ def random_network(seed: int) -> Graph:
             y = b.pad(x, [(0, 0), (number(0, 3), number(0, 3)), (1, 1), (0, 0)], name=f"pad{i}")
             size = (min(5, b.shape(y)[1]), 3)
             x = b.conv_2d(y, number(1, 8), size, padding=Padding.VALID, stride=stride, name=f"padded{i}")
+        elif kind == "pad alone":
+            y = b.pad(x, [(0, 0), (number(0, 3), number(0, 3)), (1, 0), (0, 0)], name=f"pad{i}")
+            x = b.max_pool_2d(y, 2, stride=stride, name=f"pool{i}")
         elif kind == "depthwise":
             x = b.depthwise_conv_2d(
                 x, int(rng.choice([3, 3, 5, 7])), stride=stride, padding=Padding.SAME, name=f"depthwise{i}"

@@ -174,8 +174,8 @@ class KernelVariant:
             `calls` is always 1 and stands for the fixed part.
         loops: What each feature counts.
         instruction_sets: Those it is for.
-        keeps_sums: Adds some rows of its input to sums in its scratch, which outlives its calls, and writes the output in
-            the last of them: for the last layer of a streamed segment (`KernelCall.sums`).
+        keeps_sums: Adds some rows of its input to sums in its scratch, which outlives its calls, and writes the output
+            in the last of them: for the last layer of a streamed segment (`KernelCall.sums`).
         few_rows: Preferred where a layer is streamed a few rows at a time: it does little for a call that it does again
             for the next one.
         last_resort: Considered behind the kernels of all families, since it executes any call, slowly.

@@ -5,12 +5,10 @@ from __future__ import annotations
 from tinynas.kernels._kernel import KernelCall
 
 PIXEL_SUM_LOOPS = {
-    "begins": "1 of the first call",
-    "ends": "1 of the last call",
-    "channels": "channels, of the first call",
+    "ends": "1 of the last call: sums begin once and end once",
+    "channels": "channels, of the last call: so do they",
     "pixels": "pixels that are added to what is there",
     "taps": "elements of these",
-    "elements": "output elements, of the last call",
 }
 
 
@@ -27,12 +25,10 @@ def pixel_sum_features(call: KernelCall) -> dict[str, float]:
     added = rows * width - call.sums.begins
     return {
         "calls": 1,
-        "begins": int(call.sums.begins),
         "ends": int(call.sums.ends),
-        "channels": channels * call.sums.begins,
+        "channels": channels * call.sums.ends,
         "pixels": added,
         "taps": added * channels,
-        "elements": channels * call.sums.ends,
     }
 
 

@@ -18,6 +18,7 @@ from tinynas.lowering import (
     DSP_LOWERING,
     Lowering,
     Schedule,
+    Step,
     StreamError,
     layers,
     substitutes,
@@ -238,10 +239,16 @@ def _missing(chosen: list[_Candidate], candidates: list[_Candidate], observation
     return added
 
 
+def _observed(schedule: Schedule) -> Iterator[Step]:
+    """What a measurement says something of: the steps, and the kernels that come in streamed segments alone."""
+    yield from schedule.steps
+    yield from (part for part in schedule.parts[len(schedule.steps) :] if CATALOGUE[part.variant].keeps_sums)
+
+
 def _feature_names(schedules: list[Schedule]) -> dict[str, list[str]]:
     names: dict[str, dict[str, None]] = {}
     for schedule in schedules:
-        for step in schedule.steps:
+        for step in _observed(schedule):
             names.setdefault(step.variant, {}).update(dict.fromkeys(step.features))
     return {variant: list(features) for variant, features in names.items()}
 
@@ -249,7 +256,7 @@ def _feature_names(schedules: list[Schedule]) -> dict[str, list[str]]:
 def _rows(schedule: Schedule, names: dict[str, list[str]]) -> dict[str, _Array]:
     """Per variant, the relative features of its layers. Shape [layers, features]."""
     rows: dict[str, list[list[float]]] = {}
-    for step in schedule.steps:
+    for step in _observed(schedule):
         features = [step.features.get(name, 0.0) for name in names[step.variant]]
         rows.setdefault(step.variant, []).append([value / sum(features) for value in features])
     return {variant: np.array(values) for variant, values in rows.items()}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tinynas.kernels import CATALOGUE
+from tinynas.kernels.streaming import STREAM, STREAM_ROWS
 from tinynas.latency._measurement import InferenceMeasurement, LatencyError, Measurement, Unit
 from tinynas.latency._model import CALL, LatencyModel, Overhead, VariantModel
 
@@ -36,12 +38,14 @@ def fit_latency(
     Raises:
         LatencyError: There is nothing to fit.
     """
-    # A streamed segment is measured with its kernels, whose models are needed to tell what is its own.
     if not measurements:
         raise LatencyError("no measurements to fit a latency model to: measure at least one network")
     variants = {name: _fit_variant(rows) for name, rows in _by_variant(measurements).items()}
-    segments = _segments(measurements, variants)
-    variants |= {name: _fit_variant(rows, totals) for name, (rows, totals) in segments.items()}
+    # A streamed segment is measured with its kernels, whose models are needed to tell what is its own; and some kernels
+    # come in segments alone.
+    for is_asked in (_is_segment, _is_never_alone):
+        left = _left_over(measurements, variants, is_asked)
+        variants |= {name: _fit_variant(rows, totals) for name, (rows, totals) in left.items()}
     return LatencyModel(unit, variants, _fit_overhead(inferences), dict(provenance or {}))
 
 
@@ -69,11 +73,12 @@ def refine(
     for name, rows in fresh.items():
         earlier = model.variants.get(name)
         variants[name] = _fit_variant(rows) if earlier is None else _refine_variant(earlier, rows, prior_weight)
-    for name, (rows, totals) in _segments(measurements, variants).items():
-        earlier = model.variants.get(name)
-        variants[name] = (
-            _fit_variant(rows, totals) if earlier is None else _refine_variant(earlier, rows, prior_weight, totals)
-        )
+    for is_asked in (_is_segment, _is_never_alone):
+        for name, (rows, totals) in _left_over(measurements, variants, is_asked).items():
+            earlier = model.variants.get(name)
+            variants[name] = (
+                _fit_variant(rows, totals) if earlier is None else _refine_variant(earlier, rows, prior_weight, totals)
+            )
     overhead = _fit_overhead(inferences) if inferences else (model.overhead if unit == model.unit else Overhead())
     merged = {**model.provenance, **(provenance or {})}
     return dataclasses.replace(model, unit=unit, variants=variants, overhead=overhead, provenance=merged)
@@ -88,21 +93,39 @@ def _by_variant(measurements: Sequence[Measurement]) -> dict[str, list[Measureme
     return groups
 
 
-def _segments(
-    measurements: Sequence[Measurement], variants: Mapping[str, VariantModel]
-) -> dict[str, tuple[list[Measurement], Array]]:
-    """What streamed segments take beside the kernels that they call, by the models of these, and what they take in all.
+def _is_segment(variant: str) -> bool:
+    """Whether it calls kernels, which are measured with it."""
+    return variant in (STREAM.name, STREAM_ROWS.name)
 
-    Segments of a kernel that was never measured alone are left out, and those of which nothing is left.
+
+def _is_never_alone(variant: str) -> bool:
+    """Whether it comes in streamed segments alone."""
+    return CATALOGUE[variant].keeps_sums
+
+
+def _left_over(
+    measurements: Sequence[Measurement], variants: Mapping[str, VariantModel], is_asked: Callable[[str], bool]
+) -> dict[str, tuple[list[Measurement], Array]]:
+    """What one part of a segment takes, by the models of all its others, and what the segment takes in all.
+
+    Segments with parts that are not known are left out, and those of which nothing is left.
+
+    Args:
+        measurements: Of anything.
+        variants: What is known.
+        is_asked: Which part that is; segments that have none, or several, are left out.
     """
     found: dict[str, tuple[list[Measurement], list[float]]] = {}
     for m in measurements:
-        inside = [_ticks(variants.get(name), features) for name, features in m.within]
-        known = [ticks for ticks in inside if ticks is not None]
-        if not inside or len(known) < len(inside) or m.value <= sum(known):
+        parts = [(m.variant, m.features), *m.within]
+        asked = [part for part in parts if is_asked(part[0])]
+        others = [_ticks(variants.get(name), features) for name, features in parts if not is_asked(name)]
+        known = [ticks for ticks in others if ticks is not None]
+        if not m.within or len(asked) != 1 or len(known) < len(others) or m.value <= sum(known):
             continue
-        rows, totals = found.setdefault(m.variant, ([], []))
-        rows.append(Measurement(m.variant, m.features, m.value - sum(known)))
+        ((name, features),) = asked
+        rows, totals = found.setdefault(name, ([], []))
+        rows.append(Measurement(name, features, m.value - sum(known)))
         totals.append(m.value)
     return {name: (rows, np.array(totals)) for name, (rows, totals) in found.items()}
 

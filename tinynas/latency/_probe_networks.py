@@ -153,6 +153,29 @@ def _fully_connected(composer: Composer, x: int) -> int:
     return composer.builder.fully_connected(x, outputs, activation=composer.activation(), name=composer.name("dense"))
 
 
+def _pixels_connected(composer: Composer, x: int) -> int:
+    """All pixels of an image: row by row, in parts."""
+    x = _reshaped(composer, x, _small_shape(composer))
+    inputs = math.prod(composer.builder.shape(x))
+    outputs = composer.draw(1, max(1, min(_MOST_OUTPUTS, composer.limits.weight_bytes // inputs)))
+    return composer.builder.fully_connected(x, outputs, activation=composer.activation(), name=composer.name("dense"))
+
+
+def _small_shape(composer: Composer) -> tuple[int, int, int]:
+    height, width = composer.draw(2, 10), composer.draw(1, 6)
+    return height, width, composer.channels(max(1, composer.limits.weight_bytes // (4 * height * width)))
+
+
+def _averaged(composer: Composer, x: int) -> int:
+    """A whole image: row by row, in parts."""
+    _, height, width, _ = composer.builder.shape(x)
+    if composer.rng.random() < 0.5:
+        return composer.builder.mean(x, (1, 2), keep_dims=True, name=composer.name("mean"))
+    return composer.builder.average_pool_2d(
+        x, (height, width), activation=composer.activation(), name=composer.name("pool")
+    )
+
+
 _THEMES: tuple[tuple[_Layer, ...], ...] = (
     (_depthwise(3, 1), _depthwise(3, 2)),
     (_depthwise(5, 1), _depthwise(5, 2)),
@@ -163,6 +186,7 @@ _THEMES: tuple[tuple[_Layer, ...], ...] = (
             (_any_depthwise,),
             (_dense,),
             (_fully_connected,),
+            (_pixels_connected, _averaged),
             (_pool, Composer.residual),
             (_dense, Composer.pointwise, Composer.convolution, _dilated),
             (_thin,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tinynas.graph import Graph, Op, OpKind
+from tinynas.graph import Graph, Op, OpKind, PadAttributes
 from tinynas.kernels import WINDOWED, select_variant
 from tinynas.lowering._storage import PlannedStep
 
@@ -42,3 +42,20 @@ def no_rows(graph: Graph, op: Op, inputs: Sequence[int], output: int) -> str:
     if op.kind in _POINTWISE and (len(inputs) != len(op.inputs) or any(t.shape != tensors[-1].shape for t in tensors)):
         return "repeats an operand or has a constant one"
     return ""
+
+
+def no_streamed_rows(graph: Graph, op: Op, inputs: Sequence[int], output: int) -> str:
+    """The same where rows come and go in their order, so that those of a PAD may be its own.
+
+    Arguments and result are those of `no_rows`.
+    """
+    if op.kind is not OpKind.PAD:
+        return no_rows(graph, op, inputs, output)
+    shape = graph.tensors[inputs[0]].shape
+    return "" if len(shape) == 4 and paddings_of(op)[0] == (0, 0) and shape[0] == 1 else "does not work on one image"
+
+
+def paddings_of(op: Op) -> tuple[tuple[int, int], ...]:
+    """What a PAD adds before and behind each dimension."""
+    assert isinstance(op.attributes, PadAttributes)
+    return op.attributes.paddings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinynas.lowering._rows import no_rows
+from tinynas.lowering._rows import no_streamed_rows
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._storage import root_of
 from tinynas.lowering._sums import summed_image
@@ -94,7 +94,7 @@ def _by_rows(schedule: Schedule, step: Step, begun: list[int], alias: dict[int, 
     if _sums(schedule, step, alias):
         return True
     op = schedule.graph.ops[step.ops[-1]]
-    if no_rows(schedule.graph, op, step.inputs, step.output):
+    if no_streamed_rows(schedule.graph, op, step.inputs, step.output):
         return False
     return not _reshaped(step, alias) or begun == [step.index]
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.errors import ModelError
-from tinynas.graph import Graph, op_macs
+from tinynas.graph import Graph, OpKind, op_macs
 from tinynas.kernels import (
     NO_PADDING,
     POINTER,
@@ -33,7 +33,7 @@ from tinynas.kernels import (
     words,
 )
 from tinynas.kernels.streaming import STREAM, STREAM_ROWS, STREAMED_LAYER, STREAMED_STATE
-from tinynas.lowering._rows import alone, no_rows, row_bytes
+from tinynas.lowering._rows import alone, no_streamed_rows, paddings_of, row_bytes
 from tinynas.lowering._schedule import Step, Stream, StreamedLayer, Structure
 from tinynas.lowering._storage import PlannedStep, StreamedSteps, root_of
 from tinynas.lowering._stream_loops import pushed_loops, segment_loops
@@ -113,7 +113,7 @@ def _segment(
     plan: StreamPlan,
 ) -> PlannedStep:
     rows_of = zip(planned[plan.first : plan.end], plan.rows, strict=True)
-    segment = [_preferred(alone(p), rows_per_call) for p, rows_per_call in rows_of]
+    segment = [_preferred(_padded(alone(p)), rows_per_call) for p, rows_per_call in rows_of]
     images = [summed_image(p.call, p.inputs, alias) for p in segment]
     for p, summed in zip(segment[:-1], images[:-1], strict=True):
         if summed is not None:
@@ -166,6 +166,15 @@ def _segment(
             (pushed_loops if plan.pushed else segment_loops)(graph, source, segment, executed),
         ),
     )
+
+
+def _padded(planned: PlannedStep) -> PlannedStep:
+    """The step; that of a PAD with what it puts around an image as its padding."""
+    op = planned.call.op
+    if op.kind is not OpKind.PAD or no_streamed_rows(planned.call.graph, op, planned.inputs, planned.output):
+        return planned
+    _, vertical, horizontal, _ = paddings_of(op)
+    return replace(planned, call=replace(planned.call, padding=(*vertical, *horizontal)))
 
 
 def _preferred(planned: PlannedStep, rows_per_call: int) -> PlannedStep:
@@ -240,13 +249,13 @@ def _layer_rows(graph: Graph, p: PlannedStep, rows_per_call: int, position: Mapp
     """What decides when a layer is called."""
     if p.call.sums is not None:
         return LayerRows((position[p.inputs[0]],), _height(graph, p, p.inputs[0], rows_per_call), rows_per_call)
-    reason = no_rows(graph, p.call.op, p.inputs, p.output)
+    reason = no_streamed_rows(graph, p.call.op, p.inputs, p.output)
     if reason:
         raise StreamError(f"{_where(p)} {reason}")
     height = _height(graph, p, p.output, rows_per_call)
     operands = tuple(position[t] for t in p.inputs)
     if p.call.op.kind not in WINDOWED:
-        return LayerRows(operands, height, rows_per_call)
+        return LayerRows(operands, height, rows_per_call, padding=p.call.padding[0])
     size, stride, dilation = window_of(graph, p.call.op)
     return LayerRows(operands, height, rows_per_call, stride[0], (size[0] - 1) * dilation[0] + 1, p.call.padding[0])
 
@@ -351,14 +360,16 @@ def _windowed_calls(p: PlannedStep, rows: LayerRows, height: int) -> list[Struct
     calls = []
     for written in range(0, rows.rows, rows.rows_per_call):
         first, end = written * rows.stride - rows.padding, rows.end_seen(written)
-        if first >= height or end <= 0:
+        if p.call.op.kind is not OpKind.PAD and (first >= height or end <= 0):
             raise StreamError(f"{_where(p)}: some of its rows see nothing but padding")
+        seen = max(0, min(end, height) - max(first, 0))
+        top = min(max(-first, 0), end - first)
         calls.append(
             Structure(
                 calls=1,
-                input_rows=min(end, height) - max(first, 0),
+                input_rows=seen,
                 output_rows=min(rows.rows_per_call, rows.rows - written),
-                padding=(max(-first, 0), max(end - height, 0), left, right),
+                padding=(top, max(end - first - top - seen, 0), left, right),
             )
         )
     return calls

@@ -36,4 +36,6 @@ def summed_image(call: KernelCall, inputs: Sequence[int], alias: Mapping[int, in
 
 def summing(call: KernelCall, image: int, rows: int, sums: Sums) -> KernelCall:
     """The call that adds so many rows of an image."""
-    return replace(call, source=image, input_rows=rows, output_rows=None, sums=sums, input_dies=False, input_alone=False)
+    return replace(
+        call, source=image, input_rows=rows, output_rows=None, sums=sums, input_dies=False, input_alone=False
+    )

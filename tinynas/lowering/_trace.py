@@ -47,6 +47,10 @@ class LayerRows:
         """The row behind the last one that its next call sees, be it there or padding."""
         return (min(written + self.rows_per_call, self.rows) - 1) * self.stride - self.padding + self.extent
 
+    def needed(self, written: int, operand_rows: int) -> int:
+        """The rows of an operand that must be there for its next call: one where all that it writes is padding."""
+        return min(max(self.end_seen(written), 1), operand_rows)
+
 
 @dataclass(frozen=True)
 class Write:
@@ -105,7 +109,7 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
             continue
         layer = layers[index - 1]
         done = written[index] == layer.rows
-        if done or any(min(layer.end_seen(written[index]), rows[o]) > written[o] for o in layer.operands):
+        if done or any(layer.needed(written[index], rows[o]) > written[o] for o in layer.operands):
             waits += 1
             index -= 1
             continue

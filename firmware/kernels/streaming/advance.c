@@ -32,11 +32,12 @@ TN_KERNEL void tn_stream_move_down(int8_t *to, const int8_t *from, int32_t bytes
     }
 }
 
-/* The rows of its operands that must be there for a layer's next call. */
+/* The rows of its operands that must be there for a layer's next call: one where all that it writes is padding. */
 static int32_t needed(const tn_streamed_layer *layer, const tn_streamed_layer *operand, int32_t written)
 {
     const int32_t rows = tn_stream_least(layer->rows_per_call, layer->rows_in_all - written);
-    return tn_stream_least((written + rows - 1) * layer->stride - layer->padding + layer->extent, operand->rows_in_all);
+    const int32_t end = (written + rows - 1) * layer->stride - layer->padding + layer->extent;
+    return end > 1 ? tn_stream_least(end, operand->rows_in_all) : 1;
 }
 
 static void call(const tn_stream_segment *segment, int32_t index)

@@ -28,6 +28,8 @@ def _pack(call: KernelCall, name: str) -> StepConstants:
     attributes = call.op.attributes
     assert isinstance(attributes, PadAttributes)
     paddings = ((0, 0),) * (RANK - len(attributes.paddings)) + attributes.paddings
+    if call.input_rows is not None:  # some rows of an image, and what lies above and below them
+        paddings = (paddings[0], call.padding[:2], *paddings[2:])
     return StepConstants(
         (),
         {

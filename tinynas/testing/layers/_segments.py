@@ -131,6 +131,14 @@ def _padded(s: _Sketch, x: int, name: str) -> int:
     return s.builder.conv_2d(y, s.number(1, 12), size, padding=Padding.VALID, stride=s.stride(y), name=name)
 
 
+def _pad_alone(s: _Sketch, x: int, name: str) -> int:
+    """Read by a pooling, which cannot take over the padding: the PAD stays."""
+    paddings = [(0, 0), (s.number(0, 3), s.number(0, 3)), (s.number(0, 2), s.number(0, 2)), (0, s.number(0, 1))]
+    y = s.builder.pad(x, paddings, name=f"{name}_pad")
+    size = min(3, s.builder.shape(y)[1]), min(2, s.builder.shape(y)[2])
+    return s.builder.max_pool_2d(y, size, stride=s.stride(y), name=name)
+
+
 def _depthwise(s: _Sketch, x: int, name: str) -> int:
     size = (3, 3) if s.rng.random() < 0.4 else (5, 5) if s.rng.random() < 0.3 else (s.number(1, 7), s.number(1, 5))
     stride = s.stride(x)[0]
@@ -184,6 +192,7 @@ def _gate(s: _Sketch, x: int, name: str) -> int:
 _KINDS: dict[str, Callable[[_Sketch, int, str], int]] = {
     "conv": _conv,
     "padded": _padded,
+    "pad alone": _pad_alone,
     "depthwise": _depthwise,
     "pointwise": _pointwise,
     "pool": _pool,
