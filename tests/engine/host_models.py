@@ -19,7 +19,7 @@ from tinynas.lowering import PatchPlan, Schedule, StreamPlan, lower
 from tinynas.targets import resource_path
 from tinynas.testing.layers import GUARD, guarded_arena, kernel_sources, write_units
 
-Plan = PatchPlan | Sequence[StreamPlan] | None
+Plan = PatchPlan | Sequence[PatchPlan | StreamPlan] | None
 """How a network is executed: its first layers in patches, parts of it row by row, or as a whole."""
 
 INCLUDE = resource_path("firmware")
@@ -101,12 +101,13 @@ def lowered(
 ) -> list[Schedule]:
     """Lower several graphs. `plans` and `instruction_sets` have one entry per graph, or none."""
     cores = instruction_sets or [InstructionSet.DSP] * len(graphs)
-    return [
-        lower(graph, plan, instruction_set=core)
-        if plan is None or isinstance(plan, PatchPlan)
-        else lower(graph, streams=plan, instruction_set=core)
-        for graph, plan, core in zip(graphs, plans or [None] * len(graphs), cores, strict=True)
-    ]
+    schedules = []
+    for graph, plan, core in zip(graphs, plans or [None] * len(graphs), cores, strict=True):
+        parts = [plan] if isinstance(plan, PatchPlan) else plan or []
+        patches = next((part for part in parts if isinstance(part, PatchPlan)), None)
+        streams = [part for part in parts if isinstance(part, StreamPlan)]
+        schedules.append(lower(graph, patches, streams=streams, instruction_set=core))
+    return schedules
 
 
 def generate_units(

@@ -11,7 +11,7 @@ from stream_cases import random_network, random_plans
 
 from tinynas.graph import execute
 from tinynas.kernels import InstructionSet
-from tinynas.lowering import lower
+from tinynas.lowering import PatchError, PatchPlan, StreamError, lower
 from tinynas.testing import random_input
 
 
@@ -71,3 +71,21 @@ def test_random_segments_on_armv6m(tmp_path: Path) -> None:
     for seed, model in enumerate(models):
         _check(model, seed)
     assert _streamed(models).keys() >= {"conv_1x1_swar", "conv_2d_swar", "depthwise_conv_2d_swar", "add"}
+
+
+def test_segments_behind_patches(tmp_path: Path) -> None:
+    cases = []
+    for seed in range(60):
+        graph = random_network(seed)
+        for streams in random_plans(graph, seed):
+            patches = PatchPlan(streams[0].first, 2 + seed % 3)
+            try:
+                lower(graph, patches, streams=streams)
+            except (PatchError, StreamError):
+                continue
+            cases.append((graph, (patches, *streams)))
+    assert len(cases) > 20
+    models = build_models([graph for graph, _ in cases], tmp_path, [plan for _, plan in cases])
+    for seed, model in enumerate(models):
+        assert any(step.band for step in model.schedule.steps)
+        _check(model, seed)

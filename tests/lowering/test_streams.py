@@ -323,9 +323,21 @@ def test_what_cannot_run_row_by_row(make: Callable[[], Graph], plans: list[Strea
         lower(make(), streams=plans)
 
 
-def test_patches_and_segments_do_not_mix() -> None:
-    with pytest.raises(StreamError, match="a network runs in patches or row by row, not both"):
-        lower(two_windows(), PatchPlan(1, 2), streams=[StreamPlan(1, (1,))])
+def test_layers_in_patches_are_in_no_segment() -> None:
+    with pytest.raises(StreamError, match="layer 1 is to run row by row, and in patches, as the first 2 layers do"):
+        lower(two_windows(), PatchPlan(2, 2), streams=[StreamPlan(1, (1,))])
+
+
+def test_segments_behind_patches() -> None:
+    """Each is what it is alone."""
+    graph = two_windows()
+    mixed = lower(graph, PatchPlan(1, 2), streams=[StreamPlan(1, (1,))])
+    patched, streamed = lower(graph, PatchPlan(1, 2)), lower(graph, streams=[StreamPlan(1, (1,))])
+    assert [step.band for step in mixed.steps[:2]] == [step.band for step in patched.steps[:2]]
+    assert mixed.steps[2].stream is not None
+    assert mixed.steps[2].scratch_bytes == streamed.steps[1].scratch_bytes
+    assert mixed.steps[2].features == streamed.steps[1].features
+    assert [part.index for part in mixed.parts] == list(range(len(mixed.parts)))
 
 
 def test_rows_of_padding_can_be_written_with_others() -> None:

@@ -82,7 +82,7 @@ def lower_as(
         graph: The network.
         patches: Run the first layers patch by patch. A block lowered alone knows nothing of this, so costs by block
             hold for plain schedules only. `tinynas.memory.best_patch_plan` finds what pays.
-        streams: Parts of the network to run row by row, in any order; without patches.
+        streams: Parts of the network to run row by row, in any order; behind the layers in patches.
 
     Raises:
         UnsupportedGraphError: An operator that the engine cannot execute, by name.
@@ -92,13 +92,13 @@ def lower_as(
     network = plan_network(lowering, graph)
     graph, planned, alias = network.graph, network.steps, network.alias
     inputs, outputs = network.inputs, network.outputs
+    if streams:
+        if patches is not None:
+            _require_behind(patches, streams)
+        planned = streamed(graph, planned, alias, inputs, outputs, streams)
     bands: Mapping[int, BandTensor] = {}
     if patches is not None:
         planned, bands = split_into_patches(graph, planned, alias, outputs, patches)
-    if streams:
-        if patches is not None:
-            raise StreamError("a network runs in patches or row by row, not both")
-        planned = streamed(graph, planned, alias, inputs, outputs, streams)
     held = () if any(plan.pushed for plan in streams) else inputs
     activations = Activations(graph, alias, held, outputs, bands)
     if lowering.arena_bytes is not None:
@@ -115,6 +115,15 @@ def lower_as(
     )
     buffer_of = {t: buffer for t, buffer in slot_of.items() if t not in bands}
     return Schedule(graph, steps, buffers, inputs, outputs, buffer_of, lowering.instruction_set)
+
+
+def _require_behind(patches: PatchPlan, streams: Sequence[StreamPlan]) -> None:
+    """Patches are computed one after the other: none of their layers is part of a segment."""
+    first = min(plan.first for plan in streams)
+    if first < patches.layers:
+        raise StreamError(
+            f"layer {first} is to run row by row, and in patches, as the first {patches.layers} layers do"
+        )
 
 
 def _first_of_each_call(planned: list[PlannedStep]) -> Iterable[PlannedStep]:

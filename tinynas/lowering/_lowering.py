@@ -49,7 +49,7 @@ class Lowering:
         Args:
             graph: The network.
             patches: Run the first layers patch by patch; `tinynas.memory.best_patch_plan` finds what pays.
-            streams: Run parts of the network row by row.
+            streams: Run parts of the network row by row, behind the layers in patches.
 
         Raises:
             UnsupportedGraphError: An operator that the engine cannot execute, by name.
