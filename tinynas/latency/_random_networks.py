@@ -167,8 +167,11 @@ class Composer:
     def classifier(self, x: int) -> int:
         features = math.prod(self.builder.shape(x)[1:])
         if features * 4 > self.limits.weight_bytes or self.rng.random() < 0.5:
-            x = self.builder.mean(x, name=self.name("mean"))
-            features = self.builder.shape(x)[1]
+            _, height, width, features = self.builder.shape(x)
+            if self.rng.random() < 0.3:
+                x = self.builder.average_pool_2d(x, (height, width), name=self.name("pool"))
+            else:
+                x = self.builder.mean(x, name=self.name("mean"))
         classes = self.draw(2, max(2, min(64, self.limits.weight_bytes // features)))
         x = self.builder.fully_connected(x, classes, activation=self.activation(), name=self.name("dense"))
         return self.builder.softmax(x, name=self.name("softmax")) if self.rng.random() < 0.7 else x
