@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Commands and status codes of the serial protocol, version 1. docs/protocol.md describes every byte.
+ * Commands and status codes of the serial protocol, version 2. docs/protocol.md describes every byte.
  */
 #ifndef TN_PROTOCOL_H
 #define TN_PROTOCOL_H
 
-#define TN_PROTOCOL_VERSION 1u
+#define TN_PROTOCOL_VERSION 2u
 
 enum tn_command {
   TN_COMMAND_NONE = 0x00,

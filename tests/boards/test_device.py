@@ -126,7 +126,7 @@ def test_profile_has_one_entry_per_step(board: Board, increment: Firmware) -> No
         (Frame(Command.READ_OUTPUT, 1), Status.BAD_LENGTH),
         (Frame(Command.RUN, 1), Status.BAD_LENGTH),
         (Frame(0x55, 1), Status.BAD_COMMAND),
-        (Frame(Command.HELLO, 1, version=2), Status.BAD_VERSION),
+        (Frame(Command.HELLO, 1, version=1), Status.BAD_VERSION),
     ],
 )
 def test_the_firmware_refuses_what_is_out_of_order(
@@ -207,7 +207,7 @@ def test_late_answers_to_earlier_requests_are_skipped(board: Board, increment: F
 
 def test_another_protocol_version_says_so() -> None:
     transport = ScriptedTransport([encode_frame(Frame(Command.HELLO, 1, version=9))])
-    with pytest.raises(LinkError, match="firmware speaks protocol version 9, this host version 1"):
+    with pytest.raises(LinkError, match="firmware speaks protocol version 9, this host version 2"):
         Device(transport).hello()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cobs import cobs
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 DELIMITER = b"\x00"
 _HEADER = struct.Struct("<BBBB")
 _CRC = struct.Struct("<I")
