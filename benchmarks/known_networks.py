@@ -12,7 +12,7 @@ from tinynas.formats import read_tflite
 from tinynas.graph import Activation, DType, Graph, GraphBuilder
 from tinynas.spaces import build_graph, mobilenet_v2_architecture, plain_cnn_architecture
 
-PEERS = """
+PEERS = """\
 | peer | network | arena | MACs |
 |---|---|---|---|
 | TinyEngine, as a whole | mcunet-vww1 | 93,992 | 1.00 |
@@ -50,13 +50,13 @@ def mcunet_vww1() -> Graph:
     return b.build([b.conv_2d(x, 2, 1, name="classifier")])
 
 
-def published_networks() -> list[Graph]:
-    """Those of which peers publish the arena."""
-    return [mcunet_vww1(), build_graph(mobilenet_v2_architecture(0.35, 144), DType.INT8)]
+def mobilenet_v2_r144() -> Graph:
+    """An int8 skeleton of MobileNetV2 of width 0.35 at 144 x 144 x 3 (Sandler et al. 2018, table 2)."""
+    return build_graph(mobilenet_v2_architecture(0.35, 144), DType.INT8)
 
 
 def further_networks() -> list[Graph]:
-    """Five of other kinds and sizes, of which nobody publishes it."""
+    """Skeletons of five of other kinds and sizes."""
     return [
         build_graph(mobilenet_v2_architecture(0.5, 96), DType.INT8),
         mobilenet_v1(GraphBuilder("mobilenet-v1-w0.5-r64", DType.INT8)),

@@ -6,8 +6,10 @@ Prints a table in Markdown, a row for each network and goal: half of the arena, 
 instructions, and the smallest there is; each with the network's input as a whole, which the output may grow into, and
 with its input pushed row by row. MACs are those of the network in every row. Instructions are predicted by the latency
 model of the core, and those of the network as a whole with the kernels of shapes alone are 1.00. Scratch is what the
-largest segment has beside rows: the state of its layers, and its kernels' own. With --measure, what the virtual board
-counts stands beside what was predicted, and the arena that the linker saw; it takes a minute for each network.
+largest segment has beside rows: the state of its layers, and its kernels' own. Moves are the part of the instructions
+that moves the rows of full windows to their beginnings, by the same model: windows that are rings could save no more
+than that, and what they would cost is not in it. With --measure, what the virtual board counts stands beside what was
+predicted, and the arena that the linker saw; it takes a minute for each network.
 """
 
 from __future__ import annotations
@@ -16,29 +18,18 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from known_networks import mcunet_vww1
+from known_networks import PEERS, mcunet_vww1, mobilenet_v2_r144, read_models
 
-from tinynas.formats import read_tflite
-from tinynas.graph import DType, Graph
+from tinynas.graph import Graph
+from tinynas.kernels.streaming import ROUND_BYTES
 from tinynas.latency import LatencyModel, latency_model_path, load_latency_model, with_random_constants
-from tinynas.lowering import Lowering, Schedule
+from tinynas.lowering import Lowering, Schedule, Step, copies
 from tinynas.memory import StreamChoice, cells_of, plan_arena, stream_choices
 from tinynas.pipeline.deployment import deploy, measure, random_inputs
-from tinynas.spaces import build_graph, mobilenet_v2_architecture
 from tinynas.targets import CORES, Board, load_board
-
-PEERS = """
-| peer | network | arena | MACs |
-|---|---|---|---|
-| TinyEngine, as a whole | mcunet-vww1 | 93,992 | 1.00 |
-| TinyEngine, patches | mcunet-vww1 | 62,352 | not given |
-| msf-CNN (2025) | MobileNetV2-0.35, 144 x 144 | 67.9 KB | 1.10 |
-| msf-CNN (2025) | MobileNetV2-0.35, 144 x 144 | 15.3 KB | 1.38 |
-"""
-"""What others publish; msf-CNN does not count the input."""
 
 MOST_INSTRUCTIONS = 1.25
 _BOARDS = {"cortex-m4f": "virt-m4", "cortex-m0plus": "virt-m0plus", "cortex-m33": "virt-m33", "cortex-m7": "virt-m7"}
@@ -93,6 +84,7 @@ def _row(graph: Graph, goal: str, how: str, schedule: Schedule, base: float, set
         str(len(beside)),
         f"{schedule.macs / sum(s.macs for s in setting.lowering(graph).steps):.2f}",
         f"{predicted / base:.3f}",
+        f"{100 * moves_ticks(schedule, setting.latency) / predicted:.2f} %",
     ]
     if setting.measured:
         columns += _measured(schedule, predicted, setting)
@@ -106,6 +98,30 @@ def _measured(schedule: Schedule, predicted: float, setting: Setting) -> list[st
         result = measure(deployment, setting.board, random_inputs(schedule, 2, seed=0))
     steps = float(sum(result.steps))
     return [f"{result.ticks:,}", f"{100 * (predicted / steps - 1):+.2f} %", str(result.mismatches)]
+
+
+def moves_ticks(schedule: Schedule, latency: LatencyModel) -> float:
+    """What moving the rows of windows to their beginnings takes: no ring buffer could save more."""
+    return sum(_moves_of(schedule, step, latency) for step in schedule.steps if step.stream is not None)
+
+
+def _moves_of(schedule: Schedule, step: Step, latency: LatencyModel) -> float:
+    unmoved = {**step.features, "slides": 0.0}
+    kept = _copied_input(schedule, step)
+    for loop in ("slide_rounds", "slide_words", "slide_bytes"):
+        unmoved[loop] = kept.get(loop, 0.0)
+    ticks = [latency.kernel_ticks(step.variant, features) for features in (step.features, unmoved)]
+    assert None not in ticks, "the latency model does not know the loops of segments"
+    return (ticks[0] or 0.0) - (ticks[1] or 0.0)
+
+
+def _copied_input(schedule: Schedule, step: Step) -> dict[str, float]:
+    """Of the same loops, those that copy the rows of an input that comes row by row."""
+    assert step.stream is not None
+    if step.stream.input_window_rows is None:
+        return {}
+    _, height, width, channels = schedule.graph.tensors[step.inputs[0]].shape
+    return copies(height, width * channels, ROUND_BYTES).loops
 
 
 def _ticks(schedule: Schedule, latency: LatencyModel) -> float:
@@ -129,21 +145,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.toolchain,
         options.measure,
     )
-    graphs = [
-        mcunet_vww1(),
-        build_graph(mobilenet_v2_architecture(0.35, 144), DType.INT8),
-        *(replace(read_tflite(path), name=path.stem) for path in options.models),
-    ]
+    graphs = [mcunet_vww1(), mobilenet_v2_r144(), *read_models(options.models)]
     if options.measure:
         graphs = [graph if _has_constants(graph) else with_random_constants(graph, seed=0) for graph in graphs]
-    columns = ["network", "goal", "arena", "scratch", "segments", "MACs", "instructions"]
+    columns = ["network", "goal", "arena", "scratch", "segments", "MACs", "instructions", "moves"]
     columns += ["counted", "predicted", "wrong outputs"] if options.measure else []
     sys.stdout.write(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n")
     for graph in graphs:
         for line in rows(graph, setting):
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
-    sys.stdout.write(PEERS)
+    sys.stdout.write("\n" + PEERS)
     return 0
 
 
