@@ -146,29 +146,26 @@ def cells_of_graph(graph: Graph) -> list[Cell]:
     last |= dict.fromkeys((_root(graph, t) for t in graph.outputs), len(layers))
     made = {layer.output: position for position, layer in enumerate(layers)}
     alive = [
-        {t for t, end in last.items() if end >= position and made.get(t, -1) < position}
+        {t: graph.tensors[t].size_bytes for t, end in last.items() if end >= position and made.get(t, -1) < position}
         for position in range(len(layers) + 1)
     ]
-    bounds = [position for position, tensors in enumerate(alive) if len(tensors) == 1]
-    bounds = sorted({0, len(layers), *bounds})
-    sizes = {t: graph.tensors[t].size_bytes for t in last}
+    bounds = sorted({0, len(layers), *(position for position, tensors in enumerate(alive) if len(tensors) == 1)})
     found = []
     for first, end in itertools.pairwise(bounds):
         part = layers[first:end]
-        whole = max(_alive_bytes(graph, layers[i], alive[i], last, i, sizes) for i in range(first, end))
+        whole = [_alive_bytes(layer, of, *alive[i : i + 2]) for i, layer in enumerate(part, first)]
         reshaped = [any(_root(graph, t) != t for t in layer.inputs) for layer in part]
         streams = len(alive[first]) == len(alive[end]) == 1 and all(layer.by_rows for layer in part)
-        found.append(Cell(tuple(part), part[0].inputs[0], of, whole, streams and not any(reshaped[1:]), reshaped[0]))
+        streams = streams and not any(reshaped[1:])
+        found.append(Cell(tuple(part), part[0].inputs[0], of, max(whole), streams, reshaped[0]))
     return found
 
 
-def _alive_bytes(
-    graph: Graph, layer: Layer, before: set[int], last: Mapping[int, int], position: int, sizes: Mapping[int, int]
-) -> int:
-    """What is alive while a layer runs as a whole."""
-    dying = [sizes[t] for t in {_root(graph, t) for t in layer.inputs} if last[t] == position]
-    output = sizes[layer.output]
-    return sum(sizes[t] for t in before) + output - (min(output, max(dying, default=0)) if layer.writes_over else 0)
+def _alive_bytes(layer: Layer, of: Mapping[int, Rows], before: Mapping[int, int], behind: Mapping[int, int]) -> int:
+    """What is there while a layer runs as a whole, between what is alive before and behind it, in bytes by tensor."""
+    output = of[layer.output].size_bytes
+    dying = max((size for t, size in before.items() if t not in behind), default=0)
+    return sum(before.values()) + output - (min(output, dying) if layer.writes_over else 0)
 
 
 def _layer(graph: Graph, op: Op) -> Layer:

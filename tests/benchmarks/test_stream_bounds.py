@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from graph_cells import cells_of_graph
-from known_networks import mcunet_vww1
+from known_networks import further_networks, mcunet_vww1, mobilenet_v2_r144
 from stream_bounds import Bounds, bounds_of, lead_bytes
 
 from tinynas.graph import DType, Graph, GraphBuilder, Padding
 from tinynas.kernels import InstructionSet
-from tinynas.lowering import DSP_LOWERING
+from tinynas.lowering import DSP_LOWERING, lower
 from tinynas.memory import cells_of, stream_choices
 from tinynas.testing.layers import random_segments
 
@@ -121,3 +121,19 @@ def test_the_engine_is_never_below(index: int) -> None:
     for choice in stream_choices(cells, pushed=True)[:1]:
         assert bounds.pushed is not None
         assert choice.arena_bytes >= bounds.pushed
+
+
+@pytest.mark.parametrize(
+    "graph", [mcunet_vww1(), mobilenet_v2_r144(), *further_networks()], ids=lambda graph: str(graph.name)
+)
+def test_the_engine_is_near(graph: Graph) -> None:
+    """Within 1.05 times the bound and the largest scratch of a kernel."""
+    bounds = bounds_of(graph)
+    cells = cells_of(DSP_LOWERING(graph), DSP_LOWERING)
+    for pushed, bound in ((False, bounds.over), (True, bounds.pushed)):
+        choice = stream_choices(cells, pushed=pushed)[0]
+        schedule = lower(graph, streams=choice.streams)
+        scratch = max(part.scratch_bytes for part in schedule.parts if part.stream is None)
+        assert bound is not None
+        assert bound <= choice.arena_bytes <= 1.05 * bound + scratch
+        assert schedule.macs == lower(graph).macs
