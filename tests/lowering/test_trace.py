@@ -67,15 +67,15 @@ def test_slides_by_hand() -> None:
     assert executed is not None
     assert executed.window_rows[1] == 3
     held = (8, 3, 8)  # the input is there as a whole
-    words = slides(executed, [8, 20, 4], held, 16)
+    of_input, words = slides(executed, [8, 20, 4], held, 16)
+    assert of_input.slides == 0
     assert (words.slides, words.rounds, words.words, words.bytes) == (5, 5 * 2, 5 * 2, 0)  # two rows of 20 bytes
-    single = slides(executed, [8, 7, 4], held, 16)
+    _, single = slides(executed, [8, 7, 4], held, 16)
     assert (single.slides, single.rounds, single.words, single.bytes) == (5, 0, 0, 5 * 14)
-    roomy = slides(executed, [8, 20, 4], (8, 5, 8), 16)
+    _, roomy = slides(executed, [8, 20, 4], (8, 5, 8), 16)
     assert roomy.slides == 1  # two rows of five are read still when the sixth comes: then there is room for all eight
-    assert slides(executed, [8, 20, 4], held, 16, only=2).slides == 0
     assert executed.window_rows[0] == 3
-    pushed = slides(executed, [8, 20, 4], executed.window_rows, 16, only=0)
+    pushed, _ = slides(executed, [8, 20, 4], executed.window_rows, 16)
     assert (pushed.slides, pushed.rounds) == (5, 5)  # two rows of 8 bytes
 
 

@@ -5,6 +5,8 @@ from tinynas.lowering._lowering import DSP_LOWERING, Lowering, lower
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step, Stream, StreamedLayer, Structure
 from tinynas.lowering._scratch import select_within
+from tinynas.lowering._segments import Segments
+from tinynas.lowering._storage import StreamedSteps
 from tinynas.lowering._stream_cuts import stream_cuts
 from tinynas.lowering._stream_loops import output_loops
 from tinynas.lowering._streams import MOST_LAYERS, MOST_READERS, StreamError, StreamPlan, segment_scratch_bytes
@@ -23,12 +25,14 @@ __all__ = [
     "PatchError",
     "PatchPlan",
     "Schedule",
+    "Segments",
     "Slides",
     "Step",
     "Stream",
     "StreamError",
     "StreamPlan",
     "StreamedLayer",
+    "StreamedSteps",
     "Structure",
     "Trace",
     "VariantError",

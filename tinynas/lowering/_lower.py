@@ -38,6 +38,36 @@ _SINGLE_IMAGE = WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
 _FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
 
 
+@dataclass(frozen=True)
+class PlannedNetwork:
+    """A network whose kernels are chosen, before parts of it run in patches or row by row and storage is assigned.
+
+    Attributes:
+        graph: What is lowered, without dead operators.
+        steps: In order, as a whole.
+        alias: Tensor -> the one whose storage it is (RESHAPE).
+        inputs: The network's, of int8.
+        outputs: The same.
+    """
+
+    graph: Graph
+    steps: list[PlannedStep]
+    alias: dict[int, int]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def plan_network(lowering: Lowering, graph: Graph) -> PlannedNetwork:
+    """Choose the kernels of a network as a whole.
+
+    Raises:
+        UnsupportedGraphError: An operator that the engine cannot execute, by name.
+    """
+    graph = without_dead_operators(graph)
+    inputs, outputs, edge = _int8_interface(graph)
+    return PlannedNetwork(graph, *_plan_steps(graph, inputs, outputs, edge, lowering), inputs, outputs)
+
+
 def lower_as(
     lowering: Lowering, graph: Graph, patches: PatchPlan | None, streams: Sequence[StreamPlan] = ()
 ) -> Schedule:
@@ -59,9 +89,9 @@ def lower_as(
         PatchError: The first layers cannot run in these patches; the message says why.
         StreamError: The same of layers row by row.
     """
-    graph = without_dead_operators(graph)
-    inputs, outputs, edge = _int8_interface(graph)
-    planned, alias = _plan_steps(graph, inputs, outputs, edge, lowering)
+    network = plan_network(lowering, graph)
+    graph, planned, alias = network.graph, network.steps, network.alias
+    inputs, outputs = network.inputs, network.outputs
     bands: Mapping[int, BandTensor] = {}
     if patches is not None:
         planned, bands = split_into_patches(graph, planned, alias, outputs, patches)

@@ -8,14 +8,15 @@ from tinynas.graph import Graph
 from tinynas.kernels.streaming import ROUND_BYTES
 from tinynas.lowering._rows import row_bytes
 from tinynas.lowering._storage import PlannedStep
-from tinynas.lowering._trace import Trace, copies, slides
+from tinynas.lowering._trace import Slides, Trace, copies, slides
 
 
 def segment_loops(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace) -> dict[str, float]:
     """Trip counts of the loops around the kernels' calls; see the kernel `stream`."""
     held = (graph.tensors[source].shape[1], *executed.window_rows[1:])
     row = _rows(graph, source, segment)
-    loops = _loops_of_calls(graph, source, segment, executed) | slides(executed, row, held, ROUND_BYTES).loops
+    moved = sum(slides(executed, row, held, ROUND_BYTES), Slides())
+    loops = _loops_of_calls(graph, source, segment, executed) | moved.loops
     return loops | output_loops(graph.tensors[segment[-1].output].size_bytes)
 
 
@@ -23,7 +24,7 @@ def pushed_loops(graph: Graph, source: int, segment: Sequence[PlannedStep], exec
     """The same where the input comes row by row; see the kernel `stream_rows`."""
     row = _rows(graph, source, segment)
     copied = copies(graph.tensors[source].shape[1], row[0], ROUND_BYTES)
-    moved = slides(executed, row, executed.window_rows, ROUND_BYTES) + copied
+    moved = sum(slides(executed, row, executed.window_rows, ROUND_BYTES), copied)
     return _loops_of_calls(graph, source, segment, executed) | moved.loops
 
 

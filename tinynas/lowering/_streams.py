@@ -86,12 +86,12 @@ def streamed(
         if plan.first < done:
             raise StreamError(f"layer {plan.first} is in two segments")
         result += planned[done : plan.first]
-        result.append(_segment(graph, planned, alias, inputs, outputs, plan))
+        result.append(segment_step(graph, planned, alias, inputs, outputs, plan))
         done = plan.end
     return [*result, *planned[done:]]
 
 
-def _segment(
+def segment_step(
     graph: Graph,
     planned: Sequence[PlannedStep],
     alias: Mapping[int, int],
@@ -99,6 +99,11 @@ def _segment(
     outputs: Sequence[int],
     plan: StreamPlan,
 ) -> PlannedStep:
+    """A segment of some planned steps, as one step.
+
+    Raises:
+        StreamError: It cannot run row by row; the message says why.
+    """
     rows_of = zip(planned[plan.first : plan.end], plan.rows, strict=True)
     segment = [_preferred(alone(p), rows_per_call) for p, rows_per_call in rows_of]
     if len(segment) > MOST_LAYERS:

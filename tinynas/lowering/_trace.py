@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,7 @@ class LayerRows:
         return (min(written + self.rows_per_call, self.rows) - 1) * self.stride - self.padding + self.extent
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(NamedTuple):
     """A call: which layer, the rows that it writes (first, end), and the first one before them that is still read."""
 
     layer: int
@@ -87,40 +87,43 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
     for index, layer in enumerate(layers, 1):
         for operand in dict.fromkeys(layer.operands):
             consumers[operand].append(index)
-
-    def first_read(tensor: int) -> int:
-        """The first of a tensor's rows that is still read. A stride may pass rows by that are not there yet."""
-        seen = (layers[reader - 1].first_seen(written[reader]) for reader in consumers[tensor])
-        return min([written[tensor], *seen]) if consumers[tensor] else 0
-
+    # What follows from `written`, kept beside it because it is asked for more often than it changes: by layer, the rows
+    # of its operands that its next call waits for, and the first one that it sees.
+    wanted = [[(0, 0)], *(_wanted(layer, 0, rows) for layer in layers)]
+    first_seen = [0, *(layer.first_seen(0) for layer in layers)]
     window_rows = [0] * (count + 1)
     writes, input_read, waits, index = [], [], 0, 0
     while index > 0 or written[0] < input_rows:
-        if index == 0:
-            first = first_read(0)
-            writes.append(Write(0, (written[0], written[0] + 1), first))
-            written[0] += 1
-            window_rows[0] = max(window_rows[0], written[0] - first)
-            index = max(consumers[0])
-            continue
-        layer = layers[index - 1]
-        done = written[index] == layer.rows
-        if done or any(min(layer.end_seen(written[index]), rows[o]) > written[o] for o in layer.operands):
-            waits += 1
-            index -= 1
-            continue
-        first = first_read(index)
-        if index == count:
-            open_readers = [r for r in consumers[0] if written[r] < layers[r - 1].rows]
-            seen = [layers[r - 1].first_seen(written[r]) for r in open_readers]
-            input_read.append(min([*seen, input_rows]))
-        writes.append(Write(index, (written[index], min(written[index] + layer.rows_per_call, layer.rows)), first))
-        written[index] = writes[-1].rows[1]
-        window_rows[index] = max(window_rows[index], written[index] - first)
-        index = max(consumers[index], default=index)
+        for operand, end in wanted[index]:
+            if written[operand] < end:
+                waits += 1
+                index -= 1
+                break
+        else:
+            begin, first = written[index], 0
+            if consumers[index]:  # a stride may pass rows by that are not there yet
+                first = min(begin, *[first_seen[reader] for reader in consumers[index]])
+            if index == count:
+                open_readers = [r for r in consumers[0] if written[r] < rows[r]]
+                input_read.append(min([input_rows, *[first_seen[r] for r in open_readers]]))
+            written[index] = end = min(begin + (layers[index - 1].rows_per_call if index > 0 else 1), rows[index])
+            writes.append(Write(index, (begin, end), first))
+            window_rows[index] = max(window_rows[index], end - first)
+            if index > 0:
+                first_seen[index] = layers[index - 1].first_seen(end)
+                wanted[index] = _wanted(layers[index - 1], end, rows)
+            index = max(consumers[index], default=index)
     if written != rows:
         return None
     return Trace(tuple(writes), waits, tuple(window_rows), tuple(map(tuple, consumers)), tuple(input_read))
+
+
+def _wanted(layer: LayerRows, written: int, rows: Sequence[int]) -> list[tuple[int, int]]:
+    """By operand, the rows that a layer's next call waits for; what is complete waits for more than there will be."""
+    if written == layer.rows:
+        return [(layer.operands[0], rows[layer.operands[0]] + 1)]
+    end = layer.end_seen(written)
+    return [(operand, min(end, rows[operand])) for operand in layer.operands]
 
 
 @dataclass(frozen=True)
@@ -151,31 +154,26 @@ class Slides:
         }
 
 
-def slides(
-    trace: Trace, row_bytes: Sequence[int], window_rows: Sequence[int], round_bytes: int, only: int | None = None
-) -> Slides:
-    """Count the moves in windows of some rows each, for all layers but the last, whose output is there as a whole.
+def slides(trace: Trace, row_bytes: Sequence[int], window_rows: Sequence[int], round_bytes: int) -> tuple[Slides, ...]:
+    """Count the moves in windows of some rows each, by layer; the last one's output is there as a whole.
 
     Args:
         trace: The segment.
         row_bytes: By layer, of a row of its output.
         window_rows: By layer, what its window has room for.
         round_bytes: What a round of the moving loop copies.
-        only: Count those of this layer's window.
     """
-    first = [0] * len(row_bytes)
-    moved = Slides()
-    for write in trace.writes:
-        layer, (begin, end) = write.layer, write.rows
-        if layer == len(row_bytes) - 1 or (only is not None and layer != only):
+    last = len(row_bytes) - 1
+    first = [0] * last
+    moved = [Slides()] * last
+    for layer, (begin, end), first_read in trace.writes:
+        if layer == last or end - first[layer] <= window_rows[layer]:
             continue
-        if end - first[layer] <= window_rows[layer]:
-            continue
-        size = (begin - write.first_read) * row_bytes[layer]
-        by = (write.first_read - first[layer]) * row_bytes[layer]
-        first[layer] = write.first_read
-        moved += Slides(slides=1) + (copies(1, size, round_bytes) if by % 4 == 0 else Slides(bytes=size))
-    return moved
+        size = (begin - first_read) * row_bytes[layer]
+        by = (first_read - first[layer]) * row_bytes[layer]
+        first[layer] = first_read
+        moved[layer] += Slides(slides=1) + (copies(1, size, round_bytes) if by % 4 == 0 else Slides(bytes=size))
+    return tuple(moved)
 
 
 def copies(rows: int, row_bytes: int, round_bytes: int) -> Slides:

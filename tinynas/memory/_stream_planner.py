@@ -16,15 +16,8 @@ from dataclasses import dataclass, replace
 from tinynas.kernels.streaming import BEGUN_BYTES, ROUND_BYTES, STREAM, STREAM_ROWS
 from tinynas.lowering import MOST_LAYERS, StreamPlan, copies, output_loops
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
-from tinynas.memory._stream_cells import (
-    GRANULARITIES,
-    Cell,
-    KernelTicks,
-    SegmentLag,
-    StreamedCell,
-    states_bytes,
-    windows_of,
-)
+from tinynas.memory._stream_cells import GRANULARITIES, Cell, KernelTicks, StreamedCell
+from tinynas.memory._stream_windows import SegmentLag, states_bytes, windows_of
 
 _SEGMENTS = (STREAM.name, STREAM_ROWS.name)
 
@@ -260,7 +253,7 @@ def _segments_to(
         return
     output = cells[end - 1].output_shape
     output_bytes = align(output[0] * output[1], NATIVE_ALIGNMENT)
-    lag = SegmentLag(last.cell, output)
+    lag = SegmentLag(*output, last.cell.rows[-1])
     windows = scratch = layers = 0
     total = moved
     rows: tuple[int, ...] = ()
@@ -275,7 +268,7 @@ def _segments_to(
         beside = windows + scratch + states_bytes(layers)
         if beside > limit or layers > MOST_LAYERS:
             return  # more cells only take more windows
-        lead = lag.extend(link.cell, shape, cells[first].output_shape)
+        lead = lag.extend(link.cell.layers, shape)
         together = max(output_bytes, align(shape[0] * shape[1], NATIVE_ALIGNMENT) + lead)
         arena = beside + link.first_bytes + together
         if arena <= limit:

@@ -1,0 +1,36 @@
+"""Many segments of one network: what does not depend on where one lies, nor on its rows, is planned once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tinynas.graph import Graph
+from tinynas.lowering._lower import plan_network
+from tinynas.lowering._storage import StreamedSteps
+from tinynas.lowering._streams import StreamPlan, segment_step
+
+if TYPE_CHECKING:
+    from tinynas.lowering._lowering import Lowering
+
+
+class Segments:
+    """The streamed segments of a network, one at a time: those of a schedule with several are the same.
+
+    Args:
+        graph: The network.
+        lowering: As the rest of it would be lowered.
+    """
+
+    def __init__(self, graph: Graph, lowering: Lowering) -> None:
+        self._network = plan_network(lowering, graph)
+
+    def lowered(self, plan: StreamPlan) -> StreamedSteps:
+        """A segment.
+
+        Raises:
+            StreamError: It cannot run row by row; the message says why.
+        """
+        network = self._network
+        step = segment_step(network.graph, network.steps, network.alias, network.inputs, network.outputs, plan)
+        assert step.stream is not None
+        return step.stream
