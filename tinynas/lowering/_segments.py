@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tinynas.graph import Graph
 from tinynas.lowering._lower import plan_network
+from tinynas.lowering._rows import alone
 from tinynas.lowering._storage import StreamedSteps
 from tinynas.lowering._streams import StreamPlan, segment_step
 
@@ -22,7 +24,8 @@ class Segments:
     """
 
     def __init__(self, graph: Graph, lowering: Lowering) -> None:
-        self._network = plan_network(lowering, graph)
+        network = plan_network(lowering, graph)
+        self._network = replace(network, steps=[alone(step) for step in network.steps])
 
     def lowered(self, plan: StreamPlan) -> StreamedSteps:
         """A segment.

@@ -9,6 +9,7 @@ them are there, so that no branch runs ahead of another one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -165,14 +166,17 @@ def slides(trace: Trace, row_bytes: Sequence[int], window_rows: Sequence[int], r
     """
     last = len(row_bytes) - 1
     first = [0] * last
-    moved = [Slides()] * last
+    moves: Counter[tuple[int, int, bool]] = Counter()  # most are alike
     for layer, (begin, end), first_read in trace.writes:
         if layer == last or end - first[layer] <= window_rows[layer]:
             continue
-        size = (begin - first_read) * row_bytes[layer]
         by = (first_read - first[layer]) * row_bytes[layer]
+        moves[layer, (begin - first_read) * row_bytes[layer], by % 4 == 0] += 1
         first[layer] = first_read
-        moved[layer] += Slides(slides=1) + (copies(1, size, round_bytes) if by % 4 == 0 else Slides(bytes=size))
+    moved = [Slides()] * last
+    for (layer, size, in_words), count in moves.items():
+        copied = copies(count, size, round_bytes) if in_words else Slides(bytes=count * size)
+        moved[layer] += Slides(slides=count) + copied
     return tuple(moved)
 
 

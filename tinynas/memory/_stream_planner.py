@@ -10,8 +10,10 @@ Where the input comes row by row, what leads away from the first place is a segm
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tinynas.kernels.streaming import BEGUN_BYTES, ROUND_BYTES, STREAM, STREAM_ROWS
 from tinynas.lowering import MOST_LAYERS, StreamPlan, copies, output_loops
@@ -37,8 +39,7 @@ class StreamChoice:
     streams: tuple[StreamPlan, ...]
 
 
-@dataclass(frozen=True)
-class _Edge:
+class _Edge(NamedTuple):
     """A cell as a whole, without rows, or some cells row by row: from place to place, in bytes and ticks."""
 
     first: int
@@ -76,10 +77,13 @@ def stream_choices(
     paths: list[list[_Path]] = [[] for _ in range(len(cells) + 1)]
     paths[0] = [_Path(0, 0.0, None, None)]
     for place in range(len(cells)):
-        for edge in edges[place]:
+        arenas = [path.arena_bytes for path in paths[place]]
+        for edge in _unbeaten(edges[place]):
+            # Of the paths that the edge's arena has room for, the last one is the fastest.
+            begin = max(0, bisect_right(arenas, edge.arena_bytes) - 1)
             paths[edge.end] += [
                 _Path(max(path.arena_bytes, edge.arena_bytes), path.ticks + edge.ticks, edge, path)
-                for path in paths[place]
+                for path in paths[place][begin:]
             ]
         paths[place + 1] = _front(paths[place + 1])
     positions = [0]
@@ -88,8 +92,9 @@ def stream_choices(
     return [StreamChoice(path.arena_bytes + beside, path.ticks, path.streams(positions)) for path in paths[-1]]
 
 
-@dataclass(frozen=True)
-class _Path:
+class _Path(NamedTuple):
+    """Some edges in a row, the last of them and what is before it."""
+
     arena_bytes: int
     ticks: float
     edge: _Edge | None
@@ -112,6 +117,20 @@ def _front(paths: Sequence[_Path]) -> list[_Path]:
         if not front or path.ticks < front[-1].ticks:
             front.append(path)
     return front
+
+
+def _unbeaten(edges: Sequence[_Edge]) -> Iterator[_Edge]:
+    """Edges from one place, each once, but for those that one to the same place beats in ticks, in no more bytes."""
+    by_end: dict[int, list[_Edge]] = {}
+    for edge in edges:
+        by_end.setdefault(edge.end, []).append(edge)
+    for rivals in by_end.values():
+        seen = set()
+        for edge in rivals:
+            beaten = any(r.ticks < edge.ticks and r.arena_bytes <= edge.arena_bytes for r in rivals)
+            if not beaten and edge.rows not in seen:
+                seen.add(edge.rows)
+                yield edge
 
 
 class _UnknownTicks(Exception):
@@ -162,9 +181,10 @@ def _edges(cells: Sequence[Cell], ticks: _Ticks, most_bytes: int | None, pushed:
     worst = max((cell.arena_bytes for cell in cells), default=0)
     limit = worst if most_bytes is None else min(worst, most_bytes)
     moved = [ticks.segment(cell.output_shape[0] * cell.output_shape[1]) for cell in cells]
+    links = _Links(cells, ticks)
     for granularity in GRANULARITIES:
         streamed = [cell.streamed.get(granularity) for cell in cells]
-        chain = _chain(cells, streamed, ticks)
+        chain = links.chain(streamed)
         for end in range(1, len(cells) + 1):
             for segment in _segments_to(cells, chain, end, moved[end - 1], limit):
                 if not (pushed and segment.first == 0):
@@ -195,27 +215,48 @@ class _Link:
     later_ticks: float = 0.0
 
 
-def _chain(cells: Sequence[Cell], streamed: Sequence[StreamedCell | None], ticks: _Ticks) -> list[_Link | None]:
-    """The cells of one granularity; None for those that cannot run row by row."""
-    chain: list[_Link | None] = []
-    before: StreamedCell | None = None
-    for place, cell in zip(cells, streamed, strict=True):
-        own = None if cell is None else windows_of(1, place.input_shape, cell.layers, cell.row_bytes)
-        if cell is None or own is None:
-            chain.append(None)
-            before = None
-            continue
+class _Links:
+    """Cells row by row as parts of segments; granularities of equal rows share them.
+
+    Args:
+        cells: The network's.
+        ticks: What their kernels take.
+    """
+
+    def __init__(self, cells: Sequence[Cell], ticks: _Ticks) -> None:
+        self._cells = cells
+        self._ticks = ticks
+        self._known: dict[tuple[int, tuple[int, ...], int | None], _Link | None] = {}
+
+    def chain(self, streamed: Sequence[StreamedCell | None]) -> list[_Link | None]:
+        """The cells of one granularity; None for those that cannot run row by row."""
+        chain: list[_Link | None] = []
+        before: int | None = None
+        for index, cell in enumerate(streamed):
+            chain.append(None if cell is None else self._link(index, cell, before))
+            before = None if chain[-1] is None else chain[-1].cell.rows[-1]
+        return chain
+
+    def _link(self, index: int, cell: StreamedCell, before: int | None) -> _Link | None:
+        """A cell behind one that writes so many rows in a call, or behind nothing."""
+        key = index, cell.rows, before
+        if key not in self._known:
+            self._known[key] = self._found(index, cell, before)
+        return self._known[key]
+
+    def _found(self, index: int, cell: StreamedCell, before: int | None) -> _Link | None:
+        place, ticks = self._cells[index], self._ticks
+        own = windows_of(1, place.input_shape, cell.layers, cell.row_bytes)
+        if own is None:
+            return None
         arrivals = ticks.loops({"input_rows": place.input_shape[0], **own.inner_loops})
         link = _Link(cell, ticks.streamed(cell), own.inner_bytes, arrivals)
         behind = None
         if before is not None and not place.begins:
-            behind = windows_of(before.rows[-1], place.input_shape, cell.layers, cell.row_bytes)
-        if behind is not None and behind.has_input_window:
-            later = behind.input_bytes + behind.inner_bytes
-            link = replace(link, later_bytes=later, later_ticks=ticks.loops(behind.loops))
-        chain.append(link)
-        before = cell
-    return chain
+            behind = windows_of(before, place.input_shape, cell.layers, cell.row_bytes)
+        if behind is None or not behind.has_input_window:
+            return link
+        return replace(link, later_bytes=behind.input_bytes + behind.inner_bytes, later_ticks=ticks.loops(behind.loops))
 
 
 def _pushed_segments(
