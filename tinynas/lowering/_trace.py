@@ -88,6 +88,7 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
     for index, layer in enumerate(layers, 1):
         for operand in dict.fromkeys(layer.operands):
             consumers[operand].append(index)
+    looked_at = [max(readers, default=index) for index, readers in enumerate(consumers)]
     # What follows from `written`, kept beside it because it is asked for more often than it changes: by layer, the rows
     # of its operands that its next call waits for, and the first one that it sees.
     wanted = [[(0, 0)], *(_wanted(layer, 0, rows) for layer in layers)]
@@ -101,19 +102,22 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
                 index -= 1
                 break
         else:
-            begin, first = written[index], 0
-            if consumers[index]:  # a stride may pass rows by that are not there yet
-                first = min(begin, *[first_seen[reader] for reader in consumers[index]])
+            begin = written[index]
+            first = begin if consumers[index] else 0  # a stride may pass rows by that are not there yet
+            for reader in consumers[index]:
+                if first_seen[reader] < first:
+                    first = first_seen[reader]
             if index == count:
                 open_readers = [r for r in consumers[0] if written[r] < rows[r]]
                 input_read.append(min([input_rows, *[first_seen[r] for r in open_readers]]))
             written[index] = end = min(begin + (layers[index - 1].rows_per_call if index > 0 else 1), rows[index])
             writes.append(Write(index, (begin, end), first))
-            window_rows[index] = max(window_rows[index], end - first)
+            if end - first > window_rows[index]:
+                window_rows[index] = end - first
             if index > 0:
                 first_seen[index] = layers[index - 1].first_seen(end)
                 wanted[index] = _wanted(layers[index - 1], end, rows)
-            index = max(consumers[index], default=index)
+            index = looked_at[index]
     if written != rows:
         return None
     return Trace(tuple(writes), waits, tuple(window_rows), tuple(map(tuple, consumers)), tuple(input_read))

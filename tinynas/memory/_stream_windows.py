@@ -48,21 +48,25 @@ def windows_of(
         row_bytes: Of a row of the output of each.
     """
     height, input_row_bytes = input_shape
-    shifted = tuple(replace(layer, operands=tuple(o + 1 for o in layer.operands)) for layer in layers)
-    executed = trace((LayerRows((0,), height, rows_per_call), *shifted), height)
-    if executed is None or any(len(readers) > MOST_READERS for readers in executed.readers[2:]):
+    segment = layers
+    if rows_per_call > 1:  # rows come one by one unless a layer writes more of them in a call
+        behind = (replace(layer, operands=tuple(o + 1 for o in layer.operands)) for layer in layers)
+        segment = (LayerRows((0,), height, rows_per_call), *behind)
+    source = len(segment) - len(layers)
+    executed = trace(segment, height)
+    if executed is None or any(len(readers) > MOST_READERS for readers in executed.readers[source + 1 :]):
         return None
-    size = [0, input_row_bytes, *row_bytes]
+    size = [*([0] * source), input_row_bytes, *row_bytes]
     held = [align(rows * of, NATIVE_ALIGNMENT) for rows, of in zip(executed.window_rows, size, strict=True)]
-    _, moved, *others = slides(executed, size, executed.window_rows, ROUND_BYTES)
+    moved, *others = slides(executed, size, executed.window_rows, ROUND_BYTES)[source:]
     inner = sum(others, Slides())
     looked_at = last_reader([layer.operands for layer in layers])
     return Windows(
-        held[1],
-        sum(held[2:-1]),
+        held[source],
+        sum(held[source + 1 : -1]),
         {"waits": -(-height // rows_per_call) * looked_at, **(moved + inner).loops},
         {"waits": height * looked_at, **inner.loops},
-        len(executed.readers[1]) <= MOST_READERS,
+        len(executed.readers[source]) <= MOST_READERS,
     )
 
 
