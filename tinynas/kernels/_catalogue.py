@@ -40,6 +40,13 @@ def by_rule(call: KernelCall) -> Iterator[KernelVariant]:
     return iter([v for v in executing if v.name not in call.unlinked] or executing)
 
 
+def for_few_rows(call: KernelCall) -> KernelVariant | None:
+    """The variant for few rows at a time that the local rule may choose, if there is one."""
+    if not any(v.few_rows for v in _BY_KIND[call.op.kind]):
+        return None
+    return next((v for v in by_rule(call) if v.few_rows), None)
+
+
 def select_variant(call: KernelCall) -> KernelVariant:
     """The first variant of the catalogue that can execute the call, of those that the local rule may choose.
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 from tinynas.errors import ModelError
 from tinynas.graph import Graph, op_macs
-from tinynas.kernels import POINTER, WINDOWED, KernelCall, KernelVariant, by_rule, window_of, words
+from tinynas.kernels import POINTER, WINDOWED, KernelCall, KernelVariant, for_few_rows, window_of, words
 from tinynas.kernels.streaming import STREAM, STREAM_ROWS, STREAMED_LAYER, STREAMED_STATE
 from tinynas.lowering._rows import alone, no_rows, row_bytes
 from tinynas.lowering._schedule import Step, Stream, StreamedLayer, Structure
@@ -154,8 +154,8 @@ def _preferred(planned: PlannedStep, rows_per_call: int) -> PlannedStep:
     """The step with a kernel for few rows where it writes few of them in a call, if there is one."""
     if rows_per_call > FEW_ROWS:
         return planned
-    others = (variant for variant in by_rule(planned.call) if variant.few_rows)
-    return replace(planned, variant=next(others, planned.variant))
+    variant = for_few_rows(planned.call)
+    return planned if variant is None else replace(planned, variant=variant)
 
 
 def segment_scratch_bytes(stream: Stream) -> int:

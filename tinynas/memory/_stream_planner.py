@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import NamedTuple
 
 from tinynas.kernels.streaming import BEGUN_BYTES, ROUND_BYTES, STREAM, STREAM_ROWS
@@ -113,7 +114,7 @@ class _Path(NamedTuple):
 def _front(paths: Sequence[_Path]) -> list[_Path]:
     """The paths that none beats in both, by growing arena."""
     front: list[_Path] = []
-    for path in sorted(paths, key=lambda path: (path.arena_bytes, path.ticks)):
+    for path in sorted(paths, key=attrgetter("arena_bytes", "ticks")):
         if not front or path.ticks < front[-1].ticks:
             front.append(path)
     return front

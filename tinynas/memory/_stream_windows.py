@@ -88,8 +88,9 @@ class SegmentLag:
     """
 
     def __init__(self, height: int, row_bytes: int, rows_per_call: int) -> None:
-        self._written_bytes = [end * row_bytes for end in _ends(height, rows_per_call)]
-        self._needed: list[int] | None = None
+        self._written = {end: end * row_bytes for end in _ends(height, rows_per_call)}
+        """Rows that the cells so far need of their input -> the most bytes of the output that are written then."""
+        self._is_empty = True
 
     def extend(self, layers: tuple[LayerRows, ...], input_shape: tuple[int, int]) -> int:
         """Put a cell before those that there are, the last one first: the bytes by which the output must lead then.
@@ -99,14 +100,14 @@ class SegmentLag:
             input_shape: Rows of its input, and bytes of each.
         """
         height, row_bytes = input_shape
-        if self._needed is None:
-            read = input_read(layers, height, during=True)[1:]
-        else:
-            by_calls, rows_per_call = input_read(layers, height, during=False), layers[-1].rows_per_call
-            read = [by_calls[-(-rows // rows_per_call)] for rows in self._needed]
-        self._needed = [needed for needed, _ in read]
-        lead = max(end - first * row_bytes for end, (_, first) in zip(self._written_bytes, read, strict=True))
-        return align(max(0, lead), NATIVE_ALIGNMENT)
+        read, rows_per_call = input_read(layers, height, during=self._is_empty), layers[-1].rows_per_call
+        lead, before = 0, {}
+        for rows, written in self._written.items():
+            needed, first = read[-(-rows // rows_per_call)]
+            lead = max(lead, written - first * row_bytes)
+            before[needed] = written  # rows and bytes grow
+        self._written, self._is_empty = before, False
+        return align(lead, NATIVE_ALIGNMENT)
 
 
 @lru_cache(maxsize=65536)
