@@ -65,7 +65,9 @@ def channel_tables(channels: int) -> int:
 
 def _band(tensor: Tensor, rows: int | None) -> Tensor:
     """`tensor`, an image, with so many rows."""
-    return tensor if rows is None else replace(tensor, shape=(tensor.shape[0], rows, *tensor.shape[2:]))
+    if rows is None or rows == tensor.shape[1]:
+        return tensor
+    return replace(tensor, shape=(tensor.shape[0], rows, *tensor.shape[2:]))
 
 
 @dataclass(frozen=True)

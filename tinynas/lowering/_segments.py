@@ -9,7 +9,7 @@ from tinynas.graph import Graph
 from tinynas.lowering._lower import plan_network
 from tinynas.lowering._rows import alone
 from tinynas.lowering._storage import StreamedSteps
-from tinynas.lowering._streams import StreamPlan, segment_step
+from tinynas.lowering._streams import StreamPlan, segment_source, segment_step
 
 if TYPE_CHECKING:
     from tinynas.lowering._lowering import Lowering
@@ -26,6 +26,7 @@ class Segments:
     def __init__(self, graph: Graph, lowering: Lowering) -> None:
         network = plan_network(lowering, graph)
         self._network = replace(network, steps=[alone(step) for step in network.steps])
+        self._sources: dict[tuple[int, int], int] = {}
 
     def lowered(self, plan: StreamPlan) -> StreamedSteps:
         """A segment.
@@ -33,7 +34,11 @@ class Segments:
         Raises:
             StreamError: It cannot run row by row; the message says why.
         """
-        network = self._network
-        step = segment_step(network.graph, network.steps, network.alias, network.inputs, network.outputs, plan)
+        network, place = self._network, (plan.first, plan.end)
+        if place not in self._sources:
+            self._sources[place] = segment_source(
+                network.graph, network.steps, network.alias, network.inputs, network.outputs, plan
+            )
+        step = segment_step(network.graph, network.steps, network.inputs, plan, self._sources[place])
         assert step.stream is not None
         return step.stream

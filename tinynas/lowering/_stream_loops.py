@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from tinynas.graph import Graph
@@ -43,12 +44,12 @@ def _rows(graph: Graph, source: int, segment: Sequence[PlannedStep]) -> list[int
 
 def _loops_of_calls(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace) -> dict[str, float]:
     """What both have beside moves."""
-    calls = [write for write in executed.writes if write.layer > 0]
+    calls = Counter(write.layer for write in executed.writes)
     return {
         "calls": 1,
         "layers": len(segment) + 1,
         "input_rows": graph.tensors[source].shape[1],
         "waits": executed.waits,
-        "kernel_calls": len(calls),
-        "second_operands": sum(len(segment[write.layer - 1].inputs) == 2 for write in calls),
+        "kernel_calls": len(executed.writes) - calls[0],
+        "second_operands": sum(calls[index] for index, p in enumerate(segment, 1) if len(p.inputs) == 2),
     }

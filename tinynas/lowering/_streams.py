@@ -86,20 +86,34 @@ def streamed(
         if plan.first < done:
             raise StreamError(f"layer {plan.first} is in two segments")
         result += planned[done : plan.first]
-        result.append(segment_step(graph, planned, alias, inputs, outputs, plan))
+        source = segment_source(graph, planned, alias, inputs, outputs, plan)
+        result.append(segment_step(graph, planned, inputs, plan, source))
         done = plan.end
     return [*result, *planned[done:]]
 
 
-def segment_step(
+def segment_source(
     graph: Graph,
     planned: Sequence[PlannedStep],
     alias: Mapping[int, int],
     inputs: Sequence[int],
     outputs: Sequence[int],
     plan: StreamPlan,
+) -> int:
+    """The tensor that a segment reads from outside: all that is alive before it, as its output is behind it.
+
+    Raises:
+        StreamError: It reads several, or something else is alive beside it.
+    """
+    source = _only_input(planned[plan.first : plan.end], alias)
+    _require_cuts(graph, planned, alias, inputs, outputs, plan, source)
+    return source
+
+
+def segment_step(
+    graph: Graph, planned: Sequence[PlannedStep], inputs: Sequence[int], plan: StreamPlan, source: int
 ) -> PlannedStep:
-    """A segment of some planned steps, as one step.
+    """A segment of some planned steps, as one step; see `segment_source`.
 
     Raises:
         StreamError: It cannot run row by row; the message says why.
@@ -108,8 +122,6 @@ def segment_step(
     segment = [_preferred(alone(p), rows_per_call) for p, rows_per_call in rows_of]
     if len(segment) > MOST_LAYERS:
         raise StreamError(f"{_where(segment[-1])}: {len(segment)} layers in one segment; at most {MOST_LAYERS}")
-    source = _only_input(segment, alias)
-    _require_cuts(graph, planned, alias, inputs, outputs, plan, source)
     if plan.pushed and (plan.first > 0 or tuple(inputs) != (source,)):
         raise StreamError(f"{_where(segment[0])} does not read the only input of the network, which is to come by rows")
     position = {source: 0} | {p.output: index for index, p in enumerate(segment, 1)}
@@ -284,26 +296,24 @@ def executed_by(
 def _structures(p: PlannedStep, rows: LayerRows, height: int) -> tuple[tuple[Structure, ...], int]:
     """The parameter structures of a layer's calls, in order, and how many are for single calls at the end."""
     _, _, left, right = p.call.padding
-    calls = []
+    calls = []  # rows of the input and of the output, and of padding above and below
     for written in range(0, rows.rows, rows.rows_per_call):
         first, end = written * rows.stride - rows.padding, rows.end_seen(written)
         if first >= height or end <= 0:
             raise StreamError(f"{_where(p)}: some of its rows see nothing but padding")
-        calls.append(
-            Structure(
-                calls=1,
-                input_rows=min(end, height) - max(first, 0),
-                output_rows=min(rows.rows_per_call, rows.rows - written),
-                padding=(max(-first, 0), max(end - height, 0), left, right),
-            )
-        )
-    middle = calls[len(calls) // 2]
-    begin = end = len(calls) // 2
-    while begin > 0 and calls[begin - 1] == middle:
+        above, below = max(-first, 0), max(end - height, 0)
+        calls.append((end - below - first - above, min(rows.rows_per_call, rows.rows - written), above, below))
+    middle = len(calls) // 2
+    begin = end = middle
+    while begin > 0 and calls[begin - 1] == calls[middle]:
         begin -= 1
-    while end < len(calls) and calls[end] == middle:
+    while end < len(calls) and calls[end] == calls[middle]:
         end += 1
-    structures = (*calls[:begin], replace(middle, calls=end - begin), *calls[end:])
+    alike = [*((1, call) for call in calls[:begin]), (end - begin, calls[middle]), *((1, call) for call in calls[end:])]
+    structures = tuple(
+        Structure(count, input_rows, output_rows, (above, below, left, right))
+        for count, (input_rows, output_rows, above, below) in alike
+    )
     if len(structures) > _MOST_STRUCTURES:
         raise StreamError(f"{_where(p)}: too many of its rows see padding")
     return structures, len(calls) - end

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from tinynas.kernels.streaming import BEGUN_BYTES, ROUND_BYTES, STREAM, STREAM_R
 from tinynas.lowering import MOST_LAYERS, StreamPlan, copies, output_loops
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._stream_cells import GRANULARITIES, Cell, KernelTicks, StreamedCell
-from tinynas.memory._stream_windows import SegmentLag, states_bytes, windows_of
+from tinynas.memory._stream_windows import SegmentLag, input_read, states_bytes, windows_of
 
 _SEGMENTS = (STREAM.name, STREAM_ROWS.name)
 
@@ -202,6 +202,8 @@ class _Link:
     Attributes:
         cell: The cell.
         ticks: What it takes wherever it is.
+        read: What it reads of its input behind calls of its last layer; see `input_read`.
+        read_during: The same during these calls.
         first_bytes: Of its windows where the segment begins with it.
         first_ticks: What it adds there.
         later_bytes: Of its windows, its input's among them, behind another cell; None where it cannot be there.
@@ -210,6 +212,8 @@ class _Link:
 
     cell: StreamedCell
     ticks: float
+    read: tuple[tuple[int, int], ...] = field(repr=False)
+    read_during: tuple[tuple[int, int], ...] = field(repr=False)
     first_bytes: int
     first_ticks: float
     later_bytes: int | None = None
@@ -250,8 +254,10 @@ class _Links:
         own = windows_of(1, place.input_shape, cell.layers, cell.row_bytes)
         if own is None:
             return None
-        arrivals = ticks.loops({"input_rows": place.input_shape[0], **own.inner_loops})
-        link = _Link(cell, ticks.streamed(cell), own.inner_bytes, arrivals)
+        height, _ = place.input_shape
+        read, read_during = (input_read(cell.layers, height, during=during) for during in (False, True))
+        arrivals = ticks.loops({"input_rows": height, **own.inner_loops})
+        link = _Link(cell, ticks.streamed(cell), read, read_during, own.inner_bytes, arrivals)
         behind = None
         if before is not None and not place.begins:
             behind = windows_of(before, place.input_shape, cell.layers, cell.row_bytes)
@@ -310,7 +316,7 @@ def _segments_to(
         beside = windows + scratch + states_bytes(layers)
         if beside > limit or layers > MOST_LAYERS:
             return  # more cells only take more windows
-        lead = lag.extend(link.cell.layers, shape)
+        lead = lag.extend(link.read_during if first == end - 1 else link.read, link.cell.rows[-1], shape[1])
         together = max(output_bytes, align(shape[0] * shape[1], NATIVE_ALIGNMENT) + lead)
         arena = beside + link.first_bytes + together
         if arena <= limit:

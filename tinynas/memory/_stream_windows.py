@@ -90,23 +90,22 @@ class SegmentLag:
     def __init__(self, height: int, row_bytes: int, rows_per_call: int) -> None:
         self._written = {end: end * row_bytes for end in _ends(height, rows_per_call)}
         """Rows that the cells so far need of their input -> the most bytes of the output that are written then."""
-        self._is_empty = True
 
-    def extend(self, layers: tuple[LayerRows, ...], input_shape: tuple[int, int]) -> int:
+    def extend(self, read: Sequence[tuple[int, int]], rows_per_call: int, row_bytes: int) -> int:
         """Put a cell before those that there are, the last one first: the bytes by which the output must lead then.
 
         Args:
-            layers: Of the cell.
-            input_shape: Rows of its input, and bytes of each.
+            read: What the cell reads (`input_read`): during its calls if it is the last one, else behind them.
+            rows_per_call: Of its last layer.
+            row_bytes: Of a row of its input.
         """
-        height, row_bytes = input_shape
-        read, rows_per_call = input_read(layers, height, during=self._is_empty), layers[-1].rows_per_call
         lead, before = 0, {}
         for rows, written in self._written.items():
             needed, first = read[-(-rows // rows_per_call)]
-            lead = max(lead, written - first * row_bytes)
+            if written - first * row_bytes > lead:
+                lead = written - first * row_bytes
             before[needed] = written  # rows and bytes grow
-        self._written, self._is_empty = before, False
+        self._written = before
         return align(lead, NATIVE_ALIGNMENT)
 
 
