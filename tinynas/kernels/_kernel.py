@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
@@ -67,7 +67,8 @@ def _band(tensor: Tensor, rows: int | None) -> Tensor:
     """`tensor`, an image, with so many rows."""
     if rows is None or rows == tensor.shape[1]:
         return tensor
-    return replace(tensor, shape=(tensor.shape[0], rows, *tensor.shape[2:]))
+    shape = tensor.shape[0], rows, *tensor.shape[2:]
+    return Tensor(tensor.name, shape, tensor.dtype, tensor.quantization, tensor.constant, tensor.data)
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,21 @@ class KernelCall:
     @cached_property
     def input(self) -> Tensor:
         return _band(self.graph.tensors[self.source if self.source >= 0 else self.op.inputs[0]], self.input_rows)
+
+    def of_rows(self, input_rows: int, output_rows: int, padding: tuple[int, int, int, int]) -> KernelCall:
+        """The call that computes some rows of it. Spelled out: planners make thousands, and `replace` takes longer."""
+        return KernelCall(
+            self.graph,
+            self.op,
+            padding,
+            self.source,
+            self.input_dies,
+            self.input_alone,
+            input_rows,
+            output_rows,
+            self.instruction_set,
+            self.unlinked,
+        )
 
     @property
     def weights(self) -> Tensor:

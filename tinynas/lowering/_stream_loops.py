@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from tinynas.graph import Graph
@@ -44,12 +43,13 @@ def _rows(graph: Graph, source: int, segment: Sequence[PlannedStep]) -> list[int
 
 def _loops_of_calls(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace) -> dict[str, float]:
     """What both have beside moves."""
-    calls = Counter(write.layer for write in executed.writes)
+    input_rows = graph.tensors[source].shape[1]
+    pairs = {index for index, p in enumerate(segment, 1) if len(p.inputs) == 2}
     return {
         "calls": 1,
         "layers": len(segment) + 1,
-        "input_rows": graph.tensors[source].shape[1],
+        "input_rows": input_rows,
         "waits": executed.waits,
-        "kernel_calls": len(executed.writes) - calls[0],
-        "second_operands": sum(calls[index] for index, p in enumerate(segment, 1) if len(p.inputs) == 2),
+        "kernel_calls": len(executed.writes) - input_rows,
+        "second_operands": sum(write.layer in pairs for write in executed.writes) if pairs else 0,
     }

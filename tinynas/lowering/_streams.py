@@ -87,7 +87,9 @@ def streamed(
             raise StreamError(f"layer {plan.first} is in two segments")
         result += planned[done : plan.first]
         source = segment_source(graph, planned, alias, inputs, outputs, plan)
-        result.append(segment_step(graph, planned, inputs, plan, source))
+        of = zip(planned[plan.first : plan.end], plan.rows, strict=True)
+        layers = [by_rows(p, rows_per_call) for p, rows_per_call in of]
+        result.append(segment_step(graph, layers, inputs, plan, source))
         done = plan.end
     return [*result, *planned[done:]]
 
@@ -111,15 +113,13 @@ def segment_source(
 
 
 def segment_step(
-    graph: Graph, planned: Sequence[PlannedStep], inputs: Sequence[int], plan: StreamPlan, source: int
+    graph: Graph, segment: Sequence[PlannedStep], inputs: Sequence[int], plan: StreamPlan, source: int
 ) -> PlannedStep:
-    """A segment of some planned steps, as one step; see `segment_source`.
+    """A segment of some layers (`by_rows`), as one step; see `segment_source`.
 
     Raises:
         StreamError: It cannot run row by row; the message says why.
     """
-    rows_of = zip(planned[plan.first : plan.end], plan.rows, strict=True)
-    segment = [_preferred(alone(p), rows_per_call) for p, rows_per_call in rows_of]
     if len(segment) > MOST_LAYERS:
         raise StreamError(f"{_where(segment[-1])}: {len(segment)} layers in one segment; at most {MOST_LAYERS}")
     if plan.pushed and (plan.first > 0 or tuple(inputs) != (source,)):
@@ -162,11 +162,10 @@ def segment_step(
     )
 
 
-def _preferred(planned: PlannedStep, rows_per_call: int) -> PlannedStep:
-    """The step with a kernel for few rows where it writes few of them in a call, if there is one."""
-    if rows_per_call > FEW_ROWS:
-        return planned
-    variant = for_few_rows(planned.call)
+def by_rows(planned: PlannedStep, rows_per_call: int) -> PlannedStep:
+    """The step as a layer that writes so many rows in a call: with a kernel for few rows where that is preferred."""
+    planned = alone(planned)
+    variant = for_few_rows(planned.call) if rows_per_call <= FEW_ROWS else None
     return planned if variant is None else replace(planned, variant=variant)
 
 
@@ -298,11 +297,13 @@ def _structures(p: PlannedStep, rows: LayerRows, height: int) -> tuple[tuple[Str
     _, _, left, right = p.call.padding
     calls = []  # rows of the input and of the output, and of padding above and below
     for written in range(0, rows.rows, rows.rows_per_call):
-        first, end = written * rows.stride - rows.padding, rows.end_seen(written)
+        output_rows = min(rows.rows_per_call, rows.rows - written)
+        first = written * rows.stride - rows.padding
+        end = first + (output_rows - 1) * rows.stride + rows.extent
         if first >= height or end <= 0:
             raise StreamError(f"{_where(p)}: some of its rows see nothing but padding")
         above, below = max(-first, 0), max(end - height, 0)
-        calls.append((end - below - first - above, min(rows.rows_per_call, rows.rows - written), above, below))
+        calls.append((end - below - first - above, output_rows, above, below))
     middle = len(calls) // 2
     begin = end = middle
     while begin > 0 and calls[begin - 1] == calls[middle]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 from tinynas.kernels.streaming import BEGUN_BYTES, ROUND_BYTES, STREAM, STREAM_ROWS
@@ -75,22 +75,21 @@ def stream_choices(
         edges = _edges(cells, _Ticks(ticks), room, pushed)
     except _UnknownTicks:
         edges = _edges(cells, _Ticks(call_ticks), room, pushed)
-    paths: list[list[_Path]] = [[] for _ in range(len(cells) + 1)]
-    paths[0] = [_Path(0, 0.0, None, None)]
+    candidates: list[list[_Candidate]] = [[] for _ in range(len(cells) + 1)]
+    paths = [_Path(0, 0.0, None, None)]
     for place in range(len(cells)):
-        arenas = [path.arena_bytes for path in paths[place]]
+        arenas = [path.arena_bytes for path in paths]
         for edge in _unbeaten(edges[place]):
             # Of the paths that the edge's arena has room for, the last one is the fastest.
             begin = max(0, bisect_right(arenas, edge.arena_bytes) - 1)
-            paths[edge.end] += [
-                _Path(max(path.arena_bytes, edge.arena_bytes), path.ticks + edge.ticks, edge, path)
-                for path in paths[place][begin:]
+            candidates[edge.end] += [
+                (max(path.arena_bytes, edge.arena_bytes), path.ticks + edge.ticks, edge, path) for path in paths[begin:]
             ]
-        paths[place + 1] = _front(paths[place + 1])
+        paths = _front(candidates[place + 1])
     positions = [0]
     for cell in cells:
         positions.append(positions[-1] + cell.steps)
-    return [StreamChoice(path.arena_bytes + beside, path.ticks, path.streams(positions)) for path in paths[-1]]
+    return [StreamChoice(path.arena_bytes + beside, path.ticks, path.streams(positions)) for path in paths]
 
 
 class _Path(NamedTuple):
@@ -111,12 +110,16 @@ class _Path(NamedTuple):
         return tuple(reversed(found))
 
 
-def _front(paths: Sequence[_Path]) -> list[_Path]:
+_Candidate = tuple[int, float, _Edge, _Path]
+"""What may become a path; few do."""
+
+
+def _front(candidates: Sequence[_Candidate]) -> list[_Path]:
     """The paths that none beats in both, by growing arena."""
     front: list[_Path] = []
-    for path in sorted(paths, key=attrgetter("arena_bytes", "ticks")):
-        if not front or path.ticks < front[-1].ticks:
-            front.append(path)
+    for candidate in sorted(candidates, key=itemgetter(0, 1)):
+        if not front or candidate[1] < front[-1].ticks:
+            front.append(_Path(*candidate))
     return front
 
 
@@ -204,6 +207,7 @@ class _Link:
         ticks: What it takes wherever it is.
         read: What it reads of its input behind calls of its last layer; see `input_read`.
         read_during: The same during these calls.
+        input_bytes: Of its input, which is there as a whole where the segment begins with it.
         first_bytes: Of its windows where the segment begins with it.
         first_ticks: What it adds there.
         later_bytes: Of its windows, its input's among them, behind another cell; None where it cannot be there.
@@ -214,6 +218,7 @@ class _Link:
     ticks: float
     read: tuple[tuple[int, int], ...] = field(repr=False)
     read_during: tuple[tuple[int, int], ...] = field(repr=False)
+    input_bytes: int
     first_bytes: int
     first_ticks: float
     later_bytes: int | None = None
@@ -254,10 +259,11 @@ class _Links:
         own = windows_of(1, place.input_shape, cell.layers, cell.row_bytes)
         if own is None:
             return None
-        height, _ = place.input_shape
+        height, row_bytes = place.input_shape
+        input_bytes = align(height * row_bytes, NATIVE_ALIGNMENT)
         read, read_during = (input_read(cell.layers, height, during=during) for during in (False, True))
         arrivals = ticks.loops({"input_rows": height, **own.inner_loops})
-        link = _Link(cell, ticks.streamed(cell), read, read_during, own.inner_bytes, arrivals)
+        link = _Link(cell, ticks.streamed(cell), read, read_during, input_bytes, own.inner_bytes, arrivals)
         behind = None
         if before is not None and not place.begins:
             behind = windows_of(before, place.input_shape, cell.layers, cell.row_bytes)
@@ -299,14 +305,14 @@ def _segments_to(
     last = chain[end - 1]
     if last is None:
         return
-    output = cells[end - 1].output_shape
-    output_bytes = align(output[0] * output[1], NATIVE_ALIGNMENT)
-    lag = SegmentLag(*output, last.cell.rows[-1])
+    height, row_bytes = cells[end - 1].output_shape
+    output_bytes = align(height * row_bytes, NATIVE_ALIGNMENT)
+    lag = SegmentLag(height, row_bytes, last.cell.rows[-1])
     windows = scratch = layers = 0
     total = moved
     rows: tuple[int, ...] = ()
     for first in range(end - 1, -1, -1):
-        link, shape = chain[first], cells[first].input_shape
+        link = chain[first]
         if link is None:
             return
         scratch = max(scratch, link.cell.scratch_bytes)
@@ -316,9 +322,9 @@ def _segments_to(
         beside = windows + scratch + states_bytes(layers)
         if beside > limit or layers > MOST_LAYERS:
             return  # more cells only take more windows
-        lead = lag.extend(link.read_during if first == end - 1 else link.read, link.cell.rows[-1], shape[1])
-        together = max(output_bytes, align(shape[0] * shape[1], NATIVE_ALIGNMENT) + lead)
-        arena = beside + link.first_bytes + together
+        read = link.read_during if first == end - 1 else link.read
+        lead = lag.extend(read, link.cell.rows[-1], cells[first].input_shape[1])
+        arena = beside + link.first_bytes + max(output_bytes, link.input_bytes + lead)
         if arena <= limit:
             yield _Edge(first, end, arena, total + link.first_ticks, rows)
         if link.later_bytes is None:
