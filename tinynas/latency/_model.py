@@ -50,7 +50,8 @@ class VariantModel:
 
     def knows(self, features: Mapping[str, float]) -> bool:
         """Whether every loop count that is not zero was seen in some measurement."""
-        return all(name in self.features for name, value in features.items() if value and name != CALL)
+        unknown = [name for name, value in features.items() if value and name not in self.features]
+        return not unknown or unknown == [CALL]
 
     def ticks(self, features: Mapping[str, float]) -> float:
         """Ticks of a layer with these loop counts."""

@@ -41,6 +41,12 @@ class LayerRows:
         """How often it is called."""
         return -(-self.rows // self.rows_per_call)
 
+    @property
+    def behind_another(self) -> LayerRows:
+        """The same in a segment with one more layer before all others."""
+        operands = tuple(operand + 1 for operand in self.operands)
+        return LayerRows(operands, self.rows, self.rows_per_call, self.stride, self.extent, self.padding)
+
     def first_seen(self, written: int) -> int:
         """The first row of its operands that its next call sees, after it has written so many rows."""
         return max(0, written * self.stride - self.padding)

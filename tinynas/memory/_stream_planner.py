@@ -131,10 +131,13 @@ def _unbeaten(edges: Sequence[_Edge]) -> Iterator[_Edge]:
     for rivals in by_end.values():
         seen = set()
         for edge in rivals:
-            beaten = any(r.ticks < edge.ticks and r.arena_bytes <= edge.arena_bytes for r in rivals)
-            if not beaten and edge.rows not in seen:
-                seen.add(edge.rows)
-                yield edge
+            for rival in rivals:
+                if rival.ticks < edge.ticks and rival.arena_bytes <= edge.arena_bytes:
+                    break
+            else:
+                if edge.rows not in seen:
+                    seen.add(edge.rows)
+                    yield edge
 
 
 class _UnknownTicks(Exception):

@@ -8,7 +8,7 @@ on the whole segment: `SegmentLag` follows rows back to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from tinynas.kernels.streaming import ROUND_BYTES, STREAMED_STATE
@@ -50,8 +50,7 @@ def windows_of(
     height, input_row_bytes = input_shape
     segment = layers
     if rows_per_call > 1:  # rows come one by one unless a layer writes more of them in a call
-        behind = (replace(layer, operands=tuple(o + 1 for o in layer.operands)) for layer in layers)
-        segment = (LayerRows((0,), height, rows_per_call), *behind)
+        segment = (LayerRows((0,), height, rows_per_call), *(layer.behind_another for layer in layers))
     source = len(segment) - len(layers)
     executed = trace(segment, height)
     if executed is None or any(len(readers) > MOST_READERS for readers in executed.readers[source + 1 :]):
@@ -121,6 +120,8 @@ def input_read(layers: tuple[LayerRows, ...], input_rows: int, *, during: bool) 
     Returns:
         Both, by the number of calls: none, one, and so on.
     """
+    if during and 0 not in layers[-1].operands:
+        return input_read(layers, input_rows, during=False)  # what others read is read by then
     ends = [0, *_ends(layers[-1].rows, layers[-1].rows_per_call)]
     begins = [0, *ends[:-1]] if during else ends
     return tuple(_input_read(layers, input_rows, begin, end) for begin, end in zip(begins, ends, strict=True))
