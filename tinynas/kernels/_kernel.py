@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -91,6 +91,8 @@ class KernelCall:
     """Of the core that executes it."""
     unlinked: frozenset[str] = frozenset()
     """Kernels that the local rule passes over to save their code."""
+    whole: KernelCall | None = field(default=None, compare=False, repr=False)
+    """The call that it computes some rows of: what follows from constants alone is the same, and asked of that one."""
 
     @cached_property
     def input(self) -> Tensor:
@@ -109,7 +111,13 @@ class KernelCall:
             output_rows,
             self.instruction_set,
             self.unlinked,
+            self.whole or self,
         )
+
+    @cached_property
+    def known_general(self) -> dict[int, bool]:
+        """What `is_general` has found for sums of some size."""
+        return {}
 
     @property
     def weights(self) -> Tensor:

@@ -50,8 +50,7 @@ class VariantModel:
 
     def knows(self, features: Mapping[str, float]) -> bool:
         """Whether every loop count that is not zero was seen in some measurement."""
-        unknown = [name for name, value in features.items() if value and name not in self.features]
-        return not unknown or unknown == [CALL]
+        return all(name in self.features for name, value in features.items() if value and name != CALL)
 
     def ticks(self, features: Mapping[str, float]) -> float:
         """Ticks of a layer with these loop counts."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tinynas.graph import Graph
 from tinynas.lowering._lower import plan_network
+from tinynas.lowering._rows import alone
 from tinynas.lowering._storage import PlannedStep, StreamedSteps
 from tinynas.lowering._streams import FEW_ROWS, StreamPlan, by_rows, segment_source, segment_step
 
@@ -22,7 +24,8 @@ class Segments:
     """
 
     def __init__(self, graph: Graph, lowering: Lowering) -> None:
-        self._network = plan_network(lowering, graph)
+        network = plan_network(lowering, graph)
+        self._network = replace(network, steps=[alone(step) for step in network.steps])
         self._layers: dict[tuple[int, bool], PlannedStep] = {}
         self._sources: dict[tuple[int, int], int] = {}
 
