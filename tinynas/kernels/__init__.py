@@ -1,6 +1,6 @@
 """Kernels, one folder a family, here and in `firmware/kernels/`: what schedules choose from, and what it costs."""
 
-from tinynas.kernels._catalogue import CATALOGUE, by_rule, select_variant
+from tinynas.kernels._catalogue import CATALOGUE, by_rule, for_few_rows, select_variant
 from tinynas.kernels._channel_scales import ChannelScales, channel_scales
 from tinynas.kernels._clamp import activation_range
 from tinynas.kernels._constants import ConstantArray, Fields, StepConstants
@@ -48,6 +48,7 @@ __all__ = [
     "channel_scales",
     "code_hash",
     "code_of",
+    "for_few_rows",
     "kernel_folder",
     "padding_of",
     "plane_of_add",

@@ -33,8 +33,18 @@ def by_rule(call: KernelCall) -> Iterator[KernelVariant]:
 
     Those that are not to be linked count where there is no other.
     """
-    allowed = [v for v in _BY_KIND[call.op.kind] if not v.for_speed and v.executes(call)]
-    return iter([v for v in allowed if v.name not in call.unlinked] or allowed)
+    allowed = (v for v in _BY_KIND[call.op.kind] if not v.for_speed and v.executes(call))
+    if not call.unlinked:
+        return allowed  # who wants the first one does not ask the others
+    executing = list(allowed)
+    return iter([v for v in executing if v.name not in call.unlinked] or executing)
+
+
+def for_few_rows(call: KernelCall) -> KernelVariant | None:
+    """The variant for few rows at a time that the local rule may choose, if there is one."""
+    if not any(v.few_rows for v in _BY_KIND[call.op.kind]):
+        return None
+    return next((v for v in by_rule(call) if v.few_rows), None)
 
 
 def select_variant(call: KernelCall) -> KernelVariant:

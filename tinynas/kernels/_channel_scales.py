@@ -73,4 +73,7 @@ def channel_scales(call: KernelCall, largest_sum: int = _LARGEST_SUM) -> Channel
 
 def is_general(call: KernelCall, largest_sum: int = _LARGEST_SUM) -> bool:
     """Whether a layer needs the general requantization; not as far as is known where the graph has no constants."""
-    return call.has_constants and channel_scales(call, largest_sum).general
+    whole = call.whole or call
+    if largest_sum not in whole.known_general:
+        whole.known_general[largest_sum] = whole.has_constants and channel_scales(whole, largest_sum).general
+    return whole.known_general[largest_sum]

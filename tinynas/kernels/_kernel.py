@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -65,7 +65,10 @@ def channel_tables(channels: int) -> int:
 
 def _band(tensor: Tensor, rows: int | None) -> Tensor:
     """`tensor`, an image, with so many rows."""
-    return tensor if rows is None else replace(tensor, shape=(tensor.shape[0], rows, *tensor.shape[2:]))
+    if rows is None or rows == tensor.shape[1]:
+        return tensor
+    shape = tensor.shape[0], rows, *tensor.shape[2:]
+    return Tensor(tensor.name, shape, tensor.dtype, tensor.quantization, tensor.constant, tensor.data)
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,40 @@ class KernelCall:
     """Of the core that executes it."""
     unlinked: frozenset[str] = frozenset()
     """Kernels that the local rule passes over to save their code."""
+    whole: KernelCall | None = field(default=None, compare=False, repr=False)
+    """The call that it computes some rows of: what follows from constants alone is the same, and asked of that one."""
 
     @cached_property
     def input(self) -> Tensor:
         return _band(self.graph.tensors[self.source if self.source >= 0 else self.op.inputs[0]], self.input_rows)
+
+    def of_rows(
+        self,
+        input_rows: int,
+        output_rows: int | None,
+        padding: tuple[int, int, int, int],
+        sums: Sums | None = None,
+    ) -> KernelCall:
+        """The call that computes some rows of it. Spelled out: planners make thousands, and `replace` takes longer."""
+        return KernelCall(
+            self.graph,
+            self.op,
+            padding,
+            self.source,
+            self.input_dies,
+            self.input_alone,
+            input_rows,
+            output_rows,
+            sums,
+            self.instruction_set,
+            self.unlinked,
+            self.whole or self,
+        )
+
+    @cached_property
+    def known_general(self) -> dict[int, bool]:
+        """What `is_general` has found for sums of some size."""
+        return {}
 
     @property
     def weights(self) -> Tensor:

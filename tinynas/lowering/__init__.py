@@ -9,7 +9,8 @@ from tinynas.lowering._segments import Segments
 from tinynas.lowering._storage import StreamedSteps
 from tinynas.lowering._stream_cuts import stream_cuts, streamed_shape
 from tinynas.lowering._stream_loops import output_loops
-from tinynas.lowering._streams import MOST_LAYERS, MOST_READERS, StreamError, StreamPlan, segment_scratch_bytes
+from tinynas.lowering._stream_plan import StreamError, StreamPlan
+from tinynas.lowering._streams import MOST_LAYERS, MOST_READERS, segment_scratch_bytes
 from tinynas.lowering._substitution import VariantError, layers, substitutes, suits, with_constants, with_variants
 from tinynas.lowering._trace import LayerRows, Slides, Trace, Write, copies, slides, trace
 

@@ -28,7 +28,8 @@ from tinynas.lowering._patches import PatchPlan, split_into_patches, step_macs
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._scratch import within_arena
 from tinynas.lowering._storage import Activations, BandTensor, PlannedStep, assign_storage, root_of
-from tinynas.lowering._streams import StreamError, StreamPlan, segment_constant_bytes, streamed
+from tinynas.lowering._stream_plan import StreamError, StreamPlan
+from tinynas.lowering._streams import segment_constant_bytes, streamed
 from tinynas.lowering._substitution import constant_bytes_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from tinynas.kernels import InstructionSet
 from tinynas.lowering._lower import lower_as
 from tinynas.lowering._patches import PatchPlan
 from tinynas.lowering._schedule import Schedule
-from tinynas.lowering._streams import StreamPlan
+from tinynas.lowering._stream_plan import StreamPlan
 from tinynas.targets import Core
 
 

@@ -15,6 +15,8 @@ _POINTWISE = frozenset((OpKind.ADD, OpKind.MUL, OpKind.QUANTIZE))
 
 def alone(planned: PlannedStep) -> PlannedStep:
     """The step with a kernel that does not take its input's place: the rows it reads are not those that it writes."""
+    if not planned.call.input_dies and not planned.call.input_alone:
+        return planned
     call = replace(planned.call, input_dies=False, input_alone=False)
     return replace(planned, variant=select_variant(call), call=call)
 

@@ -72,13 +72,7 @@ class Structure:
 
     def of(self, whole: KernelCall) -> KernelCall:
         """The call of some rows that a call of the whole operator becomes."""
-        return replace(
-            whole,
-            padding=self.padding,
-            input_rows=self.input_rows,
-            output_rows=self.output_rows,
-            sums=self.sums,
-        )
+        return whole.of_rows(self.input_rows, self.output_rows, self.padding, self.sums)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tinynas.graph import Graph
 from tinynas.lowering._lower import plan_network
-from tinynas.lowering._storage import StreamedSteps
-from tinynas.lowering._streams import StreamPlan, segment_step
+from tinynas.lowering._rows import alone
+from tinynas.lowering._storage import PlannedStep, StreamedSteps
+from tinynas.lowering._stream_layers import FEW_ROWS, by_rows
+from tinynas.lowering._stream_plan import StreamPlan
+from tinynas.lowering._streams import segment_source, segment_step
 
 if TYPE_CHECKING:
     from tinynas.lowering._lowering import Lowering
@@ -22,7 +26,10 @@ class Segments:
     """
 
     def __init__(self, graph: Graph, lowering: Lowering) -> None:
-        self._network = plan_network(lowering, graph)
+        network = plan_network(lowering, graph)
+        self._network = replace(network, steps=[alone(step) for step in network.steps])
+        self._layers: dict[tuple[int, bool], PlannedStep] = {}
+        self._sources: dict[tuple[int, int], int] = {}
 
     def lowered(self, plan: StreamPlan) -> StreamedSteps:
         """A segment.
@@ -31,6 +38,21 @@ class Segments:
             StreamError: It cannot run row by row; the message says why.
         """
         network = self._network
-        step = segment_step(network.graph, network.steps, network.alias, network.inputs, network.outputs, plan)
+        layers = [self._layer(position, rows) for position, rows in enumerate(plan.rows, plan.first)]
+        step = segment_step(network.graph, layers, network.inputs, plan, self._source(plan))
         assert step.stream is not None
         return step.stream
+
+    def _layer(self, position: int, rows_per_call: int) -> PlannedStep:
+        key = position, rows_per_call <= FEW_ROWS
+        if key not in self._layers:
+            self._layers[key] = by_rows(self._network.steps[position], rows_per_call, self._network.alias)
+        return self._layers[key]
+
+    def _source(self, plan: StreamPlan) -> int:
+        network, key = self._network, (plan.first, plan.end)
+        if key not in self._sources:
+            self._sources[key] = segment_source(
+                network.graph, network.steps, network.alias, network.inputs, network.outputs, plan
+            )
+        return self._sources[key]

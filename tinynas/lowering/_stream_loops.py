@@ -43,12 +43,13 @@ def _rows(graph: Graph, source: int, segment: Sequence[PlannedStep]) -> list[int
 
 def _loops_of_calls(graph: Graph, source: int, segment: Sequence[PlannedStep], executed: Trace) -> dict[str, float]:
     """What both have beside moves."""
-    calls = [write for write in executed.writes if write.layer > 0]
+    input_rows = graph.tensors[source].shape[1]
+    pairs = {index for index, p in enumerate(segment, 1) if len(p.inputs) == 2}
     return {
         "calls": 1,
         "layers": len(segment) + 1,
-        "input_rows": graph.tensors[source].shape[1],
+        "input_rows": input_rows,
         "waits": executed.waits,
-        "kernel_calls": len(calls),
-        "second_operands": sum(len(segment[write.layer - 1].inputs) == 2 for write in calls),
+        "kernel_calls": len(executed.writes) - input_rows,
+        "second_operands": sum(write.layer in pairs for write in executed.writes) if pairs else 0,
     }

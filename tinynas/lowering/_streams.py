@@ -16,64 +16,24 @@ as a whole. For the order of the calls its rows are what a layer before all othe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from tinynas.errors import ModelError
-from tinynas.graph import Graph, OpKind, op_macs
-from tinynas.kernels import (
-    NO_PADDING,
-    POINTER,
-    WINDOWED,
-    KernelCall,
-    KernelVariant,
-    Sums,
-    by_rule,
-    select_variant,
-    window_of,
-    words,
-)
+from tinynas.graph import Graph
+from tinynas.kernels import POINTER, words
 from tinynas.kernels.streaming import STREAM, STREAM_ROWS, STREAMED_LAYER, STREAMED_STATE
-from tinynas.lowering._rows import alone, no_streamed_rows, paddings_of, row_bytes
-from tinynas.lowering._schedule import Step, Stream, StreamedLayer, Structure
+from tinynas.lowering._rows import row_bytes
+from tinynas.lowering._schedule import Stream
 from tinynas.lowering._storage import PlannedStep, StreamedSteps, root_of
+from tinynas.lowering._stream_layers import by_rows, layer_rows, streamed_layer
 from tinynas.lowering._stream_loops import pushed_loops, segment_loops
-from tinynas.lowering._sums import summed_image, summing
+from tinynas.lowering._stream_plan import StreamError, StreamPlan, where
+from tinynas.lowering._sums import summed_image
 from tinynas.lowering._trace import LayerRows, Trace, trace
 
-_MOST_ROWS = 0xFFFE  # 16 bits, of which one value stands for "never"
-FEW_ROWS = 3
-"""Rows that a call may write for kernels for few rows to be preferred: a depthwise convolution with a channel buffer
-gathers two more rows of each window again, which takes as long from four rows on as what the other one does longer."""
 MOST_LAYERS = 0xFF
 """Layers of one segment: their positions are bytes."""
-_MOST_STRUCTURES = 0xFF
 MOST_READERS = 2
 """Layers that read the rows of one window."""
-
-
-class StreamError(ModelError):
-    """These layers of a network cannot run row by row."""
-
-
-@dataclass(frozen=True)
-class StreamPlan:
-    """Run a part of a network row by row.
-
-    Attributes:
-        first: Position of the first kernel call among those of the plain schedule.
-        rows: How many rows each of the layers writes in a call, in their order: one entry for each kernel call. A last
-            layer that adds rows to sums (`streamed_shape`) reads so many.
-        pushed: Whether the segment's input, which is the network's, comes row by row and is never there as a whole.
-    """
-
-    first: int
-    rows: tuple[int, ...]
-    pushed: bool = False
-
-    @property
-    def end(self) -> int:
-        """Position of the first kernel call behind the segment."""
-        return self.first + len(self.rows)
 
 
 def streamed(
@@ -99,57 +59,65 @@ def streamed(
         if plan.first < done:
             raise StreamError(f"layer {plan.first} is in two segments")
         result += planned[done : plan.first]
-        result.append(segment_step(graph, planned, alias, inputs, outputs, plan))
+        source = segment_source(graph, planned, alias, inputs, outputs, plan)
+        of = zip(planned[plan.first : plan.end], plan.rows, strict=True)
+        layers = [by_rows(p, rows_per_call, alias) for p, rows_per_call in of]
+        result.append(segment_step(graph, layers, inputs, plan, source))
         done = plan.end
     return [*result, *planned[done:]]
 
 
-def segment_step(
+def segment_source(
     graph: Graph,
     planned: Sequence[PlannedStep],
     alias: Mapping[int, int],
     inputs: Sequence[int],
     outputs: Sequence[int],
     plan: StreamPlan,
+) -> int:
+    """The tensor that a segment reads from outside: all that is alive before it, as its output is behind it.
+
+    Raises:
+        StreamError: It reads several, or something else is alive beside it.
+    """
+    source = _only_input(planned[plan.first : plan.end], alias)
+    _require_cuts(graph, planned, alias, inputs, outputs, plan, source)
+    return source
+
+
+def segment_step(
+    graph: Graph, segment: Sequence[PlannedStep], inputs: Sequence[int], plan: StreamPlan, source: int
 ) -> PlannedStep:
-    """A segment of some planned steps, as one step.
+    """A segment of some layers (`by_rows`), as one step; see `segment_source`.
 
     Raises:
         StreamError: It cannot run row by row; the message says why.
     """
-    rows_of = zip(planned[plan.first : plan.end], plan.rows, strict=True)
-    segment = [_preferred(_padded(alone(p)), rows_per_call) for p, rows_per_call in rows_of]
-    images = [summed_image(p.call, p.inputs, alias) for p in segment]
-    for p, summed in zip(segment[:-1], images[:-1], strict=True):
-        if summed is not None:
-            raise StreamError(f"{_where(p)} adds all rows to sums, which ends a segment")
-    image = images[-1]
-    if image is not None:
-        segment[-1] = _summing(segment[-1], image)
     if len(segment) > MOST_LAYERS:
-        raise StreamError(f"{_where(segment[-1])}: {len(segment)} layers in one segment; at most {MOST_LAYERS}")
-    source = _only_input(segment, alias)
-    _require_cuts(graph, planned, alias, inputs, outputs, plan, source)
+        raise StreamError(f"{where(segment[-1])}: {len(segment)} layers in one segment; at most {MOST_LAYERS}")
+    inner = [p for p in segment[:-1] if p.call.sums is not None]
+    if inner:
+        raise StreamError(f"{where(inner[0])} adds all rows to sums, which ends a segment")
     if plan.pushed and (plan.first > 0 or tuple(inputs) != (source,)):
-        raise StreamError(f"{_where(segment[0])} does not read the only input of the network, which is to come by rows")
+        raise StreamError(f"{where(segment[0])} does not read the only input of the network, which is to come by rows")
     position = {source: 0} | {p.output: index for index, p in enumerate(segment, 1)}
-    rows = [_layer_rows(graph, p, count, position) for p, count in zip(segment, plan.rows, strict=True)]
+    rows = [layer_rows(graph, p, count, position) for p, count in zip(segment, plan.rows, strict=True)]
     height = graph.tensors[source].shape[1]
     executed = trace(tuple(rows), height)
     if executed is None:
-        raise StreamError(f"{_where(segment[-1])}: its segment comes to no end")
+        raise StreamError(f"{where(segment[-1])}: its segment comes to no end")
     crowded = [p for p, readers in zip(segment, executed.readers[1:], strict=True) if len(readers) > MOST_READERS]
     if crowded or (plan.pushed and len(executed.readers[0]) > MOST_READERS):
-        raise StreamError(f"{_where([*crowded, segment[0]][0])}: more than {MOST_READERS} layers read its rows")
+        raise StreamError(f"{where([*crowded, segment[0]][0])}: more than {MOST_READERS} layers read its rows")
     windows, end = [], words(executed.window_rows[0] * row_bytes(graph, source)) if plan.pushed else 0
     for p, held in zip(segment[:-1], executed.window_rows[1:-1], strict=True):
         windows.append(end)
         end += words(held * row_bytes(graph, p.output))
     layers = tuple(
-        _streamed_layer(graph, p, layer, index, executed, [*windows, 0])
+        streamed_layer(graph, p, layer, index, executed, [*windows, 0])
         for index, (p, layer) in enumerate(zip(segment, rows, strict=True), 1)
     )
-    if image is not None:
+    if segment[-1].call.sums is not None:
         layers = (*layers[:-1], replace(layers[-1], sums_offset=end))
         end += words(layers[-1].step.scratch_bytes)
     scratch = end + STREAMED_STATE.size_bytes * (len(segment) + 1)
@@ -173,30 +141,6 @@ def segment_step(
     )
 
 
-def _padded(planned: PlannedStep) -> PlannedStep:
-    """The step; that of a PAD with what it puts around an image as its padding."""
-    op = planned.call.op
-    if op.kind is not OpKind.PAD or no_streamed_rows(planned.call.graph, op, planned.inputs, planned.output):
-        return planned
-    _, vertical, horizontal, _ = paddings_of(op)
-    return replace(planned, call=replace(planned.call, padding=(*vertical, *horizontal)))
-
-
-def _preferred(planned: PlannedStep, rows_per_call: int) -> PlannedStep:
-    """The step with a kernel for few rows where it writes few of them in a call, if there is one."""
-    if rows_per_call > FEW_ROWS:
-        return planned
-    others = (variant for variant in by_rule(planned.call) if variant.few_rows)
-    return replace(planned, variant=next(others, planned.variant))
-
-
-def _summing(planned: PlannedStep, image: int) -> PlannedStep:
-    """The step as one that adds the rows of an image to sums."""
-    rows = planned.call.graph.tensors[image].shape[1]
-    call = summing(planned.call, image, rows, Sums(begins=True, ends=True))
-    return replace(planned, variant=select_variant(call), call=call, inputs=(image,))
-
-
 def segment_scratch_bytes(stream: Stream) -> int:
     """SRAM of a segment beside its input and output: windows, sums, states, and the scratch of a kernel at a time."""
     shared = (words(layer.step.scratch_bytes) for layer in stream.layers if layer.sums_offset is None)
@@ -210,21 +154,22 @@ def segment_constant_bytes(stream: Stream) -> int:
     return layers + STREAMED_LAYER.size_bytes + variant.parameters.size_bytes + POINTER
 
 
-def _where(p: PlannedStep) -> str:
-    return f"row by row: {p.call.op.kind} {p.call.op.name!r}"
-
-
 def _only_input(segment: Sequence[PlannedStep], alias: Mapping[int, int]) -> int:
     """The tensor that a segment reads from outside."""
     made = {p.output for p in segment}
-    if any(root_of(alias, t) in made for p in segment for t in p.inputs if t in alias):
-        raise StreamError(f"{_where(segment[-1])}: its segment reads a result of its own through a RESHAPE")
-    found = list(dict.fromkeys(t for p in segment for t in p.inputs if t not in made))
+    read = [t for p in segment for t in _read(p, alias)]
+    if any(root_of(alias, t) in made for t in read if t in alias):
+        raise StreamError(f"{where(segment[-1])}: its segment reads a result of its own through a RESHAPE")
+    found = list(dict.fromkeys(t for t in read if t not in made))
     if len(found) != 1:
-        raise StreamError(
-            f"{_where(segment[-1])}: its segment reads {len(found)} tensors from outside; it may read one"
-        )
+        raise StreamError(f"{where(segment[-1])}: its segment reads {len(found)} tensors from outside; it may read one")
     return found[0]
+
+
+def _read(p: PlannedStep, alias: Mapping[int, int]) -> tuple[int, ...]:
+    """The activations that a layer reads row by row."""
+    image = summed_image(p.call, p.inputs, alias)
+    return p.inputs if image is None else (image,)
 
 
 def _require_cuts(
@@ -240,144 +185,14 @@ def _require_cuts(
     segment = planned[plan.first : plan.end]
     before = {root_of(alias, t) for t in inputs} | {root_of(alias, p.output) for p in planned[: plan.first]}
     later = {root_of(alias, t) for t in (*outputs, *(t for p in planned[plan.end :] for t in p.inputs))}
-    where = _where(segment[-1])
+    about = where(segment[-1])
     source = root_of(alias, source)
     waiting = sorted((before & later) | ({root_of(alias, p.output) for p in segment[:-1]} & later))
     if waiting:
-        raise StreamError(f"{where}: {graph.tensors[waiting[0]].name!r} is read behind its segment as well")
+        raise StreamError(f"{about}: {graph.tensors[waiting[0]].name!r} is read behind its segment as well")
     stray = before - {source} - {root_of(alias, t) for p in planned[: plan.first] for t in p.inputs}
     if stray:
-        raise StreamError(f"{where}: an input of the network that nothing reads is alive beside its segment")
-
-
-def _layer_rows(graph: Graph, p: PlannedStep, rows_per_call: int, position: Mapping[int, int]) -> LayerRows:
-    """What decides when a layer is called."""
-    if p.call.sums is not None:
-        return LayerRows((position[p.inputs[0]],), _height(graph, p, p.inputs[0], rows_per_call), rows_per_call)
-    reason = no_streamed_rows(graph, p.call.op, p.inputs, p.output)
-    if reason:
-        raise StreamError(f"{_where(p)} {reason}")
-    height = _height(graph, p, p.output, rows_per_call)
-    operands = tuple(position[t] for t in p.inputs)
-    if p.call.op.kind not in WINDOWED:
-        return LayerRows(operands, height, rows_per_call, padding=p.call.padding[0])
-    size, stride, dilation = window_of(graph, p.call.op)
-    return LayerRows(operands, height, rows_per_call, stride[0], (size[0] - 1) * dilation[0] + 1, p.call.padding[0])
-
-
-def _height(graph: Graph, p: PlannedStep, t: int, rows_per_call: int) -> int:
-    """Rows of the image that a layer writes, or adds to sums: so many in a call."""
-    height = graph.tensors[t].shape[1]
-    tallest = max(height, *(graph.tensors[of].shape[1] for of in p.inputs))
-    if tallest > _MOST_ROWS or not 1 <= rows_per_call <= height:
-        raise StreamError(f"{_where(p)}: {rows_per_call} rows a call, of {height}")
-    return height
-
-
-def _streamed_layer(
-    graph: Graph, p: PlannedStep, rows: LayerRows, index: int, executed: Trace, windows: Sequence[int]
-) -> StreamedLayer:
-    structures, last = _structures(p, rows, graph.tensors[p.inputs[0]].shape[1])
-    step = Step(
-        index=index,
-        variant=p.variant.name,
-        ops=p.ops,
-        inputs=p.inputs,
-        output=p.output,
-        input_buffers=(),
-        output_buffer=-1,
-        name=p.call.op.name,
-        macs=op_macs(graph, p.call.op),
-        padding=p.call.padding,
-    )
-    return StreamedLayer(
-        step=executed_by(step, p.variant, structures, [s.of(p.call) for s in structures]),
-        structures=structures,
-        last_structures=last,
-        operands=rows.operands,
-        rows_per_call=rows.rows_per_call,
-        stride=rows.stride,
-        extent=rows.extent,
-        readers=executed.readers[index] or (index,),
-        window_rows=executed.window_rows[index] if index < len(windows) else rows.rows,
-        window_offset=windows[index - 1],
-    )
-
-
-def executed_by(
-    step: Step, variant: KernelVariant, structures: Sequence[Structure], calls: Sequence[KernelCall]
-) -> Step:
-    """A streamed layer with this kernel, and what follows from it.
-
-    Args:
-        step: The layer.
-        variant: Its kernel.
-        structures: Of its calls.
-        calls: One for each structure.
-    """
-    features: dict[str, float] = {}
-    for call, structure in zip(calls, structures, strict=True):
-        for name, trips in variant.features(call).items():
-            features[name] = features.get(name, 0) + structure.calls * trips
-    constants = variant.constant_bytes(calls[0]) + (len(calls) - 1) * variant.parameters.size_bytes
-    return replace(
-        step,
-        variant=variant.name,
-        scratch_bytes=max(variant.scratch_bytes(call) for call in calls),
-        constant_bytes=constants + STREAMED_LAYER.size_bytes,
-        features=features,
-    )
-
-
-def _structures(p: PlannedStep, rows: LayerRows, height: int) -> tuple[tuple[Structure, ...], int]:
-    """The parameter structures of a layer's calls, in order, and how many are for single calls at the end."""
-    calls = _summing_calls(rows) if p.call.sums is not None else _windowed_calls(p, rows, height)
-    middle = calls[len(calls) // 2]
-    begin = end = len(calls) // 2
-    while begin > 0 and calls[begin - 1] == middle:
-        begin -= 1
-    while end < len(calls) and calls[end] == middle:
-        end += 1
-    structures = (*calls[:begin], replace(middle, calls=end - begin), *calls[end:])
-    if len(structures) > _MOST_STRUCTURES:
-        raise StreamError(f"{_where(p)}: too many of its rows see padding")
-    return structures, len(calls) - end
-
-
-def _summing_calls(rows: LayerRows) -> list[Structure]:
-    """All calls of a layer that adds rows to sums."""
-    starts = range(0, rows.rows, rows.rows_per_call)
-    return [
-        Structure(
-            calls=1,
-            input_rows=min(rows.rows_per_call, rows.rows - first),
-            output_rows=None,
-            padding=NO_PADDING,
-            sums=Sums(begins=first == 0, ends=first == starts[-1]),
-        )
-        for first in starts
-    ]
-
-
-def _windowed_calls(p: PlannedStep, rows: LayerRows, height: int) -> list[Structure]:
-    """All calls of a layer that writes rows."""
-    _, _, left, right = p.call.padding
-    calls = []
-    for written in range(0, rows.rows, rows.rows_per_call):
-        first, end = written * rows.stride - rows.padding, rows.end_seen(written)
-        if p.call.op.kind is not OpKind.PAD and (first >= height or end <= 0):
-            raise StreamError(f"{_where(p)}: some of its rows see nothing but padding")
-        seen = max(0, min(end, height) - max(first, 0))
-        top = min(max(-first, 0), end - first)
-        calls.append(
-            Structure(
-                calls=1,
-                input_rows=seen,
-                output_rows=min(rows.rows_per_call, rows.rows - written),
-                padding=(top, max(end - first - top - seen, 0), left, right),
-            )
-        )
-    return calls
+        raise StreamError(f"{about}: an input of the network that nothing reads is alive beside its segment")
 
 
 def _lead_bytes(graph: Graph, source: int, last: PlannedStep, rows: LayerRows, executed: Trace) -> int:

@@ -15,7 +15,8 @@ from tinynas.graph import Graph, without_dead_operators
 from tinynas.kernels import CATALOGUE, KernelCall, KernelVariant
 from tinynas.lowering._addresses import address_bytes
 from tinynas.lowering._schedule import Band, Schedule, Step
-from tinynas.lowering._streams import executed_by, segment_constant_bytes, segment_scratch_bytes
+from tinynas.lowering._stream_layers import executed_by
+from tinynas.lowering._streams import segment_constant_bytes, segment_scratch_bytes
 
 
 class VariantError(UsageError):

@@ -9,6 +9,7 @@ them are there, so that no branch runs ahead of another one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -39,6 +40,12 @@ class LayerRows:
     def calls(self) -> int:
         """How often it is called."""
         return -(-self.rows // self.rows_per_call)
+
+    @property
+    def behind_another(self) -> LayerRows:
+        """The same in a segment with one more layer before all others."""
+        operands = tuple(operand + 1 for operand in self.operands)
+        return LayerRows(operands, self.rows, self.rows_per_call, self.stride, self.extent, self.padding)
 
     def first_seen(self, written: int) -> int:
         """The first row of its operands that its next call sees, after it has written so many rows."""
@@ -91,6 +98,7 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
     for index, layer in enumerate(layers, 1):
         for operand in dict.fromkeys(layer.operands):
             consumers[operand].append(index)
+    looked_at = [max(readers, default=index) for index, readers in enumerate(consumers)]
     # What follows from `written`, kept beside it because it is asked for more often than it changes: by layer, the rows
     # of its operands that its next call waits for, and the first one that it sees.
     wanted = [[(0, 0)], *(_wanted(layer, 0, rows) for layer in layers)]
@@ -104,19 +112,22 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
                 index -= 1
                 break
         else:
-            begin, first = written[index], 0
-            if consumers[index]:  # a stride may pass rows by that are not there yet
-                first = min(begin, *[first_seen[reader] for reader in consumers[index]])
+            begin = written[index]
+            first = begin if consumers[index] else 0  # a stride may pass rows by that are not there yet
+            for reader in consumers[index]:
+                if first_seen[reader] < first:
+                    first = first_seen[reader]
             if index == count:
                 open_readers = [r for r in consumers[0] if written[r] < rows[r]]
                 input_read.append(min([input_rows, *[first_seen[r] for r in open_readers]]))
             written[index] = end = min(begin + (layers[index - 1].rows_per_call if index > 0 else 1), rows[index])
             writes.append(Write(index, (begin, end), first))
-            window_rows[index] = max(window_rows[index], end - first)
+            if end - first > window_rows[index]:
+                window_rows[index] = end - first
             if index > 0:
                 first_seen[index] = layers[index - 1].first_seen(end)
                 wanted[index] = _wanted(layers[index - 1], end, rows)
-            index = max(consumers[index], default=index)
+            index = looked_at[index]
     if written != rows:
         return None
     return Trace(tuple(writes), waits, tuple(window_rows), tuple(map(tuple, consumers)), tuple(input_read))
@@ -168,14 +179,17 @@ def slides(trace: Trace, row_bytes: Sequence[int], window_rows: Sequence[int], r
     """
     last = len(row_bytes) - 1
     first = [0] * last
-    moved = [Slides()] * last
+    moves: Counter[tuple[int, int, bool]] = Counter()  # most are alike
     for layer, (begin, end), first_read in trace.writes:
         if layer == last or end - first[layer] <= window_rows[layer]:
             continue
-        size = (begin - first_read) * row_bytes[layer]
         by = (first_read - first[layer]) * row_bytes[layer]
+        moves[layer, (begin - first_read) * row_bytes[layer], by % 4 == 0] += 1
         first[layer] = first_read
-        moved[layer] += Slides(slides=1) + (copies(1, size, round_bytes) if by % 4 == 0 else Slides(bytes=size))
+    moved = [Slides()] * last
+    for (layer, size, in_words), count in moves.items():
+        copied = copies(count, size, round_bytes) if in_words else Slides(bytes=count * size)
+        moved[layer] += Slides(slides=count) + copied
     return tuple(moved)
 
 

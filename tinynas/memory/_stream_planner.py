@@ -10,14 +10,17 @@ Where the input comes row by row, what leads away from the first place is a segm
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
+from typing import NamedTuple
 
 from tinynas.kernels.streaming import BEGUN_BYTES, ROUND_BYTES, STREAM, STREAM_ROWS
 from tinynas.lowering import MOST_LAYERS, StreamPlan, copies, output_loops
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._stream_cells import GRANULARITIES, Cell, KernelTicks, StreamedCell
-from tinynas.memory._stream_windows import SegmentLag, states_bytes, windows_of
+from tinynas.memory._stream_windows import SegmentLag, input_read, states_bytes, windows_of
 
 _SEGMENTS = (STREAM.name, STREAM_ROWS.name)
 
@@ -37,8 +40,7 @@ class StreamChoice:
     streams: tuple[StreamPlan, ...]
 
 
-@dataclass(frozen=True)
-class _Edge:
+class _Edge(NamedTuple):
     """A cell as a whole, without rows, or some cells row by row: from place to place, in bytes and ticks."""
 
     first: int
@@ -73,23 +75,26 @@ def stream_choices(
         edges = _edges(cells, _Ticks(ticks), room, pushed)
     except _UnknownTicks:
         edges = _edges(cells, _Ticks(call_ticks), room, pushed)
-    paths: list[list[_Path]] = [[] for _ in range(len(cells) + 1)]
-    paths[0] = [_Path(0, 0.0, None, None)]
+    candidates: list[list[_Candidate]] = [[] for _ in range(len(cells) + 1)]
+    paths = [_Path(0, 0.0, None, None)]
     for place in range(len(cells)):
-        for edge in edges[place]:
-            paths[edge.end] += [
-                _Path(max(path.arena_bytes, edge.arena_bytes), path.ticks + edge.ticks, edge, path)
-                for path in paths[place]
+        arenas = [path.arena_bytes for path in paths]
+        for edge in _unbeaten(edges[place]):
+            # Of the paths that the edge's arena has room for, the last one is the fastest.
+            begin = max(0, bisect_right(arenas, edge.arena_bytes) - 1)
+            candidates[edge.end] += [
+                (max(path.arena_bytes, edge.arena_bytes), path.ticks + edge.ticks, edge, path) for path in paths[begin:]
             ]
-        paths[place + 1] = _front(paths[place + 1])
+        paths = _front(candidates[place + 1])
     positions = [0]
     for cell in cells:
         positions.append(positions[-1] + cell.steps)
-    return [StreamChoice(path.arena_bytes + beside, path.ticks, path.streams(positions)) for path in paths[-1]]
+    return [StreamChoice(path.arena_bytes + beside, path.ticks, path.streams(positions)) for path in paths]
 
 
-@dataclass(frozen=True)
-class _Path:
+class _Path(NamedTuple):
+    """Some edges in a row, the last of them and what is before it."""
+
     arena_bytes: int
     ticks: float
     edge: _Edge | None
@@ -105,13 +110,34 @@ class _Path:
         return tuple(reversed(found))
 
 
-def _front(paths: Sequence[_Path]) -> list[_Path]:
+_Candidate = tuple[int, float, _Edge, _Path]
+"""What may become a path; few do."""
+
+
+def _front(candidates: Sequence[_Candidate]) -> list[_Path]:
     """The paths that none beats in both, by growing arena."""
     front: list[_Path] = []
-    for path in sorted(paths, key=lambda path: (path.arena_bytes, path.ticks)):
-        if not front or path.ticks < front[-1].ticks:
-            front.append(path)
+    for candidate in sorted(candidates, key=itemgetter(0, 1)):
+        if not front or candidate[1] < front[-1].ticks:
+            front.append(_Path(*candidate))
     return front
+
+
+def _unbeaten(edges: Sequence[_Edge]) -> Iterator[_Edge]:
+    """Edges from one place, each once, but for those that one to the same place beats in ticks, in no more bytes."""
+    by_end: dict[int, list[_Edge]] = {}
+    for edge in edges:
+        by_end.setdefault(edge.end, []).append(edge)
+    for rivals in by_end.values():
+        seen = set()
+        for edge in rivals:
+            for rival in rivals:
+                if rival.ticks < edge.ticks and rival.arena_bytes <= edge.arena_bytes:
+                    break
+            else:
+                if edge.rows not in seen:
+                    seen.add(edge.rows)
+                    yield edge
 
 
 class _UnknownTicks(Exception):
@@ -162,9 +188,10 @@ def _edges(cells: Sequence[Cell], ticks: _Ticks, most_bytes: int | None, pushed:
     worst = max((cell.arena_bytes for cell in cells), default=0)
     limit = worst if most_bytes is None else min(worst, most_bytes)
     moved = [ticks.segment(cell.output_shape[0] * cell.output_shape[1]) for cell in cells]
+    links = _Links(cells, ticks)
     for granularity in GRANULARITIES:
         streamed = [cell.streamed.get(granularity) for cell in cells]
-        chain = _chain(cells, streamed, ticks)
+        chain = links.chain(streamed)
         for end in range(1, len(cells) + 1):
             for segment in _segments_to(cells, chain, end, moved[end - 1], limit):
                 if not (pushed and segment.first == 0):
@@ -181,6 +208,9 @@ class _Link:
     Attributes:
         cell: The cell.
         ticks: What it takes wherever it is.
+        read: What it reads of its input behind calls of its last layer; see `input_read`.
+        read_during: The same during these calls.
+        input_bytes: Of its input, which is there as a whole where the segment begins with it.
         first_bytes: Of its windows where the segment begins with it.
         first_ticks: What it adds there.
         later_bytes: Of its windows, its input's among them, behind another cell; None where it cannot be there.
@@ -189,33 +219,60 @@ class _Link:
 
     cell: StreamedCell
     ticks: float
+    read: tuple[tuple[int, int], ...] = field(repr=False)
+    read_during: tuple[tuple[int, int], ...] = field(repr=False)
+    input_bytes: int
     first_bytes: int
     first_ticks: float
     later_bytes: int | None = None
     later_ticks: float = 0.0
 
 
-def _chain(cells: Sequence[Cell], streamed: Sequence[StreamedCell | None], ticks: _Ticks) -> list[_Link | None]:
-    """The cells of one granularity; None for those that cannot run row by row."""
-    chain: list[_Link | None] = []
-    before: StreamedCell | None = None
-    for place, cell in zip(cells, streamed, strict=True):
-        own = None if cell is None else windows_of(1, place.input_shape, cell.layers, cell.row_bytes)
-        if cell is None or own is None:
-            chain.append(None)
-            before = None
-            continue
-        arrivals = ticks.loops({"input_rows": place.input_shape[0], **own.inner_loops})
-        link = _Link(cell, ticks.streamed(cell), own.inner_bytes, arrivals)
+class _Links:
+    """Cells row by row as parts of segments; granularities of equal rows share them.
+
+    Args:
+        cells: The network's.
+        ticks: What their kernels take.
+    """
+
+    def __init__(self, cells: Sequence[Cell], ticks: _Ticks) -> None:
+        self._cells = cells
+        self._ticks = ticks
+        self._known: dict[tuple[int, tuple[int, ...], int | None], _Link | None] = {}
+
+    def chain(self, streamed: Sequence[StreamedCell | None]) -> list[_Link | None]:
+        """The cells of one granularity; None for those that cannot run row by row."""
+        chain: list[_Link | None] = []
+        before: int | None = None
+        for index, cell in enumerate(streamed):
+            chain.append(None if cell is None else self._link(index, cell, before))
+            before = None if chain[-1] is None else chain[-1].cell.rows[-1]
+        return chain
+
+    def _link(self, index: int, cell: StreamedCell, before: int | None) -> _Link | None:
+        """A cell behind one that writes so many rows in a call, or behind nothing."""
+        key = index, cell.rows, before
+        if key not in self._known:
+            self._known[key] = self._found(index, cell, before)
+        return self._known[key]
+
+    def _found(self, index: int, cell: StreamedCell, before: int | None) -> _Link | None:
+        place, ticks = self._cells[index], self._ticks
+        own = windows_of(1, place.input_shape, cell.layers, cell.row_bytes)
+        if own is None:
+            return None
+        height, row_bytes = place.input_shape
+        input_bytes = align(height * row_bytes, NATIVE_ALIGNMENT)
+        read, read_during = (input_read(cell.layers, height, during=during) for during in (False, True))
+        arrivals = ticks.loops({"input_rows": height, **own.inner_loops})
+        link = _Link(cell, ticks.streamed(cell), read, read_during, input_bytes, own.inner_bytes, arrivals)
         behind = None
         if before is not None and not place.begins:
-            behind = windows_of(before.rows[-1], place.input_shape, cell.layers, cell.row_bytes)
-        if behind is not None and behind.has_input_window:
-            later = behind.input_bytes + behind.inner_bytes
-            link = replace(link, later_bytes=later, later_ticks=ticks.loops(behind.loops))
-        chain.append(link)
-        before = cell
-    return chain
+            behind = windows_of(before, place.input_shape, cell.layers, cell.row_bytes)
+        if behind is None or not behind.has_input_window:
+            return link
+        return replace(link, later_bytes=behind.input_bytes + behind.inner_bytes, later_ticks=ticks.loops(behind.loops))
 
 
 def _pushed_segments(
@@ -251,14 +308,14 @@ def _segments_to(
     last = chain[end - 1]
     if last is None:
         return
-    output = cells[end - 1].output_shape
-    output_bytes = align(output[0] * output[1], NATIVE_ALIGNMENT)
-    lag = SegmentLag(*output, last.cell.rows[-1])
+    height, row_bytes = cells[end - 1].output_shape
+    output_bytes = align(height * row_bytes, NATIVE_ALIGNMENT)
+    lag = SegmentLag(height, row_bytes, last.cell.rows[-1])
     windows = scratch = layers = 0
     total = moved
     rows: tuple[int, ...] = ()
     for first in range(end - 1, -1, -1):
-        link, shape = chain[first], cells[first].input_shape
+        link = chain[first]
         if link is None:
             return
         scratch = max(scratch, link.cell.scratch_bytes)
@@ -268,9 +325,9 @@ def _segments_to(
         beside = windows + scratch + states_bytes(layers)
         if beside > limit or layers > MOST_LAYERS:
             return  # more cells only take more windows
-        lead = lag.extend(link.cell.layers, shape)
-        together = max(output_bytes, align(shape[0] * shape[1], NATIVE_ALIGNMENT) + lead)
-        arena = beside + link.first_bytes + together
+        read = link.read_during if first == end - 1 else link.read
+        lead = lag.extend(read, link.cell.rows[-1], cells[first].input_shape[1])
+        arena = beside + link.first_bytes + max(output_bytes, link.input_bytes + lead)
         if arena <= limit:
             yield _Edge(first, end, arena, total + link.first_ticks, rows)
         if link.later_bytes is None:

@@ -8,7 +8,7 @@ on the whole segment: `SegmentLag` follows rows back to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from tinynas.kernels.streaming import ROUND_BYTES, STREAMED_STATE
@@ -48,21 +48,24 @@ def windows_of(
         row_bytes: Of a row of the output of each.
     """
     height, input_row_bytes = input_shape
-    shifted = tuple(replace(layer, operands=tuple(o + 1 for o in layer.operands)) for layer in layers)
-    executed = trace((LayerRows((0,), height, rows_per_call), *shifted), height)
-    if executed is None or any(len(readers) > MOST_READERS for readers in executed.readers[2:]):
+    segment = layers
+    if rows_per_call > 1:  # rows come one by one unless a layer writes more of them in a call
+        segment = (LayerRows((0,), height, rows_per_call), *(layer.behind_another for layer in layers))
+    source = len(segment) - len(layers)
+    executed = trace(segment, height)
+    if executed is None or any(len(readers) > MOST_READERS for readers in executed.readers[source + 1 :]):
         return None
-    size = [0, input_row_bytes, *row_bytes]
+    size = [*([0] * source), input_row_bytes, *row_bytes]
     held = [align(rows * of, NATIVE_ALIGNMENT) for rows, of in zip(executed.window_rows, size, strict=True)]
-    _, moved, *others = slides(executed, size, executed.window_rows, ROUND_BYTES)
+    moved, *others = slides(executed, size, executed.window_rows, ROUND_BYTES)[source:]
     inner = sum(others, Slides())
     looked_at = last_reader([layer.operands for layer in layers])
     return Windows(
-        held[1],
-        sum(held[2:-1]),
+        held[source],
+        sum(held[source + 1 : -1]),
         {"waits": -(-height // rows_per_call) * looked_at, **(moved + inner).loops},
         {"waits": height * looked_at, **inner.loops},
-        len(executed.readers[1]) <= MOST_READERS,
+        len(executed.readers[source]) <= MOST_READERS,
     )
 
 
@@ -84,25 +87,25 @@ class SegmentLag:
     """
 
     def __init__(self, height: int, row_bytes: int, rows_per_call: int) -> None:
-        self._written_bytes = [end * row_bytes for end in _ends(height, rows_per_call)]
-        self._needed: list[int] | None = None
+        self._written = {end: end * row_bytes for end in _ends(height, rows_per_call)}
+        """Rows that the cells so far need of their input -> the most bytes of the output that are written then."""
 
-    def extend(self, layers: tuple[LayerRows, ...], input_shape: tuple[int, int]) -> int:
+    def extend(self, read: Sequence[tuple[int, int]], rows_per_call: int, row_bytes: int) -> int:
         """Put a cell before those that there are, the last one first: the bytes by which the output must lead then.
 
         Args:
-            layers: Of the cell.
-            input_shape: Rows of its input, and bytes of each.
+            read: What the cell reads (`input_read`): during its calls if it is the last one, else behind them.
+            rows_per_call: Of its last layer.
+            row_bytes: Of a row of its input.
         """
-        height, row_bytes = input_shape
-        if self._needed is None:
-            read = input_read(layers, height, during=True)[1:]
-        else:
-            by_calls, rows_per_call = input_read(layers, height, during=False), layers[-1].rows_per_call
-            read = [by_calls[-(-rows // rows_per_call)] for rows in self._needed]
-        self._needed = [needed for needed, _ in read]
-        lead = max(end - first * row_bytes for end, (_, first) in zip(self._written_bytes, read, strict=True))
-        return align(max(0, lead), NATIVE_ALIGNMENT)
+        lead, before = 0, {}
+        for rows, written in self._written.items():
+            needed, first = read[-(-rows // rows_per_call)]
+            if written - first * row_bytes > lead:
+                lead = written - first * row_bytes
+            before[needed] = written  # rows and bytes grow
+        self._written = before
+        return align(lead, NATIVE_ALIGNMENT)
 
 
 @lru_cache(maxsize=65536)
@@ -117,6 +120,8 @@ def input_read(layers: tuple[LayerRows, ...], input_rows: int, *, during: bool) 
     Returns:
         Both, by the number of calls: none, one, and so on.
     """
+    if during and 0 not in layers[-1].operands:
+        return input_read(layers, input_rows, during=False)  # what others read is read by then
     ends = [0, *_ends(layers[-1].rows, layers[-1].rows_per_call)]
     begins = [0, *ends[:-1]] if during else ends
     return tuple(_input_read(layers, input_rows, begin, end) for begin, end in zip(begins, ends, strict=True))

@@ -42,9 +42,7 @@ def channel_buffer_of(call: KernelCall) -> ChannelBuffer:
     time from pairs of neighbours.
     """
     _, height, width, _ = call.graph.tensors[call.op.outputs[0]].shape
-    buffer = _oriented(call, transposed=height > width)
-    reach = (2 * pairs(buffer.outputs[1]) - 1) * buffer.stride[1] + 2 * pairs(buffer.kernel[1])
-    return replace(buffer, size=(buffer.size[0], 2 * pairs(max(buffer.size[1], reach))))
+    return _oriented(call, transposed=height > width, in_pairs=True)
 
 
 def ch4_buffer_of(call: KernelCall) -> ChannelBuffer:
@@ -71,18 +69,19 @@ def swar_row_words(kernel: tuple[int, int], paired: bool) -> int:
     return 2 * pairs(kernel[1]) if paired else kernel[1]
 
 
-def _oriented(call: KernelCall, *, transposed: bool) -> ChannelBuffer:
-    """The buffer of a call as the image lies, or transposed, as far as windows reach."""
+def _oriented(call: KernelCall, *, transposed: bool, in_pairs: bool = False) -> ChannelBuffer:
+    """The buffer of a call as the image lies, or transposed, as far as windows reach; of columns and taps in pairs."""
     kernel, stride, _ = window_of(call.graph, call.op)
     inputs, outputs = (call.input.shape[1], call.input.shape[2]), (call.output.shape[1], call.output.shape[2])
     padding = (call.padding[0], call.padding[2])
     if transposed:
         inputs, outputs, kernel, stride, padding = map(_swapped, (inputs, outputs, kernel, stride, padding))
-    size = (
-        max(padding[0] + inputs[0], (outputs[0] - 1) * stride[0] + kernel[0]),
-        max(padding[1] + inputs[1], (outputs[1] - 1) * stride[1] + kernel[1]),
-    )
-    return ChannelBuffer(transposed, inputs, outputs, kernel, stride, padding, size)
+    rows = max(padding[0] + inputs[0], (outputs[0] - 1) * stride[0] + kernel[0])
+    columns = max(padding[1] + inputs[1], (outputs[1] - 1) * stride[1] + kernel[1])
+    if in_pairs:
+        reach = (2 * pairs(outputs[1]) - 1) * stride[1] + 2 * pairs(kernel[1])
+        columns = 2 * pairs(max(columns, reach))
+    return ChannelBuffer(transposed, inputs, outputs, kernel, stride, padding, (rows, columns))
 
 
 def _swapped(sizes: tuple[int, int]) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from tinynas.kernels._kernel import (
     KernelVariant,
     pairs,
 )
-from tinynas.kernels.depthwise_conv_2d.buffers import channel_buffer_of, has_channel_buffer, shrinks
+from tinynas.kernels.depthwise_conv_2d.buffers import ChannelBuffer, channel_buffer_of, has_channel_buffer, shrinks
 from tinynas.kernels.depthwise_conv_2d.parameters import (
     PARAMETERS,
     channel_constant_bytes,
@@ -28,50 +28,49 @@ from tinynas.kernels.depthwise_conv_2d.parameters import (
 _HELPERS = ("arithmetic/clamp_outputs.c", "depthwise_conv_2d/channel_buffer.c")
 
 
-def _row_words(call: KernelCall, overlapped: bool) -> int:
+def _row_words(buffer: ChannelBuffer, overlapped: bool) -> int:
     """Words of weights for each row of the window.
 
     Overlapped, w0 w1, w2 w3 for one output are followed by w1 w2, w3 w4 for its neighbour; the first weight and the
     last are used alone, and the width is odd. Otherwise w0 w1, w2 w3, w4 0.
     """
-    width = channel_buffer_of(call).kernel[1]
+    width = buffer.kernel[1]
     return width - 1 if overlapped else pairs(width)
 
 
-def _scratch_bytes(call: KernelCall, overlapped: bool) -> int:
+def _scratch_bytes(buffer: ChannelBuffer, overlapped: bool) -> int:
     """One channel's weights in pairs, and its buffer of int16."""
+    return WORD * buffer.kernel[0] * _row_words(buffer, overlapped) + 2 * buffer.size[0] * buffer.size[1]
+
+
+def _with_room(call: KernelCall) -> ChannelBuffer | None:
+    """The buffer of a call whose scratch is smaller than its input: in place never takes more than twice the input."""
+    if not has_channel_buffer(call):
+        return None
     buffer = channel_buffer_of(call)
-    return WORD * buffer.kernel[0] * _row_words(call, overlapped) + 2 * buffer.size[0] * buffer.size[1]
-
-
-def _has_room(call: KernelCall) -> bool:
-    """Scratch is smaller than the input, so that in place never takes more than twice the input."""
-    return (
-        has_channel_buffer(call)
-        and max(channel_buffer_of(call).size) <= MAX_DIMENSION
-        and _scratch_bytes(call, overlapped=True) < call.input.size_bytes
-    )
+    has_room = max(buffer.size) <= MAX_DIMENSION and _scratch_bytes(buffer, overlapped=True) < call.input.size_bytes
+    return buffer if has_room else None
 
 
 def _is_3x3(call: KernelCall, stride: int) -> bool:
-    if not _has_room(call):
+    if call.weights.shape[1:3] != (3, 3):
         return False
-    buffer = channel_buffer_of(call)
-    return buffer.kernel == (3, 3) and buffer.stride[1] == stride
+    buffer = _with_room(call)
+    return buffer is not None and buffer.stride[1] == stride
 
 
 def _is_wide(call: KernelCall, width: int, stride: int) -> bool:
-    if not _has_room(call):
+    if width not in call.weights.shape[1:3]:
         return False
-    buffer = channel_buffer_of(call)
-    return buffer.kernel[1] == width and buffer.stride[1] == stride
+    buffer = _with_room(call)
+    return buffer is not None and buffer.kernel[1] == width and buffer.stride[1] == stride
 
 
 def _features(call: KernelCall, overlapped: bool) -> dict[str, float]:
     channels = call.output.shape[3]
     buffer = channel_buffer_of(call)
     (height, width), (input_height, input_width), kernel = buffer.outputs, buffer.inputs, buffer.kernel
-    in_row = _row_words(call, overlapped)
+    in_row = _row_words(buffer, overlapped)
     weight_rows, rows = channels * kernel[0], channels * height
     features = dict.fromkeys(_LOOPS, 0.0) | {
         "filled": buffer.size[0] * buffer.size[1] // 2,
@@ -115,7 +114,7 @@ def _pack(call: KernelCall, name: str, *, overlapped: bool) -> StepConstants:
     own: Fields = {
         "general": int(scaling.general),
         "overlapped": int(overlapped),
-        "row_words": _row_words(call, overlapped),
+        "row_words": _row_words(buffer, overlapped),
     }
     return channel_constants(call, name, buffer, by_channel, scaling, own)
 
@@ -165,7 +164,7 @@ def _channel_buffer(name: str, applies: Callable[[KernelCall], bool], *, overlap
         instruction_sets=ALL_INSTRUCTION_SETS - {InstructionSet.ARMV6M},
         in_place=True,
         shrinks=shrinks,
-        scratch_bytes=lambda call: _scratch_bytes(call, overlapped),
+        scratch_bytes=lambda call: _scratch_bytes(channel_buffer_of(call), overlapped),
     )
 
 
@@ -184,6 +183,6 @@ PAIRED = (
     _channel_buffer(
         "depthwise_conv_2d_width_7_stride_2", lambda call: _is_wide(call, width=7, stride=2), overlapped=False
     ),
-    _channel_buffer("depthwise_conv_2d_channel_buffer", _has_room, overlapped=False),
+    _channel_buffer("depthwise_conv_2d_channel_buffer", lambda call: _with_room(call) is not None, overlapped=False),
 )
 """The kernels that want every weight in one pair, that of any window last."""

@@ -1,0 +1,189 @@
+"""The layers of streamed segments: which kernel, how many rows a call, and the parameter structures of their calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from tinynas.graph import Graph, OpKind, op_macs
+from tinynas.kernels import (
+    WINDOWED,
+    KernelCall,
+    KernelVariant,
+    Sums,
+    for_few_rows,
+    select_variant,
+    window_of,
+)
+from tinynas.kernels.streaming import STREAMED_LAYER
+from tinynas.lowering._rows import alone, no_streamed_rows, paddings_of
+from tinynas.lowering._schedule import Step, StreamedLayer, Structure
+from tinynas.lowering._storage import PlannedStep
+from tinynas.lowering._stream_plan import StreamError, where
+from tinynas.lowering._sums import summed_image, summing
+from tinynas.lowering._trace import LayerRows, Trace
+
+_MOST_ROWS = 0xFFFE  # 16 bits, of which one value stands for "never"
+FEW_ROWS = 3
+"""Rows that a call may write for kernels for few rows to be preferred: a depthwise convolution with a channel buffer
+gathers two more rows of each window again, which takes as long from four rows on as what the other one does longer."""
+_MOST_STRUCTURES = 0xFF
+
+
+def by_rows(planned: PlannedStep, rows_per_call: int, alias: Mapping[int, int]) -> PlannedStep:
+    """The step as a layer that writes so many rows in a call: with a kernel for few rows where that is preferred.
+
+    Who can add rows to sums does: such a layer ends its segment.
+    """
+    planned = _padded(alone(planned))
+    image = summed_image(planned.call, planned.inputs, alias)
+    if image is not None:
+        rows = planned.call.graph.tensors[image].shape[1]
+        call = summing(planned.call, image, rows, Sums(begins=True, ends=True))
+        return replace(planned, variant=select_variant(call), call=call, inputs=(image,))
+    variant = for_few_rows(planned.call) if rows_per_call <= FEW_ROWS else None
+    return planned if variant is None else replace(planned, variant=variant)
+
+
+def _padded(planned: PlannedStep) -> PlannedStep:
+    """The step; that of a PAD with what it puts around an image as its padding."""
+    op = planned.call.op
+    if op.kind is not OpKind.PAD or no_streamed_rows(planned.call.graph, op, planned.inputs, planned.output):
+        return planned
+    _, vertical, horizontal, _ = paddings_of(op)
+    return replace(planned, call=replace(planned.call, padding=(*vertical, *horizontal)))
+
+
+def layer_rows(graph: Graph, p: PlannedStep, rows_per_call: int, position: Mapping[int, int]) -> LayerRows:
+    """What decides when a layer is called."""
+    if p.call.sums is not None:
+        return LayerRows((position[p.inputs[0]],), _height(graph, p, p.inputs[0], rows_per_call), rows_per_call)
+    reason = no_streamed_rows(graph, p.call.op, p.inputs, p.output)
+    if reason:
+        raise StreamError(f"{where(p)} {reason}")
+    height = _height(graph, p, p.output, rows_per_call)
+    operands = tuple(position[t] for t in p.inputs)
+    if p.call.op.kind not in WINDOWED:
+        return LayerRows(operands, height, rows_per_call, padding=p.call.padding[0])
+    size, stride, dilation = window_of(graph, p.call.op)
+    return LayerRows(operands, height, rows_per_call, stride[0], (size[0] - 1) * dilation[0] + 1, p.call.padding[0])
+
+
+def _height(graph: Graph, p: PlannedStep, t: int, rows_per_call: int) -> int:
+    """Rows of the image that a layer writes, or adds to sums: so many in a call."""
+    height = graph.tensors[t].shape[1]
+    tallest = max(height, *(graph.tensors[of].shape[1] for of in p.inputs))
+    if tallest > _MOST_ROWS or not 1 <= rows_per_call <= height:
+        raise StreamError(f"{where(p)}: {rows_per_call} rows a call, of {height}")
+    return height
+
+
+def streamed_layer(
+    graph: Graph, p: PlannedStep, rows: LayerRows, index: int, executed: Trace, windows: Sequence[int]
+) -> StreamedLayer:
+    structures, last = _structures(p, rows, graph.tensors[p.inputs[0]].shape[1])
+    step = Step(
+        index=index,
+        variant=p.variant.name,
+        ops=p.ops,
+        inputs=p.inputs,
+        output=p.output,
+        input_buffers=(),
+        output_buffer=-1,
+        name=p.call.op.name,
+        macs=op_macs(graph, p.call.op),
+        padding=p.call.padding,
+    )
+    return StreamedLayer(
+        step=executed_by(step, p.variant, structures, [s.of(p.call) for s in structures]),
+        structures=structures,
+        last_structures=last,
+        operands=rows.operands,
+        rows_per_call=rows.rows_per_call,
+        stride=rows.stride,
+        extent=rows.extent,
+        readers=executed.readers[index] or (index,),
+        window_rows=executed.window_rows[index] if index < len(windows) else rows.rows,
+        window_offset=windows[index - 1],
+    )
+
+
+def executed_by(
+    step: Step, variant: KernelVariant, structures: Sequence[Structure], calls: Sequence[KernelCall]
+) -> Step:
+    """A streamed layer with this kernel, and what follows from it.
+
+    Args:
+        step: The layer.
+        variant: Its kernel.
+        structures: Of its calls.
+        calls: One for each structure.
+    """
+    features: dict[str, float] = {}
+    for call, structure in zip(calls, structures, strict=True):
+        for name, trips in variant.features(call).items():
+            features[name] = features.get(name, 0) + structure.calls * trips
+    constants = variant.constant_bytes(calls[0]) + (len(calls) - 1) * variant.parameters.size_bytes
+    return replace(
+        step,
+        variant=variant.name,
+        scratch_bytes=max(variant.scratch_bytes(call) for call in calls),
+        constant_bytes=constants + STREAMED_LAYER.size_bytes,
+        features=features,
+    )
+
+
+def _structures(p: PlannedStep, rows: LayerRows, height: int) -> tuple[tuple[Structure, ...], int]:
+    """The parameter structures of a layer's calls, in order, and how many are for single calls at the end."""
+    _, _, left, right = p.call.padding
+    calls = _summing_calls(rows) if p.call.sums is not None else _writing_calls(p, rows, height)
+    middle = len(calls) // 2
+    begin = end = middle
+    while begin > 0 and calls[begin - 1] == calls[middle]:
+        begin -= 1
+    while end < len(calls) and calls[end] == calls[middle]:
+        end += 1
+    alike = [*((1, call) for call in calls[:begin]), (end - begin, calls[middle]), *((1, call) for call in calls[end:])]
+    structures = tuple(
+        Structure(count, call.input_rows, call.output_rows, (call.above, call.below, left, right), call.sums)
+        for count, call in alike
+    )
+    if len(structures) > _MOST_STRUCTURES:
+        raise StreamError(f"{where(p)}: too many of its rows see padding")
+    return structures, len(calls) - end
+
+
+class _Call(NamedTuple):
+    """A call of a layer: rows that it reads and writes, and rows of padding that it sees above and below."""
+
+    input_rows: int
+    output_rows: int | None
+    above: int = 0
+    below: int = 0
+    sums: Sums | None = None
+
+
+def _summing_calls(rows: LayerRows) -> list[_Call]:
+    """All calls of a layer that adds rows to sums."""
+    firsts = range(0, rows.rows, rows.rows_per_call)
+    return [
+        _Call(min(rows.rows_per_call, rows.rows - first), None, sums=Sums(first == 0, first == firsts[-1]))
+        for first in firsts
+    ]
+
+
+def _writing_calls(p: PlannedStep, rows: LayerRows, height: int) -> list[_Call]:
+    """All calls of a layer that writes rows."""
+    may_be_padding = p.call.op.kind is OpKind.PAD
+    calls = []
+    for written in range(0, rows.rows, rows.rows_per_call):
+        output_rows = min(rows.rows_per_call, rows.rows - written)
+        first = written * rows.stride - rows.padding
+        end = first + (output_rows - 1) * rows.stride + rows.extent
+        if not may_be_padding and (first >= height or end <= 0):
+            raise StreamError(f"{where(p)}: some of its rows see nothing but padding")
+        above = min(max(-first, 0), end - first)
+        below = min(max(end - height, 0), end - first)
+        calls.append(_Call(end - first - above - below, output_rows, above, below))
+    return calls
