@@ -51,7 +51,8 @@ def test_a_limit_leaves_out_what_takes_more(seed: int) -> None:
 
 
 def _first(b: GraphBuilder) -> Graph:
-    return b.build([b.fully_connected(b.mean(b.input((1, 8, 8, 4)), name="pool"), 3, name="head")])
+    x = b.mean(b.transpose(b.input((1, 8, 6, 4)), (0, 2, 1, 3), name="turned"), name="pool")
+    return b.build([b.fully_connected(x, 3, name="head")])
 
 
 def test_nothing_is_chosen_where_the_first_layer_needs_the_whole_input() -> None:

@@ -73,6 +73,14 @@ def _reshaped() -> Graph:
     return b.build([b.conv_2d(b.reshape(x, (1, 16, 4, 6), name="reshape"), 2, 3, name="b")])
 
 
+def _classified() -> Graph:
+    """All pixels of an image are inputs of the head, which adds them to sums as they come."""
+    b = GraphBuilder("classified", DType.INT8)
+    x = b.conv_2d(b.input((1, 12, 6, 2)), 8, 3, name="a")
+    x = b.max_pool_2d(b.pad(x, [(0, 0), (1, 2), (0, 0), (0, 0)], name="pad"), 3, stride=2, name="pool")
+    return b.build([b.fully_connected(b.reshape(x, (1, -1), name="flat"), 3, name="head")])
+
+
 def _mixes(parts: tuple[Cell, ...]) -> Iterator[tuple[StreamPlan, ...]]:
     """Every mix: each cell as a whole, or some in a row in a segment at any granularity."""
     positions = [0, *itertools.accumulate(cell.steps for cell in parts)]
@@ -95,7 +103,7 @@ def _mixes(parts: tuple[Cell, ...]) -> Iterator[tuple[StreamPlan, ...]]:
     return from_cell(0)
 
 
-@pytest.mark.parametrize("make", [_chain, _branches, _interrupted, _reshaped])
+@pytest.mark.parametrize("make", [_chain, _branches, _interrupted, _reshaped, _classified])
 def test_no_mix_is_better(make: object) -> None:
     assert callable(make)
     graph = make()

@@ -36,6 +36,16 @@ def stream_cuts(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(stretch) for stretch in stretches if len(stretch) > 1)
 
 
+def summed_images(schedule: Schedule) -> tuple[int | None, ...]:
+    """By step, the image of which it adds rows to sums where it is the last one of a segment; None for any other.
+
+    Args:
+        schedule: The plain schedule of the network.
+    """
+    alias = _aliases(schedule)
+    return tuple(summed_image(schedule.call(step), step.inputs, alias) for step in schedule.steps)
+
+
 def streamed_shape(schedule: Schedule, position: int) -> tuple[int, int]:
     """Rows and columns of what a step writes row by row; if it adds rows to sums, of what it reads.
 

@@ -10,13 +10,27 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tinynas.lowering import LayerRows, Lowering, Schedule, Segments, Step, StreamError, StreamPlan, stream_cuts
+from tinynas.lowering import (
+    LayerRows,
+    Lowering,
+    Schedule,
+    Segments,
+    Step,
+    StreamError,
+    StreamPlan,
+    stream_cuts,
+    summed_images,
+)
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._plan import plan_parts
 from tinynas.memory._stream_windows import last_reader
 
 KernelTicks = Callable[[str, Mapping[str, float]], float | None]
 """Ticks of a kernel with some loop counts, in any unit; None where they are not known."""
+
+
+_Images = Sequence[int | None]
+"""By step, the image of which it adds rows to sums."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +64,11 @@ class StreamedCell:
         rows: Rows that each of its layers writes in a call.
         layers: When they are called; operand 0 is the cell's input.
         row_bytes: Of a row of each layer's output.
-        scratch_bytes: The most that one of its kernels takes.
+        scratch_bytes: The most that one of its kernels takes, sums left out.
         kernels: Variant -> loop counts, summed over the layers.
         loops: What its layers add to the loops of the kernel that calls them, but for the windows; calls of that kernel
             are none of them.
+        sums_bytes: Of a cell whose last layer adds rows to sums, these; it ends its segment.
     """
 
     rows: tuple[int, ...]
@@ -62,6 +77,7 @@ class StreamedCell:
     scratch_bytes: int
     kernels: tuple[tuple[str, Mapping[str, float]], ...]
     loops: Mapping[str, float]
+    sums_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,6 +115,7 @@ def cells_of(schedule: Schedule, lowering: Lowering) -> tuple[Cell, ...]:
     bounds = sorted({0, len(schedule.steps), *(cut for stretch in stretches for cut in stretch)})
     parts = plan_parts(schedule)
     segments = Segments(schedule.graph, lowering)
+    images = summed_images(schedule)
     found = []
     for first, end in itertools.pairwise(bounds):
         inside = [size for part, size in parts if part.first >= first and part.last < end]
@@ -107,39 +124,46 @@ def cells_of(schedule: Schedule, lowering: Lowering) -> tuple[Cell, ...]:
                 steps=end - first,
                 arena_bytes=max(inside, default=0),
                 plain=schedule.steps[first:end],
-                input_shape=_rows_of(schedule, _input_of(schedule, first)),
+                input_shape=_rows_of(schedule, _input_of(schedule, images, first)),
                 output_shape=_rows_of(schedule, schedule.steps[end - 1].output),
-                streamed=_streamed(schedule, segments, first, end) if first in streamable else {},
-                begins=_begins(schedule, stretches, first),
+                streamed=_streamed(schedule, segments, images, first, end) if first in streamable else {},
+                begins=_begins(schedule, images, stretches, first),
             )
         )
     return tuple(found)
 
 
-def _begins(schedule: Schedule, stretches: Sequence[Sequence[int]], first: int) -> bool:
+def _begins(schedule: Schedule, images: _Images, stretches: Sequence[Sequence[int]], first: int) -> bool:
     """Whether nothing runs row by row into a cell: a stretch begins there, or the network's input is reshaped."""
     if first == 0:
-        return _input_of(schedule, first) not in schedule.inputs
+        return _input_of(schedule, images, first) not in schedule.inputs
     return any(stretch[0] == first for stretch in stretches)
 
 
-def _streamed(schedule: Schedule, segments: Segments, first: int, end: int) -> dict[Granularity, StreamedCell]:
+def _streamed(
+    schedule: Schedule, segments: Segments, images: _Images, first: int, end: int
+) -> dict[Granularity, StreamedCell]:
     """The steps `first` to `end` row by row, by granularity; those of equal rows share what is found."""
-    shapes = [schedule.graph.tensors[step.output].shape for step in schedule.steps[first:end]]
+    of = [images[position] for position in range(first, end)]
+    written = [
+        step.output if image is None else image for step, image in zip(schedule.steps[first:end], of, strict=True)
+    ]
+    shapes = [schedule.graph.tensors[t].shape for t in written]
+    source, _ = _rows_of(schedule, _input_of(schedule, images, first))
     found: dict[Granularity, StreamedCell] = {}
     by_rows: dict[tuple[int, ...], StreamedCell | None] = {}
     for granularity in GRANULARITIES:
         rows = tuple(granularity.of(height, width) for _, height, width, _ in shapes)
         if rows not in by_rows:
-            by_rows[rows] = _streamed_cell(schedule, segments, StreamPlan(first, rows))
+            by_rows[rows] = _streamed_cell(schedule, segments, StreamPlan(first, rows), source)
         cell = by_rows[rows]
         if cell is not None:
             found[granularity] = cell
     return found
 
 
-def _streamed_cell(schedule: Schedule, segments: Segments, plan: StreamPlan) -> StreamedCell | None:
-    """A cell at some rows a call; None where it cannot run so."""
+def _streamed_cell(schedule: Schedule, segments: Segments, plan: StreamPlan, height: int) -> StreamedCell | None:
+    """A cell at some rows a call, whose input has so many rows; None where it cannot run so."""
     try:
         lowered = segments.lowered(plan)
     except StreamError:
@@ -151,9 +175,13 @@ def _streamed_cell(schedule: Schedule, segments: Segments, plan: StreamPlan) -> 
         for name, trips in layer.step.features.items():
             known[name] = known.get(name, 0.0) + trips
     loops = {name: lowered.features[name] for name in ("waits", "kernel_calls", "second_operands")}
-    height, _ = _rows_of(schedule, _input_of(schedule, plan.first))
     loops["waits"] -= height * last_reader([layer.operands for layer in layers])
     outputs = [_rows_of(schedule, layer.step.output) for layer in layers]
+    sums = 0
+    if layers[-1].sums_offset is not None:
+        outputs[-1] = layers[-1].window_rows, 0
+        sums = align(layers[-1].step.scratch_bytes, NATIVE_ALIGNMENT)
+    scratch = (align(layer.step.scratch_bytes, NATIVE_ALIGNMENT) for layer in layers if layer.sums_offset is None)
     return StreamedCell(
         rows=plan.rows,
         layers=tuple(
@@ -161,15 +189,19 @@ def _streamed_cell(schedule: Schedule, segments: Segments, plan: StreamPlan) -> 
             for layer, (rows, _) in zip(layers, outputs, strict=True)
         ),
         row_bytes=tuple(row_bytes for _, row_bytes in outputs),
-        scratch_bytes=max(align(layer.step.scratch_bytes, NATIVE_ALIGNMENT) for layer in layers),
+        scratch_bytes=max(scratch, default=0),
         kernels=tuple(kernels.items()),
         loops=loops | {"layers": len(layers)},
+        sums_bytes=sums,
     )
 
 
-def _input_of(schedule: Schedule, position: int) -> int:
-    """The tensor before a step, as the step reads it."""
-    return schedule.steps[position].inputs[0] if schedule.steps[position].inputs else schedule.inputs[0]
+def _input_of(schedule: Schedule, images: _Images, position: int) -> int:
+    """The tensor before a step, as the step reads it row by row."""
+    image, step = images[position], schedule.steps[position]
+    if image is not None:
+        return image
+    return step.inputs[0] if step.inputs else schedule.inputs[0]
 
 
 def _rows_of(schedule: Schedule, t: int) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from tinynas.kernels.streaming import BEGUN_BYTES, ROUND_BYTES, STREAM, STREAM_R
 from tinynas.lowering import MOST_LAYERS, StreamPlan, copies, output_loops
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._stream_cells import GRANULARITIES, Cell, KernelTicks, StreamedCell
-from tinynas.memory._stream_windows import SegmentLag, input_read, states_bytes, windows_of
+from tinynas.memory._stream_windows import SegmentLag, input_read, states_bytes, windows_of, written_bytes
 
 _SEGMENTS = (STREAM.name, STREAM_ROWS.name)
 
@@ -292,7 +292,7 @@ def _pushed_segments(
         layers += len(cell.layers)
         total += ticks.loops(own.loops, STREAM_ROWS.name) + ticks.streamed(cell, STREAM_ROWS.name)
         rows += cell.rows
-        beside = windows + scratch + states_bytes(layers)
+        beside = windows + scratch + cell.sums_bytes + states_bytes(layers)
         if layers > MOST_LAYERS or (most_bytes is not None and beside > most_bytes):
             return  # more cells only take more windows
         height, row_bytes = cells[end - 1].output_shape
@@ -310,7 +310,8 @@ def _segments_to(
         return
     height, row_bytes = cells[end - 1].output_shape
     output_bytes = align(height * row_bytes, NATIVE_ALIGNMENT)
-    lag = SegmentLag(height, row_bytes, last.cell.rows[-1])
+    sums = last.cell.sums_bytes
+    lag = SegmentLag(written_bytes(last.cell.layers[-1], (height, row_bytes), at_the_end=sums > 0))
     windows = scratch = layers = 0
     total = moved
     rows: tuple[int, ...] = ()
@@ -322,7 +323,7 @@ def _segments_to(
         layers += len(link.cell.layers)
         rows = link.cell.rows + rows
         total += link.ticks
-        beside = windows + scratch + states_bytes(layers)
+        beside = windows + scratch + sums + states_bytes(layers)
         if beside > limit or layers > MOST_LAYERS:
             return  # more cells only take more windows
         read = link.read_during if first == end - 1 else link.read

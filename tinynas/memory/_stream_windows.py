@@ -81,13 +81,12 @@ class SegmentLag:
     possible, and so the rows that are still read of any tensor between follow backwards, cell by cell.
 
     Args:
-        height: Rows of the output.
-        row_bytes: Of each.
-        rows_per_call: Of the segment's last layer.
+        written: Rows of the last layer that are there behind each of its calls -> bytes of the output that are written
+            then (`written_bytes`).
     """
 
-    def __init__(self, height: int, row_bytes: int, rows_per_call: int) -> None:
-        self._written = {end: end * row_bytes for end in _ends(height, rows_per_call)}
+    def __init__(self, written: Mapping[int, int]) -> None:
+        self._written = dict(written)
         """Rows that the cells so far need of their input -> the most bytes of the output that are written then."""
 
     def extend(self, read: Sequence[tuple[int, int]], rows_per_call: int, row_bytes: int) -> int:
@@ -106,6 +105,20 @@ class SegmentLag:
             before[needed] = written  # rows and bytes grow
         self._written = before
         return align(lead, NATIVE_ALIGNMENT)
+
+
+def written_bytes(last: LayerRows, output: tuple[int, int], *, at_the_end: bool) -> dict[int, int]:
+    """Rows of a segment's last layer that are there behind each of its calls -> bytes of the output then.
+
+    Args:
+        last: The layer.
+        output: Rows of the output, and bytes of each.
+        at_the_end: Whether it adds rows to sums: then all is written in the last call.
+    """
+    ends, (height, row_bytes) = _ends(last.rows, last.rows_per_call), output
+    if at_the_end:
+        return dict.fromkeys(ends, 0) | {ends[-1]: height * row_bytes}
+    return {end: end * row_bytes for end in ends}
 
 
 @lru_cache(maxsize=65536)
@@ -135,7 +148,7 @@ def _input_read(layers: Sequence[LayerRows], input_rows: int, begin: int, end: i
         if index < len(layers):
             calls = -(-needed[index] // layer.rows_per_call)
             begin = end = min(calls * layer.rows_per_call, layer.rows)
-        end_seen = (end - 1) * layer.stride - layer.padding + layer.extent
+        end_seen = max((end - 1) * layer.stride - layer.padding + layer.extent, 1)
         for operand in layer.operands:
             rows = input_rows if operand == 0 else layers[operand - 1].rows
             needed[operand] = max(needed[operand], min(end_seen, rows))
