@@ -11,8 +11,9 @@ import pytest
 
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.kernels import InstructionSet
-from tinynas.lowering import Lowering, Schedule, StreamError, StreamPlan, lower
-from tinynas.memory import Cell, cells_of, plan_arena, stream_choices
+from tinynas.lowering import Lowering, PatchError, PatchPlan, Schedule, StreamError, StreamPlan, lower
+from tinynas.memory import Cell, KernelTicks, cells_of, patched_stages, plan_arena, stream_choices
+from tinynas.memory._patching import PATCHES
 from tinynas.memory._stream_cells import GRANULARITIES
 from tinynas.testing.layers import random_segments
 
@@ -172,3 +173,73 @@ def test_a_network_that_runs_as_a_whole_only() -> None:
     assert (choice.arena_bytes, choice.ticks) == (plan_arena(plain).arena_bytes, ticks_of(plain))
     assert choice.streams == ()
     assert np.isfinite(choice.ticks)
+
+
+def _trips(variant: str, features: Mapping[str, float]) -> float:
+    """Ticks that grow with what is computed, as those of real kernels do: more patches take more."""
+    return sum(features.values())
+
+
+def _dear_segments(variant: str, features: Mapping[str, float]) -> float:
+    """Ticks with which patches pay."""
+    return _trips(variant, features) * (1000 if variant == "stream" else 1)
+
+
+@pytest.mark.parametrize("of", [_trips, _dear_segments])
+@pytest.mark.parametrize("make", [_chain, _branches, _classified])
+def test_no_mix_with_patches_is_faster(make: object, of: KernelTicks) -> None:
+    """Of a stage that does not fit as a whole, the fewest patches that fit are looked at."""
+    assert callable(make)
+    graph, lowering = make(), Lowering()
+    plain = lowering(graph)
+    parts = cells(graph, lowering)
+    whole = plan_arena(plain).arena_bytes
+    found = list(_with_patches(graph, parts, of, whole))
+    in_patches = 0
+    for limit in sorted({arena for *_, arena, _ in found}):
+        alone = stream_choices(parts, of, most_bytes=limit)
+        stages = list(patched_stages(plain, parts, lowering, limit, (of, alone[-1].ticks) if alone else None))
+        fastest = stream_choices(parts, of, most_bytes=limit, stages=stages)[-1]
+        assert fastest.ticks == min(_fewest_patches(found, parts, limit))
+        schedule = lowering(graph, fastest.patches, fastest.streams)
+        assert (plan_arena(schedule).arena_bytes, _total(schedule, of)) == (fastest.arena_bytes, fastest.ticks)
+        in_patches += fastest.patches is not None
+    assert in_patches > 0 or of is _trips or make is _classified  # whose PAD is in no patches
+
+
+def _total(schedule: Schedule, of: KernelTicks) -> float:
+    return sum(of(part.variant, part.features) or 0.0 for step in schedule.steps for part in step.parts)
+
+
+_Mix = tuple[tuple[StreamPlan, ...], PatchPlan | None, int, float]
+
+
+def _with_patches(graph: Graph, parts: tuple[Cell, ...], of: KernelTicks, whole: int) -> Iterator[_Mix]:
+    """Every mix, the first cells in patches or not, its arena and ticks; no segments that take more than the whole."""
+    ends = [0, *itertools.accumulate(cell.steps for cell in parts)]
+    for plans in set(_mixes(parts)):
+        behind = min([plan.first for plan in plans], default=ends[-1])
+        stages = [PatchPlan(layers, n) for layers in ends[1:] if layers <= behind for n in PATCHES]
+        for patches in (None, *stages):
+            try:
+                schedule = lower(graph, patches, streams=plans)
+            except (StreamError, PatchError):
+                continue
+            arena = plan_arena(schedule).arena_bytes
+            if arena <= whole:
+                yield plans, patches, arena, _total(schedule, of)
+
+
+def _fewest_patches(found: list[_Mix], parts: tuple[Cell, ...], limit: int) -> Iterator[float]:
+    """Ticks of the mixes that fit: none in patches that fit as a whole, nor in more patches than another one."""
+    ends = [0, *itertools.accumulate(cell.steps for cell in parts)]
+    fewest: dict[object, tuple[int, float]] = {}
+    for plans, patches, arena, value in found:
+        if arena > limit:
+            continue
+        if patches is None:
+            yield value
+        elif any(cell.arena_bytes > limit for cell in parts[: ends.index(patches.layers)]):
+            key = plans, patches.layers
+            fewest[key] = min(fewest.get(key, (patches.patches, value)), (patches.patches, value))
+    yield from (value for _, value in fewest.values())

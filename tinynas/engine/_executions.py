@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tinynas.graph import Graph
 from tinynas.lowering import Lowering, PatchPlan, Schedule, StreamPlan
-from tinynas.memory import KernelTicks, best_patch_plan, cells_of, plan_arena, reorder, stream_choices
+from tinynas.memory import KernelTicks, best_patch_plan, cells_of, patched_stages, plan_arena, reorder, stream_choices
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,22 @@ def whole(order: Execution, arena_bytes: int) -> Iterator[Execution]:
 
 
 def row_by_row(order: Execution, arena_bytes: int, ticks: KernelTicks) -> Iterator[Execution]:
-    """Parts of a network row by row, with all scratch and with what fits: the fewest ticks that fit the arena."""
+    """Parts of a network row by row, with all scratch and with what fits: the fewest ticks that fit the arena.
+
+    The first layers may run in patches where that takes fewer.
+    """
     seen: set[Hashable] = set()
     for limit in (None, arena_bytes):
         lowering = order.lowering.within(limit)
-        cells = cells_of(lowering(order.graph), lowering)
-        choices = stream_choices(cells, ticks, most_bytes=arena_bytes) or stream_choices(cells, ticks)[:1]
-        execution = replace(order, lowering=lowering, streams=choices[-1].streams)
+        plain = lowering(order.graph)
+        cells = cells_of(plain, lowering)
+        choices = stream_choices(cells, ticks, most_bytes=arena_bytes)
+        rival = (ticks, choices[-1].ticks) if choices else None
+        stages = tuple(patched_stages(plain, cells, lowering, arena_bytes, rival))
+        if stages:
+            choices = stream_choices(cells, ticks, most_bytes=arena_bytes, stages=stages)
+        fastest = (choices or stream_choices(cells, ticks)[:1])[-1]
+        execution = replace(order, lowering=lowering, streams=fastest.streams, patches=fastest.patches)
         yield from _once(seen, execution, execution.schedule())
 
 

@@ -26,7 +26,7 @@ from tinynas.memory._model_files import (
     save_memory,
 )
 from tinynas.memory._native import NativeMemoryModel
-from tinynas.memory._patching import MOST_STEPS, best_patch_plan
+from tinynas.memory._patching import MOST_STEPS, PatchedStage, best_patch_plan, patched_stages
 from tinynas.memory._plan import MemoryPlan, plan_arena
 from tinynas.memory._reorder import reorder
 from tinynas.memory._search_planner import plan_search
@@ -57,6 +57,7 @@ __all__ = [
     "MemoryPlan",
     "MissingMemoryModelError",
     "NativeMemoryModel",
+    "PatchedStage",
     "RegionUsage",
     "RuntimeMemory",
     "ScheduleRanges",
@@ -81,6 +82,7 @@ __all__ = [
     "live_ranges",
     "load_kernel_memory",
     "lower_bound",
+    "patched_stages",
     "plan_arena",
     "plan_greedy",
     "plan_search",

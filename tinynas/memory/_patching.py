@@ -1,13 +1,17 @@
-"""Which first layers to run patch by patch, and in how many patches."""
+"""Which first layers to run patch by patch, and in how many patches: alone, or with the rest row by row."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from tinynas.graph import Graph
-from tinynas.lowering import DSP_LOWERING, Lowering, PatchError, PatchPlan, Schedule
+from tinynas.lowering import DSP_LOWERING, Lowering, PatchError, PatchPlan, Schedule, Step
 from tinynas.memory._live_ranges import live_ranges
-from tinynas.memory._plan import plan_arena
+from tinynas.memory._plan import plan_arena, plan_parts
+from tinynas.memory._stream_cells import Cell, KernelTicks
 
 MOST_STEPS = 256
 """Steps of a schedule that the firmware's profile frame has room for (`firmware/runtime/frame.h`)."""
@@ -77,3 +81,80 @@ def _can_improve(
         return bound < plain
     misses, first, _ = best[0]
     return (bound <= first or bound <= limit) if misses else (bound <= limit and schedule.macs <= first)
+
+
+@dataclass(frozen=True)
+class PatchedStage:
+    """The first cells of a network in patches.
+
+    Attributes:
+        plan: Which layers that are, and in how many patches.
+        cells: How many cells.
+        arena_bytes: What they take.
+        steps: Their kernel calls, those of all patches.
+    """
+
+    plan: PatchPlan
+    cells: int
+    arena_bytes: int
+    steps: tuple[Step, ...]
+
+
+def patched_stages(
+    schedule: Schedule,
+    cells: Sequence[Cell],
+    lowering: Lowering,
+    most_bytes: int,
+    faster_than: tuple[KernelTicks, float] | None = None,
+) -> Iterator[PatchedStage]:
+    """The first cells of a network in the fewest patches that fit an arena, for every place where they may end.
+
+    More patches compute more twice. Where the cells fit as a whole, they need none.
+
+    Args:
+        schedule: The plain schedule of the network.
+        cells: Of it.
+        lowering: What made it.
+        most_bytes: Of the arena.
+        faster_than: Ticks of kernels, all of them known, and of a way to execute the network: stages that can be no
+            part of a faster one are left out. Of the cells behind them the kernels alone are counted for that.
+    """
+    height, row_bytes = cells[0].input_shape
+    behind = _least_ticks_behind(cells, faster_than[0]) if faster_than is not None else []
+    fits = True
+    for count, layers in enumerate(accumulate(cell.steps for cell in cells), 1):
+        rows, bytes_of_row = cells[count - 1].output_shape
+        fits = fits and cells[count - 1].arena_bytes <= most_bytes
+        if fits or height * row_bytes + rows * bytes_of_row > most_bytes:
+            continue  # the image and the stage's output are there beside all patches
+        for patches in PATCHES:
+            patched = _lowered(schedule.graph, PatchPlan(layers, patches), lowering)
+            if patched is None:
+                break
+            steps = patched.steps[: patches * layers]
+            if faster_than is not None:
+                ticks, fastest = faster_than
+                if _ticks(((s.variant, s.features) for s in steps), ticks) + behind[count] >= fastest:
+                    break
+            arena = max(size for part, size in plan_parts(patched) if part.last < len(steps))
+            if arena <= most_bytes:
+                yield PatchedStage(PatchPlan(layers, patches), count, arena, steps)
+                break
+
+
+def _least_ticks_behind(cells: Sequence[Cell], ticks: KernelTicks) -> list[float]:
+    """What the kernels behind so many cells take at least, as a whole or row by row."""
+    least = [
+        min(
+            _ticks(((step.variant, step.features) for step in cell.plain), ticks),
+            *(_ticks(streamed.kernels, ticks) for streamed in cell.streamed.values()),
+            math.inf,
+        )
+        for cell in cells
+    ]
+    return [*accumulate(reversed(least), initial=0.0)][::-1]
+
+
+def _ticks(kernels: Iterable[tuple[str, Mapping[str, float]]], ticks: KernelTicks) -> float:
+    """Of some kernels; those that are not known are free."""
+    return sum(ticks(variant, features) or 0.0 for variant, features in kernels)

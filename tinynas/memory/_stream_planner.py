@@ -1,9 +1,10 @@
 """Which parts of a network to run row by row: the fastest mix with the rest as a whole, for every size of the arena.
 
 The network is a path over the places where a single tensor is alive. From one of them to the next lies a cell as a
-whole, to any later one of the same stretch a streamed segment at some granularity. The arena of a path is the maximum
-over its edges, ticks are a sum (`_stream_cells`), so the paths that no other one beats in both are found place by
-place: each keeps those to it (Bellman's principle holds for a pair of a maximum and a sum, since both are monotone).
+whole, to any later one of the same stretch a streamed segment at some granularity, and from the first place to some
+later ones the first layers in patches. The arena of a path is the maximum over its edges, ticks are a sum
+(`_stream_cells`), so the paths that no other one beats in both are found place by place: each keeps those to it
+(Bellman's principle holds for a pair of a maximum and a sum, since both are monotone).
 
 Where the input comes row by row, what leads away from the first place is a segment with a window for it.
 """
@@ -11,14 +12,15 @@ Where the input comes row by row, what leads away from the first place is a segm
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import NamedTuple
 
 from tinynas.kernels.streaming import BEGUN_BYTES, ROUND_BYTES, STREAM, STREAM_ROWS
-from tinynas.lowering import MOST_LAYERS, StreamPlan, copies, output_loops
+from tinynas.lowering import MOST_LAYERS, PatchPlan, Step, StreamPlan, copies, output_loops
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
+from tinynas.memory._patching import PatchedStage
 from tinynas.memory._stream_cells import GRANULARITIES, Cell, KernelTicks, StreamedCell
 from tinynas.memory._stream_windows import SegmentLag, input_read, states_bytes, windows_of, written_bytes
 
@@ -33,15 +35,17 @@ class StreamChoice:
         arena_bytes: What it takes, to the byte.
         ticks: What its kernels take; see `KernelTicks`.
         streams: The segments; empty where the network runs as a whole.
+        patches: Of the first layers; None for none.
     """
 
     arena_bytes: int
     ticks: float
     streams: tuple[StreamPlan, ...]
+    patches: PatchPlan | None = None
 
 
 class _Edge(NamedTuple):
-    """A cell as a whole, without rows, or some cells row by row: from place to place, in bytes and ticks."""
+    """From place to place: a cell as a whole, without rows, or some cells row by row or in patches."""
 
     first: int
     end: int
@@ -49,6 +53,7 @@ class _Edge(NamedTuple):
     ticks: float
     rows: tuple[int, ...]
     pushed: bool = False
+    patches: PatchPlan | None = None
 
 
 def call_ticks(variant: str, features: Mapping[str, float]) -> float:
@@ -57,7 +62,12 @@ def call_ticks(variant: str, features: Mapping[str, float]) -> float:
 
 
 def stream_choices(
-    cells: Sequence[Cell], ticks: KernelTicks = call_ticks, *, most_bytes: int | None = None, pushed: bool = False
+    cells: Sequence[Cell],
+    ticks: KernelTicks = call_ticks,
+    *,
+    most_bytes: int | None = None,
+    pushed: bool = False,
+    stages: Iterable[PatchedStage] = (),
 ) -> list[StreamChoice]:
     """All ways to execute a chain of cells that none beats in both arena and ticks, by growing arena.
 
@@ -68,11 +78,17 @@ def stream_choices(
         ticks: What kernels take; where they are not known of some kernel, calls are counted in their place.
         most_bytes: Ways that take a larger arena are left out; the result may be empty then.
         pushed: The input comes row by row: all ways begin with a segment for it. The result is empty where none can.
+        stages: First cells in patches, which may be part of a way; not where calls are counted, nor where the input
+            comes row by row.
     """
     beside = BEGUN_BYTES if pushed else 0
     room = None if most_bytes is None else most_bytes - beside
     try:
-        edges = _edges(cells, _Ticks(ticks), room, pushed)
+        known = _Ticks(ticks)
+        edges = _edges(cells, known, room, pushed)
+        for stage in stages if not pushed else ():
+            in_patches = _Edge(0, stage.cells, stage.arena_bytes, known.steps(stage.steps), (), patches=stage.plan)
+            edges[0].append(in_patches)
     except _UnknownTicks:
         edges = _edges(cells, _Ticks(call_ticks), room, pushed)
     candidates: list[list[_Candidate]] = [[] for _ in range(len(cells) + 1)]
@@ -89,7 +105,9 @@ def stream_choices(
     positions = [0]
     for cell in cells:
         positions.append(positions[-1] + cell.steps)
-    return [StreamChoice(path.arena_bytes + beside, path.ticks, path.streams(positions)) for path in paths]
+    return [
+        StreamChoice(path.arena_bytes + beside, path.ticks, path.streams(positions), path.patches) for path in paths
+    ]
 
 
 class _Path(NamedTuple):
@@ -108,6 +126,14 @@ class _Path(NamedTuple):
                 found.append(StreamPlan(positions[path.edge.first], path.edge.rows, path.edge.pushed))
             path = path.before
         return tuple(reversed(found))
+
+    @property
+    def patches(self) -> PatchPlan | None:
+        """Those that it begins with."""
+        path = self
+        while path.before is not None and path.before.edge is not None:
+            path = path.before
+        return None if path.edge is None else path.edge.patches
 
 
 _Candidate = tuple[int, float, _Edge, _Path]
@@ -135,8 +161,8 @@ def _unbeaten(edges: Sequence[_Edge]) -> Iterator[_Edge]:
                 if rival.ticks < edge.ticks and rival.arena_bytes <= edge.arena_bytes:
                     break
             else:
-                if edge.rows not in seen:
-                    seen.add(edge.rows)
+                if (edge.rows, edge.patches) not in seen:
+                    seen.add((edge.rows, edge.patches))
                     yield edge
 
 
@@ -158,7 +184,11 @@ class _Ticks:
 
     def plain(self, cell: Cell) -> float:
         """Of a cell as a whole."""
-        return sum(self.kernel(step.variant, step.features) for step in cell.plain)
+        return self.steps(cell.plain)
+
+    def steps(self, steps: Sequence[Step]) -> float:
+        """Of kernel calls."""
+        return sum(self.kernel(step.variant, step.features) for step in steps)
 
     def streamed(self, cell: StreamedCell, segment: str = STREAM.name) -> float:
         """Of a cell row by row: its kernels, and what it adds to the loops around them."""
