@@ -3,7 +3,8 @@
     python benchmarks/memory_sweep.py --networks 100
 
 Random networks, every other one drawn from a search space and the others of all operators, get random weights and are
-built for reference boards of four cores with nothing in place, in place, and with their first layers in patches. Each
+built for reference boards of four cores with nothing in place, in place, with their first layers in patches, with all
+parts row by row that can run so, with the input by rows as well, and with segments behind the layers in patches. Each
 runs on the virtual board. A row has what was predicted less what the linker placed and the device measured.
 """
 
@@ -20,15 +21,15 @@ from rich.console import Console
 from rich.table import Table
 
 from tinynas.graph import DType, Graph
-from tinynas.latency import NetworkLimits, random_network, with_random_constants
-from tinynas.lowering import Lowering, PatchError, PatchPlan
+from tinynas.latency import NetworkLimits, random_network, random_streams, with_random_constants
+from tinynas.lowering import Lowering, PatchError, PatchPlan, Schedule, StreamError, StreamPlan
 from tinynas.memory import MOST_STEPS, NativeMemoryModel
 from tinynas.pipeline import deploy, measure, random_inputs
 from tinynas.spaces import build_graph, load_space
 from tinynas.targets import Board, load_board
 
 BOARDS = ("virt-m0plus", "virt-m4", "virt-m7", "virt-m33")
-SCHEDULES = ("plain", "in place", "patches")
+SCHEDULES = ("plain", "in place", "patches", "row by row", "input by rows", "patches, row by row")
 LIMITS = NetworkLimits(activation_bytes=12_000, weight_bytes=3000, layers=12, macs=300_000)
 MOST_LAYERS = 10
 
@@ -95,12 +96,12 @@ def _differences(board: Board, kind: str, count: int, seed: int, toolchain: str)
         if found == count:
             return
         graph = _network(seed * 1_000_003 + index)
-        patches = _patches(lowering, graph, np.random.default_rng(index)) if kind == "patches" else None
-        if kind == "patches" and patches is None:
+        schedule = _scheduled(lowering, graph, kind, index)
+        if schedule is None:
             continue
         found += 1
         with tempfile.TemporaryDirectory() as scratch:
-            deployment = deploy(graph, board, Path(scratch), toolchain=toolchain, schedule=lowering(graph, patches))
+            deployment = deploy(graph, board, Path(scratch), toolchain=toolchain, schedule=schedule)
             measured = measure(deployment, board, random_inputs(deployment.schedule, 1, seed=index))
         sram, flash = memory.sram(deployment.schedule), memory.flash(deployment.schedule).total_bytes
         off = [sram.static_bytes - deployment.firmware.static_sram_bytes]
@@ -114,7 +115,7 @@ def _differences(board: Board, kind: str, count: int, seed: int, toolchain: str)
             flash / deployment.firmware.flash_bytes - 1,
             measured.mismatches == 0,
         )
-    raise SystemExit(f"fewer than {count} of {100 * count} networks can run in patches")
+    raise SystemExit(f"fewer than {count} of {100 * count} networks can run so: {kind}")
 
 
 def _network(seed: int) -> Graph:
@@ -126,6 +127,23 @@ def _network(seed: int) -> Graph:
     width, resolution = float(rng.choice(space.width_multipliers)), int(rng.integers(12, 29))
     architecture = space.decode(space.sample(rng), width, resolution, int(rng.choice([1, 3])), 10)
     return with_random_constants(build_graph(architecture, DType.INT8), seed)
+
+
+def _scheduled(lowering: Lowering, graph: Graph, kind: str, seed: int) -> Schedule | None:
+    """The network as a kind of schedule; None where it cannot run so."""
+    patches = _patches(lowering, graph, np.random.default_rng(seed)) if kind.startswith("patches") else None
+    if kind.startswith("patches") and patches is None:
+        return None
+    streams: tuple[StreamPlan, ...] = ()
+    if kind.endswith("by rows") or kind.endswith("row by row"):
+        streams = random_streams(lowering(graph), seed, pushed=kind == "input by rows")
+        streams = tuple(plan for plan in streams if patches is None or plan.first >= patches.layers)
+        if not streams:
+            return None
+    try:
+        return lowering(graph, patches, streams)
+    except StreamError:  # windows that see nothing but padding
+        return None
 
 
 def _patches(lowering: Lowering, graph: Graph, rng: np.random.Generator) -> PatchPlan | None:

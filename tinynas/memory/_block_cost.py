@@ -25,6 +25,7 @@ class BlockCost:
         macs: Multiply-accumulates.
         kept_bytes: Of the arena, what outlives all else, and so lies beside the arena of every block.
         steps: Kernel variant -> number of calls by the generated code; 0 where segments alone call it.
+        streamed: Kernel variants that segments call: the stack is deeper there.
     """
 
     arena_bytes: int = 0
@@ -33,6 +34,7 @@ class BlockCost:
     macs: int = 0
     steps: Mapping[str, int] = field(default_factory=dict)
     kept_bytes: int = 0
+    streamed: frozenset[str] = frozenset()
 
 
 def block_cost(schedule: Schedule) -> BlockCost:
@@ -46,6 +48,7 @@ def block_cost(schedule: Schedule) -> BlockCost:
         # Kernels that segments call row by row are linked, and are no calls of the generated code.
         steps={**dict.fromkeys(schedule.variants, 0), **Counter(step.variant for step in schedule.steps)},
         kept_bytes=BEGUN_BYTES if schedule.input_by_rows else 0,
+        streamed=frozenset(part.variant for part in schedule.parts[len(schedule.steps) :]),
     )
 
 
@@ -53,6 +56,7 @@ def combine(costs: Iterable[BlockCost]) -> BlockCost:
     """The cost of the chain of blocks."""
     arena = bound = constants = macs = kept = 0
     steps: dict[str, int] = {}
+    streamed: frozenset[str] = frozenset()
     for cost in costs:
         if cost.arena_bytes - cost.kept_bytes > arena:
             arena = cost.arena_bytes - cost.kept_bytes
@@ -61,6 +65,7 @@ def combine(costs: Iterable[BlockCost]) -> BlockCost:
         constants += cost.constant_bytes
         macs += cost.macs
         kept += cost.kept_bytes
+        streamed |= cost.streamed
         for variant, count in cost.steps.items():
             steps[variant] = steps.get(variant, 0) + count
-    return BlockCost(arena + kept, bound + kept, constants, macs, steps, kept)
+    return BlockCost(arena + kept, bound + kept, constants, macs, steps, kept, streamed)

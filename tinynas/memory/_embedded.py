@@ -86,7 +86,8 @@ def _paths(board: Board, toolchain: str, folder: Path | None) -> tuple[Path, Pat
 
 
 def _embedded(schedule: Schedule, kernels: KernelMemory, runtime: RuntimeMemory) -> EmbeddedCode:
-    calls = kernels.calls(schedule.variants)
+    streamed = frozenset(part.variant for part in schedule.parts[len(schedule.steps) :])
+    calls = kernels.calls(schedule.variants, streamed)
     names = PUSHED_INTERFACE if schedule.input_by_rows else INTERFACE
     functions = [f for f in kernels.generated_for(schedule.variants) if f.name in names]
     frames = {f.name: f.frame_bytes for f in functions}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinynas.kernels.streaming import STREAM, STREAM_ROWS
 from tinynas.memory._image import Image
 from tinynas.memory._live_ranges import align
 from tinynas.memory._model_files import KernelMemory, RuntimeMemory
@@ -15,10 +16,12 @@ ARENA_END_ALIGNMENT = 8
 CONSTANTS_ALIGNMENT = 4
 """Generated constants are whole words, aligned to words."""
 
+_SEGMENTS = frozenset((STREAM.name, STREAM_ROWS.name))
+
 
 @dataclass(frozen=True)
 class _Code:
-    """What depends on the set of kernel variants only."""
+    """What depends on the sets of kernel variants only."""
 
     text_end: int
     rodata_bytes: int
@@ -35,7 +38,7 @@ class FirmwareLayout:
         self._kernels = kernels
         # Link order: runtime, HAL, kernels, generated model (tinynas.boards.build_firmware).
         self._image = Image((*runtime.sections, *kernels.sections), runtime.entry)
-        self._code: dict[frozenset[str], _Code] = {}
+        self._code: dict[tuple[frozenset[str], frozenset[str]], _Code] = {}
 
     def unknown_variants(self, variants: frozenset[str]) -> list[str]:
         """Variants that the fitted model has no code for."""
@@ -43,7 +46,7 @@ class FirmwareLayout:
 
     def flash_bytes(self, variants: frozenset[str], calls: int, constant_bytes: int) -> int:
         """From the first byte of the code region to the last one used."""
-        code = self._of(variants)
+        code = self._of(variants, variants - _SEGMENTS)
         end = code.text_end
         for function in self._kernels.generated_for(variants):
             end = align(end, function.alignment) + function.base_bytes + function.step_bytes * calls
@@ -56,9 +59,14 @@ class FirmwareLayout:
         kinds = (self._kernels.generated, self._kernels.pushed)
         return max(sum(function.error_bytes for function in kind) for kind in kinds)
 
-    def stack_bytes(self, variants: frozenset[str]) -> int:
-        """The deepest the stack gets."""
-        return self._of(variants).stack_bytes
+    def stack_bytes(self, variants: frozenset[str], streamed: frozenset[str] | None = None) -> int:
+        """The deepest the stack gets.
+
+        Args:
+            variants: All kernels.
+            streamed: Those that segments call; without it, all may be.
+        """
+        return self._of(variants, variants - _SEGMENTS if streamed is None else streamed).stack_bytes
 
     @property
     def static_runtime_bytes(self) -> int:
@@ -82,14 +90,14 @@ class FirmwareLayout:
                 used[region] = align(used[region], alignment) + size
         return used
 
-    def _of(self, variants: frozenset[str]) -> _Code:
-        code = self._code.get(variants)
+    def _of(self, variants: frozenset[str], streamed: frozenset[str]) -> _Code:
+        code = self._code.get((variants, streamed))
         if code is None:
-            code = self._code[variants] = self._lay_out(variants)
+            code = self._code[variants, streamed] = self._lay_out(variants, streamed)
         return code
 
-    def _lay_out(self, variants: frozenset[str]) -> _Code:
-        generated = self._kernels.calls(variants)
+    def _lay_out(self, variants: frozenset[str], streamed: frozenset[str]) -> _Code:
+        generated = self._kernels.calls(variants, streamed)
         frames = {f.name: f.frame_bytes for f in self._kernels.generated_for(variants)}
         kept = self._image.kept(generated)
         vectors = self._image.layout(kept, "vectors")

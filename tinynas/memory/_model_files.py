@@ -11,7 +11,7 @@ from typing import Any
 
 from tinynas.compact_json import compact_json
 from tinynas.errors import ExternalError, UsageError
-from tinynas.kernels.streaming import STREAM, STREAM_ROWS
+from tinynas.kernels.streaming import STREAM_ROWS
 from tinynas.memory._image import InputSection
 from tinynas.memory._sources import changed_sources, kernel_hashes, runtime_hashes, say_changed
 from tinynas.targets import Board, resource_path
@@ -83,14 +83,18 @@ class KernelMemory:
         """The other generated functions of a network of these kernels."""
         return self.pushed if STREAM_ROWS.name in variants else self.generated
 
-    def calls(self, variants: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """What the generated functions of a network of these kernels refer to, and what its segments call."""
+    def calls(self, variants: Collection[str], streamed: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """What the generated functions of a network of these kernels refer to, and what its segments call.
+
+        Args:
+            variants: All kernels.
+            streamed: Those of the layers of segments.
+        """
         entries = {variant: self.entry_of[variant] for variant in sorted(variants)}
         found = {
             f.name: (*f.requires, *(entries.values() if f.calls_kernels else ())) for f in self.generated_for(variants)
         }
-        streamed = (entry for variant, entry in entries.items() if variant not in (STREAM.name, STREAM_ROWS.name))
-        return found | {STREAMED_KERNELS: tuple(streamed)}
+        return found | {STREAMED_KERNELS: tuple(entries[variant] for variant in sorted(streamed))}
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class NativeMemoryModel:
     def sram_of(self, cost: BlockCost, reserve: Reserve | None = None) -> SramUsage:
         """As `sram`, for the combined cost of a network's blocks."""
         self._require_known(cost)
-        stack = self._layout.stack_bytes(frozenset(cost.steps))
+        stack = self._layout.stack_bytes(frozenset(cost.steps), cost.streamed)
         padding = -cost.arena_bytes % ARENA_END_ALIGNMENT
         runtime = self._layout.static_runtime_bytes + padding
         return SramUsage(
@@ -173,7 +173,7 @@ class NativeMemoryModel:
         regions = self._regions(used, reserve)
         margin = self._layout.flash_margin_bytes
         reasons = [reason for r in regions if (reason := self._shortage(r, margin))]
-        stack = self._layout.stack_bytes(frozenset(cost.steps))
+        stack = self._layout.stack_bytes(frozenset(cost.steps), cost.streamed)
         if stack > self.board.layout.stack_bytes:
             reasons.append(
                 f"the stack needs up to {stack:,} bytes and {self.board.layout.stack_bytes:,} are set aside for it"
