@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes, without_dead_operators
+from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes, short_name, without_dead_operators
 from tinynas.kernels import (
     MAX_DIMENSION,
     WINDOWED,
@@ -160,7 +160,7 @@ def _streamed_step(p: PlannedStep, index: int, slot_of: Mapping[int, int], place
         for layer, place in zip(p.stream.stream.layers, places, strict=False)
     )
     stream = replace(p.stream.stream, layers=layers)
-    first, last = layers[0].step.name, layers[-1].step.name
+    first, last = (short_name(layer.step.name) for layer in (layers[0], layers[-1]))
     return Step(
         index=index,
         variant=p.variant.name,

@@ -16,6 +16,9 @@ from tinynas.memory._stream_cells import KernelTicks, cells_of
 from tinynas.memory._stream_planner import StreamChoice, call_ticks, stream_choices
 from tinynas.memory.tflm import TflmMemoryModel, TflmUnsupportedError, offline_plan
 
+_HARDLY_MORE = 0.1
+"""Ticks that a smaller arena may cost, as a part of all, to be named beside the smallest one."""
+
 
 @dataclass(frozen=True)
 class MemoryOption:
@@ -184,7 +187,7 @@ def _price(extra: int | None, unit: str) -> str:
 
 
 def _streams(schedule: Schedule, arena: int, ticks: Ticks) -> MemoryOption:
-    """Parts row by row: as little arena as that can take, and what half of the arena costs."""
+    """Parts row by row: as little arena as that can take, and as little as hardly costs anything."""
     graph, lowering = schedule.graph, _lowering_of(schedule)
     plain = lowering(graph)
     if any(step.stream is not None for step in schedule.steps):
@@ -198,10 +201,11 @@ def _streams(schedule: Schedule, arena: int, ticks: Ticks) -> MemoryOption:
     smallest = choices[0]
     extra = _difference(ticks, plain, lowering(graph, streams=smallest.streams))
     how = f"{_parts(smallest)} row by row, no MAC computed twice{_price(extra, ticks.unit)}"
-    half = next((c for c in reversed(choices[1:]) if c.arena_bytes <= arena // 2), None)
-    if half is not None:
-        price = _price(_difference(ticks, plain, lowering(graph, streams=half.streams)), ticks.unit)
-        how += f"; or {half.arena_bytes:,} bytes of arena{price}"
+    whole = ticks.of(plain)
+    cheap = next((c for c in choices if whole is not None and c.ticks <= (1 + _HARDLY_MORE) * whole), smallest)
+    if cheap is not smallest:
+        price = _price(_difference(ticks, plain, lowering(graph, streams=cheap.streams)), ticks.unit)
+        how += f"; or {cheap.arena_bytes:,} bytes of arena{price}"
     how += ": taken where a network does not fit otherwise; `tinynas measure --arena BYTES` tries it"
     return MemoryOption(
         "streams", False, smallest.arena_bytes, arena - smallest.arena_bytes, 0, how, None, extra, smallest.streams

@@ -73,6 +73,11 @@ def _of_segment(schedule: Schedule, plan: MemoryPlan, step: Step, stream: Stream
         tensor = schedule.graph.tensor(t)
         size = rows * tensor.shape[2] * tensor.shape[3]
         blocks.append(_figures.Block(f"{rows} rows of {tensor.name}", step.index, step.index, start + offset, size))
+    summing = stream.layers[-1]
+    if summing.sums_offset is not None:
+        offset, size = start + summing.sums_offset, stream.states_offset - summing.sums_offset
+        name = f"sums of {schedule.graph.tensor(summing.step.output).name}"
+        blocks.append(_figures.Block(name, step.index, step.index, offset, size, scratch=True))
     rest = step.scratch_bytes - stream.states_offset
     name = f"state and scratch of {step.name}"
     blocks.append(_figures.Block(name, step.index, step.index, start + stream.states_offset, rest, scratch=True))
