@@ -14,6 +14,7 @@ from tinynas.graph import (
     Conv2DAttributes,
     DepthwiseConv2DAttributes,
     Graph,
+    MeanAttributes,
     Op,
     OpKind,
     PadAttributes,
@@ -45,15 +46,18 @@ class Rows:
 class Layer:
     """An operator, with every PAD that it reads folded in.
 
+    One that sums has its rows where its operand has them, and adds a row to sums where others write one.
+
     Attributes:
         inputs: The activations that it reads, each once.
         output: What it writes.
-        rows: Of its output.
+        rows: Of its output, or if it sums, of its operand.
         stride: Rows of its operands between two of its output.
         extent: Rows of its operands that one row of its output depends on.
         padding: Of these, how many lie above the first row.
         by_rows: Whether its rows follow from such rows of its operands.
         writes_over: Whether it can write over an operand.
+        sums: Whether it adds the rows of an image to sums, and writes all of its output behind the last one.
     """
 
     inputs: tuple[int, ...]
@@ -64,6 +68,7 @@ class Layer:
     padding: int
     by_rows: bool
     writes_over: bool
+    sums: bool
 
     def first_seen(self, written: int) -> int:
         """The first row of its operands that it reads from its next row on."""
@@ -90,6 +95,7 @@ class Cell:
         whole_bytes: What they take as a whole.
         by_rows: Whether they can run row by row.
         begins: Whether only a segment that begins here can: the first one reads through a RESHAPE.
+        ends: Whether only a segment that ends here can: the last one sums.
     """
 
     layers: tuple[Layer, ...]
@@ -98,6 +104,7 @@ class Cell:
     whole_bytes: int
     by_rows: bool
     begins: bool
+    ends: bool
 
     @property
     def output(self) -> int:
@@ -156,8 +163,8 @@ def cells_of_graph(graph: Graph) -> list[Cell]:
         whole = [_alive_bytes(layer, of, *alive[i : i + 2]) for i, layer in enumerate(part, first)]
         reshaped = [any(_root(graph, t) != t for t in layer.inputs) for layer in part]
         streams = len(alive[first]) == len(alive[end]) == 1 and all(layer.by_rows for layer in part)
-        streams = streams and not any(reshaped[1:])
-        found.append(Cell(tuple(part), part[0].inputs[0], of, max(whole), streams, reshaped[0]))
+        streams = streams and not any(reshaped[1:]) and not any(layer.sums for layer in part[:-1])
+        found.append(Cell(tuple(part), part[0].inputs[0], of, max(whole), streams, reshaped[0], part[-1].sums))
     return found
 
 
@@ -169,8 +176,11 @@ def _alive_bytes(layer: Layer, of: Mapping[int, Rows], before: Mapping[int, int]
 
 
 def _layer(graph: Graph, op: Op) -> Layer:
-    inputs = tuple(dict.fromkeys(_unpadded(graph, t)[0] for t in graph.activation_inputs(op)))
     output = op.outputs[0]
+    image = _summed_image(graph, op)
+    if image is not None:
+        return Layer((image,), output, _rows(graph, image).count, 1, 1, 0, by_rows=True, writes_over=False, sums=True)
+    inputs = tuple(dict.fromkeys(_unpadded(graph, t)[0] for t in graph.activation_inputs(op)))
     shapes = [graph.tensors[t].shape for t in (*inputs, output)]
     images = all(len(shape) == 4 and shape[0] == 1 for shape in shapes)
     window = _window_of(graph, op)
@@ -185,12 +195,33 @@ def _layer(graph: Graph, op: Op) -> Layer:
         padding,
         by_rows=images and (window is not None or elementwise),
         writes_over=op.kind in _WRITES_OVER,
+        sums=False,
     )
 
 
+def _summed_image(graph: Graph, op: Op) -> int | None:
+    """The image of several rows of which an operator needs nothing but sums over all pixels; None of any other."""
+    attributes, t = op.attributes, op.inputs[0]
+    if op.kind is OpKind.FULLY_CONNECTED:
+        t = _root(graph, t)
+    image, output = graph.tensors[t], graph.tensors[op.outputs[0]]
+    if len(image.shape) != 4 or image.shape[0] != 1 or image.shape[1] == 1:
+        return None
+    if op.kind is OpKind.FULLY_CONNECTED:
+        sums = graph.tensors[op.inputs[1]].shape[-1] == image.elements
+    elif op.kind is OpKind.AVERAGE_POOL_2D:
+        assert isinstance(attributes, Pool2DAttributes)
+        sums = attributes.filter_size == image.shape[1:3] and output.shape[1:3] == (1, 1)
+    else:
+        sums = isinstance(attributes, MeanAttributes) and attributes.axes == (1, 2)
+    return t if sums else None
+
+
 def _window_of(graph: Graph, op: Op) -> tuple[int, int, int] | None:
-    """Stride, extent and padding above of a window's rows; None of an operator without windows."""
+    """Stride, extent and padding above of a window's rows, of a PAD's one row; None of an operator without windows."""
     attributes = op.attributes
+    if isinstance(attributes, PadAttributes):
+        return 1, 1, attributes.paddings[1][0]
     padded = graph.tensors[op.inputs[0]].shape
     if isinstance(attributes, Pool2DAttributes):
         size, dilation = attributes.filter_size[0], 1

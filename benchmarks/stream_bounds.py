@@ -16,22 +16,29 @@ the way to part it that takes the least is the bound. A segment holds
   in those behind it. How far the input has been read when a row of the output is written follows backwards: no layer is
   further ahead of its reader than its window is long.
 
-A part as a whole takes what is alive during its largest step. Depthwise convolutions, ADD, MUL and requantization write
-over an operand that dies. MEAN and fully connected layers are always a part as a whole (the engine does not accumulate
-them row by row); average pooling may be in a segment like any other window. PAD is part of what reads it. Not counted
-are the scratch of kernels, the state of layers in a segment, and alignment.
+MEAN over all pixels, average pooling of a whole image, and a fully connected layer of all pixels of one (also through a
+RESHAPE) end the segment that they are in: they add rows to sums, and need no row once they have added it. So their
+operand has a window of one row, and their output is written at once, behind the last row: `over` the input, of which
+no more than is read then is still there. An image of a single row has no rows to add. A PAD that only convolutions read
+is part of them. Any other is a layer that needs one row of its operand for each of its own, and none for padding.
 
-Two habits of such estimates are not followed, because an engine can do with less:
+A part as a whole takes what is alive during its largest step. Depthwise convolutions, ADD, MUL and requantization write
+over an operand that dies. Not counted are the scratch of kernels, which sums are, the state of layers in a segment, and
+alignment.
+
+Three habits of such estimates are not followed, because an engine can do with less:
 
 - Rows that a sum waits for given as the whole receptive field of its other operand. A 3 x 3 convolution behind another
   has one of five rows, but when it is called, the upper ones have been read for the last time.
 - The input read in step with the output, as many rows as the strides say, less one window. It is read further, by what
   the windows between hold.
+- MEAN and fully connected layers always a part as a whole, and average pooling of a whole image a window as high as it.
 
-With both, image classification (MLPerf Tiny) would have 22,016, 19,232 and 19,232 bytes in the three columns, the
-demo's earlier winner 7,224 in the last two, and MobileNetV2-0.35 67,536 in the second. Nor is a PAD a layer with a
-window of its own, as it is where networks are converted from PyTorch and not fused: with both habits and PADs of that
-kind, mcunet-vww1 would have 35,298, 22,578 and 20,688.
+With the last, keyword spotting (MLPerf Tiny) would have 13,610, 8,320 and 8,320 bytes in the three columns; with all
+three, image classification 22,016, 19,232 and 19,232, the demo's earlier winner 7,224 in the last two, and
+MobileNetV2-0.35 67,536 in the second. Nor is a PAD that only convolutions read a layer with a window of its own, as it
+is where networks are converted from PyTorch and not fused: with these habits and PADs of that kind, mcunet-vww1 would
+have 35,298, 22,578 and 20,688.
 """
 
 from __future__ import annotations
@@ -94,7 +101,8 @@ def _least(cells: Sequence[Cell], segment: _Bytes, whole: _Bytes) -> int | None:
         sizes = [least[end]]
         if len(part) == 1:
             sizes.append(_highest(before, whole(part, first == 0)))
-        if all(cell.by_rows for cell in part) and not any(cell.begins for cell in part[1:]):
+        joined = not any(cell.ends for cell in part[:-1]) and not any(cell.begins for cell in part[1:])
+        if joined and all(cell.by_rows for cell in part):
             sizes.append(_highest(before, segment(part, first == 0)))
         least[end] = min((size for size in sizes if size is not None), default=None)
     return least[-1]
@@ -143,9 +151,9 @@ def _windows(segment: _Segment) -> int:
 
 def lead_bytes(segment: _Segment) -> int:
     """By how many bytes the output must begin before the input, so that it never meets a row that is still read."""
-    source, output = _input(segment), _output(segment)
+    source, last = _input(segment), segment[-1].layers[-1]
     windows = {t: rows for cell in segment for t, rows in cell.window_rows.items()}
-    written = np.arange(output.count, dtype=np.int64)  # of the output, before each of its rows
+    written = np.arange(last.rows, dtype=np.int64)  # of the last layer's rows, before each of them
     first_read: dict[int, npt.NDArray[np.int64]] = {}
     for cell in reversed(segment):
         for layer in reversed(cell.layers):
@@ -157,7 +165,14 @@ def lead_bytes(segment: _Segment) -> int:
             for t in layer.inputs:
                 first_read[t] = np.minimum(first_read.get(t, _NEVER), seen)
     rows = np.minimum(first_read[segment[0].source], source.count)
-    return max(0, int(((written + 1) * output.row_bytes - rows * source.row_bytes).max()))
+    return max(0, int((_grown(segment) - rows * source.row_bytes).max()))
+
+
+def _grown(segment: _Segment) -> npt.NDArray[np.int64]:
+    """Bytes of the output behind each row of the last layer: all at once where that adds its rows to sums."""
+    output, last = _output(segment), segment[-1].layers[-1]
+    rows = np.arange(1, last.rows + 1, dtype=np.int64)
+    return np.where(rows < last.rows, 0, output.size_bytes) if last.sums else rows * output.row_bytes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

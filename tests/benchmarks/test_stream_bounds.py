@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from graph_cells import cells_of_graph
 from known_networks import further_networks, mcunet_vww1, mobilenet_v2_r144
@@ -96,9 +98,83 @@ def test_a_pad_is_part_of_the_convolution_that_reads_it() -> None:
     assert bounds_of(build(pad=True)) == bounds_of(build(pad=False))
 
 
-def test_nothing_can_be_pushed_into_a_fully_connected_layer() -> None:
+def test_a_pad_before_pooling_is_a_layer() -> None:
+    """64 bytes in rows of 8, then 120 in rows of 12, then 64 in rows of 8; the first padded row needs no other one."""
     b = _builder()
-    graph = b.build([b.fully_connected(b.reshape(b.input((1, 4, 4, 2)), (1, 32), name="flat"), 5, name="dense")])
+    x = b.pad(b.input((1, 8, 4, 2)), [(0, 0), (1, 1), (1, 1), (0, 0)], name="pad")
+    graph = b.build([b.max_pool_2d(x, 3, stride=1, name="pool")])
+    window = 3 * 12
+    assert bounds_of(graph) == Bounds(
+        beside=64 + window + 64,
+        over=64 + window,  # two rows of the input are read for the first one of the output
+        pushed=8 + window + 64,
+    )
+
+
+def test_rows_of_padding_grow_before_the_input_is_read() -> None:
+    b = _builder()
+    graph = b.build([b.pad(b.input((1, 4, 4, 2)), [(0, 0), (2, 0), (0, 0), (0, 0)], name="pad")])
+    assert bounds_of(graph) == Bounds(beside=32 + 48, over=32 + 3 * 8, pushed=8 + 48)
+
+
+def _mean(b: GraphBuilder, x: int) -> int:
+    return b.mean(x, name="mean")
+
+
+def _pooling(b: GraphBuilder, x: int) -> int:
+    return b.average_pool_2d(x, (8, 4), name="pool")
+
+
+def _pixels(b: GraphBuilder, x: int) -> int:
+    return b.fully_connected(x, 4, name="dense")
+
+
+def _reshaped_pixels(b: GraphBuilder, x: int) -> int:
+    return b.fully_connected(b.reshape(x, (1, 128), name="flat"), 4, name="dense")
+
+
+_HEADS = (_mean, _pooling, _pixels, _reshaped_pixels)
+
+
+@pytest.mark.parametrize("head", _HEADS)
+def test_a_head_has_one_row(head: Callable[[GraphBuilder, int], int]) -> None:
+    """64 bytes in rows of 8, then 128 in rows of 16, then 4, which are written when all of the input is read."""
+    b = _builder()
+    graph = b.build([head(b, b.conv_2d(b.input((1, 8, 4, 2)), 4, 3, name="a"))])
+    assert bounds_of(graph) == Bounds(beside=64 + 16 + 4, over=64 + 16, pushed=3 * 8 + 16 + 4)
+
+
+@pytest.mark.parametrize("head", [_pixels, _reshaped_pixels])
+def test_a_head_is_written_over_all_rows_but_the_last(head: Callable[[GraphBuilder, int], int]) -> None:
+    """128 bytes in rows of 16; then 4, or 30 of a wider head."""
+    b = _builder()
+    graph = b.build([head(b, b.input((1, 8, 4, 4)))])
+    assert bounds_of(graph) == Bounds(beside=132, over=128, pushed=16 + 4)
+    b = _builder()
+    graph = b.build([b.fully_connected(b.input((1, 2, 4, 4)), 30, name="wide")])
+    assert bounds_of(graph) == Bounds(beside=32 + 30, over=16 + 30, pushed=16 + 30)
+
+
+def test_a_head_ends_its_segment() -> None:
+    """What is behind it runs when all windows are gone: one segment of all three would have 4 bytes more, or 6."""
+    b = _builder()
+    x = _pooling(b, b.conv_2d(b.input((1, 8, 4, 2)), 4, 3, name="a"))
+    graph = b.build([b.conv_2d(x, 6, 1, name="classes")])
+    assert bounds_of(graph) == Bounds(beside=64 + 16 + 4, over=64 + 16, pushed=3 * 8 + 16 + 4)
+
+
+def test_a_head_beside_another_layer_is_no_head() -> None:
+    b = _builder()
+    x = b.input((1, 8, 4, 4))
+    (cell,) = cells_of_graph(b.build([b.add(_pooling(b, x), b.max_pool_2d(x, (8, 4), name="max"), name="sum")]))
+    assert not cell.by_rows
+    assert not cell.ends
+
+
+@pytest.mark.parametrize("shape", [(1, 32), (1, 1, 4, 8)])
+def test_nothing_can_be_pushed_into_a_head_without_rows(shape: tuple[int, ...]) -> None:
+    b = _builder()
+    graph = b.build([b.fully_connected(b.input(shape), 5, name="dense")])
     assert bounds_of(graph) == Bounds(beside=37, over=37, pushed=None)
 
 
