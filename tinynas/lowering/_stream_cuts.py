@@ -91,29 +91,27 @@ def _separates(schedule: Schedule, position: int, alias: dict[int, int]) -> bool
     """Whether no segment runs across a place: a layer before it ends one, or the one behind it begins one."""
     if position == len(schedule.steps):
         return False
-    if position > 0 and _sums(schedule, schedule.steps[position - 1], alias):
+    if position > 0 and _summed(schedule, schedule.steps[position - 1], alias) is not None:
         return True
-    step = schedule.steps[position]
-    return _reshaped(step, alias) and not _sums(schedule, step, alias)
+    return _reshaped(schedule, schedule.steps[position], alias)
 
 
 def _by_rows(schedule: Schedule, step: Step, begun: list[int], alias: dict[int, int]) -> bool:
     """Whether a step may be part of a segment, where the stretch before it has begun at some cut."""
     if not begun or step.band is not None:
         return False
-    if _sums(schedule, step, alias):
-        return True
     op = schedule.graph.ops[step.ops[-1]]
-    if no_streamed_rows(schedule.graph, op, step.inputs, step.output):
+    if _summed(schedule, step, alias) is None and no_streamed_rows(schedule.graph, op, step.inputs, step.output):
         return False
-    return not _reshaped(step, alias) or begun == [step.index]
+    return not _reshaped(schedule, step, alias) or begun == [step.index]
 
 
-def _sums(schedule: Schedule, step: Step, alias: dict[int, int]) -> bool:
-    """Whether a step adds rows to sums where it is the last one of a segment: then it is always the last one."""
-    return summed_image(schedule.call(step), step.inputs, alias) is not None
+def _summed(schedule: Schedule, step: Step, alias: dict[int, int]) -> int | None:
+    """The image of which a step adds rows to sums where it is the last one of a segment: then it is always that."""
+    return summed_image(schedule.call(step), step.inputs, alias)
 
 
-def _reshaped(step: Step, alias: dict[int, int]) -> bool:
-    """Whether a step reads something through a RESHAPE: it may begin a segment, and lies in none that began earlier."""
-    return any(t in alias for t in step.inputs)
+def _reshaped(schedule: Schedule, step: Step, alias: dict[int, int]) -> bool:
+    """Whether a step reads rows through a RESHAPE: it may begin a segment, and lies in none that began earlier."""
+    image = _summed(schedule, step, alias)
+    return any(t in alias for t in (step.inputs if image is None else (image,)))
