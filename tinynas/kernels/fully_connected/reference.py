@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from tinynas.graph import OpKind
 from tinynas.kernels._clamp import CLAMP_LOOPS, clamp_features
-from tinynas.kernels._constants import WORD, StepConstants
+from tinynas.kernels._constants import StepConstants
 from tinynas.kernels._kernel import KernelCall, KernelVariant, always
 from tinynas.kernels._weights import weights_of
 from tinynas.kernels.fully_connected.rows import (
     PARAMETERS,
+    PRODUCT_LOOPS,
     is_general,
     outputs_of_tiles,
+    product_features,
     rows_of,
     table_bytes,
     table_constants,
@@ -33,11 +35,7 @@ def _dense_features(call: KernelCall) -> dict[str, float]:
         "general_tiles": tiles if general else 0,
         "unshifted": rows * unmoved,
         "shifted": rows * (len(computed) - unmoved) if general else 0,
-        "tiles_in_words": tiles * (inputs >= WORD),
-        "quads": tiles * (inputs // WORD),
-        "odd_quads": tiles * (inputs // WORD % 2),
-        "tiles_with_steps": tiles * (inputs % WORD > 0),
-        "steps": tiles * (inputs % WORD),
+        **product_features(tiles, inputs),
         **clamp_features(call),
     }
 
@@ -60,11 +58,7 @@ FULLY_CONNECTED = KernelVariant(
     loops={
         "rows": "input rows",
         "tiles": "groups of four outputs, or single ones where there are fewer, over all rows",
-        "tiles_in_words": "those of four inputs or more",
-        "quads": "four inputs of each tile: sixteen MACs each",
-        "odd_quads": "those of them that leave out half a round of the loop",
-        "tiles_with_steps": "tiles whose inputs are no whole words",
-        "steps": "inputs that four left over: four MACs each",
+        **PRODUCT_LOOPS,
         "general_tiles": "groups, or single ones, of a layer that needs the general requantization",
         "unshifted": "outputs in them whose products are shifted right by no more than a word",
         "shifted": "those shifted by more: which of the two takes the branch is the compiler's choice",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.kernels._constants import StepConstants
+from tinynas.kernels._constants import WORD, StepConstants
 from tinynas.kernels._fields import output_fields, with_tables
 from tinynas.kernels._kernel import KernelCall, ParameterStructure, words
 from tinynas.kernels._weights import folded_bias, multipliers, quantization_of
@@ -36,6 +36,26 @@ def outputs_of_tiles(outputs: int) -> list[int]:
         return [o for o in range(outputs) for _ in range(OUTPUTS)]
     firsts = [min(first, outputs - OUTPUTS) for first in range(0, outputs, OUTPUTS)]
     return [first + i for first in firsts for i in range(OUTPUTS)]
+
+
+PRODUCT_LOOPS = {
+    "tiles_in_words": "groups of four inputs or more",
+    "quads": "four inputs of each group: sixteen MACs each",
+    "odd_quads": "those of them that leave out half a round of the loop",
+    "tiles_with_steps": "groups whose inputs are no whole words",
+    "steps": "inputs that four left over: four MACs each",
+}
+
+
+def product_features(tiles: int, inputs: int) -> dict[str, float]:
+    """`PRODUCT_LOOPS` of so many groups (`tiles_of`), each of so many inputs."""
+    return {
+        "tiles_in_words": tiles * (inputs >= WORD),
+        "quads": tiles * (inputs // WORD),
+        "odd_quads": tiles * (inputs // WORD % 2),
+        "tiles_with_steps": tiles * (inputs % WORD > 0),
+        "steps": tiles * (inputs % WORD),
+    }
 
 
 def scales_of(call: KernelCall) -> int:
