@@ -89,3 +89,53 @@ def test_flash_of_segments_is_counted_where_kernels_are_chosen() -> None:
         if chosen.fits:
             assert MEMORY.fits(chosen.schedule, reserve).fits
         assert chosen.fits or more > 0
+
+
+def _read_three_times(side: int, channels: int) -> tuple[GraphBuilder, int]:
+    """A large image that three narrow ones are made of: no window of it can have so many readers."""
+    b = GraphBuilder("read three times", DType.INT8)
+    x = b.conv_2d(b.input((1, side, side, 4)), channels, 3, name="stem")
+    wide = b.conv_2d(x, 2 * channels, 3, activation=Activation.RELU6, name="wide")
+    narrow = [b.conv_2d(wide, 4, 3, stride=2, name=f"narrow{i}") for i in range(3)]
+    return b, b.add(b.add(narrow[0], narrow[1], name="sum0"), narrow[2], name="sum1")
+
+
+@pytest.fixture
+def patched() -> Graph:
+    """Its first layers are faster in patches than in segments."""
+    b, x = _read_three_times(32, 8)
+    return b.build([b.fully_connected(b.mean(x, name="pool"), 4, name="head")])
+
+
+def test_patches_are_looked_at_where_they_are_allowed(patched: Graph) -> None:
+    limit = plan_arena(LOWERING(patched)).arena_bytes * 2 // 3
+    board = load_board("virt-m4")
+    memory, lowering = NativeMemoryModel.for_board(board), Lowering.for_core(board.core)
+    chosen = choose_schedule(patched, lowering, memory, LATENCY, arena_bytes=limit)
+    assert chosen.fits
+    assert chosen.execution.patches is not None
+    without = choose_schedule(patched, lowering, memory, LATENCY, arena_bytes=limit, patches=False)
+    assert without.fits
+    assert without.execution.patches is None
+    assert chosen.extra_ticks is not None
+    assert without.extra_ticks is not None
+    assert chosen.extra_ticks < without.extra_ticks
+
+
+def test_patches_do_not_hide_an_order_that_costs_nothing() -> None:
+    """Three wide images made before the narrow ones of each: one at a time fits as a whole."""
+    b = GraphBuilder("order", DType.INT8)
+    stem = b.conv_2d(b.input((1, 32, 32, 4)), 4, 3, name="stem")
+    x = b.conv_2d(stem, 8, 1, name="x")
+    wide = [b.conv_2d(x, 16, 3, activation=Activation.RELU6, name=f"wide{i}") for i in range(3)]
+    narrow = [b.conv_2d(w, 4, 3, stride=2, name=f"narrow{i}") for i, w in enumerate(wide)]
+    y = b.add(b.add(narrow[0], narrow[1], name="sum0"), narrow[2], name="sum1")
+    y = b.add(y, b.conv_2d(stem, 4, 1, stride=2, name="shortcut"), name="sum2")
+    graph = b.build([b.fully_connected(b.mean(y, name="pool"), 4, name="head")])
+    board = load_board("virt-m4")
+    memory, lowering = NativeMemoryModel.for_board(board), Lowering.for_core(board.core)
+    chosen = choose_schedule(graph, lowering, memory, LATENCY, arena_bytes=40_000)
+    assert chosen.fits
+    assert chosen.execution.reordered
+    assert chosen.execution.patches is None
+    assert chosen.extra_ticks == 0

@@ -57,7 +57,8 @@ def test_random_segments(tmp_path: Path) -> None:
         _check(model, seed)
     assert _streamed(models).keys() >= {
         *("conv_1x1", "conv_2d", "conv_2d_im2col", "depthwise_conv_2d", "average_pool_2d", "max_pool_2d"),
-        *("add", "requantize", "depthwise_conv_2d_3x3_ch4"),
+        *("add", "requantize", "pad", "depthwise_conv_2d_3x3_ch4"),
+        *("mean_rows", "average_pool_2d_rows", "fully_connected_rows"),
     }
     assert any(sum(step.stream is not None for step in model.schedule.steps) > 1 for model in models)
 

@@ -95,6 +95,29 @@ def test_what_is_a_segments_own_is_told_from_its_kernels() -> None:
     assert model.kernel_ticks("stream", {"calls": 1.0, "slides": 4.0}) == pytest.approx(66, rel=1e-3)
 
 
+def test_kernels_that_come_in_segments_alone_are_told_from_the_rest() -> None:
+    """`mean_rows`, which takes 50 a layer and 3 a tap, is known once its segments' kernel is."""
+    rng = np.random.default_rng(8)
+
+    def with_head(m: Measurement, heads: int = 1) -> Measurement:
+        taps = [float(rng.integers(20, 900)) for _ in range(heads)]
+        within = tuple(("mean_rows", {"calls": 1.0, "taps": t}) for t in taps)
+        return Measurement(m.variant, m.features, m.value + sum(50 + 3 * t for t in taps), (*m.within, *within))
+
+    alone, plain = measure(layers(rng, 60)), [segment(rng) for _ in range(12)]
+    headed = [with_head(segment(rng)) for _ in range(12)]
+    model = fit_latency([*headed, *plain, *alone])
+    assert model.variants["stream"].coefficients == pytest.approx([30, 9], rel=1e-3)
+    assert model.variants["mean_rows"].observations == 12
+    assert model.kernel_ticks("mean_rows", {"calls": 1.0, "taps": 100.0}) == pytest.approx(350, rel=1e-2)
+    # Without segments whose other parts are known nothing is.
+    assert "mean_rows" not in fit_latency([*headed, *alone]).variants
+    twice = [with_head(segment(rng), heads=2) for _ in range(12)]
+    assert "mean_rows" not in fit_latency([*twice, *plain, *alone]).variants
+    refined = refine(model, [Measurement(m.variant, m.features, 2 * m.value) for m in alone], unit="cycles")
+    assert set(refined.variants) == {"conv", "pool"}
+
+
 def test_segments_of_kernels_that_were_never_alone_say_nothing() -> None:
     rng = np.random.default_rng(6)
     model = fit_latency([*(segment(rng) for _ in range(6)), *measure(layers(rng, 20, ("conv",)))])

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from tinynas.engine._choose_kernels import ChosenKernels, choose_kernels
-from tinynas.engine._executions import Execution, in_patches, orders, row_by_row, whole
+from tinynas.engine._executions import Execution, in_patches, in_patches_and_rows, orders, row_by_row, whole
 from tinynas.engine._operators_apart import operators_apart
 from tinynas.graph import Graph, without_dead_operators
 from tinynas.latency import LatencyModel
@@ -180,7 +180,7 @@ def choose_schedule(
 
     What fits with the kernels of shapes alone keeps its arena: speed never raises SRAM. Only where that does not fit,
     everything else is tried, and scratch may take whatever SRAM is left. Patches, which compute rows twice, are looked
-    at where nothing fits row by row.
+    at where nothing fits row by row, and with the rest row by row where that is faster than segments alone.
 
     Args:
         graph: The int8 network.
@@ -219,9 +219,12 @@ def choose_schedule(
             search.look_at(row_by_row(order, board.arena_bytes, board.kernel_ticks))
         if search.fits_by_shape:
             break  # an order is neither faster nor slower
-    if patches and short_of_sram and board.weights_fit(schedule) and not search.fits_row_by_row:
-        for patched in in_patches(looked_at, board.arena_bytes):
+    if patches and short_of_sram and board.weights_fit(schedule):
+        for patched in in_patches(looked_at, board.arena_bytes) if not search.fits_row_by_row else ():
             search.look_at((patched, *board.some_apart(patched)))
+        mixes = streams and latency is not None and not search.fits_by_shape
+        for order in looked_at if mixes else ():
+            search.look_at(in_patches_and_rows(order, board.arena_bytes, board.kernel_ticks))
     execution, kernels = search.best()
     before, after = board.ticks(first.schedule), board.ticks(kernels.schedule)
     found = ChosenSchedule(
@@ -258,8 +261,8 @@ class _Search:
             if self._board.fits(kernels.schedule):
                 ticks = self._board.ticks(kernels.schedule)
                 self._fitting.append((math.inf if ticks is None else ticks, self.tried, execution, kernels))
-                as_whole = not execution.streams
-                self.fits_row_by_row |= not as_whole
+                as_whole = not execution.streams and execution.patches is None
+                self.fits_row_by_row |= bool(execution.streams) and execution.patches is None
                 self.fits_by_shape |= (
                     as_whole and execution.lowering.arena_bytes is None and execution.lowering.in_place
                 )

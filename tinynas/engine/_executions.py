@@ -55,10 +55,18 @@ def whole(order: Execution, arena_bytes: int) -> Iterator[Execution]:
 
 
 def row_by_row(order: Execution, arena_bytes: int, ticks: KernelTicks) -> Iterator[Execution]:
-    """Parts of a network row by row, with all scratch and with what fits: the fewest ticks that fit the arena.
+    """Parts of a network row by row, with all scratch and with what fits: the fewest ticks that fit the arena."""
+    seen: set[Hashable] = set()
+    for limit in (None, arena_bytes):
+        lowering = order.lowering.within(limit)
+        cells = cells_of(lowering(order.graph), lowering)
+        choices = stream_choices(cells, ticks, most_bytes=arena_bytes) or stream_choices(cells, ticks)[:1]
+        execution = replace(order, lowering=lowering, streams=choices[-1].streams)
+        yield from _once(seen, execution, execution.schedule())
 
-    The first layers may run in patches where that takes fewer.
-    """
+
+def in_patches_and_rows(order: Execution, arena_bytes: int, ticks: KernelTicks) -> Iterator[Execution]:
+    """The first layers in patches and parts of the rest row by row, where that is the fastest that fits the arena."""
     seen: set[Hashable] = set()
     for limit in (None, arena_bytes):
         lowering = order.lowering.within(limit)
@@ -67,11 +75,11 @@ def row_by_row(order: Execution, arena_bytes: int, ticks: KernelTicks) -> Iterat
         choices = stream_choices(cells, ticks, most_bytes=arena_bytes)
         rival = (ticks, choices[-1].ticks) if choices else None
         stages = tuple(patched_stages(plain, cells, lowering, arena_bytes, rival))
-        if stages:
-            choices = stream_choices(cells, ticks, most_bytes=arena_bytes, stages=stages)
-        fastest = (choices or stream_choices(cells, ticks)[:1])[-1]
-        execution = replace(order, lowering=lowering, streams=fastest.streams, patches=fastest.patches)
-        yield from _once(seen, execution, execution.schedule())
+        mixed = stream_choices(cells, ticks, most_bytes=arena_bytes, stages=stages)[-1:] if stages else []
+        for choice in mixed:
+            if choice.patches is not None:
+                execution = replace(order, lowering=lowering, streams=choice.streams, patches=choice.patches)
+                yield from _once(seen, execution, execution.schedule())
 
 
 def in_patches(orders: Sequence[Execution], arena_bytes: int) -> Iterator[Execution]:

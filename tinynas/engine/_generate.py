@@ -22,7 +22,7 @@ from tinynas.kernels import (
     kernel_folder,
     quantization_of,
 )
-from tinynas.kernels.streaming import STREAM, STREAM_ROWS, STREAMED_LAYER, STREAMED_STATE
+from tinynas.kernels.streaming import SEGMENTS, STREAM_ROWS, STREAMED_LAYER, STREAMED_STATE
 from tinynas.lowering import WEIGHTED, Schedule, Step, StreamedLayer, operand_positions
 from tinynas.memory import MemoryPlan
 
@@ -161,7 +161,7 @@ def _constant_bytes(schedule: Schedule) -> int:
 def _structures(schedule: Schedule) -> list[ParameterStructure]:
     """The structures of a schedule's kernels, whose sizes the constants are counted by, sorted by name."""
     found = {CATALOGUE[name].parameters for name in schedule.variants}
-    if not schedule.variants.isdisjoint((STREAM.name, STREAM_ROWS.name)):
+    if not schedule.variants.isdisjoint(SEGMENTS):
         found |= {STREAMED_LAYER, STREAMED_STATE}
     return sorted(found, key=lambda structure: structure.name)
 

@@ -17,7 +17,7 @@ from tinynas.kernels._kernel import (
     KernelCall,
     KernelVariant,
     ParameterStructure,
-    Sums,
+    PartialSums,
     words,
 )
 from tinynas.kernels._weights import SMALLEST_WEIGHT, quantization_of, require_symmetric_weights
@@ -40,8 +40,8 @@ __all__ = [
     "KernelVariant",
     "MissingConstantsError",
     "ParameterStructure",
+    "PartialSums",
     "StepConstants",
-    "Sums",
     "UnsupportedGraphError",
     "activation_range",
     "by_rule",

@@ -72,7 +72,7 @@ def _band(tensor: Tensor, rows: int | None) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Sums:
+class PartialSums:
     """Of a call that adds some rows of its input to sums, which outlive it.
 
     Attributes:
@@ -100,7 +100,7 @@ class KernelCall:
     input_rows: int | None = None
     output_rows: int | None = None
     """Of a call that computes a band of rows: how many it reads and writes. None: all of them."""
-    sums: Sums | None = None
+    sums: PartialSums | None = None
     """Of a call that adds `input_rows` rows of its input to sums; None where it computes what it writes."""
     instruction_set: InstructionSet = InstructionSet.DSP
     """Of the core that executes it."""
@@ -118,7 +118,7 @@ class KernelCall:
         input_rows: int,
         output_rows: int | None,
         padding: tuple[int, int, int, int],
-        sums: Sums | None = None,
+        sums: PartialSums | None = None,
     ) -> KernelCall:
         """The call that computes some rows of it. Spelled out: planners make thousands, and `replace` takes longer."""
         return KernelCall(

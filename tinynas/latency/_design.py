@@ -242,7 +242,7 @@ def _missing(chosen: list[_Candidate], candidates: list[_Candidate], observation
 def _observed(schedule: Schedule) -> Iterator[Step]:
     """What a measurement says something of: the steps, and the kernels that come in streamed segments alone."""
     yield from schedule.steps
-    yield from (part for part in schedule.parts[len(schedule.steps) :] if CATALOGUE[part.variant].keeps_sums)
+    yield from (part for part in schedule.streamed_parts if CATALOGUE[part.variant].keeps_sums)
 
 
 def _feature_names(schedules: list[Schedule]) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynas.kernels import CATALOGUE
-from tinynas.kernels.streaming import STREAM, STREAM_ROWS
+from tinynas.kernels.streaming import SEGMENTS
 from tinynas.latency._measurement import InferenceMeasurement, LatencyError, Measurement, Unit
 from tinynas.latency._model import CALL, LatencyModel, Overhead, VariantModel
 
@@ -95,12 +95,12 @@ def _by_variant(measurements: Sequence[Measurement]) -> dict[str, list[Measureme
 
 def _is_segment(variant: str) -> bool:
     """Whether it calls kernels, which are measured with it."""
-    return variant in (STREAM.name, STREAM_ROWS.name)
+    return variant in SEGMENTS
 
 
 def _is_never_alone(variant: str) -> bool:
     """Whether it comes in streamed segments alone."""
-    return CATALOGUE[variant].keeps_sums
+    return variant in CATALOGUE and CATALOGUE[variant].keeps_sums
 
 
 def _left_over(

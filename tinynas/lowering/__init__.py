@@ -2,6 +2,7 @@
 
 from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering, lower
+from tinynas.lowering._patched_layers import PatchedLayers
 from tinynas.lowering._patches import PatchError, PatchPlan
 from tinynas.lowering._schedule import Band, Buffer, Schedule, Step, Stream, StreamedLayer, Structure
 from tinynas.lowering._scratch import select_within
@@ -25,6 +26,7 @@ __all__ = [
     "Lowering",
     "PatchError",
     "PatchPlan",
+    "PatchedLayers",
     "Schedule",
     "Segments",
     "Slides",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from tinynas.graph import Graph
-from tinynas.kernels import InstructionSet, KernelCall, Sums
+from tinynas.kernels import InstructionSet, KernelCall, PartialSums
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Structure:
     input_rows: int
     output_rows: int | None
     padding: tuple[int, int, int, int]
-    sums: Sums | None = None
+    sums: PartialSums | None = None
 
     def of(self, whole: KernelCall) -> KernelCall:
         """The call of some rows that a call of the whole operator becomes."""
@@ -250,6 +250,11 @@ class Schedule:
     def parts(self) -> tuple[Step, ...]:
         """All steps, and behind them the layers of all streamed segments: each at the place of its index."""
         return (*self.steps, *(layer for step in self.steps for layer in step.layers))
+
+    @property
+    def streamed_parts(self) -> tuple[Step, ...]:
+        """The layers of all streamed segments."""
+        return self.parts[len(self.steps) :]
 
     @property
     def macs(self) -> int:

@@ -9,7 +9,7 @@ from tinynas.graph import Graph
 from tinynas.lowering._lower import plan_network
 from tinynas.lowering._rows import alone
 from tinynas.lowering._storage import PlannedStep, StreamedSteps
-from tinynas.lowering._stream_layers import FEW_ROWS, by_rows
+from tinynas.lowering._stream_layers import FEW_ROWS, layer_by_rows
 from tinynas.lowering._stream_plan import StreamPlan
 from tinynas.lowering._streams import segment_source, segment_step
 
@@ -46,7 +46,7 @@ class Segments:
     def _layer(self, position: int, rows_per_call: int) -> PlannedStep:
         key = position, rows_per_call <= FEW_ROWS
         if key not in self._layers:
-            self._layers[key] = by_rows(self._network.steps[position], rows_per_call, self._network.alias)
+            self._layers[key] = layer_by_rows(self._network.steps[position], rows_per_call, self._network.alias)
         return self._layers[key]
 
     def _source(self, plan: StreamPlan) -> int:

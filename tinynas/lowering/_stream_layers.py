@@ -11,7 +11,7 @@ from tinynas.kernels import (
     WINDOWED,
     KernelCall,
     KernelVariant,
-    Sums,
+    PartialSums,
     for_few_rows,
     select_variant,
     window_of,
@@ -31,7 +31,7 @@ gathers two more rows of each window again, which takes as long from four rows o
 _MOST_STRUCTURES = 0xFF
 
 
-def by_rows(planned: PlannedStep, rows_per_call: int, alias: Mapping[int, int]) -> PlannedStep:
+def layer_by_rows(planned: PlannedStep, rows_per_call: int, alias: Mapping[int, int]) -> PlannedStep:
     """The step as a layer that writes so many rows in a call: with a kernel for few rows where that is preferred.
 
     Who can add rows to sums does: such a layer ends its segment.
@@ -40,7 +40,7 @@ def by_rows(planned: PlannedStep, rows_per_call: int, alias: Mapping[int, int]) 
     image = summed_image(planned.call, planned.inputs, alias)
     if image is not None:
         rows = planned.call.graph.tensors[image].shape[1]
-        call = summing(planned.call, image, rows, Sums(begins=True, ends=True))
+        call = summing(planned.call, image, rows, PartialSums(begins=True, ends=True))
         return replace(planned, variant=select_variant(call), call=call, inputs=(image,))
     variant = for_few_rows(planned.call) if rows_per_call <= FEW_ROWS else None
     return planned if variant is None else replace(planned, variant=variant)
@@ -161,14 +161,14 @@ class _Call(NamedTuple):
     output_rows: int | None
     above: int = 0
     below: int = 0
-    sums: Sums | None = None
+    sums: PartialSums | None = None
 
 
 def _summing_calls(rows: LayerRows) -> list[_Call]:
     """All calls of a layer that adds rows to sums."""
     firsts = range(0, rows.rows, rows.rows_per_call)
     return [
-        _Call(min(rows.rows_per_call, rows.rows - first), None, sums=Sums(first == 0, first == firsts[-1]))
+        _Call(min(rows.rows_per_call, rows.rows - first), None, sums=PartialSums(first == 0, first == firsts[-1]))
         for first in firsts
     ]
 

@@ -24,7 +24,7 @@ from tinynas.kernels.streaming import STREAM, STREAM_ROWS, STREAMED_LAYER, STREA
 from tinynas.lowering._rows import row_bytes
 from tinynas.lowering._schedule import Stream
 from tinynas.lowering._storage import PlannedStep, StreamedSteps, root_of
-from tinynas.lowering._stream_layers import by_rows, layer_rows, streamed_layer
+from tinynas.lowering._stream_layers import layer_by_rows, layer_rows, streamed_layer
 from tinynas.lowering._stream_loops import pushed_loops, segment_loops
 from tinynas.lowering._stream_plan import StreamError, StreamPlan, where
 from tinynas.lowering._sums import summed_image
@@ -61,7 +61,7 @@ def streamed(
         result += planned[done : plan.first]
         source = segment_source(graph, planned, alias, inputs, outputs, plan)
         of = zip(planned[plan.first : plan.end], plan.rows, strict=True)
-        layers = [by_rows(p, rows_per_call, alias) for p, rows_per_call in of]
+        layers = [layer_by_rows(p, rows_per_call, alias) for p, rows_per_call in of]
         result.append(segment_step(graph, layers, inputs, plan, source))
         done = plan.end
     return [*result, *planned[done:]]
@@ -88,7 +88,7 @@ def segment_source(
 def segment_step(
     graph: Graph, segment: Sequence[PlannedStep], inputs: Sequence[int], plan: StreamPlan, source: int
 ) -> PlannedStep:
-    """A segment of some layers (`by_rows`), as one step; see `segment_source`.
+    """A segment of some layers (`layer_by_rows`), as one step; see `segment_source`.
 
     Raises:
         StreamError: It cannot run row by row; the message says why.

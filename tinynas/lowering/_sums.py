@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tinynas.graph import OpKind
-from tinynas.kernels import KernelCall, Sums, by_rule
+from tinynas.kernels import KernelCall, PartialSums, by_rule
 from tinynas.lowering._storage import root_of
 
 _SUMMING = frozenset((OpKind.MEAN, OpKind.AVERAGE_POOL_2D, OpKind.FULLY_CONNECTED))
@@ -30,11 +30,11 @@ def summed_image(call: KernelCall, inputs: Sequence[int], alias: Mapping[int, in
     shape = call.graph.tensors[image].shape
     if len(shape) != 4 or shape[0] != 1 or shape[1] == 1:
         return None
-    one_call = summing(call, image, shape[1], Sums(begins=True, ends=True))
+    one_call = summing(call, image, shape[1], PartialSums(begins=True, ends=True))
     return image if any(by_rule(one_call)) else None
 
 
-def summing(call: KernelCall, image: int, rows: int, sums: Sums) -> KernelCall:
+def summing(call: KernelCall, image: int, rows: int, sums: PartialSums) -> KernelCall:
     """The call that adds so many rows of an image."""
     return replace(
         call, source=image, input_rows=rows, output_rows=None, sums=sums, input_dies=False, input_alone=False

@@ -48,7 +48,7 @@ def block_cost(schedule: Schedule) -> BlockCost:
         # Kernels that segments call row by row are linked, and are no calls of the generated code.
         steps={**dict.fromkeys(schedule.variants, 0), **Counter(step.variant for step in schedule.steps)},
         kept_bytes=BEGUN_BYTES if schedule.input_by_rows else 0,
-        streamed=frozenset(part.variant for part in schedule.parts[len(schedule.steps) :]),
+        streamed=frozenset(part.variant for part in schedule.streamed_parts),
     )
 
 

@@ -86,7 +86,7 @@ def _paths(board: Board, toolchain: str, folder: Path | None) -> tuple[Path, Pat
 
 
 def _embedded(schedule: Schedule, kernels: KernelMemory, runtime: RuntimeMemory) -> EmbeddedCode:
-    streamed = frozenset(part.variant for part in schedule.parts[len(schedule.steps) :])
+    streamed = frozenset(part.variant for part in schedule.streamed_parts)
     calls = kernels.calls(schedule.variants, streamed)
     names = PUSHED_INTERFACE if schedule.input_by_rows else INTERFACE
     functions = [f for f in kernels.generated_for(schedule.variants) if f.name in names]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinynas.kernels.streaming import STREAM, STREAM_ROWS
+from tinynas.kernels.streaming import SEGMENTS
 from tinynas.memory._image import Image
 from tinynas.memory._live_ranges import align
 from tinynas.memory._model_files import KernelMemory, RuntimeMemory
@@ -15,8 +15,6 @@ ARENA_END_ALIGNMENT = 8
 
 CONSTANTS_ALIGNMENT = 4
 """Generated constants are whole words, aligned to words."""
-
-_SEGMENTS = frozenset((STREAM.name, STREAM_ROWS.name))
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class FirmwareLayout:
 
     def flash_bytes(self, variants: frozenset[str], calls: int, constant_bytes: int) -> int:
         """From the first byte of the code region to the last one used."""
-        code = self._of(variants, variants - _SEGMENTS)
+        code = self._of(variants, variants - SEGMENTS)
         end = code.text_end
         for function in self._kernels.generated_for(variants):
             end = align(end, function.alignment) + function.base_bytes + function.step_bytes * calls
@@ -66,7 +64,7 @@ class FirmwareLayout:
             variants: All kernels.
             streamed: Those that segments call; without it, all may be.
         """
-        return self._of(variants, variants - _SEGMENTS if streamed is None else streamed).stack_bytes
+        return self._of(variants, variants - SEGMENTS if streamed is None else streamed).stack_bytes
 
     @property
     def static_runtime_bytes(self) -> int:

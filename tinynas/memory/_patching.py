@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from tinynas.graph import Graph
-from tinynas.lowering import DSP_LOWERING, Lowering, PatchError, PatchPlan, Schedule, Step
+from tinynas.lowering import DSP_LOWERING, Lowering, PatchedLayers, PatchError, PatchPlan, Schedule, Step
 from tinynas.memory._live_ranges import live_ranges
 from tinynas.memory._plan import plan_arena, plan_parts
 from tinynas.memory._stream_cells import Cell, KernelTicks
@@ -109,37 +109,48 @@ def patched_stages(
 ) -> Iterator[PatchedStage]:
     """The first cells of a network in the fewest patches that fit an arena, for every place where they may end.
 
-    More patches compute more twice. Where the cells fit as a whole, they need none.
+    That is the fastest that they can be, but where a stride passes rows by, which then more patches need not compute.
+    Cells that fit as a whole are left as they are.
 
     Args:
         schedule: The plain schedule of the network.
         cells: Of it.
         lowering: What made it.
         most_bytes: Of the arena.
-        faster_than: Ticks of kernels, all of them known, and of a way to execute the network: stages that can be no
-            part of a faster one are left out. Of the cells behind them the kernels alone are counted for that.
+        faster_than: Ticks of kernels, all of them known, and of a way to execute the network: stages that are no part
+            of a faster one are left out, by the same rule. Of the cells behind them the kernels alone are counted.
     """
     height, row_bytes = cells[0].input_shape
     behind = _least_ticks_behind(cells, faster_than[0]) if faster_than is not None else []
+    layers_in_patches = PatchedLayers(schedule.graph, lowering)
     fits = True
     for count, layers in enumerate(accumulate(cell.steps for cell in cells), 1):
-        rows, bytes_of_row = cells[count - 1].output_shape
         fits = fits and cells[count - 1].arena_bytes <= most_bytes
+        rows, bytes_of_row = cells[count - 1].output_shape
         if fits or height * row_bytes + rows * bytes_of_row > most_bytes:
             continue  # the image and the stage's output are there beside all patches
         for patches in PATCHES:
-            patched = _lowered(schedule.graph, PatchPlan(layers, patches), lowering)
+            plan = PatchPlan(layers, patches)
+            if faster_than is not None:
+                ticks, fastest = faster_than
+                kernels = _kernels(layers_in_patches, plan)
+                if kernels is None or _ticks(kernels, ticks) + behind[count] >= fastest:
+                    break
+            patched = _lowered(schedule.graph, plan, lowering)
             if patched is None:
                 break
             steps = patched.steps[: patches * layers]
-            if faster_than is not None:
-                ticks, fastest = faster_than
-                if _ticks(((s.variant, s.features) for s in steps), ticks) + behind[count] >= fastest:
-                    break
             arena = max(size for part, size in plan_parts(patched) if part.last < len(steps))
             if arena <= most_bytes:
-                yield PatchedStage(PatchPlan(layers, patches), count, arena, steps)
+                yield PatchedStage(plan, count, arena, steps)
                 break
+
+
+def _kernels(layers: PatchedLayers, plan: PatchPlan) -> list[tuple[str, Mapping[str, float]]] | None:
+    try:
+        return layers.kernels(plan)
+    except PatchError:
+        return None
 
 
 def _least_ticks_behind(cells: Sequence[Cell], ticks: KernelTicks) -> list[float]:

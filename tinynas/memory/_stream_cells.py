@@ -151,12 +151,12 @@ def _streamed(
     shapes = [schedule.graph.tensors[t].shape for t in written]
     source, _ = _rows_of(schedule, _input_of(schedule, images, first))
     found: dict[Granularity, StreamedCell] = {}
-    by_rows: dict[tuple[int, ...], StreamedCell | None] = {}
+    known: dict[tuple[int, ...], StreamedCell | None] = {}
     for granularity in GRANULARITIES:
         rows = tuple(granularity.of(height, width) for _, height, width, _ in shapes)
-        if rows not in by_rows:
-            by_rows[rows] = _streamed_cell(schedule, segments, StreamPlan(first, rows), source)
-        cell = by_rows[rows]
+        if rows not in known:
+            known[rows] = _streamed_cell(schedule, segments, StreamPlan(first, rows), source)
+        cell = known[rows]
         if cell is not None:
             found[granularity] = cell
     return found

@@ -17,14 +17,12 @@ from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import NamedTuple
 
-from tinynas.kernels.streaming import BEGUN_BYTES, ROUND_BYTES, STREAM, STREAM_ROWS
+from tinynas.kernels.streaming import BEGUN_BYTES, ROUND_BYTES, SEGMENTS, STREAM, STREAM_ROWS
 from tinynas.lowering import MOST_LAYERS, PatchPlan, Step, StreamPlan, copies, output_loops
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._patching import PatchedStage
 from tinynas.memory._stream_cells import GRANULARITIES, Cell, KernelTicks, StreamedCell
 from tinynas.memory._stream_windows import SegmentLag, input_read, states_bytes, windows_of, written_bytes
-
-_SEGMENTS = (STREAM.name, STREAM_ROWS.name)
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class _Edge(NamedTuple):
 
 def call_ticks(variant: str, features: Mapping[str, float]) -> float:
     """Ticks where nothing is known of a core: calls of kernels, the fewer the better."""
-    return features.get("kernel_calls", 0.0) if variant in _SEGMENTS else 0.0
+    return features.get("kernel_calls", 0.0) if variant in SEGMENTS else 0.0
 
 
 def stream_choices(

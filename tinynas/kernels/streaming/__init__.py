@@ -5,4 +5,16 @@ from tinynas.kernels.streaming.stream_rows import BEGUN_BYTES, STREAM_ROWS
 
 KERNELS = (STREAM, STREAM_ROWS)
 
-__all__ = ["BEGUN_BYTES", "KERNELS", "ROUND_BYTES", "STREAM", "STREAMED_LAYER", "STREAMED_STATE", "STREAM_ROWS"]
+SEGMENTS = frozenset(kernel.name for kernel in KERNELS)
+"""Names of the kernels of segments, which call others."""
+
+__all__ = [
+    "BEGUN_BYTES",
+    "KERNELS",
+    "ROUND_BYTES",
+    "SEGMENTS",
+    "STREAM",
+    "STREAMED_LAYER",
+    "STREAMED_STATE",
+    "STREAM_ROWS",
+]
