@@ -91,8 +91,13 @@ class ChosenSchedule:
             found.append(f"not in place: {', '.join(names)}")
         if execution.patches is not None:
             found.append(f"the first {execution.patches.layers} layers in {execution.patches.patches} patches")
-        found += [step.name for step in self.kernels.schedule.steps if step.stream is not None]
+        segments = [step.name for step in self.kernels.schedule.steps if step.stream is not None]
+        found += segments[:_NAMED] + [f"{len(segments) - _NAMED} more segments row by row"] * (len(segments) > _NAMED)
         return tuple(found)
+
+
+_NAMED = 3
+"""Segments that are named, of however many there are."""
 
 
 @dataclass(frozen=True)
