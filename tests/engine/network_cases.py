@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tinynas.graph import DType, Graph, GraphBuilder
+from tinynas.kernels import KernelVariant
 from tinynas.testing import random_int8_graph
 from tinynas.testing._random_quantization import QuantizationFiller
 
@@ -58,3 +59,8 @@ def constant_operands() -> Graph:
         data = rng.integers(-128, 128, tensors[t].shape).astype(np.int8)
         tensors[t] = replace(tensors[t], constant=True, data=data)
     return replace(graph, tensors=tuple(tensors), inputs=(x,))
+
+
+def in_plain_schedules(variant: KernelVariant) -> bool:
+    """Whether networks that run as a whole have a kernel: not what segments bring, nor what spends flash for speed."""
+    return bool(variant.kinds) and not (variant.for_speed or variant.few_rows or variant.keeps_sums)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from host_models import HostModel, build_models
-from network_cases import MODELS, constant_operands, filled, random_graphs
+from network_cases import MODELS, constant_operands, filled, in_plain_schedules, random_graphs
 
 from tinynas.formats import read_tflite
 from tinynas.graph import Activation, DType, Graph, GraphBuilder, Padding
 from tinynas.graph.reference import execute
-from tinynas.kernels import CATALOGUE, KernelVariant
+from tinynas.kernels import CATALOGUE
 from tinynas.spaces import AnyNetSpace, build_graph, load_space
 from tinynas.testing import random_input
 
@@ -35,14 +35,9 @@ def test_random_networks(random_models: list[HostModel]) -> None:
         assert_bit_exact(model, seed)
 
 
-def _in_plain_schedules(variant: KernelVariant) -> bool:
-    """Segments and what is preferred in them are tested apart, and so is what spends flash for speed."""
-    return bool(variant.kinds) and not variant.for_speed and not variant.few_rows
-
-
 def test_random_networks_cover_the_catalogue(random_models: list[HostModel]) -> None:
     assert set().union(*(model.schedule.variants for model in random_models)) == {
-        variant.name for variant in CATALOGUE.values() if _in_plain_schedules(variant)
+        variant.name for variant in CATALOGUE.values() if in_plain_schedules(variant)
     }
 
 

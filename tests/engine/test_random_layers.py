@@ -50,7 +50,9 @@ def test_many_random_layers(first: int, core: str, toolchain: Toolchain, tmp_pat
 def test_random_layers_meet_every_kernel_variant() -> None:
     layers = [random_layer(3, index, instruction_set=each) for each in InstructionSet for index in range(600)]
     layers += [random_layer(3, index, ("depthwise_3x3",)) for index in range(400)]
-    assert {layer.variant for layer in layers} >= {variant.name for variant in CATALOGUE.values() if variant.kinds}
+    assert {layer.variant for layer in layers} >= {
+        variant.name for variant in CATALOGUE.values() if variant.kinds and not variant.keeps_sums
+    }
 
 
 def _check_segments(core: str, toolchain: Toolchain, folder: Path, **substitutes: Path) -> list[LayerResult]:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from network_cases import constant_operands, filled, random_graphs
+from network_cases import constant_operands, filled, in_plain_schedules, random_graphs
 from sanitized_models import SanitizedModels, SanitizerError, sanitizing_compiler
 from stream_cases import random_network, random_plans
 
 from tinynas.graph import DType, Graph, GraphBuilder
 from tinynas.graph.reference import execute
-from tinynas.kernels import CATALOGUE, InstructionSet, KernelVariant, kernel_folder
+from tinynas.kernels import CATALOGUE, InstructionSet, kernel_folder
 from tinynas.lowering import PatchError, PatchPlan, StreamPlan, lower
 from tinynas.testing import random_input
 from tinynas.testing.layers import for_speed
@@ -59,18 +59,13 @@ def _depthwise_networks() -> list[Graph]:
     return found
 
 
-def _in_plain_schedules(variant: KernelVariant) -> bool:
-    """Neither what segments bring nor what spends flash for speed."""
-    return bool(variant.kinds) and not variant.for_speed and not variant.few_rows
-
-
 def test_random_networks(tmp_path: Path) -> None:
     networks = [*random_graphs(range(30)), *_depthwise_networks(), constant_operands()]
     for_armv6m = [*random_graphs(range(10)), *_depthwise_networks()]
     instruction_sets = [InstructionSet.DSP] * len(networks) + [InstructionSet.ARMV6M] * len(for_armv6m)
     models = SanitizedModels([*networks, *for_armv6m], tmp_path, instruction_sets=instruction_sets)
     assert set().union(*(schedule.variants for schedule in models.schedules)) == {
-        variant.name for variant in CATALOGUE.values() if _in_plain_schedules(variant)
+        variant.name for variant in CATALOGUE.values() if in_plain_schedules(variant)
     }
     _check(models, seed=1)
 

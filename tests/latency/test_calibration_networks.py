@@ -27,7 +27,7 @@ def schedules() -> list[Schedule]:
 
 def test_every_variant_of_the_catalogue_is_measured(schedules: list[Schedule]) -> None:
     variants = {v.name for v in CATALOGUE.values() if InstructionSet.DSP in v.instruction_sets}
-    assert {step.variant for schedule in schedules for step in schedule.steps} == variants
+    assert {part.variant for schedule in schedules for part in schedule.parts} == variants
 
 
 def test_kernels_are_measured_where_the_local_rule_has_others(schedules: list[Schedule]) -> None:
