@@ -97,6 +97,8 @@ def test_segments(tmp_path: Path) -> None:
     graphs, plans, cores = (list(each) for each in zip(*networks, strict=True))
     models = SanitizedModels(graphs, tmp_path, plans, instruction_sets=cores)
     assert len(models.schedules) > 30
+    executed = set().union(*(schedule.variants for schedule in models.schedules))
+    assert executed >= {"mean_rows", "average_pool_2d_rows", "fully_connected_rows", "pad"}
     _check(models, seed=4)
 
 
