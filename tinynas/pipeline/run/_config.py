@@ -215,7 +215,8 @@ class MeasureConfig(Section):
 
     transport: Literal["virtual", "serial"] = "virtual"
     port: str | None = None
-    probe: str | None = None
+    # No part of what a run is: it continues, and follows its plan, with another probe.
+    probe: str | None = Field(default=None, exclude=True)
     toolchain: Literal["zig", "gcc"] = "zig"
     calibration_networks: PositiveInt = 8
     images: PositiveInt = 100
