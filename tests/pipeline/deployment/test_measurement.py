@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from tinynas.pipeline.commands import (
     measure_model,
     measurement_json,
 )
+from tinynas.pipeline.costs import expected_ticks
 from tinynas.pipeline.deployment import (
     Deployment,
     _connection,
@@ -97,6 +99,25 @@ def test_a_silent_board_is_one_line(deployment: Deployment) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_lost_inference_is_reported_within_seconds_of_what_is_predicted(deployment: Deployment) -> None:
+    """The firmware hangs, or the board loses its power: a RUN gets no answer."""
+    line = _SerialLine(
+        VirtualBoard(BOARD, deployment.firmware.elf), outgoing=lambda data: b"" if data[3:4] == b"\x03" else data
+    )
+    expected = expected_ticks(deployment.schedule, BOARD, "zig")
+    inputs = random_inputs(deployment.schedule, 1, seed=1)
+    begun = time.monotonic()
+    with pytest.raises(LinkError, match=r"does not answer RUN \(2 attempts"):
+        measure(deployment, BOARD, inputs, line=_Patient(line), expected_ticks=expected)
+    assert time.monotonic() - begun < 20
+
+
+def test_the_expected_ticks_are_those_of_the_model_that_ships(deployment: Deployment) -> None:
+    measured = measure(deployment, BOARD, random_inputs(deployment.schedule, 1, seed=1))
+    assert expected_ticks(deployment.schedule, BOARD, "zig") == pytest.approx(measured.ticks, rel=0.1)
+    assert expected_ticks(deployment.schedule, BOARD, "no such toolchain") is None
+
+
 class _SerialLine(DamagingTransport):
     """A virtual board as a serial port shows a real one: it counts cycles."""
 
@@ -163,6 +184,16 @@ class _Bench:
         subprocess.run(["echo", "from another program"], check=True)
         self._elf.write_bytes(elf.read_bytes())
         self.machine = VirtualBoard(BOARD, self._elf)
+
+
+class _Patient(_SerialLine):
+    """Waits as a serial port does, where the virtual board says at once that nothing comes."""
+
+    def read_until(self, expected: bytes) -> bytes:
+        data = super().read_until(expected)
+        if not data:
+            time.sleep(self.timeout or 0.0)
+        return data
 
 
 class _Port:
