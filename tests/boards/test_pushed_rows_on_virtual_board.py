@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 
-from tinynas.boards import Device, DeviceError, Firmware, VirtualBoard, ZigToolchain, build_firmware
+from tinynas.boards import Device, DeviceError, Firmware, LinkError, VirtualBoard, ZigToolchain, build_firmware
 from tinynas.boards._device import Command, Status
 from tinynas.engine import generate
 from tinynas.graph import DType, Graph, GraphBuilder, execute
@@ -15,7 +16,7 @@ from tinynas.latency import with_random_constants
 from tinynas.lowering import Lowering, Schedule, StreamPlan
 from tinynas.memory import plan_arena
 from tinynas.targets import load_board
-from tinynas.testing import random_input
+from tinynas.testing import FakeClock, FaultRates, FaultyLine, random_input
 
 BOARD = load_board("virt-m4")
 
@@ -75,6 +76,27 @@ def test_a_network_that_is_one_segment_is_counted(tmp_path: Path) -> None:
     count = machine.inference_counts()
     assert count.inferences == 1
     assert count.steps == pytest.approx(Device(machine).profile(), rel=0.05)
+
+
+def test_a_line_with_faults_pushes_every_row_once(tmp_path: Path) -> None:
+    """A row that is pushed twice, or not at all, would be in the output: an answer that was lost is asked for again."""
+    graph = _network(31)
+    machine = VirtualBoard(BOARD, _build(_schedule(graph), tmp_path).elf)
+    image = random_input(graph, np.random.default_rng(3))
+    data = np.ascontiguousarray(image[0]).tobytes()
+    expected = execute(graph, image)[graph.outputs[0]].tobytes()
+    right = 0
+    for seed in range(30):
+        clock = FakeClock()
+        rates = FaultRates(drop=2e-4, flip=2e-4, double=2e-4, repeat=0.2, cut=0.1, delay=0.1)
+        device = Device(FaultyLine(machine, rates, Random(seed), clock), clock=clock)
+        try:
+            output = device.infer(data)
+        except LinkError:
+            continue
+        assert output == expected
+        right += 1
+    assert right > 5
 
 
 def test_an_image_is_begun_anew_and_is_pushed_once(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 import struct
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +13,7 @@ from tinynas.errors import UsageError
 
 from ._errors import DeviceError, LinkError
 from ._frames import DELIMITER, PROTOCOL_VERSION, Frame, FrameError, decode_frame, encode_frame
+from ._heard import Heard
 from ._transport import Transport
 
 _HELLO = struct.Struct("<8I")
@@ -20,6 +23,17 @@ _RUN = struct.Struct("<IQ")
 _RANGE = struct.Struct("<II")
 _MEMORY = struct.Struct("<6I")
 _FAULT = struct.Struct("<7I")
+
+# An inference may take this many times as long as predicted, and at least so long: a prediction in instructions knows
+# neither wait states nor caches, and USB adapters hold bytes back for tens of milliseconds.
+_PATIENCE = 5.0
+_LEAST_PATIENCE_S = 2.0
+_UNPREDICTED_S = 60.0
+# A request that executes inferences is waited for twice: a RUN whose answer was lost is answered again at once.
+_WAITS_FOR_INFERENCES = 2
+# Longest request and answer: payload, header, CRC, COBS and delimiters; 8 data bits, a start and a stop bit.
+_TRANSFER_BITS = 2 * 1040 * 10
+
 _EXCEPTIONS = {2: "NMI", 3: "HardFault", 4: "MemManage fault", 5: "BusFault", 6: "UsageFault"}
 
 
@@ -102,22 +116,37 @@ class Device:
     """Firmware at the other end of a transport.
 
     A request is repeated with the same sequence number when no answer or a damaged one comes; the firmware does not
-    execute a repeated RUN twice.
+    execute a repeated RUN twice. Whatever arrives, and however much of it, every call ends: a request waits at most
+    `attempts` times `timeout` and a transfer, one that executes inferences at most twice the time that these may take.
+    The virtual board, which answers at once or never, is always heard.
 
     Args:
-        timeout: seconds to wait for the answer to a request other than `run` and `profile`.
+        timeout: seconds for the answer to a request that executes no inference, beside those of the transfer.
         attempts: how often a request is sent before `LinkError` is raised.
+        baud: bits per second of the line.
+        clock: seconds that never go back.
     """
 
-    def __init__(self, transport: Transport, *, timeout: float = 1.0, attempts: int = 3) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        timeout: float = 1.0,
+        attempts: int = 3,
+        baud: int = 115200,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._transport = transport
         self._timeout = timeout
         self._attempts = attempts
+        self._baud = baud
+        self._clock = clock
         self._sequence = 0
         self._identity: Identity | None = None
 
     def hello(self) -> Identity:
-        """Ask who is there. Raises `LinkError` when nobody answers."""
+        """Ask who is there, and forget what came before. Raises `LinkError` when nobody answers."""
+        self._transport.reset_input_buffer()
         payload = self._request(Command.HELLO)
         clock, room, inputs, outputs, arena, steps, row, build = self._fields(_HELLO, payload[: _HELLO.size])
         names = payload[_HELLO.size :]
@@ -134,34 +163,48 @@ class Device:
         """The answer to `hello`, asked for once."""
         return self._identity if self._identity is not None else self.hello()
 
-    def write_input(self, data: bytes, *, timeout: float = 60.0) -> None:
+    def write_input(self, data: bytes, *, expected_ticks: float | None = None) -> None:
         """Write the whole input tensor. Raises `UsageError` when the size is wrong.
 
-        A model that takes its input row by row runs meanwhile: the inference is complete when this returns.
+        A model that takes its input row by row runs meanwhile: the inference is complete when this returns, and
+        `expected_ticks` says, as for `run`, how long a piece may take.
         """
         if len(data) != self.identity.input_bytes:
             raise UsageError(f"the model takes {self.identity.input_bytes} input bytes, not {len(data)}")
         chunk = self.identity.payload_bytes - _U32.size
+        seconds = self._patience(expected_ticks) if self.identity.row_bytes else None
         for offset in range(0, len(data), chunk):
-            piece = _U32.pack(offset) + data[offset : offset + chunk]
-            self._request(Command.WRITE_INPUT, piece, timeout if self.identity.row_bytes else None)
+            self._sized(
+                self._request(Command.WRITE_INPUT, _U32.pack(offset) + data[offset : offset + chunk], seconds), 0
+            )
 
-    def run(self, inferences: int = 1, *, timeout: float = 60.0) -> RunResult:
-        """Run inferences one after the other; `timeout` in seconds for all of them.
+    def run(self, inferences: int = 1, *, expected_ticks: float | None = None) -> RunResult:
+        """Run inferences one after the other.
 
         An inference overwrites its input: the output is that of the input written only when `inferences` is 1. Where
         the input comes row by row, `write_input` has run it, this tells its ticks, and `inferences` must be 1.
+
+        Args:
+            inferences: how many.
+            expected_ticks: of one inference, as predicted or measured before: the answer is due within five times as
+                long at the clock that the device tells, and 2 s at least; within 60 s where nothing is expected.
+
+        Raises:
+            LinkError: no answer within twice that time.
         """
-        done, ticks = self._fields(_RUN, self._request(Command.RUN, _U32.pack(inferences), timeout))
+        seconds = self._patience(None if expected_ticks is None else inferences * expected_ticks)
+        done, ticks = self._fields(_RUN, self._request(Command.RUN, _U32.pack(inferences), seconds))
+        if done != inferences:
+            raise LinkError(f"RUN of {inferences} inferences was answered with {done}: reset the board")
         return RunResult(done, ticks, self._transport.tick_unit)
 
     def read_output(self) -> bytes:
         """Read the whole output tensor."""
         size, chunk = self.identity.output_bytes, self.identity.payload_bytes
-        parts = [
-            self._request(Command.READ_OUTPUT, _RANGE.pack(offset, min(chunk, size - offset)))
-            for offset in range(0, size, chunk)
-        ]
+        parts = []
+        for offset in range(0, size, chunk):
+            due = min(chunk, size - offset)
+            parts.append(self._sized(self._request(Command.READ_OUTPUT, _RANGE.pack(offset, due)), due))
         return b"".join(parts)
 
     def infer(self, data: bytes) -> bytes:
@@ -170,60 +213,113 @@ class Device:
         self.run()
         return self.read_output()
 
-    def profile(self, *, timeout: float = 60.0) -> tuple[int, ...]:
-        """Run one inference and return the ticks of every step, profiling overhead included."""
-        payload = self._request(Command.PROFILE, timeout=timeout)
-        return struct.unpack(f"<{len(payload) // 4}I", payload)
+    def profile(self, *, expected_ticks: float | None = None) -> tuple[int, ...]:
+        """Run one inference and return the ticks of every step, profiling overhead included.
+
+        `expected_ticks` is that of `run`.
+        """
+        steps = self.identity.steps
+        payload = self._sized(self._request(Command.PROFILE, b"", self._patience(expected_ticks)), 4 * steps)
+        return struct.unpack(f"<{steps}I", payload)
 
     def memory(self) -> MemoryReport:
         """Return the sizes of the memory sections and the stack's high-water mark."""
         return MemoryReport(*self._fields(_MEMORY, self._request(Command.MEMORY)))
 
-    def _request(self, command: Command, payload: bytes = b"", timeout: float | None = None) -> bytes:
+    def _patience(self, expected_ticks: float | None) -> float:
+        """Seconds within which inferences of so many ticks have to be answered."""
+        clock_hz = self.identity.clock_hz
+        if expected_ticks is None or clock_hz == 0:
+            return _UNPREDICTED_S
+        return max(_LEAST_PATIENCE_S, _PATIENCE * expected_ticks / clock_hz)
+
+    def _request(self, command: Command, payload: bytes = b"", inference_seconds: float | None = None) -> bytes:
+        """Ask until an answer comes, and return its payload.
+
+        Args:
+            command: what is asked.
+            payload: with what.
+            inference_seconds: within which the inferences that it executes are done; None where there are none.
+        """
         self._sequence = (self._sequence + 1) % 256
-        request = encode_frame(Frame(command, self._sequence, payload=payload))
-        self._transport.timeout = self._timeout if timeout is None else timeout
-        problem = "no answer"
-        for _ in range(self._attempts):
+        request = Frame(command, self._sequence, payload=payload)
+        executes = inference_seconds is not None
+        seconds = _TRANSFER_BITS / self._baud + (self._timeout if inference_seconds is None else inference_seconds)
+        heard, sent, begun = Heard(), 0, self._clock()
+        end = begun + seconds * (min(self._attempts, _WAITS_FOR_INFERENCES) if executes else self._attempts)
+        while sent < self._attempts and (sent == 0 or self._clock() < end):
+            deadline = min(self._clock() + seconds, end)
             # The leading delimiter ends whatever half frame the receiver may be in.
-            self._transport.write(DELIMITER + request)
-            answer = self._receive(command)
-            if isinstance(answer, Frame):
+            self._transport.write(DELIMITER + encode_frame(request))
+            sent += 1
+            answer = self._receive(request, deadline, heard)
+            if answer is not None:
                 return answer.payload
-            problem = answer
             self._transport.reset_input_buffer()
         raise LinkError(
-            f"the device does not answer ({problem}, {self._attempts} attempts): "
-            "is TinyNAS firmware flashed, the port right and the board running?"
+            f"the device does not answer {command.name} ({sent} attempts, {self._clock() - begun:.1f} s): "
+            f"{heard.explain(self._baud)}"
         )
 
-    def _receive(self, command: Command) -> Frame | str:
-        """Return the answer to the current request, or in words why it has to be repeated."""
+    def _receive(self, request: Frame, deadline: float, heard: Heard) -> Frame | None:
+        """Return the answer to a request; None where it has to be repeated, with what came instead in `heard`."""
+        remaining = max(deadline - self._clock(), 0.0)
         while True:
+            self._transport.timeout = remaining
             data = self._transport.read_until(DELIMITER)
+            if not data:
+                return None
+            frame = self._frame(data, heard)
+            if frame is not None:
+                if frame.sequence == request.sequence and frame.command == request.command:
+                    # The bytes of an output can be those of the request for them.
+                    if frame != request or request.command == Command.READ_OUTPUT:
+                        return self._accepted(frame)
+                    heard.echoes += 1
+                elif frame.status == Status.BAD_FRAME:
+                    heard.damaged_requests += 1
+                    return None
+                else:
+                    heard.other_answers += 1  # late: to a request that was repeated
+            elif data.endswith(DELIMITER) and data != DELIMITER:
+                return None
+            remaining = deadline - self._clock()
+            if remaining <= 0:
+                return None
+
+    def _frame(self, data: bytes, heard: Heard) -> Frame | None:
+        """The frame in what was read, None where there is none.
+
+        Raises:
+            LinkError: it is of another version of the protocol.
+            DeviceError: it reports a fault.
+        """
+        if data == DELIMITER:
+            heard.zero_bytes += 1
+            return None
+        try:
             if not data.endswith(DELIMITER):
-                return "half an answer" if data else "no answer"
-            if data == DELIMITER:
-                continue
-            try:
-                frame = decode_frame(data)
-            except FrameError as error:
-                return str(error)
-            if frame.version != PROTOCOL_VERSION or frame.status == Status.BAD_VERSION:
-                raise LinkError(
-                    f"the firmware speaks protocol version {frame.version}, this host version {PROTOCOL_VERSION}: "
-                    "build and flash it again"
-                )
-            if frame.command == Command.FAULT:
-                raise self._fault(frame.payload)
-            if frame.status == Status.BAD_FRAME:
-                return "the device received a damaged frame"
-            if frame.sequence != self._sequence or frame.command != command:
-                continue  # the late answer to a request that was repeated
-            if frame.status != Status.OK:
-                name = Status(frame.status).name if frame.status in set(Status) else f"status {frame.status}"
-                raise DeviceError(f"the device refuses {command.name}: {name}", frame.status)
-            return frame
+                raise FrameError("half a frame")
+            frame = decode_frame(data)
+        except FrameError:
+            heard.garbage_bytes += len(data)
+            heard.garbage_pieces += 1
+            return None
+        if frame.version != PROTOCOL_VERSION or frame.status == Status.BAD_VERSION:
+            raise LinkError(
+                f"the firmware speaks protocol version {frame.version}, this host version {PROTOCOL_VERSION}: "
+                "build and flash it again"
+            )
+        if frame.command == Command.FAULT:
+            raise self._fault(frame.payload)
+        return frame
+
+    @staticmethod
+    def _accepted(frame: Frame) -> Frame:
+        if frame.status != Status.OK:
+            name = Status(frame.status).name if frame.status in set(Status) else f"status {frame.status}"
+            raise DeviceError(f"the device refuses {Command(frame.command).name}: {name}", frame.status)
+        return frame
 
     def _fault(self, payload: bytes) -> DeviceError:
         vector, pc, lr, cfsr, hfsr, mmfar, bfar = self._fields(_FAULT, payload)
@@ -234,8 +330,12 @@ class Device:
             Status.FAULT,
         )
 
+    @classmethod
+    def _fields(cls, layout: struct.Struct, payload: bytes) -> tuple[int, ...]:
+        return layout.unpack(cls._sized(payload, layout.size))
+
     @staticmethod
-    def _fields(layout: struct.Struct, payload: bytes) -> tuple[int, ...]:
-        if len(payload) != layout.size:
-            raise LinkError(f"an answer of {len(payload)} bytes where {layout.size} are due: build and flash again")
-        return layout.unpack(payload)
+    def _sized(payload: bytes, size_bytes: int) -> bytes:
+        if len(payload) != size_bytes:
+            raise LinkError(f"an answer of {len(payload)} bytes where {size_bytes} are due: build and flash again")
+        return payload

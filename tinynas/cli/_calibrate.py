@@ -8,7 +8,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from tinynas.cli._options import BoardOption, JsonOption, PortOption, Toolchain, ToolchainOption, VirtualOption
+from tinynas.cli._options import (
+    BoardOption,
+    JsonOption,
+    PortOption,
+    ProbeOption,
+    Toolchain,
+    ToolchainOption,
+    VirtualOption,
+)
 from tinynas.cli._output import emit
 from tinynas.cli._progress import TerminalProgress
 
@@ -17,6 +25,7 @@ def calibrate(
     board: BoardOption,
     virtual: VirtualOption = False,
     port: PortOption = None,
+    probe: ProbeOption = None,
     out: Annotated[Path | None, typer.Option(help="Where the latency model (JSON) goes.")] = None,
     toolchain: ToolchainOption = Toolchain.ZIG,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -28,7 +37,14 @@ def calibrate(
     progress = TerminalProgress()
     try:
         result = calibrate_board(
-            board, virtual=virtual, port=port, out=out, toolchain=toolchain.value, seed=seed, progress=progress
+            board,
+            virtual=virtual,
+            port=port,
+            probe=probe,
+            out=out,
+            toolchain=toolchain.value,
+            seed=seed,
+            progress=progress,
         )
     finally:
         progress.close()

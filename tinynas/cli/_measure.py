@@ -16,6 +16,7 @@ from tinynas.cli._options import (
     JsonOption,
     ModelArgument,
     PortOption,
+    ProbeOption,
     Toolchain,
     ToolchainOption,
     VirtualOption,
@@ -30,6 +31,7 @@ def measure(
     board: BoardOption,
     virtual: VirtualOption = False,
     port: PortOption = None,
+    probe: ProbeOption = None,
     no_flash: Annotated[
         bool, typer.Option("--no-flash", help="With --port: the right firmware is on the board, refuse if not.")
     ] = False,
@@ -62,6 +64,7 @@ def measure(
             board,
             virtual=virtual,
             port=port,
+            probe=probe,
             flash_first=not no_flash,
             toolchain=toolchain.value,
             runs=runs,

@@ -28,4 +28,8 @@ BoardOption = Annotated[str, typer.Option("--board", "-b", help="A board's name 
 ToolchainOption = Annotated[Toolchain, typer.Option(help="Cross compiler that builds the firmware.")]
 VirtualOption = Annotated[bool, typer.Option("--virtual", help="Use the virtual board: the same firmware, emulated.")]
 PortOption = Annotated[str | None, typer.Option(help="Serial port or pyserial URL of a real board.")]
+ProbeOption = Annotated[
+    str | None,
+    typer.Option("--probe", metavar="ID", help="With --port, of several debug probes: which one flashes the board."),
+]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="An int8 TensorFlow Lite model.")]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinynas.errors import MissingExtraError
 from tinynas.testing._damaged_files import FileDamager
+from tinynas.testing._faulty_line import BabblingLine, FakeClock, FaultRates, FaultyLine
 from tinynas.testing._float_graphs import random_float_graph
 from tinynas.testing._hypothesis import int8_graphs
 from tinynas.testing._random_graphs import random_input, random_int8_graph
@@ -52,6 +53,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "BabblingLine",
     "BaseEvaluatorTestCase",
     "BaseMemoryModelTestCase",
     "BaseSearchMethodTestCase",
@@ -60,6 +62,9 @@ __all__ = [
     "BaseStrategyTestCase",
     "BaseTransportTestCase",
     "DamagingTransport",
+    "FakeClock",
+    "FaultRates",
+    "FaultyLine",
     "FileDamager",
     "ScriptedTransport",
     "TflmArena",

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import socket
+import subprocess
+import sys
+import time
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,11 +23,20 @@ from tinynas.formats import read_tflite, write_tflite
 from tinynas.graph import DType, GraphBuilder, Padding, Tensor
 from tinynas.kernels import UnsupportedGraphError
 from tinynas.latency import with_random_constants
-from tinynas.pipeline.commands import MeasurementInputError, _measure_model, measure_model, measurement_json
+from tinynas.pipeline.commands import (
+    MeasurementInputError,
+    _calibrate_board,
+    _measure_model,
+    measure_model,
+    measurement_json,
+)
+from tinynas.pipeline.costs import expected_ticks
 from tinynas.pipeline.deployment import (
     Deployment,
+    _connection,
     _deployment,
-    _measurement,
+    _flashing,
+    connected,
     deploy,
     load_memory_model,
     measure,
@@ -77,9 +93,29 @@ def test_another_build_on_the_board_is_refused(deployment: Deployment) -> None:
 def test_a_silent_board_is_one_line(deployment: Deployment) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = f"socket://127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(LinkError, match="does not answer") as caught:
-            measure(deployment, BOARD, random_inputs(deployment.schedule, 1, seed=1), port=port)
+        inputs = random_inputs(deployment.schedule, 1, seed=1)
+        with connected(port, BOARD) as line, pytest.raises(LinkError, match="does not answer HELLO") as caught:
+            measure(deployment, BOARD, inputs, line=line)
     assert "\n" not in str(caught.value)
+
+
+def test_a_lost_inference_is_reported_within_seconds_of_what_is_predicted(deployment: Deployment) -> None:
+    """The firmware hangs, or the board loses its power: a RUN gets no answer."""
+    line = _SerialLine(
+        VirtualBoard(BOARD, deployment.firmware.elf), outgoing=lambda data: b"" if data[3:4] == b"\x03" else data
+    )
+    expected = expected_ticks(deployment.schedule, BOARD, "zig")
+    inputs = random_inputs(deployment.schedule, 1, seed=1)
+    begun = time.monotonic()
+    with pytest.raises(LinkError, match=r"does not answer RUN \(2 attempts"):
+        measure(deployment, BOARD, inputs, line=_Patient(line), expected_ticks=expected)
+    assert time.monotonic() - begun < 20
+
+
+def test_the_expected_ticks_are_those_of_the_model_that_ships(deployment: Deployment) -> None:
+    measured = measure(deployment, BOARD, random_inputs(deployment.schedule, 1, seed=1))
+    assert expected_ticks(deployment.schedule, BOARD, "zig") == pytest.approx(measured.ticks, rel=0.1)
+    assert expected_ticks(deployment.schedule, BOARD, "no such toolchain") is None
 
 
 class _SerialLine(DamagingTransport):
@@ -93,16 +129,12 @@ def test_milliseconds_are_those_of_the_clock_that_the_device_reached(
     deployment: Deployment,
     external_clock: bool,
     clock_hz: int,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A Nucleo as delivered has no external clock: its firmware falls back to the internal one and says so."""
 
-    def open_line(port: str, board: Board) -> Transport:
-        return _SerialLine(VirtualBoard(board, deployment.firmware.elf, hse_connected=external_clock))
-
-    monkeypatch.setattr(_measurement, "_open", open_line)
-    measured = measure(deployment, BOARD, random_inputs(deployment.schedule, 1, seed=1), port="line")
+    line = _SerialLine(VirtualBoard(BOARD, deployment.firmware.elf, hse_connected=external_clock))
+    measured = measure(deployment, BOARD, random_inputs(deployment.schedule, 1, seed=1), line=line)
     assert (measured.unit, measured.clock_hz) == ("cycles", clock_hz)
     document = measurement_json(deployment, measured, BOARD)
     assert document["latency_ms"] == pytest.approx(1e3 * measured.ticks / clock_hz)
@@ -123,29 +155,127 @@ def model(tmp_path: Path) -> Path:
 
 
 class _Bench:
-    """A board at a port: what is flashed to it runs, until something else is."""
+    """A board at a port: what is flashed to it runs, until something else is. It keeps what happened, in its order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-        self.flashed = 0
+        self.log: list[str] = []
+        self.machine: VirtualBoard | None = None
+        self.refusal: LinkError | None = None
         self._elf = folder / "on the board.elf"
-        monkeypatch.setattr(_measure_model, "flash", self._flash)
-        monkeypatch.setattr(_measurement, "_open", lambda port, board: _SerialLine(VirtualBoard(board, self._elf)))
+        monkeypatch.setattr(_connection, "SerialPort", self._open)
+        monkeypatch.setattr(_flashing, "load_flasher", self._load_flasher)
 
-    def _flash(self, board: Board, elf: Path) -> None:
-        self.flashed += 1
+    def _open(self, port: str, baud: int) -> AbstractContextManager[Transport]:
+        if self.refusal is not None:
+            raise self.refusal
+        self.log.append(f"opened at {baud}")
+        if self._elf.exists():
+            self.machine = VirtualBoard(BOARD, self._elf)  # as boards that reset when their port is opened
+        return closing(_Port(self))
+
+    def _load_flasher(self, board: Board, *, probe: str | None) -> _Bench:
+        self.log.append(f"flashed by {probe}")
+        return self
+
+    def flash(self, elf: Path) -> None:
+        """Talkative, as pyOCD and the tools behind it are."""
+        sys.stdout.write("[----|----] progress bar\n")
+        os.write(1, b"from C\n")
+        subprocess.run(["echo", "from another program"], check=True)
         self._elf.write_bytes(elf.read_bytes())
+        self.machine = VirtualBoard(BOARD, self._elf)
+
+
+class _Patient(_SerialLine):
+    """Waits as a serial port does, where the virtual board says at once that nothing comes."""
+
+    def read_until(self, expected: bytes) -> bytes:
+        data = super().read_until(expected)
+        if not data:
+            time.sleep(self.timeout or 0.0)
+        return data
+
+
+class _Port:
+    """What a bench's board sends and receives. A real port says cycles."""
+
+    tick_unit: Literal["cycles", "instructions"] = "cycles"
+
+    def __init__(self, bench: _Bench) -> None:
+        self._bench = bench
+        self.timeout: float | None = None
+
+    @property
+    def _machine(self) -> VirtualBoard:
+        assert self._bench.machine is not None
+        return self._bench.machine
+
+    def write(self, data: bytes) -> int:
+        return self._machine.write(data)
+
+    def read_until(self, expected: bytes) -> bytes:
+        return self._machine.read_until(expected)
+
+    def reset_input_buffer(self) -> None:
+        self._machine.reset_input_buffer()
+
+    def close(self) -> None:
+        self._bench.log.append("closed")
 
 
 def test_the_board_is_flashed_first_unless_told_otherwise(
     model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     bench = _Bench(monkeypatch, tmp_path)
-    first = measure_model(model, BOARD.name, port="line")
-    assert bench.flashed == 1
+    first = measure_model(model, BOARD.name, port="line", probe="A1")
+    assert bench.log == ["opened at 115200", "flashed by A1", "closed"]
     again = measure_model(model, BOARD.name, port="line", flash_first=False)
-    assert bench.flashed == 1
+    assert bench.log[3:] == ["opened at 115200", "closed"]
     assert again == first
     assert first["matches_reference"]
+
+
+def test_a_port_that_cannot_be_opened_is_noticed_before_anything_is_built(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench = _Bench(monkeypatch, tmp_path)
+    bench.refusal = LinkError("cannot open serial port line: another program holds it")
+
+    def build(*words: object, **options: object) -> None:
+        raise AssertionError("built for a board that is not there")
+
+    monkeypatch.setattr(_measure_model, "deploy", build)
+    monkeypatch.setattr(_calibrate_board, "deploy", build)
+    for command in (["measure", str(model)], ["calibrate"]):
+        with pytest.raises(SystemExit) as stopped:
+            main([*command, "--board", BOARD.name, "--port", "line"])
+        assert stopped.value.code == 3
+        assert capsys.readouterr().err == "tinynas: cannot open serial port line: another program holds it\n"
+    assert bench.log == []
+
+
+def test_nothing_but_the_document_is_on_stdout(
+    model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the flasher prints, from Python, from C, or from a program that it starts."""
+    _Bench(monkeypatch, tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(["measure", str(model), "--board", BOARD.name, "--port", "line", "--json"])
+    assert not stopped.value.code
+    out, err = capfd.readouterr()
+    assert json.loads(out)["transport"] == "serial"
+    for words in ("progress bar", "from C", "from another program"):
+        assert words in err
+
+
+@pytest.mark.parametrize("words", [["--virtual"], ["--port", "line", "--no-flash"]])
+def test_a_probe_is_chosen_where_something_is_flashed(
+    words: list[str], model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["measure", str(model), "--board", BOARD.name, "--probe", "A1", *words])
+    assert stopped.value.code == 2
+    assert "--probe goes with --port" in capsys.readouterr().err
 
 
 def test_without_flashing_another_image_is_refused(
@@ -162,7 +292,7 @@ def test_without_flashing_another_image_is_refused(
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert "runs model 'small' of another build" in line
     assert "without --no-flash" in line
-    assert bench.flashed == 1
+    assert [entry for entry in bench.log if "flashed" in entry] == ["flashed by None"]
 
 
 def _bare(model: Path) -> tuple[Tensor, ...]:

@@ -103,6 +103,7 @@ def test_seed_can_be_replaced(tmp_path: Path) -> None:
         ),
         (MINIMAL + "[limits]\ninstructions = 5\nlatency_ms = 2.0\n", "limits: give either instructions or"),
         (MINIMAL + '[measure]\ntransport = "serial"\n', "measure: port is needed"),
+        (MINIMAL + '[measure]\nprobe = "A1"\n', "measure: probe names what flashes the board"),
         (MINIMAL + "[baselines]\nrandom_search = false\n", 'baselines: without random_search there is no "random"'),
         (
             MINIMAL + '[baselines]\ntrain = ["plain-cn"]\n',
@@ -229,3 +230,12 @@ def test_every_example_is_valid() -> None:
     assert examples
     for example in examples:
         assert isinstance(load_config(example), RunConfig)
+
+
+def test_the_probe_is_no_part_of_what_a_run_is() -> None:
+    """It continues when another probe flashes the board."""
+    document = {"board": "nucleo-f303k8", "data": {"dataset": "own"}}
+    given = RunConfig.model_validate({**document, "measure": {"transport": "serial", "port": "p", "probe": "A1"}})
+    assert given.measure.probe == "A1"
+    without = RunConfig.model_validate({**document, "measure": {"transport": "serial", "port": "p"}})
+    assert given.model_dump() == without.model_dump()

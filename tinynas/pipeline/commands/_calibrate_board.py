@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynas import __version__
+from tinynas.boards import Transport
 from tinynas.compact_json import compact_json
 from tinynas.errors import ExternalError
 from tinynas.latency import (
@@ -26,8 +27,10 @@ from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import kernel_hashes
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline.commands._measure_model import MeasurementInputError
+from tinynas.pipeline.costs import expected_ticks
 from tinynas.pipeline.deployment import (
     NetworkMeasurement,
+    connected,
     deploy,
     flash,
     load_memory_model,
@@ -59,11 +62,48 @@ class _Measured:
         return self.measured.inference()
 
 
+@dataclass(frozen=True)
+class _Bench:
+    """Where networks are measured: on the virtual board where `line` leads nowhere."""
+
+    board: Board
+    toolchain: str
+    line: Transport | None
+    probe: str | None
+    watch: Progress
+
+    def measure_all(self, title: str, schedules: Sequence[Schedule]) -> list[_Measured]:
+        if not schedules:
+            raise ExternalError(f"no calibration network fits {self.board.name}: its memory is too small to calibrate")
+        self.watch.begin(title, len(schedules))
+        found = []
+        for index, schedule in enumerate(schedules):
+            found.append(self._measure(schedule, index))
+            self.watch.advance(index + 1)
+        self.watch.end(f"{len(found)} networks, every output equal to the reference")
+        return found
+
+    def _measure(self, schedule: Schedule, seed: int) -> _Measured:
+        board = self.board
+        with tempfile.TemporaryDirectory(prefix="tinynas-calibrate-") as scratch:
+            deployment = deploy(schedule.graph, board, Path(scratch), toolchain=self.toolchain, schedule=schedule)
+            expected = None
+            if self.line is not None:
+                expected = expected_ticks(deployment.schedule, board, self.toolchain)
+                flash(board, deployment.firmware.elf, probe=self.probe)
+            inputs = random_inputs(deployment.schedule, 1, seed)
+            measured = measure(deployment, board, inputs, line=self.line, expected_ticks=expected)
+        if measured.mismatches:
+            raise ExternalError(f"network {schedule.graph.name!r} on {board.name} differs from the reference executor")
+        return _Measured(deployment.schedule, measured)
+
+
 def calibrate_board(
     board_name: str,
     *,
     virtual: bool = False,
     port: str | None = None,
+    probe: str | None = None,
     out: Path | None = None,
     toolchain: str = "zig",
     seed: int = 0,
@@ -75,6 +115,7 @@ def calibrate_board(
         board_name: a board's name or file.
         virtual: measure on the virtual board (instructions).
         port: measure on the real board at this serial port (cycles); every network is flashed.
+        probe: unique id of the debug probe that flashes the board; needed where several are connected.
         out: where the model goes; `latency-BOARD.json` in the working folder by default.
         toolchain: "zig" or "gcc".
         seed: of the networks.
@@ -85,20 +126,29 @@ def calibrate_board(
 
     Raises:
         MeasurementInputError: neither or both of `virtual` and `port`.
+        LinkError: the port cannot be opened.
         ExternalError: no network fits the board, an output differs, or the board failed.
     """
     if virtual == (port is not None):
         raise MeasurementInputError("give either --virtual or --port PORT: what should be calibrated?")
+    if probe is not None and virtual:
+        raise MeasurementInputError("--probe goes with --port: it names what flashes the board")
     board = load_board(board_name)
+    with connected(port, board) as line:
+        bench = _Bench(board, toolchain, line, probe, progress or SilentProgress())
+        return _calibrate(bench, seed, out if out is not None else Path(f"latency-{board.name}.json"))
+
+
+def _calibrate(bench: _Bench, seed: int, target: Path) -> dict[str, Any]:
+    board, toolchain = bench.board, bench.toolchain
     memory = load_memory_model(board, toolchain)
-    watch = progress or SilentProgress()
 
     def fits(schedule: Schedule) -> bool:
         return memory.fits(schedule).fits is True
 
     lowering = Lowering.for_core(board.core)
     networks = calibration_networks(FIT_NETWORKS, fits=fits, seed=seed, lowering=lowering)
-    fitted = _measure_all("calibration networks", networks, board, port, toolchain, watch)
+    fitted = bench.measure_all("calibration networks", networks)
     warn_of_other_clock(fitted[0].measured.clock_hz, board)
     layers = [layer for network in fitted for layer in network.layers()]
     model = fit_latency(
@@ -109,19 +159,18 @@ def calibrate_board(
             "board": board.name,
             "core": board.core.name,
             "toolchain": toolchain,
-            "transport": "virtual" if port is None else "serial",
+            "transport": "virtual" if bench.line is None else "serial",
             "networks": len(fitted),
             "seed": seed,
             "sources": kernel_hashes({layer.variant for layer in layers}),
             "tinynas": __version__,
         },
     )
-    target = out if out is not None else Path(f"latency-{board.name}.json")
     fit = {"mape": _mean_error(model, fitted)}
     # Kept before it is tested: measurements of a real board take minutes.
     _write(target, {**to_json(model), "fit": fit})
     networks = diverse_networks(HOLDOUT_NETWORKS, fits=fits, seed=seed + _HOLDOUT_SEED, lowering=lowering)
-    unseen = _measure_all("unseen networks", networks, board, port, toolchain, watch)
+    unseen = bench.measure_all("unseen networks", networks)
     holdout = _holdout(model, unseen)
     _write(target, {**to_json(model), "fit": fit, "holdout": holdout})
     return {"measurements": len(layers), "fit": fit, "holdout": holdout, "file": str(target)}
@@ -157,27 +206,6 @@ def _holdout(model: LatencyModel, unseen: Sequence[_Measured]) -> dict[str, Any]
 
 def _write(path: Path, document: dict[str, Any]) -> None:
     write_atomically(path, compact_json(document).encode())
-
-
-def _measure_all(
-    title: str, schedules: Sequence[Schedule], board: Board, port: str | None, toolchain: str, watch: Progress
-) -> list[_Measured]:
-    if not schedules:
-        raise ExternalError(f"no calibration network fits {board.name}: its memory is too small to calibrate")
-    watch.begin(title, len(schedules))
-    found = []
-    for index, schedule in enumerate(schedules):
-        with tempfile.TemporaryDirectory(prefix="tinynas-calibrate-") as scratch:
-            deployment = deploy(schedule.graph, board, Path(scratch), toolchain=toolchain, schedule=schedule)
-            if port is not None:
-                flash(board, deployment.firmware.elf)
-            measured = measure(deployment, board, random_inputs(deployment.schedule, 1, index), port=port)
-        if measured.mismatches:
-            raise ExternalError(f"network {schedule.graph.name!r} on {board.name} differs from the reference executor")
-        found.append(_Measured(deployment.schedule, measured))
-        watch.advance(index + 1)
-    watch.end(f"{len(found)} networks, every output equal to the reference")
-    return found
 
 
 def _mean_error(model: LatencyModel, networks: Sequence[_Measured]) -> float:

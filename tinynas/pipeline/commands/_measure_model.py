@@ -13,11 +13,12 @@ from tinynas.formats import read_tflite
 from tinynas.graph import Graph
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline.commands._input_by_rows import input_by_rows_for_board, input_by_rows_json
-from tinynas.pipeline.costs import choose_for_board, schedule_json
+from tinynas.pipeline.costs import choose_for_board, expected_ticks, schedule_json
 from tinynas.pipeline.deployment import (
     Deployment,
     Int8Array,
     NetworkMeasurement,
+    connected,
     deploy,
     flash,
     measure,
@@ -38,6 +39,7 @@ def measure_model(
     *,
     virtual: bool = False,
     port: str | None = None,
+    probe: str | None = None,
     flash_first: bool = True,
     toolchain: str = "zig",
     runs: int = 1,
@@ -53,7 +55,8 @@ def measure_model(
         model: an int8 `.tflite` file.
         board_name: a board's name or file.
         virtual: measure on the virtual board.
-        port: serial port of a real board.
+        port: serial port of a real board. It is held from before the firmware is built.
+        probe: unique id of the debug probe that flashes the board; needed where several are connected.
         flash_first: write the firmware to the board at `port`. Otherwise it must be there: same model, sources and
             compiler, which the build id in the device's HELLO tells.
         toolchain: "zig" or "gcc".
@@ -70,7 +73,7 @@ def measure_model(
     Raises:
         MeasurementInputError: neither or both of `virtual` and `port`, nothing to flash, or inputs of another shape or
             type.
-        LinkError: without `flash_first`, another image runs on the board.
+        LinkError: the port cannot be opened, or, without `flash_first`, another image runs on the board.
         ArenaTooSmall: no way to execute the model takes at most `arena_bytes`.
         RowsTooLarge: the same with `stream_input`.
         StreamError: with `stream_input`, the first layers cannot run row by row.
@@ -80,21 +83,24 @@ def measure_model(
         raise MeasurementInputError("give either --virtual or --port PORT: where should the model run?")
     if virtual and not flash_first:
         raise MeasurementInputError("--no-flash goes with --port: a virtual board has nothing to flash")
+    if probe is not None and (virtual or not flash_first):
+        raise MeasurementInputError("--probe goes with --port, without --no-flash: it names what flashes the board")
     board = load_board(board_name)
     graph = read_tflite(model)
     given = None if input_file is None else _read_inputs(input_file, graph)
     watch = progress or SilentProgress()
-    with tempfile.TemporaryDirectory(prefix="tinynas-measure-") as scratch:
+    with connected(port, board) as line, tempfile.TemporaryDirectory(prefix="tinynas-measure-") as scratch:
         watch.begin("firmware", 0)
         choose = input_by_rows_for_board if stream_input else choose_for_board
         chosen = choose(graph, board, toolchain, arena_bytes=arena_bytes)
         deployment = deploy(chosen.schedule.graph, board, Path(scratch), toolchain=toolchain, schedule=chosen.schedule)
-        if port is not None and flash_first:
-            flash(board, deployment.firmware.elf)
+        expected = None if line is None else expected_ticks(deployment.schedule, board, toolchain)
+        if line is not None and flash_first:
+            flash(board, deployment.firmware.elf, probe=probe)
         watch.end(deployment.firmware.toolchain)
         inputs = random_inputs(deployment.schedule, runs, seed=0) if given is None else given
         watch.begin("inferences", len(inputs))
-        measured = measure(deployment, board, inputs, port=port, progress=watch.advance)
+        measured = measure(deployment, board, inputs, line=line, expected_ticks=expected, progress=watch.advance)
         watch.end(f"{measured.mismatches} of {len(inputs)} differ from the reference")
         warn_of_other_clock(measured.clock_hz, board)
     if output_file is not None:

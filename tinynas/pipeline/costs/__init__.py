@@ -3,6 +3,7 @@
 from tinynas.pipeline.costs._block_schedules import BlockSchedules
 from tinynas.pipeline.costs._budget_use import too_small_a_space
 from tinynas.pipeline.costs._cost_model import CostModel
+from tinynas.pipeline.costs._expected_ticks import expected_ticks
 from tinynas.pipeline.costs._kernel_choice import (
     choose_for_board,
     kernels_json,
@@ -22,6 +23,7 @@ __all__ = [
     "Sampling",
     "choose_for_board",
     "compare_schedules",
+    "expected_ticks",
     "kernels_json",
     "load_latency",
     "schedule_json",

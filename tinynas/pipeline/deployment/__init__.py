@@ -1,5 +1,6 @@
 """A network on a board: its firmware built, flashed, run, and compared with the reference bit by bit."""
 
+from tinynas.pipeline.deployment._connection import connected
 from tinynas.pipeline.deployment._deployment import Deployment, deploy, load_memory_model
 from tinynas.pipeline.deployment._flashing import flash
 from tinynas.pipeline.deployment._measurement import (
@@ -14,6 +15,7 @@ __all__ = [
     "Deployment",
     "Int8Array",
     "NetworkMeasurement",
+    "connected",
     "deploy",
     "flash",
     "load_memory_model",

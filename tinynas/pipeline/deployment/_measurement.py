@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.boards import Device, Identity, LinkError, MemoryReport, SerialPort, VirtualBoard
+from tinynas.boards import Device, Identity, LinkError, MemoryReport, Transport, VirtualBoard
 from tinynas.graph import DType, Graph, execute
 from tinynas.latency import InferenceMeasurement, Measurement, Unit, measurements_of
 from tinynas.lowering import Schedule
+from tinynas.pipeline.deployment._connection import baud_of
 from tinynas.pipeline.deployment._deployment import Deployment
 from tinynas.targets import Board
 
@@ -57,7 +58,8 @@ def measure(
     board: Board,
     inputs: Int8Array,
     *,
-    port: str | None = None,
+    line: Transport | None = None,
+    expected_ticks: float | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> NetworkMeasurement:
     """Run every input on the board.
@@ -69,7 +71,8 @@ def measure(
         deployment: what runs; on a real board it must be flashed already.
         board: the virtual one is made from this description.
         inputs: [N, ...] int8, N at least 1.
-        port: serial port of a real board; None for the virtual one.
+        line: leads to a real board, and stays open; None for the virtual one.
+        expected_ticks: of one inference: by them a real board is waited for. None for a minute.
         progress: called with the number of inputs done.
 
     Raises:
@@ -77,29 +80,30 @@ def measure(
         MachineFault: the virtual board stopped where silicon would.
     """
     expected = reference_outputs(deployment.graph, deployment.schedule, inputs)
-    transport = VirtualBoard(board, deployment.firmware.elf) if port is None else _open(port, board)
+    transport = VirtualBoard(board, deployment.firmware.elf) if line is None else line
     try:
-        device = Device(transport)
-        identity = _require_model(device, deployment, port)
+        device = Device(transport, baud=baud_of(board))
+        identity = _require_model(device, deployment)
         outputs = np.empty_like(expected)
         if isinstance(transport, VirtualBoard):
             transport.clear_counts()
         ticks, steps = 0, tuple[int, ...]()
         for index, values in enumerate(inputs):
-            device.write_input(values.tobytes())
-            run = device.run()
+            device.write_input(values.tobytes(), expected_ticks=expected_ticks)
+            run = device.run(expected_ticks=expected_ticks)
             outputs[index] = np.frombuffer(device.read_output(), np.int8).reshape(expected.shape[1:])
             if index == 0:
-                ticks = run.ticks
+                expected_ticks = ticks = run.ticks
                 if isinstance(transport, VirtualBoard):
                     count = transport.inference_counts()
                     ticks, steps = count.total, count.steps
             progress(index + 1)
         memory = device.memory()
         if not isinstance(transport, VirtualBoard):
-            steps = device.profile()
+            steps = device.profile(expected_ticks=expected_ticks)
     finally:
-        transport.close()
+        if line is None:
+            transport.close()
     mismatches = int((outputs != expected).reshape(len(inputs), -1).any(axis=1).sum())
     unit: Unit = "instructions" if isinstance(transport, VirtualBoard) else "cycles"
     return NetworkMeasurement(unit, ticks, steps, memory, outputs, mismatches, identity.clock_hz)
@@ -144,15 +148,11 @@ def random_inputs(schedule: Schedule, count: int, seed: int) -> Int8Array:
     return np.random.default_rng(seed).integers(-128, 128, (count, *shape), dtype=np.int8)
 
 
-def _open(port: str, board: Board) -> SerialPort:
-    return SerialPort(port, board.serial.baud if board.serial is not None else 115200)
-
-
-def _require_model(device: Device, deployment: Deployment, port: str | None) -> Identity:
+def _require_model(device: Device, deployment: Deployment) -> Identity:
     identity = device.hello()
     if identity.build_id != deployment.firmware.build_id:
         raise LinkError(
-            f"the board at {port or 'the virtual port'} runs model {identity.model!r} of another build "
+            f"the board runs model {identity.model!r} of another build "
             f"({identity.build_id:08x}, wanted {deployment.firmware.build_id:08x}): measure without --no-flash, or "
             "reset the board if it was flashed"
         )

@@ -208,10 +208,15 @@ class ReserveConfig(Section):
 
 
 class MeasureConfig(Section):
-    """Where candidates are measured: on the virtual board, or on a real one at the serial `port`."""
+    """Where candidates are measured: on the virtual board, or on a real one at the serial `port`.
+
+    Of several debug probes, `probe` is the unique id of the one that flashes the board.
+    """
 
     transport: Literal["virtual", "serial"] = "virtual"
     port: str | None = None
+    # No part of what a run is: it continues, and follows its plan, with another probe.
+    probe: str | None = Field(default=None, exclude=True)
     toolchain: Literal["zig", "gcc"] = "zig"
     calibration_networks: PositiveInt = 8
     images: PositiveInt = 100
@@ -220,6 +225,8 @@ class MeasureConfig(Section):
     def _port_belongs_to_serial(self) -> MeasureConfig:
         if (self.transport == "serial") != (self.port is not None):
             raise ValueError('port is needed with transport = "serial", and only then')
+        if self.probe is not None and self.port is None:
+            raise ValueError('probe names what flashes the board: it goes with transport = "serial"')
         return self
 
 

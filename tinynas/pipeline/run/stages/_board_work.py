@@ -13,8 +13,8 @@ from tinynas.graph import Graph
 from tinynas.latency import InferenceMeasurement, Measurement
 from tinynas.lowering import Schedule
 from tinynas.memory import NativeMemoryModel
-from tinynas.pipeline.costs import BlockSchedules, CostModel
-from tinynas.pipeline.deployment import Deployment, Int8Array, NetworkMeasurement, deploy, flash, measure
+from tinynas.pipeline.costs import BlockSchedules, CostModel, expected_ticks
+from tinynas.pipeline.deployment import Deployment, Int8Array, NetworkMeasurement, connected, deploy, flash, measure
 from tinynas.pipeline.run.stages._context import RunContext
 from tinynas.spaces import Architecture
 from tinynas.targets import Reserve
@@ -80,26 +80,29 @@ def build_and_measure(
     reserve = context.reserve if reserve is None else reserve
     directory = context.run.file(folder)
     directory.mkdir(parents=True, exist_ok=True)
-    try:
-        deployment = deploy(
-            graph,
-            context.board,
-            directory,
-            info=info,
-            toolchain=settings.toolchain,
-            reserve=reserve,
-            schedule=schedule,
-        )
-    except DoesNotFitError as error:
-        raise VerdictMismatch(
-            f"{name} was predicted to fit {context.board.name}, but {error}. The memory model is out of date: "
-            f"run tools/regenerate_memory_model.py --board {context.board.argument} "
-            f"--toolchain {settings.toolchain} --virtual",
-            error.region,
-        ) from error
-    if settings.port is not None:
-        flash(context.board, deployment.firmware.elf)
-    measured = measure(deployment, context.board, inputs, port=settings.port)
+    with connected(settings.port, context.board) as line:
+        try:
+            deployment = deploy(
+                graph,
+                context.board,
+                directory,
+                info=info,
+                toolchain=settings.toolchain,
+                reserve=reserve,
+                schedule=schedule,
+            )
+        except DoesNotFitError as error:
+            raise VerdictMismatch(
+                f"{name} was predicted to fit {context.board.name}, but {error}. The memory model is out of date: "
+                f"run tools/regenerate_memory_model.py --board {context.board.argument} "
+                f"--toolchain {settings.toolchain} --virtual",
+                error.region,
+            ) from error
+        expected = None
+        if line is not None:
+            expected = expected_ticks(deployment.schedule, context.board, settings.toolchain)
+            flash(context.board, deployment.firmware.elf, probe=settings.probe)
+        measured = measure(deployment, context.board, inputs, line=line, expected_ticks=expected)
     if measured.mismatches:
         raise ExternalError(
             f"{name}: {measured.mismatches} of {len(inputs)} outputs of the board differ from the reference executor"
