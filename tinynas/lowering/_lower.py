@@ -105,8 +105,7 @@ def lower_as(
     if lowering.arena_bytes is not None:
         planned = within_arena(planned, activations, lowering.arena_bytes)
     slot_of, buffers = assign_storage(planned, activations)
-    # Patches of one shape share one call, and what follows from it is computed once.
-    features = {id(p.call): p.variant.features(p.call) for p in _first_of_each_call(planned)}
+    features = features_by_call(planned)
     streamed_layers = itertools.count(len(planned))
     steps = tuple(
         _step(p, i, slot_of, features[id(p.call)])
@@ -127,9 +126,10 @@ def _require_behind(patches: PatchPlan, streams: Sequence[StreamPlan]) -> None:
         )
 
 
-def _first_of_each_call(planned: list[PlannedStep]) -> Iterable[PlannedStep]:
-    """The first of the steps that share a call."""
-    return {id(p.call): p for p in reversed(planned) if p.stream is None}.values()
+def features_by_call(planned: Iterable[PlannedStep]) -> dict[int, Mapping[str, float]]:
+    """Loop counts of each call, by its `id`: patches of one shape share one call, and they are counted once."""
+    by_call = {id(p.call): p for p in planned if p.stream is None}
+    return {call: p.variant.features(p.call) for call, p in by_call.items()}
 
 
 def _step(p: PlannedStep, index: int, slot_of: Mapping[int, int], features: Mapping[str, float]) -> Step:

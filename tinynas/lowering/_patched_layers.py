@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tinynas.graph import Graph
-from tinynas.lowering._lower import plan_network
+from tinynas.lowering._lower import features_by_call, plan_network
 from tinynas.lowering._patches import PatchPlan, split_into_patches
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ class PatchedLayers:
         """
         network = self._network
         planned, _ = split_into_patches(network.graph, network.steps, network.alias, network.outputs, plan)
-        # Patches of one shape share one call.
         of_patches = planned[: plan.layers * plan.patches]
-        features = {id(p.call): p.variant.features(p.call) for p in {id(p.call): p for p in of_patches}.values()}
+        features = features_by_call(of_patches)
         return [(p.variant.name, features[id(p.call)]) for p in of_patches]

@@ -43,7 +43,7 @@ def summed_images(schedule: Schedule) -> tuple[int | None, ...]:
         schedule: The plain schedule of the network.
     """
     alias = _aliases(schedule)
-    return tuple(summed_image(schedule.call(step), step.inputs, alias) for step in schedule.steps)
+    return tuple(_summed(schedule, step, alias) for step in schedule.steps)
 
 
 def streamed_shape(schedule: Schedule, position: int) -> tuple[int, int]:
@@ -56,7 +56,7 @@ def streamed_shape(schedule: Schedule, position: int) -> tuple[int, int]:
         position: Of the step.
     """
     step = schedule.steps[position]
-    image = summed_image(schedule.call(step), step.inputs, _aliases(schedule))
+    image = _summed(schedule, step, _aliases(schedule))
     shape = schedule.graph.tensors[step.output if image is None else image].shape
     return (shape[1], shape[2]) if len(shape) == 4 else (1, 1)
 
