@@ -24,7 +24,8 @@
 #include "conv_2d.h"
 #include "pixel_groups.h"
 
-/* `step` is the distance between the outputs of two columns: the output channels, or 0 where all four are the same. */
+/* `step` is the distance between the outputs of two columns: the output channels; or 0 where there is one column, whose
+ * words lie as far apart as those of four. */
 void tn_gemm_2x4(const tn_gemm_params *params, const uint32_t *columns, int8_t *output, int32_t step);
 void tn_gemm_2x4_w16(const tn_gemm_params *params, const uint32_t *columns, int8_t *output, int32_t step);
 

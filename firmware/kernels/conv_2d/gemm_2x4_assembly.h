@@ -12,11 +12,13 @@
 
 /* Bias and requantization of one channel (see tn_requantize_doubled); `shift` is the address of its byte. */
 #define TN_DOT_CHANNEL(shift, s0, s1, s2, s3)                                                                          \
+    TN_DOT_SCALE(shift)                                                                                                \
+    TN_DOT_REQUANTIZE(s0) TN_DOT_REQUANTIZE(s1) TN_DOT_REQUANTIZE(s2) TN_DOT_REQUANTIZE(s3)
+#define TN_DOT_SCALE(shift)                                                                                            \
     "ldrd   %[wa], %[wb], [%[w]], #8\n\t" /* twice the bias, multiplier */                                             \
     "ldrb   %[xa], " shift "\n\t"         /* half */                                                                   \
     "vmov   %[x], %[zero_point]\n\t"                                                                                   \
-    "lsl    %[x], %[x], %[xa]\n\t" /* rounding */                                                                      \
-    TN_DOT_REQUANTIZE(s0) TN_DOT_REQUANTIZE(s1) TN_DOT_REQUANTIZE(s2) TN_DOT_REQUANTIZE(s3)
+    "lsl    %[x], %[x], %[xa]\n\t" /* rounding */
 #define TN_DOT_REQUANTIZE(s)                                                                                           \
     "add    %[" #s "], %[wa], %[" #s "], lsl #1\n\t"                                                                   \
     "add    %[xb], %[x], %[" #s "], asr #31\n\t"                                                                       \
@@ -77,6 +79,35 @@
                      : [start] "t"(start), [end] "t"(end), [entry] "t"(entry), [zero_point] "t"(doubled_zero_point),   \
                        [apart] "t"(apart), [last] "t"(last)                                                            \
                      : "cc", "memory");                                                                                \
+    return w
+
+/* The same for one column: FIRST_PAIR sets the sums a and b. */
+#define TN_DOT_COLUMN(FIRST_PAIR, ROUND, unrolled, pair_bytes)                                                         \
+    const int32_t others = pairs - 1;                                                                                  \
+    const uint32_t entry = (uint32_t)(others > 0 ? -others & ((unrolled) - 1) : (unrolled)) * (pair_bytes);            \
+    const uint32_t *const end = columns + TN_COLUMNS * pairs;                                                          \
+    const float doubled_zero_point = tn_park((uint32_t)(2 * zero_point + 1));                                          \
+    uint32_t x, wa, wb, xa, xb;                                                                                        \
+    int32_t a, b;                                                                                                      \
+    __asm__ volatile("0:\n\t"                                                                                          \
+                     "mov    %[x], %[start]\n\t" FIRST_PAIR                                                            \
+                     "add    pc, %[entry]\n\t"                                                                         \
+                     "nop\n"                                                                                           \
+                     "1:\n\t" ROUND                                                                                    \
+                     "cmp    %[x], %[end]\n\t"                                                                         \
+                     "bne.w  1b\n\t"                                                                                   \
+                     TN_DOT_SCALE("[%[w], #8]") TN_DOT_REQUANTIZE(a) TN_DOT_SCALE("[%[w], #1]") TN_DOT_REQUANTIZE(b)   \
+                     "strb   %[a], [%[y]], #1\n\t"                                                                     \
+                     "strb   %[b], [%[y]], #1\n\t"                                                                     \
+                     "add    %[w], %[w], #4\n\t"                                                                       \
+                     "cmp    %[y], %[last]\n\t"                                                                        \
+                     "bne.w  0b"                                                                                       \
+                     : [w] "+&r"(w), [y] "+&r"(output), [x] "=&r"(x), [wa] "=&r"(wa), [wb] "=&r"(wb), [xa] "=&r"(xa),  \
+                       [xb] "=&r"(xb), [a] "=&r"(a), [b] "=&r"(b)                                                      \
+                     : [start] "r"(columns), [end] "r"(end), [entry] "r"(entry), [last] "r"(output_end),               \
+                       [zero_point] "t"(doubled_zero_point)                                                            \
+                     : "cc", "memory");                                                                                \
+    (void)step;                                                                                                        \
     return w
 
 /* Tiles from `output` up to `output_end`; returns the constants behind the last. */

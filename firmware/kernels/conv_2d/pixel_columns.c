@@ -3,6 +3,10 @@
 
 TN_KERNEL void tn_pixel_columns(uint32_t *columns, const int8_t *from, int32_t count, int32_t step)
 {
+    if (step == 0) {
+        (void)tn_expand(columns, from, count);
+        return;
+    }
     const int8_t *pixel0 = from;
     const int8_t *pixel1 = pixel0 + step;
     const int8_t *pixel2 = pixel1 + step;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The walk of all dense convolutions over groups of four output pixels, which are four columns. Of pixels that four do
- * not divide, some of the last four are computed twice; fewer than four are computed one by one, each as four equal
- * columns.
+ * The walk of the dense convolutions over groups of four output pixels, which are four columns. Of pixels that four do
+ * not divide, some of the last four are computed twice; fewer than four are computed one by one.
  */
 #ifndef TINYNAS_PIXEL_GROUPS_H
 #define TINYNAS_PIXEL_GROUPS_H

@@ -69,9 +69,10 @@ TN_KERNEL void tn_window_columns(const tn_conv_2d_im2col_params *params, const i
     const int32_t oy = pixel / width;
     int32_t ox = pixel - oy * width;
     int32_t top = oy * params->stride_height - params->padding_top;
-    for (int32_t p = 0; p < TN_COLUMNS; p++) {
-        expand_window(params, input, columns + p, ox * step - params->padding_left * params->input_channels, top, row);
-        ox += several;
+    uint32_t *const end = columns + (several ? TN_COLUMNS : 1);
+    for (; columns != end; columns++) {
+        expand_window(params, input, columns, ox * step - params->padding_left * params->input_channels, top, row);
+        ox++;
         if (ox == width) {
             ox = 0;
             top += params->stride_height;

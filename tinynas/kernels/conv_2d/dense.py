@@ -95,6 +95,11 @@ def groups_of_columns(pixels: int) -> int:
     return -(-pixels // COLUMNS) if pixels >= COLUMNS else pixels
 
 
+def pixels_alone(pixels: int) -> int:
+    """Pixels that are groups by themselves (`tn_next_group_or_pixel`): all of fewer than four, one left over."""
+    return pixels if pixels < COLUMNS else int(pixels % COLUMNS == 1)
+
+
 def conv_1x1_constants(call: KernelCall, name: str, packing: WeightPacking) -> StepConstants:
     """The constants of a kernel with `CONV_1X1_PARAMETERS`."""
     inputs = call.weights.shape[-1]  # of a fully connected layer, whose rows are pixels, too

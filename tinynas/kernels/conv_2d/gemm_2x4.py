@@ -34,6 +34,7 @@ from tinynas.kernels.conv_2d.dense import (
     groups_of_columns,
     is_dense,
     is_pointwise,
+    pixels_alone,
 )
 from tinynas.kernels.conv_2d.windows import EXPANSION, EXPANSION_LOOPS, WINDOW, WINDOW_LOOPS, Windows, expansion
 
@@ -77,24 +78,31 @@ def _constants(call: KernelCall, parameters: ParameterStructure, words_of_weight
 
 
 def _tile_features(call: KernelCall, pixels: int, words_of_weights: int) -> dict[str, float]:
-    groups = groups_of_columns(pixels)
-    tiles = groups * pairs(dense_shape(call)[0])
-    in_column = column_pairs(call)
+    alone = pixels_alone(pixels)
     features = dict.fromkeys(_TILE_LOOPS, 0.0)
-    if is_general(call):
-        features |= {"general_groups": groups, "general_tiles": tiles, "general_pairs": tiles * in_column}
-    else:
-        features |= {
-            "groups": groups,
-            "tiles": tiles,
-            "odd_groups": groups * (dense_shape(call)[0] % 2),
-            "rounds": tiles * max(1, -(-(in_column - 1) // _UNROLLED[words_of_weights])),
-            "pairs": tiles * in_column,
-        }
+    features |= _tiles_of_groups(call, groups_of_columns(pixels) - alone, words_of_weights, "")
+    features |= _tiles_of_groups(call, alone, words_of_weights, _ALONE)
     return {"calls": 1, **features, **clamp_features(call)}
 
 
-_TILE_LOOPS = {
+def _tiles_of_groups(call: KernelCall, groups: int, words_of_weights: int, prefix: str) -> dict[str, float]:
+    """The tiles of so many groups of four pixels, or of single pixels."""
+    outputs, in_column = dense_shape(call)[0], column_pairs(call)
+    tiles = groups * pairs(outputs)
+    if is_general(call):
+        counts = {"general_groups": groups, "general_tiles": tiles, "general_pairs": tiles * in_column}
+    else:
+        counts = {
+            "groups": groups,
+            "tiles": tiles,
+            "odd_groups": groups * (outputs % 2),
+            "rounds": tiles * max(1, -(-(in_column - 1) // _UNROLLED[words_of_weights])),
+            "pairs": tiles * in_column,
+        }
+    return {f"{prefix}{name}": count for name, count in counts.items()}
+
+
+_LOOPS_OF_FOUR = {
     "groups": "groups of four pixels",
     "tiles": "tiles of four pixels by two output channels",
     "odd_groups": "groups of four pixels by an odd number of output channels",
@@ -104,28 +112,33 @@ _TILE_LOOPS = {
     "general_tiles": "tiles of such a layer",
     "general_pairs": "pairs of elements over these",
 }
+_ALONE = "alone_"
+_ALONE_EXPANSION = {f"{_ALONE}{name}": f"of single pixels: {text}" for name, text in EXPANSION_LOOPS.items()}
+_TILE_LOOPS = _LOOPS_OF_FOUR | {
+    f"{_ALONE}{name}": f"with one pixel in place of four: {text}" for name, text in _LOOPS_OF_FOUR.items()
+}
 
 
 def _conv_1x1_features(call: KernelCall, words_of_weights: int) -> dict[str, float]:
     inputs = call.weights.shape[3]
     pixels = call.input.elements // inputs
-    groups = groups_of_columns(pixels)
+    alone = pixels_alone(pixels)
+    groups = groups_of_columns(pixels) - alone
     runs = {name: groups * count for name, count in zip(EXPANSION, expansion(inputs), strict=True)}
-    return _tile_features(call, pixels, words_of_weights) | {"tails": groups * (inputs % 4 > 0)} | runs
+    of_alone = {f"{_ALONE}{name}": alone * count for name, count in zip(EXPANSION, expansion(inputs), strict=True)}
+    return _tile_features(call, pixels, words_of_weights) | {"tails": groups * (inputs % 4 > 0)} | runs | of_alone
 
 
 def _im2col_features(call: KernelCall, words_of_weights: int) -> dict[str, float]:
     _, height, width, _ = call.output.shape
     pixels = height * width
     windows = Windows.of(call)
+    in_groups = COLUMNS * (groups_of_columns(pixels) - pixels_alone(pixels))
     total, wraps = windows.total(), height
-    if pixels < COLUMNS:  # each pixel is computed as four equal columns
-        total, wraps = COLUMNS * total, 0
-    else:  # some of the last four pixels were computed before
-        for pixel in range(pixels - COLUMNS, (groups_of_columns(pixels) - 1) * COLUMNS):
-            y, x = divmod(pixel, width)
-            total = total + windows.window(y, x)
-            wraps += x == width - 1
+    for pixel in range(pixels - COLUMNS, in_groups - COLUMNS):  # of the last four, those that were computed before
+        y, x = divmod(pixel, width)
+        total = total + windows.window(y, x)
+        wraps += x == width - 1
     return (
         _tile_features(call, pixels, words_of_weights)
         | {"wraps": wraps}
@@ -192,7 +205,13 @@ def _conv_1x1(suffix: str, words_of_weights: int) -> KernelVariant:
         constant_bytes=lambda call: _constants(call, CONV_1X1_PARAMETERS, words_of_weights),
         pack=partial(conv_1x1_constants, packing=_PACKINGS[words_of_weights]),
         features=lambda call: _conv_1x1_features(call, words_of_weights),
-        loops={**_TILE_LOOPS, **CLAMP_LOOPS, "tails": "groups whose pixels are no whole words", **EXPANSION_LOOPS},
+        loops={
+            **_TILE_LOOPS,
+            **CLAMP_LOOPS,
+            "tails": "groups whose pixels are no whole words",
+            **EXPANSION_LOOPS,
+            **_ALONE_EXPANSION,
+        },
         scratch_bytes=columns_bytes,
     )
 
