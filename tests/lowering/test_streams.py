@@ -52,7 +52,7 @@ def test_windows_state_and_scratch_lie_behind_each_other() -> None:
     scratch = max(layer.step.scratch_bytes for layer in stream.layers)
     assert scratch > 0
     assert step.scratch_bytes == stream.scratch_offset + words(scratch)
-    assert [layer.readers for layer in stream.layers] == [(2,), (2,)]
+    assert [layer.readers for layer in stream.layers] == [(2,), (0, 2)]
     assert [layer.operands for layer in stream.layers] == [(0,), (1,)]
     assert step.name == "depthwise to conv, row by row"
     assert step.ops == (0, 1)
@@ -352,9 +352,9 @@ def test_a_window_that_two_branches_read() -> None:
     y = b.conv_2d(b.conv_2d(x, 2, 3, stride=2, name="a"), 4, 3, name="b")
     graph = b.build([b.add(y, b.conv_2d(x, 4, 1, stride=2, name="shortcut"), name="sum")])
     _, stream = segment(lower(graph, streams=[StreamPlan(0, (1, 1, 1, 1, 1))]))
-    assert [layer.readers for layer in stream.layers] == [(2, 4), (3,), (5,), (5,), (5,)]
+    assert [layer.readers for layer in stream.layers] == [(2, 4), (3,), (5,), (5,), (0, 5)]
     # Two rows of the stem and then a third one, three that `b` sees, and two of the shortcut that wait for `b`.
-    assert [layer.window_rows for layer in stream.layers] == [3, 3, 1, 3, 8]
+    assert [layer.window_rows for layer in stream.layers] == [3, 3, 1, 1, 8]
     assert stream.layers[4].operands == (3, 4)
 
 

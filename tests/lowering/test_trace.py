@@ -43,13 +43,24 @@ def test_rows_that_nothing_waits_for_are_written_as_well() -> None:
 
 
 def test_branches_go_on_with_every_row_of_the_input() -> None:
-    """The shorter one, layer 1, runs no further ahead than the input has come."""
+    """Of the shorter one, layer 1, a row is written when the sum waits for it, and no earlier."""
     short = LayerRows((0,), 3, 1)
     long = LayerRows((0,), 3, 1, extent=3, padding=1), LayerRows((2,), 3, 1, extent=3, padding=1)
     assert order((short, *long, LayerRows((3, 1), 3, 1)), 3) == [
         (1, 0),  # behind the first row of the input
-        *((2, 0), (1, 1)),  # the second
-        *((2, 1), (3, 0), (4, 0), (2, 2), (3, 1), (4, 1), (3, 2), (1, 2), (4, 2)),  # the third, which is the last
+        (2, 0),  # the second
+        *(
+            (2, 1),
+            (3, 0),
+            (4, 0),
+            (2, 2),
+            (3, 1),
+            (1, 1),
+            (4, 1),
+            (3, 2),
+            (1, 2),
+            (4, 2),
+        ),  # the third, which is the last
     ]
 
 
@@ -83,8 +94,9 @@ class Memory:
     """A segment's scratch, and its output below its input by no more than its lead: nothing else.
 
     A row of a layer is a sum over what it sees, so that a row read too late or too early shows. Nothing here is taken
-    from what executes segments: with every row of the input, whatever layer has its operands is called, of several the
-    last. A last layer that adds rows to sums keeps one where its sums lie, and writes when it has seen all rows.
+    from what executes segments: with every row of the input, whatever layer has its operands and writes rows that a
+    reader's next call waits for is called, of several the last. A last layer that adds rows to sums keeps one where its
+    sums lie, and writes when it has seen all rows.
     """
 
     def __init__(self, schedule: Schedule, step: Step, rng: np.random.Generator) -> None:
@@ -124,11 +136,20 @@ class Memory:
         layer = self.stream.layers[index - 1]
         return range(self.written[index], min(self.written[index] + layer.rows_per_call, self.heights[index]))
 
-    def ready(self, index: int) -> bool:
-        """Whether all is there that the next call of a layer sees, a row at least, if there is such a call."""
+    def waits_for(self, index: int) -> int:
+        """How many rows of its operands a layer's next call sees, one at least; all, where there is none."""
         rows = self.called_next(index)
-        ends = [1, *(self.seen(index, row).stop for row in rows)]
-        return bool(rows) and all(self.written[o] >= max(ends) for o in self.stream.layers[index - 1].operands)
+        operand = self.stream.layers[index - 1].operands[0]
+        return max([1, *(self.seen(index, row).stop for row in rows)]) if rows else self.heights[operand]
+
+    def ready(self, index: int) -> bool:
+        """Whether a layer has a next call, all is there that it sees, and something waits for it."""
+        last = len(self.stream.layers)
+        readers = [r for r, layer in enumerate(self.stream.layers, 1) if index in layer.operands]
+        awaited = index == last or any(self.waits_for(reader) > self.written[index] for reader in readers)
+        operands = self.stream.layers[index - 1].operands
+        complete = all(self.written[o] >= self.waits_for(index) for o in operands)
+        return awaited and complete and len(self.called_next(index)) > 0
 
     def call(self, index: int) -> None:
         layer = self.stream.layers[index - 1]

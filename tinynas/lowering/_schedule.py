@@ -88,8 +88,8 @@ class StreamedLayer:
         rows_per_call: How many rows it writes in a call; if it adds rows to sums, how many it reads.
         stride: Rows of its operands between two of its output.
         extent: Rows of its operands that one row of its output depends on.
-        readers: Positions of the layers that read its rows, two at most; of the last layer, whose output is kept, its
-            own.
+        readers: Positions of the layers that read its rows, two at most; of the last layer, whose output is kept, 0 and
+            its own: the input's position stands for what waits for rows without end.
         window_rows: Rows of its output that its window has room for; of the last layer, all of them, and if that adds
             rows to sums, all that it reads.
         window_offset: Bytes from the start of the segment's scratch to its window; 0 for the last layer.

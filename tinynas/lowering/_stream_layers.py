@@ -103,7 +103,7 @@ def streamed_layer(
         rows_per_call=rows.rows_per_call,
         stride=rows.stride,
         extent=rows.extent,
-        readers=executed.readers[index] or (index,),
+        readers=executed.readers[index] or (0, index),
         window_rows=executed.window_rows[index] if index < len(windows) else rows.rows,
         window_offset=windows[index - 1],
     )

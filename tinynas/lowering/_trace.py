@@ -1,10 +1,11 @@
 """The order in which the layers of a streamed segment are called, and what follows from it.
 
-It is the order of `firmware/kernels/streaming/advance.c`: whatever layer has its operands is called, of several the
-last. So a layer is called again only where nothing behind it can be, and what it writes finds its window as empty as it
-gets. Behind a layer that was just called, none but those that read its output can have more than before: they are
-looked at next, then the layers before them, one by one. Rows of the segment's input come one by one, also where all of
-them are there, so that no branch runs ahead of another one.
+It is the order of `firmware/kernels/streaming/advance.c`: whatever layer has its operands and writes rows that one of
+its readers waits for is called, of several the last. So a layer is called again only where nothing behind it can be,
+what it writes finds its window as empty as it gets, and the shorter of two branches does not run ahead. Behind a layer
+that was just called, none but those that read its output can have more than before, and none but those before it can be
+waited for: its readers are looked at next, then the layers before them, one by one. Rows of the segment's input come
+one by one, also where all of them are there, so that no branch runs ahead of another one.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Trace:
 
     Attributes:
         writes: All calls, in order, and among them the rows of the input as they come: writes of layer 0.
-        waits: How often a layer was looked at that had to wait for its operands.
+        waits: How often a layer was looked at that had to wait for its operands, or whose readers did not wait for it.
         window_rows: By layer, the most rows of its output that are there and still read; of the input, those that have
             come. The last layer's output is counted as if it were a window.
         readers: By layer, those that read its output.
@@ -106,11 +107,12 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
     window_rows = [0] * (count + 1)
     writes, input_read, waits, index = [], [], 0, 0
     while index > 0 or written[0] < input_rows:
-        for operand, end in wanted[index]:
-            if written[operand] < end:
-                waits += 1
-                index -= 1
-                break
+        if any(written[operand] < end for operand, end in wanted[index]) or not (
+            index in (0, count)
+            or any(written[index] < end for r in consumers[index] for operand, end in wanted[r] if operand == index)
+        ):
+            waits += 1
+            index -= 1
         else:
             begin = written[index]
             first = begin if consumers[index] else 0  # a stride may pass rows by that are not there yet

@@ -77,7 +77,9 @@ TN_KERNEL void tn_stream_advance(const tn_stream_segment *segment)
     while (index > 0) {
         const tn_streamed_layer *layer = layers + index;
         const int32_t rows = tn_stream_least(states[layer->operand[0]].written, states[layer->operand[1]].written);
-        if (states[index].needed > rows) {
+        const int32_t wanted = tn_stream_most(states[layer->reader[0]].needed, states[layer->reader[1]].needed);
+        /* One condition, so that looking takes as many instructions whatever holds. */
+        if (((rows - states[index].needed) | (wanted - states[index].written - 1)) < 0) {
             index--;
         } else {
             call(segment, index);
@@ -93,4 +95,5 @@ TN_KERNEL void tn_stream_begin(const tn_stream_segment *segment)
         const tn_streamed_state state = {0, 0, 0, (uint16_t)needed(layer, segment->layers + layer->operand[0], 0)};
         segment->states[i] = state;
     }
+    segment->states[0].needed = NEVER;
 }

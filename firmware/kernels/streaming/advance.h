@@ -7,7 +7,8 @@
 /* Before a segment's first row. */
 void tn_stream_begin(const tn_stream_segment *segment);
 
-/* Behind one more row of the input: call whatever layer has its operands, the last such layer first, until none has. */
+/* Behind one more row of the input: call whatever layer has its operands and writes rows that a reader waits for, the
+ * last such layer first, until there is none. */
 void tn_stream_advance(const tn_stream_segment *segment);
 
 /* Copy to lower addresses, or from elsewhere: four words at a time where both ends are words, else bytes. */
@@ -16,6 +17,11 @@ void tn_stream_move_down(int8_t *to, const int8_t *from, int32_t bytes);
 static inline int32_t tn_stream_least(int32_t a, int32_t b)
 {
     return a < b ? a : b;
+}
+
+static inline int32_t tn_stream_most(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
 }
 
 /* The first row of its operands that a layer's next call sees. */

@@ -14,7 +14,7 @@ extern "C" {
 
 /* A layer, which writes `rows_per_call` rows in each of its calls but perhaps the last one, and the window that they
  * go to. Layer 0 of a segment stands for its input: it has a window only, and is never called. The last layer, whose
- * output is there as a whole, names itself as its reader.
+ * output is there as a whole, names layer 0, which waits for rows without end, and itself as its readers.
  *
  * The first calls see padding above them and the last ones padding below: each of them has a parameter structure of its
  * own, and all others share one. */
