@@ -353,7 +353,7 @@ def test_a_window_that_two_branches_read() -> None:
     graph = b.build([b.add(y, b.conv_2d(x, 4, 1, stride=2, name="shortcut"), name="sum")])
     _, stream = segment(lower(graph, streams=[StreamPlan(0, (1, 1, 1, 1, 1))]))
     assert [layer.readers for layer in stream.layers] == [(2, 4), (3,), (5,), (5,), (0, 5)]
-    # Two rows of the stem and then a third one, three that `b` sees, and two of the shortcut that wait for `b`.
+    # Three rows of the stem, three that `b` sees, and one of each operand of the sum: the shortcut's when it is wanted.
     assert [layer.window_rows for layer in stream.layers] == [3, 3, 1, 1, 8]
     assert stream.layers[4].operands == (3, 4)
 
