@@ -2,7 +2,7 @@
 
 A layer of a segment writes a few rows in each of its calls, into a window that holds what is still read: the rows that
 a convolution sees, and those that a residual sum waits for. Nothing is computed twice. A layer is called when its
-operands are there and a reader waits for its rows, the last one that can be first: windows stay as short as they can be.
+operands are there and a reader waits for its rows, the last one that can be first: windows stay short.
 
 A segment reads its input from the top down, and so its output may grow into the rows of its input that nothing reads
 any more: msf-CNN and MCUNetV2 do not do that; within one layer vMCU does (Zheng et al. 2024, "vMCU: Coordinated Memory
