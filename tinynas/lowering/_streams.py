@@ -103,7 +103,7 @@ def segment_step(
     position = {source: 0} | {p.output: index for index, p in enumerate(segment, 1)}
     rows = [layer_rows(graph, p, count, position) for p, count in zip(segment, plan.rows, strict=True)]
     height = graph.tensors[source].shape[1]
-    executed = trace(tuple(rows), height)
+    executed = trace(tuple(rows), height, 1)
     if executed is None:
         raise StreamError(f"{where(segment[-1])}: its segment comes to no end")
     crowded = [p for p, readers in zip(segment, executed.readers[1:], strict=True) if len(readers) > MOST_READERS]

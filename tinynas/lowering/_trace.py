@@ -9,7 +9,7 @@ them are there, so that no branch runs ahead of another one.
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,23 +41,19 @@ class LayerRows:
         """How often it is called."""
         return -(-self.rows // self.rows_per_call)
 
-    @property
-    def behind_another(self) -> LayerRows:
-        """The same in a segment with one more layer before all others."""
-        operands = tuple(operand + 1 for operand in self.operands)
-        return LayerRows(operands, self.rows, self.rows_per_call, self.stride, self.extent, self.padding)
-
     def first_seen(self, written: int) -> int:
         """The first row of its operands that its next call sees, after it has written so many rows."""
         return max(0, written * self.stride - self.padding)
 
-    def end_seen(self, written: int) -> int:
-        """The row behind the last one that its next call sees, be it there or padding."""
-        return (min(written + self.rows_per_call, self.rows) - 1) * self.stride - self.padding + self.extent
+    @property
+    def ends(self) -> list[int]:
+        """Rows of its output that are there behind each of its calls."""
+        return [*range(self.rows_per_call, self.rows, self.rows_per_call), self.rows]
 
-    def needed(self, written: int, operand_rows: int) -> int:
-        """The rows of an operand that must be there for its next call: one where all that it writes is padding."""
-        return min(max(self.end_seen(written), 1), operand_rows)
+    def needed(self, operand_rows: int) -> list[int]:
+        """By call, the rows of an operand that must be there: one where all that it writes is padding."""
+        beyond = self.extent - self.padding - self.stride
+        return [min(max(end * self.stride + beyond, 1), operand_rows) for end in self.ends]
 
 
 class Write(NamedTuple):
@@ -73,7 +69,9 @@ class Trace:
     """A segment, executed.
 
     Attributes:
-        writes: All calls, in order, and among them the rows of the input as they come: writes of layer 0.
+        order: The layers as they are called, and among them 0 wherever rows of the input come.
+        ends: By layer, the rows of its output that are there behind each of its calls.
+        first_read: By layer and call, the first row before those that it writes that is still read.
         waits: How often a layer was looked at that had to wait for its operands.
         window_rows: By layer, the most rows of its output that are there and still read; of the input, those that have
             come. The last layer's output is counted as if it were a window.
@@ -81,63 +79,78 @@ class Trace:
         input_read: By call of the last layer, the first row of the segment's input that is still read during it.
     """
 
-    writes: tuple[Write, ...]
+    order: tuple[int, ...]
+    ends: tuple[Sequence[int], ...]
+    first_read: tuple[Sequence[int], ...]
     waits: int
     window_rows: tuple[int, ...]
     readers: tuple[tuple[int, ...], ...]
     input_read: tuple[int, ...]
 
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """All calls, in order, and among them the rows of the input as they come: writes of layer 0."""
+        calls = [
+            zip(itertools.repeat(layer), itertools.pairwise((0, *ends)), first_read, strict=False)
+            for layer, (ends, first_read) in enumerate(zip(self.ends, self.first_read, strict=True))
+        ]
+        return tuple(Write(*next(calls[layer])) for layer in self.order)
+
 
 @lru_cache(maxsize=4096)
-def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
-    """Execute a segment, layers 1 and up; None where it comes to no end."""
+def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> Trace | None:
+    """Execute a segment, layers 1 and up; None where it comes to no end.
+
+    Args:
+        layers: The segment.
+        input_rows: Of its input.
+        rows_at_once: Of these, how many come at a time.
+    """
     count = len(layers)
-    rows = [input_rows, *(layer.rows for layer in layers)]
-    written = [0] * (count + 1)
-    consumers: list[list[int]] = [[] for _ in rows]
-    for index, layer in enumerate(layers, 1):
+    every = (LayerRows((), input_rows, rows_at_once), *layers)
+    rows = [layer.rows for layer in every]
+    readers: list[list[int]] = [[] for _ in every]
+    for index, layer in enumerate(every):
         for operand in dict.fromkeys(layer.operands):
-            consumers[operand].append(index)
-    looked_at = [max(readers, default=index) for index, readers in enumerate(consumers)]
-    # What follows from `written`, kept beside it because it is asked for more often than it changes: by layer, the rows
-    # of its operands that its next call waits for, and the first one that it sees.
-    wanted = [[(0, 0)], *(_wanted(layer, 0, rows) for layer in layers)]
-    first_seen = [0, *(layer.first_seen(0) for layer in layers)]
-    window_rows = [0] * (count + 1)
-    writes, input_read, waits, index = [], [], 0, 0
+            readers[operand].append(index)
+    looked_at = [max(of, default=index) for index, of in enumerate(readers)]
+    # By layer and call: the rows that are there behind it, those of each operand that it waits for, and the first one
+    # that it sees. A layer that is complete waits for more rows than there will be.
+    ends = [layer.ends for layer in every]
+    wanted = [[(of, [*layer.needed(rows[of]), rows[of] + 1]) for of in layer.operands] for layer in every]
+    first_seen = [[layer.first_seen(written) for written in (0, *of)] for layer, of in zip(every, ends, strict=True)]
+    written, calls, window_rows = [0] * (count + 1), [0] * (count + 1), [0] * (count + 1)
+    first_read: list[list[int]] = [[] for _ in every]
+    order, input_read, waits, index = [], [], 0, 0
     while index > 0 or written[0] < input_rows:
-        for operand, end in wanted[index]:
-            if written[operand] < end:
+        call = calls[index]
+        for operand, needed in wanted[index]:
+            if written[operand] < needed[call]:
                 waits += 1
                 index -= 1
                 break
         else:
-            begin = written[index]
-            first = begin if consumers[index] else 0  # a stride may pass rows by that are not there yet
-            for reader in consumers[index]:
-                if first_seen[reader] < first:
-                    first = first_seen[reader]
+            first = written[index] if readers[index] else 0  # a stride may pass rows by that are not there yet
+            for reader in readers[index]:
+                seen = first_seen[reader][calls[reader]]
+                if seen < first:
+                    first = seen
             if index == count:
-                open_readers = [r for r in consumers[0] if written[r] < rows[r]]
-                input_read.append(min([input_rows, *[first_seen[r] for r in open_readers]]))
-            written[index] = end = min(begin + (layers[index - 1].rows_per_call if index > 0 else 1), rows[index])
-            writes.append(Write(index, (begin, end), first))
+                open_readers = [reader for reader in readers[0] if written[reader] < rows[reader]]
+                input_read.append(min([input_rows, *[first_seen[r][calls[r]] for r in open_readers]]))
+            written[index] = end = ends[index][call]
+            calls[index] += 1
+            order.append(index)
+            first_read[index].append(first)
             if end - first > window_rows[index]:
                 window_rows[index] = end - first
-            if index > 0:
-                first_seen[index] = layers[index - 1].first_seen(end)
-                wanted[index] = _wanted(layers[index - 1], end, rows)
             index = looked_at[index]
     if written != rows:
         return None
-    return Trace(tuple(writes), waits, tuple(window_rows), tuple(map(tuple, consumers)), tuple(input_read))
-
-
-def _wanted(layer: LayerRows, written: int, rows: Sequence[int]) -> list[tuple[int, int]]:
-    """By operand, the rows that a layer's next call waits for; what is complete waits for more than there will be."""
-    if written == layer.rows:
-        return [(layer.operands[0], rows[layer.operands[0]] + 1)]
-    return [(operand, layer.needed(written, rows[operand])) for operand in layer.operands]
+    held = tuple(window_rows)
+    return Trace(
+        tuple(order), tuple(ends), tuple(first_read), waits, held, tuple(map(tuple, readers)), tuple(input_read)
+    )
 
 
 @dataclass(frozen=True)
@@ -177,20 +190,29 @@ def slides(trace: Trace, row_bytes: Sequence[int], window_rows: Sequence[int], r
         window_rows: By layer, what its window has room for.
         round_bytes: What a round of the moving loop copies.
     """
-    last = len(row_bytes) - 1
-    first = [0] * last
-    moves: Counter[tuple[int, int, bool]] = Counter()  # most are alike
-    for layer, (begin, end), first_read in trace.writes:
-        if layer == last or end - first[layer] <= window_rows[layer]:
-            continue
-        by = (first_read - first[layer]) * row_bytes[layer]
-        moves[layer, (begin - first_read) * row_bytes[layer], by % 4 == 0] += 1
-        first[layer] = first_read
-    moved = [Slides()] * last
-    for (layer, size, in_words), count in moves.items():
-        copied = copies(count, size, round_bytes) if in_words else Slides(bytes=count * size)
-        moved[layer] += Slides(slides=count) + copied
-    return tuple(moved)
+    *layers, _ = zip(trace.ends, trace.first_read, row_bytes, window_rows, strict=True)
+    return tuple(_slides(*layer, round_bytes) for layer in layers)
+
+
+def _slides(
+    ends: Sequence[int], first_read: Sequence[int], row_bytes: int, window_rows: int, round_bytes: int
+) -> Slides:
+    """Count the moves in the window of one layer; arguments are those of `slides`."""
+    if ends[-1] <= window_rows:
+        return Slides()
+    moves: dict[tuple[int, int], int] = {}  # by the rows that are moved, and by how many: most are alike
+    begin = first = 0
+    for end, still_read in zip(ends, first_read, strict=True):
+        if end - first > window_rows:
+            move = begin - still_read, still_read - first
+            moves[move] = moves.get(move, 0) + 1
+            first = still_read
+        begin = end
+    moved = Slides(slides=sum(moves.values()))
+    for (rows, by), count in moves.items():
+        size = rows * row_bytes
+        moved += Slides(bytes=count * size) if by * row_bytes % 4 else copies(count, size, round_bytes)
+    return moved
 
 
 def copies(rows: int, row_bytes: int, round_bytes: int) -> Slides:

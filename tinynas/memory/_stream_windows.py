@@ -48,24 +48,20 @@ def windows_of(
         row_bytes: Of a row of the output of each.
     """
     height, input_row_bytes = input_shape
-    segment = layers
-    if rows_per_call > 1:  # rows come one by one unless a layer writes more of them in a call
-        segment = (LayerRows((0,), height, rows_per_call), *(layer.behind_another for layer in layers))
-    source = len(segment) - len(layers)
-    executed = trace(segment, height)
-    if executed is None or any(len(readers) > MOST_READERS for readers in executed.readers[source + 1 :]):
+    executed = trace(layers, height, rows_per_call)
+    if executed is None or any(len(readers) > MOST_READERS for readers in executed.readers[1:]):
         return None
-    size = [*([0] * source), input_row_bytes, *row_bytes]
+    size = [input_row_bytes, *row_bytes]
     held = [align(rows * of, NATIVE_ALIGNMENT) for rows, of in zip(executed.window_rows, size, strict=True)]
-    moved, *others = slides(executed, size, executed.window_rows, ROUND_BYTES)[source:]
+    moved, *others = slides(executed, size, executed.window_rows, ROUND_BYTES)
     inner = sum(others, Slides())
     looked_at = last_reader([layer.operands for layer in layers])
     return Windows(
-        held[source],
-        sum(held[source + 1 : -1]),
+        held[0],
+        sum(held[1:-1]),
         {"waits": -(-height // rows_per_call) * looked_at, **(moved + inner).loops},
         {"waits": height * looked_at, **inner.loops},
-        len(executed.readers[source]) <= MOST_READERS,
+        len(executed.readers[0]) <= MOST_READERS,
     )
 
 

@@ -1,0 +1,81 @@
+"""Cells row by row as parts of segments: what each takes where a segment begins with it, and behind another cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tinynas.memory._stream_cells import Cell, StreamedCell
+from tinynas.memory._stream_ticks import SummedTicks
+from tinynas.memory._stream_windows import windows_of
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cell row by row, as part of a segment of its granularity.
+
+    Attributes:
+        cell: The cell.
+        ticks: What it takes wherever it is.
+        input_shape: Of its input, which is there as a whole where the segment begins with it: rows, and bytes of each.
+        first_bytes: Of its windows where the segment begins with it.
+        first_ticks: What it adds there.
+        later_bytes: Of its windows, its input's among them, behind another cell; None where it cannot be there.
+        later_ticks: What it adds there.
+    """
+
+    cell: StreamedCell
+    ticks: float
+    input_shape: tuple[int, int]
+    first_bytes: int
+    first_ticks: float
+    later_bytes: int | None = None
+    later_ticks: float = 0.0
+
+
+Chain = Sequence[Link | None]
+"""The cells at one granularity; None for those that cannot run row by row."""
+
+
+class Links:
+    """The cells of a network as links; granularities of equal rows share them.
+
+    Args:
+        cells: The network's.
+        ticks: What their kernels take.
+    """
+
+    def __init__(self, cells: Sequence[Cell], ticks: SummedTicks) -> None:
+        self._cells = cells
+        self._ticks = ticks
+        self._known: dict[tuple[int, tuple[int, ...], int | None], Link | None] = {}
+
+    def chain(self, streamed: Sequence[StreamedCell | None]) -> list[Link | None]:
+        """The cells of one granularity; None for those that cannot run row by row."""
+        chain: list[Link | None] = []
+        before: int | None = None
+        for index, cell in enumerate(streamed):
+            chain.append(None if cell is None else self._link(index, cell, before))
+            before = None if chain[-1] is None else chain[-1].cell.rows[-1]
+        return chain
+
+    def _link(self, index: int, cell: StreamedCell, before: int | None) -> Link | None:
+        """A cell behind one that writes so many rows in a call, or behind nothing."""
+        key = index, cell.rows, before
+        if key not in self._known:
+            self._known[key] = self._found(index, cell, before)
+        return self._known[key]
+
+    def _found(self, index: int, cell: StreamedCell, before: int | None) -> Link | None:
+        place, ticks = self._cells[index], self._ticks
+        own = windows_of(1, place.input_shape, cell.layers, cell.row_bytes)
+        if own is None:
+            return None
+        arrivals = ticks.loops({"input_rows": place.input_shape[0], **own.inner_loops})
+        link = Link(cell, ticks.streamed(cell), place.input_shape, own.inner_bytes, arrivals)
+        behind = None
+        if before is not None and not place.begins:
+            behind = windows_of(before, place.input_shape, cell.layers, cell.row_bytes)
+        if behind is None or not behind.has_input_window:
+            return link
+        return replace(link, later_bytes=behind.input_bytes + behind.inner_bytes, later_ticks=ticks.loops(behind.loops))
