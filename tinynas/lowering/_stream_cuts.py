@@ -19,7 +19,7 @@ def stream_cuts(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
         behind the last: from any of them to any later one of the same stretch, a segment may run
         (`StreamPlan.first`, `StreamPlan.end`).
     """
-    alias = _aliases(schedule)
+    alias = aliases(schedule)
     alive = _alive_before(schedule, alias)
     stretches: list[list[int]] = []
     current: list[int] = []
@@ -42,7 +42,7 @@ def summed_images(schedule: Schedule) -> tuple[int | None, ...]:
     Args:
         schedule: The plain schedule of the network.
     """
-    alias = _aliases(schedule)
+    alias = aliases(schedule)
     return tuple(_summed(schedule, step, alias) for step in schedule.steps)
 
 
@@ -56,12 +56,12 @@ def streamed_shape(schedule: Schedule, position: int) -> tuple[int, int]:
         position: Of the step.
     """
     step = schedule.steps[position]
-    image = _summed(schedule, step, _aliases(schedule))
+    image = _summed(schedule, step, aliases(schedule))
     shape = schedule.graph.tensors[step.output if image is None else image].shape
     return (shape[1], shape[2]) if len(shape) == 4 else (1, 1)
 
 
-def _aliases(schedule: Schedule) -> dict[int, int]:
+def aliases(schedule: Schedule) -> dict[int, int]:
     """Outputs of RESHAPE -> their inputs."""
     made = {step.output for step in schedule.steps} | set(schedule.inputs)
     alias: dict[int, int] = {}

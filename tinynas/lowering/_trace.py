@@ -41,6 +41,10 @@ class LayerRows:
         """How often it is called."""
         return -(-self.rows // self.rows_per_call)
 
+    def in_calls_of(self, rows_per_call: int) -> LayerRows:
+        """The same with so many rows in each call."""
+        return LayerRows(self.operands, self.rows, rows_per_call, self.stride, self.extent, self.padding)
+
     def first_seen(self, written: int) -> int:
         """The first row of its operands that its next call sees, after it has written so many rows."""
         return max(0, written * self.stride - self.padding)

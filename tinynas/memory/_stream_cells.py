@@ -114,7 +114,7 @@ def cells_of(schedule: Schedule, lowering: Lowering) -> tuple[Cell, ...]:
     streamable = {first for stretch in stretches for first in stretch[:-1]}
     bounds = sorted({0, len(schedule.steps), *(cut for stretch in stretches for cut in stretch)})
     parts = plan_parts(schedule)
-    segments = Segments(schedule.graph, lowering)
+    segments = Segments(schedule, lowering)
     images = summed_images(schedule)
     found = []
     for first, end in itertools.pairwise(bounds):
@@ -165,33 +165,31 @@ def _streamed(
 def _streamed_cell(schedule: Schedule, segments: Segments, plan: StreamPlan, height: int) -> StreamedCell | None:
     """A cell at some rows a call, whose input has so many rows; None where it cannot run so."""
     try:
-        lowered = segments.lowered(plan)
+        counted = segments.counted(plan)
     except StreamError:
         return None
-    layers = lowered.stream.layers
+    layers = counted.layers
+    rows = tuple(layer.rows for layer in layers)
     kernels: dict[str, dict[str, float]] = {}
     for layer in layers:
-        known = kernels.setdefault(layer.step.variant, {})
-        for name, trips in layer.step.features.items():
+        known = kernels.setdefault(layer.variant, {})
+        for name, trips in layer.features.items():
             known[name] = known.get(name, 0.0) + trips
-    loops = {name: lowered.features[name] for name in ("waits", "kernel_calls", "second_operands")}
-    loops["waits"] -= height * last_reader([layer.operands for layer in layers])
-    outputs = [_rows_of(schedule, layer.step.output) for layer in layers]
-    sums = 0
-    if layers[-1].sums_offset is not None:
-        outputs[-1] = layers[-1].window_rows, 0
-        sums = align(layers[-1].step.scratch_bytes, NATIVE_ALIGNMENT)
-    scratch = (align(layer.step.scratch_bytes, NATIVE_ALIGNMENT) for layer in layers if layer.sums_offset is None)
+    loops = {
+        "layers": len(layers),
+        "waits": counted.waits - height * last_reader([of.operands for of in rows]),
+        "kernel_calls": sum(of.calls for of in rows),
+        "second_operands": sum(of.calls for of in rows if len(of.operands) == 2),
+    }
+    scratch = [align(layer.scratch_bytes, NATIVE_ALIGNMENT) for layer in layers]
+    sums = scratch.pop() if layers[-1].keeps_sums else 0
     return StreamedCell(
         rows=plan.rows,
-        layers=tuple(
-            LayerRows(layer.operands, rows, layer.rows_per_call, layer.stride, layer.extent, layer.step.padding[0])
-            for layer, (rows, _) in zip(layers, outputs, strict=True)
-        ),
-        row_bytes=tuple(row_bytes for _, row_bytes in outputs),
+        layers=rows,
+        row_bytes=tuple(layer.row_bytes for layer in layers),
         scratch_bytes=max(scratch, default=0),
         kernels=tuple(kernels.items()),
-        loops=loops | {"layers": len(layers)},
+        loops=loops,
         sums_bytes=sums,
     )
 
