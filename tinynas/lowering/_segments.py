@@ -95,10 +95,11 @@ class Segments:
         chosen = zip(part.few_rows, part.more_rows, plan.rows, strict=True)
         segment = [few if count <= FEW_ROWS else more for few, more, count in chosen]
         rows = [of.in_calls_of(count) for of, count in zip(part.rows, plan.rows, strict=True)]
-        executed = segment_trace(segment, rows, part.input_rows[0])
+        height = part.input_rows[0]
+        waits = segment_trace(segment, rows, height).waits if len(rows) > 1 else height  # alone, once for each row
         layers = []
-        for p, of, height in zip(segment, rows, part.input_rows, strict=True):
-            structures, _ = structures_of(p, of, height)
+        for p, of, input_rows in zip(segment, rows, part.input_rows, strict=True):
+            structures, _ = structures_of(p, of, input_rows)
             calls = [structure.of(p.call) for structure in structures]
             sums = p.call.sums is not None
             layers.append(
@@ -111,7 +112,7 @@ class Segments:
                     keeps_sums=sums,
                 )
             )
-        return CountedSegment(tuple(layers), executed.waits)
+        return CountedSegment(tuple(layers), waits)
 
     def _part(self, first: int, end: int) -> _Part:
         if (first, end) not in self._parts:

@@ -16,8 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class LayerRows:
+class LayerRows(NamedTuple):
     """What decides when a layer is called.
 
     Attributes:

@@ -177,7 +177,7 @@ def _streamed_cell(schedule: Schedule, segments: Segments, plan: StreamPlan, hei
             known[name] = known.get(name, 0.0) + trips
     loops = {
         "layers": len(layers),
-        "waits": counted.waits - height * last_reader([of.operands for of in rows]),
+        "waits": counted.waits - height * last_reader(rows),
         "kernel_calls": sum(of.calls for of in rows),
         "second_operands": sum(of.calls for of in rows if len(of.operands) == 2),
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tinynas.memory._stream_cells import Cell, StreamedCell
 from tinynas.memory._stream_ticks import SummedTicks
-from tinynas.memory._stream_windows import windows_of
+from tinynas.memory._stream_windows import windows_behind, windows_inside
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,6 @@ class Link:
     Attributes:
         cell: The cell.
         ticks: What it takes wherever it is.
-        input_shape: Of its input, which is there as a whole where the segment begins with it: rows, and bytes of each.
         first_bytes: Of its windows where the segment begins with it.
         first_ticks: What it adds there.
         later_bytes: Of its windows, its input's among them, behind another cell; None where it cannot be there.
@@ -26,7 +25,6 @@ class Link:
 
     cell: StreamedCell
     ticks: float
-    input_shape: tuple[int, int]
     first_bytes: int
     first_ticks: float
     later_bytes: int | None = None
@@ -48,7 +46,7 @@ class Links:
     def __init__(self, cells: Sequence[Cell], ticks: SummedTicks) -> None:
         self._cells = cells
         self._ticks = ticks
-        self._known: dict[tuple[int, tuple[int, ...], int | None], Link | None] = {}
+        self._known: dict[tuple[int, tuple[int, ...], int | None], Link] = {}
 
     def chain(self, streamed: Sequence[StreamedCell | None]) -> list[Link | None]:
         """The cells of one granularity; None for those that cannot run row by row."""
@@ -56,26 +54,25 @@ class Links:
         before: int | None = None
         for index, cell in enumerate(streamed):
             chain.append(None if cell is None else self._link(index, cell, before))
-            before = None if chain[-1] is None else chain[-1].cell.rows[-1]
+            before = None if cell is None else cell.rows[-1]
         return chain
 
-    def _link(self, index: int, cell: StreamedCell, before: int | None) -> Link | None:
+    def _link(self, index: int, cell: StreamedCell, before: int | None) -> Link:
         """A cell behind one that writes so many rows in a call, or behind nothing."""
         key = index, cell.rows, before
         if key not in self._known:
             self._known[key] = self._found(index, cell, before)
         return self._known[key]
 
-    def _found(self, index: int, cell: StreamedCell, before: int | None) -> Link | None:
+    def _found(self, index: int, cell: StreamedCell, before: int | None) -> Link:
         place, ticks = self._cells[index], self._ticks
-        own = windows_of(1, place.input_shape, cell.layers, cell.row_bytes)
-        if own is None:
-            return None
-        arrivals = ticks.loops({"input_rows": place.input_shape[0], **own.inner_loops})
-        link = Link(cell, ticks.streamed(cell), place.input_shape, own.inner_bytes, arrivals)
+        height, _ = place.input_shape
+        inside = windows_inside(height, cell.layers, cell.row_bytes)
+        arrivals = ticks.loops({"input_rows": height, **inside.loops})
+        link = Link(cell, ticks.streamed(cell), inside.size_bytes, arrivals)
         behind = None
         if before is not None and not place.begins:
-            behind = windows_of(before, place.input_shape, cell.layers, cell.row_bytes)
-        if behind is None or not behind.has_input_window:
+            behind = windows_behind(before, place.input_shape, cell.layers, cell.row_bytes)
+        if behind is None:
             return link
-        return replace(link, later_bytes=behind.input_bytes + behind.inner_bytes, later_ticks=ticks.loops(behind.loops))
+        return replace(link, later_bytes=behind.size_bytes, later_ticks=ticks.loops(behind.loops))

@@ -162,7 +162,7 @@ def _edges(cells: Sequence[Cell], ticks: SummedTicks, most_bytes: int | None, pu
     chains = [links.chain(of) for of in streamed]
     worst = max(cell.arena_bytes for cell in cells)
     limit = worst if most_bytes is None else min(worst, most_bytes)
-    for segment in held_segments(cells, chains, SegmentTable.of(cells, chains, ticks, plain), limit):
+    for segment in held_segments(chains, SegmentTable.of(cells, chains, ticks, plain), limit):
         if not (pushed and segment.first == 0):
             edges[segment.first].append(segment)
     if pushed:

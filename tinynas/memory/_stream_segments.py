@@ -1,8 +1,8 @@
 """The segments of one granularity each that a network may run row by row, from any cell to any later one.
 
-There are many of them, and few are worth it: one that takes no less memory than its cells as a whole, and more ticks,
-is beaten by these. So ticks and bytes of all segments are found at once, as sums over their cells, with an output that
-begins where the input does: none takes less. By how far the output has to lead is looked at for those that are left.
+There are many of them, so ticks and bytes of all are found at once, as sums over their cells. Few are worth it: one that
+takes no less memory than its cells as a whole, and more ticks, is part of no way to execute a network that no other
+one beats.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from tinynas.kernels.streaming import STREAM_ROWS, STREAMED_STATE
 from tinynas.lowering import MOST_LAYERS, PatchPlan
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._stream_cells import Cell, StreamedCell
+from tinynas.memory._stream_leads import output_leads
 from tinynas.memory._stream_links import Chain, Link
 from tinynas.memory._stream_ticks import SummedTicks
-from tinynas.memory._stream_windows import SegmentLag, input_read, states_bytes, windows_of, written_bytes
+from tinynas.memory._stream_windows import states_bytes, windows_behind
 
 _Array = npt.NDArray[Any]
 
@@ -45,16 +46,14 @@ class SegmentTable:
     Attributes:
         possible: Whether there is such a segment.
         ticks: What it takes.
-        beside_bytes: What it takes beside its input and output.
-        least_bytes: Its arena, if the output need not lead.
+        arena_bytes: The same.
         plain_bytes: [last cell, first cell], of its cells as a whole.
         plain_ticks: The same.
     """
 
     possible: _Array
     ticks: _Array
-    beside_bytes: _Array
-    least_bytes: _Array
+    arena_bytes: _Array
     plain_bytes: _Array
     plain_ticks: _Array
 
@@ -87,6 +86,7 @@ class SegmentTable:
             np.array([_bytes_of(shape) for shape in shapes])
             for shapes in ([cell.input_shape for cell in cells], [cell.output_shape for cell in cells])
         )
+        leads = np.stack([output_leads(cells, chain) for chain in chains])
         absent = by_link(lambda link: 0, absent=1)
         alone = by_link(lambda link: link.later_bytes is None)  # behind no other cell
         moved = np.array([ticks.segment(cell.output_shape[0] * cell.output_shape[1]) for cell in cells])
@@ -94,16 +94,15 @@ class SegmentTable:
         return cls(
             possible=np.tril((_sums(absent + alone) == alone[:, np.newaxis]) & (layers <= MOST_LAYERS)),
             ticks=_ticks(moved, own, later) + by_link(lambda link: link.first_ticks)[:, np.newaxis],
-            beside_bytes=beside_bytes,
-            least_bytes=beside_bytes + np.maximum(output_bytes[:, np.newaxis], input_bytes),
+            arena_bytes=beside_bytes + np.maximum(output_bytes[:, np.newaxis], input_bytes + leads),
             plain_bytes=_most(np.array([cell.arena_bytes for cell in cells])),
             plain_ticks=_sums(np.array(plain_ticks)),
         )
 
     def worth(self, limit: int) -> _Array:
         """Whether a segment of at most so many bytes may beat its cells as a whole."""
-        beaten = (self.least_bytes >= self.plain_bytes) & (self.ticks > self.plain_ticks)
-        worth: _Array = self.possible & (self.least_bytes <= limit) & ~beaten
+        beaten = (self.arena_bytes >= self.plain_bytes) & (self.ticks > self.plain_ticks)
+        worth: _Array = self.possible & (self.arena_bytes <= limit) & ~beaten
         return worth
 
 
@@ -140,12 +139,11 @@ def _ticks(moved: _Array, own: _Array, later: _Array) -> _Array:
     return ticks[..., 1::2][..., ::-1]
 
 
-def held_segments(cells: Sequence[Cell], chains: Sequence[Chain], table: SegmentTable, limit: int) -> Iterator[Edge]:
+def held_segments(chains: Sequence[Chain], table: SegmentTable, limit: int) -> Iterator[Edge]:
     """The segments of at most `limit` bytes that may be worth it, each once, where the input is there as a whole.
 
     Args:
-        cells: Of the network.
-        chains: The same row by row, by granularity.
+        chains: The cells row by row, by granularity.
         table: All segments.
         limit: Bytes.
     """
@@ -153,42 +151,12 @@ def held_segments(cells: Sequence[Cell], chains: Sequence[Chain], table: Segment
     known: set[tuple[int, int, tuple[int, ...]]] = set()
     for granularity, chain in enumerate(chains):
         rows = [() if link is None else link.cell.rows for link in chain]
-        for last in np.flatnonzero(worth[granularity].any(axis=-1)).tolist():
-            firsts = np.flatnonzero(worth[granularity, last]).tolist()
-            of = {first: tuple(itertools.chain.from_iterable(rows[first : last + 1])) for first in firsts}
-            new = [first for first in firsts if (first, last, of[first]) not in known]
-            known.update((first, last, of[first]) for first in new)
-            leads = _leads(cells, chain, min(new), last) if new else {}
-            beside, ticks = table.beside_bytes[granularity, last].tolist(), table.ticks[granularity, last].tolist()
-            plain_bytes, plain_ticks = table.plain_bytes[last].tolist(), table.plain_ticks[last].tolist()
-            output_bytes = _bytes_of(cells[last].output_shape)
-            for first in new:
-                arena = beside[first] + max(output_bytes, _bytes_of(cells[first].input_shape) + leads[first])
-                if arena <= limit and (arena < plain_bytes[first] or ticks[first] <= plain_ticks[first]):
-                    yield Edge(first, last + 1, arena, ticks[first], of[first])
-
-
-def _leads(cells: Sequence[Cell], chain: Chain, earliest: int, last: int) -> dict[int, int]:
-    """By first cell, how far the output of segments with one last cell has to lead.
-
-    Args:
-        cells: Of the network.
-        chain: The same row by row.
-        earliest: The first cell of the longest of the segments.
-        last: The last cell of all.
-    """
-    end = chain[last]
-    assert end is not None
-    at_the_end = end.cell.sums_bytes > 0
-    lag = SegmentLag(written_bytes(end.cell.layers[-1], cells[last].output_shape, at_the_end=at_the_end))
-    leads = {}
-    for first in range(last, earliest - 1, -1):
-        link = chain[first]
-        assert link is not None
-        height, row_bytes = cells[first].input_shape
-        read = input_read(link.cell.layers, height, during=first == last)
-        leads[first] = lag.extend(read, link.cell.rows[-1], row_bytes)
-    return leads
+        for last, first in np.argwhere(worth[granularity]).tolist():
+            of = tuple(itertools.chain.from_iterable(rows[first : last + 1]))
+            if (first, last, of) not in known:
+                known.add((first, last, of))
+                arena, ticks = (values[granularity, last, first].item() for values in (table.arena_bytes, table.ticks))
+                yield Edge(first, last + 1, arena, ticks, of)
 
 
 def pushed_segments(
@@ -200,10 +168,10 @@ def pushed_segments(
     rows: tuple[int, ...] = ()
     for end, cell in enumerate(streamed, 1):
         into = cells[end - 1].input_shape
-        own = None if cell is None else windows_of(rows[-1] if rows else 1, into, cell.layers, cell.row_bytes)
-        if cell is None or own is None or not own.has_input_window or cells[end - 1].begins:
+        own = None if cell is None else windows_behind(rows[-1] if rows else 1, into, cell.layers, cell.row_bytes)
+        if cell is None or own is None or cells[end - 1].begins:
             return
-        windows += own.input_bytes + own.inner_bytes
+        windows += own.size_bytes
         scratch = max(scratch, cell.scratch_bytes)
         layers += len(cell.layers)
         total += ticks.loops(own.loops, STREAM_ROWS.name) + ticks.streamed(cell, STREAM_ROWS.name)
