@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from tinynas.kernels import select_variant
+from tinynas.kernels import KernelCall, select_variant
 from tinynas.lowering._rows import row_bytes
-from tinynas.lowering._schedule import Schedule
+from tinynas.lowering._schedule import Schedule, Structure
 from tinynas.lowering._storage import PlannedStep
 from tinynas.lowering._stream_cuts import aliases
-from tinynas.lowering._stream_layers import FEW_ROWS, layer_by_rows, layer_rows, loops_of, structures_of
+from tinynas.lowering._stream_layers import FEW_ROWS, layer_by_rows, layer_rows, structures_of, summed_loops
 from tinynas.lowering._stream_plan import StreamPlan
 from tinynas.lowering._streams import only_input, require_layers, segment_trace
 from tinynas.lowering._trace import LayerRows
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from tinynas.lowering._lowering import Lowering
 
 
-@dataclass(frozen=True)
-class CountedLayer:
+class CountedLayer(NamedTuple):
     """What a layer of a segment takes.
 
     Attributes:
@@ -41,8 +40,7 @@ class CountedLayer:
     keeps_sums: bool
 
 
-@dataclass(frozen=True)
-class CountedSegment:
+class CountedSegment(NamedTuple):
     """What a segment takes.
 
     Attributes:
@@ -62,12 +60,14 @@ class _Part:
         few_rows: Its layers where they write few rows in a call.
         more_rows: Where they write more.
         rows: When they are called, if they write one row each.
+        shapes: What their loop counts depend on beside rows (`_shape_of`).
         input_rows: Rows of what each of them reads.
     """
 
     few_rows: list[PlannedStep]
     more_rows: list[PlannedStep]
     rows: list[LayerRows]
+    shapes: list[int]
     input_rows: list[int]
 
 
@@ -84,6 +84,9 @@ class Segments:
         self._lowering = lowering
         self._alias = aliases(schedule)
         self._parts: dict[tuple[int, int], _Part] = {}
+        self._shapes: dict[Hashable, int] = {}
+        self._layers: dict[tuple[int, int], tuple[Mapping[str, float], int]] = {}
+        self._calls: dict[Hashable, tuple[Mapping[str, float], int]] = {}
 
     def counted(self, plan: StreamPlan) -> CountedSegment:
         """What a segment between two places takes where a single tensor is alive (`stream_cuts`).
@@ -91,28 +94,36 @@ class Segments:
         Raises:
             StreamError: It cannot run row by row; the message says why.
         """
-        graph, part = self._schedule.graph, self._part(plan.first, plan.end)
+        part = self._part(plan.first, plan.end)
         chosen = zip(part.few_rows, part.more_rows, plan.rows, strict=True)
         segment = [few if count <= FEW_ROWS else more for few, more, count in chosen]
         rows = [of.in_calls_of(count) for of, count in zip(part.rows, plan.rows, strict=True)]
         height = part.input_rows[0]
         waits = segment_trace(segment, rows, height).waits if len(rows) > 1 else height  # alone, once for each row
-        layers = []
-        for p, of, input_rows in zip(segment, rows, part.input_rows, strict=True):
-            structures, _ = structures_of(p, of, input_rows)
-            calls = [structure.of(p.call) for structure in structures]
-            sums = p.call.sums is not None
-            layers.append(
-                CountedLayer(
-                    rows=of,
-                    row_bytes=0 if sums else row_bytes(graph, p.output),
-                    variant=p.variant.name,
-                    features=loops_of(p.variant, structures, calls),
-                    scratch_bytes=max(map(p.variant.scratch_bytes, calls)),
-                    keeps_sums=sums,
-                )
-            )
+        layers = [
+            self._counted(p, shape, of, input_rows)
+            for p, shape, of, input_rows in zip(segment, part.shapes, rows, part.input_rows, strict=True)
+        ]
         return CountedSegment(tuple(layers), waits)
+
+    def _counted(self, p: PlannedStep, shape: int, rows: LayerRows, input_rows: int) -> CountedLayer:
+        key = shape, rows.rows_per_call
+        if key not in self._layers:
+            structures, _ = structures_of(p, rows, input_rows)
+            features, scratch = zip(*(self._call(p, shape, structure) for structure in structures), strict=True)
+            self._layers[key] = summed_loops(structures, features), max(scratch)
+        features_of_all, scratch_bytes = self._layers[key]
+        sums = p.call.sums is not None
+        row = 0 if sums else row_bytes(self._schedule.graph, p.output)
+        return CountedLayer(rows, row, p.variant.name, features_of_all, scratch_bytes, sums)
+
+    def _call(self, p: PlannedStep, shape: int, structure: Structure) -> tuple[Mapping[str, float], int]:
+        """Loop counts and bytes of scratch of one call."""
+        key = shape, p.variant.name, structure.input_rows, structure.output_rows, structure.padding, structure.sums
+        if key not in self._calls:
+            call = structure.of(p.call)
+            self._calls[key] = p.variant.features(call), p.variant.scratch_bytes(call)
+        return self._calls[key]
 
     def _part(self, first: int, end: int) -> _Part:
         if (first, end) not in self._parts:
@@ -125,8 +136,9 @@ class Segments:
             source = only_input(planned, self._alias)
             position = {source: 0} | {p.output: index for index, p in enumerate(few_rows, 1)}
             rows = [layer_rows(graph, p, 1, position) for p in few_rows]
+            shapes = [self._shapes.setdefault(_shape_of(p.call), len(self._shapes)) for p in few_rows]
             input_rows = [graph.tensors[p.inputs[0]].shape[1] for p in few_rows]
-            self._parts[first, end] = _Part(few_rows, more_rows, rows, input_rows)
+            self._parts[first, end] = _Part(few_rows, more_rows, rows, shapes, input_rows)
         return self._parts[first, end]
 
     def _planned(self, position: int) -> PlannedStep:
@@ -134,3 +146,11 @@ class Segments:
         step = self._schedule.steps[position]
         call = replace(self._schedule.call(step), unlinked=self._lowering.unlinked)
         return PlannedStep(select_variant(call), call, step.ops, step.inputs, step.output)
+
+
+def _shape_of(call: KernelCall) -> Hashable:
+    """What loop counts and scratch of a layer depend on beside the kernel: where it is equal, they are."""
+    present = [t for t in (call.source, *call.op.inputs, *call.op.outputs) if t >= 0]  # a bias may be left out
+    tensors = (call.graph.tensors[t] for t in present)
+    of = tuple((t.shape, t.dtype, id(t.quantization), id(t.data)) for t in tensors)
+    return call.op.kind, call.op.attributes, call.padding, of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -127,17 +127,17 @@ def executed_by(
         variant=variant.name,
         scratch_bytes=max(variant.scratch_bytes(call) for call in calls),
         constant_bytes=constants + STREAMED_LAYER.size_bytes,
-        features=loops_of(variant, structures, calls),
+        features=summed_loops(structures, map(variant.features, calls)),
     )
 
 
-def loops_of(variant: KernelVariant, structures: Sequence[Structure], calls: Sequence[KernelCall]) -> dict[str, float]:
-    """Loop counts of a streamed layer with this kernel, of all of its calls together; arguments as in `executed_by`."""
-    features: dict[str, float] = {}
-    for call, structure in zip(calls, structures, strict=True):
-        for name, trips in variant.features(call).items():
-            features[name] = features.get(name, 0) + structure.calls * trips
-    return features
+def summed_loops(structures: Sequence[Structure], features: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Loop counts of all calls of a streamed layer together, given those of a call of each structure."""
+    total: dict[str, float] = {}
+    for structure, of in zip(structures, features, strict=True):
+        for name, trips in of.items():
+            total[name] = total.get(name, 0) + structure.calls * trips
+    return total
 
 
 def structures_of(p: PlannedStep, rows: LayerRows, height: int) -> tuple[tuple[Structure, ...], int]:

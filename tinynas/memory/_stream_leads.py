@@ -16,8 +16,7 @@ import numpy.typing as npt
 
 from tinynas.lowering import LayerRows
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT
-from tinynas.memory._stream_cells import Cell, StreamedCell
-from tinynas.memory._stream_links import Chain
+from tinynas.memory._stream_cells import StreamedCell
 
 Counts = npt.NDArray[np.int64]
 
@@ -60,51 +59,72 @@ def input_read(layers: tuple[LayerRows, ...], input_rows: int) -> InputRead:
     return InputRead(needed[0], behind, during)
 
 
-def output_leads(cells: Sequence[Cell], chain: Chain) -> Counts:
+class ReadBack(NamedTuple):
+    """How rows of a segment's output go back through one of its cells.
+
+    Attributes:
+        written: If it is the last cell: bytes of the output that are there behind each call of its last layer.
+        lead_bytes: If it is the only cell: by how many bytes the output must begin before the input.
+        read_bytes: By calls of its last layer: bytes of its input that nothing reads any more.
+        calls_before: By calls of its last layer: the calls that they need of that of the cell before it; None where no
+            segment comes from there.
+    """
+
+    written: Counts
+    lead_bytes: int
+    read_bytes: Counts
+    calls_before: Counts | None
+
+
+def read_back(
+    cell: StreamedCell, input_shape: tuple[int, int], output_shape: tuple[int, int], before: int | None
+) -> ReadBack:
+    """How rows go back through a cell.
+
+    Args:
+        cell: The cell row by row.
+        input_shape: Rows of its input, and bytes of each.
+        output_shape: The same of its output.
+        before: Rows that the last layer of the cell before it writes in a call; None for no such cell.
+    """
+    (input_rows, input_row_bytes), (height, row_bytes) = input_shape, output_shape
+    ends = np.array(cell.layers[-1].ends)
+    # Where rows are added to sums, all is written in the last call.
+    written = ends * row_bytes if cell.sums_bytes == 0 else np.where(ends < ends[-1], 0, height * row_bytes)
+    read = input_read(cell.layers, input_rows)
+    lead_bytes = (written - read.during[1:] * input_row_bytes).max(initial=0).item()
+    calls_before = None if before is None else -(-read.needed // before)
+    return ReadBack(written, lead_bytes, read.behind * input_row_bytes, calls_before)
+
+
+def output_leads(cells: Sequence[ReadBack | None]) -> Counts:
     """By how many bytes the outputs of segments must begin before their inputs: [last cell, first cell].
 
     Args:
-        cells: Of a network.
-        chain: The same row by row. Where there is no segment, there is no lead.
+        cells: Of a network; None for those that cannot run row by row.
     """
     leads = np.zeros((len(cells), len(cells)), np.int64)
-    # Of the segments that run through a cell, by their ends and the calls of their last layers: how many calls of the
-    # cell's last layer that takes, and how many bytes of the output are written then.
-    calls = written = np.zeros(0, np.int64)
+    # Of all segments that run through a cell, one behind the other: for each call of the last layer, the bytes of the
+    # output that are written then, and how many calls of this cell's last layer that needs.
+    written = calls = np.zeros(0, np.int64)
     begins: list[int] = []
     for first in range(len(cells) - 1, -1, -1):
-        link = chain[first]
-        if link is None:
+        cell = cells[first]
+        if cell is None:
             begins = []
             continue
-        read, row_bytes = input_read(link.cell.layers, cells[first].input_shape[0]), cells[first].input_shape[1]
-        own = _written(link.cell, cells[first].output_shape)
-        own_calls = np.arange(1, len(own) + 1)
-        leads[first, first] = (own - read.during[1:] * row_bytes).max(initial=0)
+        leads[first, first] = cell.lead_bytes
+        own = len(cell.written)
+        own_calls = np.arange(1, own + 1)
         if begins:
-            ahead = np.maximum.reduceat(written - read.behind[calls] * row_bytes, begins)
-            leads[first + 1 : first + 1 + len(begins), first] = np.maximum(ahead, 0)
-            calls, written = np.concatenate((own_calls, calls)), np.concatenate((own, written))
+            end = first + 1 + len(begins)
+            leads[first + 1 : end, first] = np.maximum.reduceat(written - cell.read_bytes[calls], begins)
+            written, calls = np.concatenate((cell.written, written)), np.concatenate((own_calls, calls))
         else:
-            calls, written = own_calls, own
-        begins = [0, *(begin + len(own) for begin in begins)]
-        before = chain[first - 1] if first > 0 and link.later_bytes is not None else None
-        if before is None:
+            written, calls = cell.written, own_calls
+        if cell.calls_before is None:
             begins = []
-        else:
-            calls = -(-read.needed[calls] // before.cell.rows[-1])
-    return -(-leads // NATIVE_ALIGNMENT) * NATIVE_ALIGNMENT
-
-
-def _written(cell: StreamedCell, output_shape: tuple[int, int]) -> Counts:
-    """Bytes of a segment's output that are written behind each call of its last layer.
-
-    Args:
-        cell: The last one of the segment.
-        output_shape: Rows of its output, and bytes of each.
-    """
-    height, row_bytes = output_shape
-    ends = np.array(cell.layers[-1].ends)
-    if cell.sums_bytes > 0:  # rows are added to sums: all is written in the last call
-        return np.where(ends < ends[-1], 0, height * row_bytes)
-    return ends * row_bytes
+            continue
+        begins = [0, *(begin + own for begin in begins)]
+        calls = cell.calls_before[calls]
+    return -(-np.maximum(leads, 0) // NATIVE_ALIGNMENT) * NATIVE_ALIGNMENT

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.memory._stream_cells import Cell, StreamedCell
+from tinynas.memory._stream_leads import ReadBack, read_back
 from tinynas.memory._stream_ticks import SummedTicks
 from tinynas.memory._stream_windows import windows_behind, windows_inside
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Link:
     """A cell row by row, as part of a segment of its granularity.
 
     Attributes:
         cell: The cell.
+        back: How rows of a segment's output go back through it.
         ticks: What it takes wherever it is.
         first_bytes: Of its windows where the segment begins with it.
         first_ticks: What it adds there.
@@ -24,6 +26,7 @@ class Link:
     """
 
     cell: StreamedCell
+    back: ReadBack
     ticks: float
     first_bytes: int
     first_ticks: float
@@ -69,10 +72,11 @@ class Links:
         height, _ = place.input_shape
         inside = windows_inside(height, cell.layers, cell.row_bytes)
         arrivals = ticks.loops({"input_rows": height, **inside.loops})
-        link = Link(cell, ticks.streamed(cell), inside.size_bytes, arrivals)
         behind = None
         if before is not None and not place.begins:
             behind = windows_behind(before, place.input_shape, cell.layers, cell.row_bytes)
+        back = read_back(cell, place.input_shape, place.output_shape, None if behind is None else before)
+        link = Link(cell, back, ticks.streamed(cell), inside.size_bytes, arrivals)
         if behind is None:
             return link
         return replace(link, later_bytes=behind.size_bytes, later_ticks=ticks.loops(behind.loops))

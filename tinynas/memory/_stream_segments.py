@@ -1,8 +1,8 @@
 """The segments of one granularity each that a network may run row by row, from any cell to any later one.
 
-There are many of them, so ticks and bytes of all are found at once, as sums over their cells. Few are worth it: one that
-takes no less memory than its cells as a whole, and more ticks, is part of no way to execute a network that no other
-one beats.
+There are many of them, so ticks and bytes of all are found at once, as sums over their cells. Few are worth it: one
+that takes no less memory than its cells as a whole, and more ticks, is part of no way to execute a network that no
+other one beats.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class SegmentTable:
             np.array([_bytes_of(shape) for shape in shapes])
             for shapes in ([cell.input_shape for cell in cells], [cell.output_shape for cell in cells])
         )
-        leads = np.stack([output_leads(cells, chain) for chain in chains])
+        leads = np.stack([output_leads([None if link is None else link.back for link in chain]) for chain in chains])
         absent = by_link(lambda link: 0, absent=1)
         alone = by_link(lambda link: link.later_bytes is None)  # behind no other cell
         moved = np.array([ticks.segment(cell.output_shape[0] * cell.output_shape[1]) for cell in cells])
@@ -148,15 +148,16 @@ def held_segments(chains: Sequence[Chain], table: SegmentTable, limit: int) -> I
         limit: Bytes.
     """
     worth = table.worth(limit)
+    rows = [[() if link is None else link.cell.rows for link in chain] for chain in chains]
     known: set[tuple[int, int, tuple[int, ...]]] = set()
-    for granularity, chain in enumerate(chains):
-        rows = [() if link is None else link.cell.rows for link in chain]
-        for last, first in np.argwhere(worth[granularity]).tolist():
-            of = tuple(itertools.chain.from_iterable(rows[first : last + 1]))
-            if (first, last, of) not in known:
-                known.add((first, last, of))
-                arena, ticks = (values[granularity, last, first].item() for values in (table.arena_bytes, table.ticks))
-                yield Edge(first, last + 1, arena, ticks, of)
+    found = zip(
+        np.argwhere(worth).tolist(), table.arena_bytes[worth].tolist(), table.ticks[worth].tolist(), strict=True
+    )
+    for (granularity, last, first), arena_bytes, ticks in found:
+        of = tuple(itertools.chain.from_iterable(rows[granularity][first : last + 1]))
+        if (first, last, of) not in known:
+            known.add((first, last, of))
+            yield Edge(first, last + 1, arena_bytes, ticks, of)
 
 
 def pushed_segments(
