@@ -88,6 +88,15 @@ class Segments:
         self._layers: dict[tuple[int, int], tuple[Mapping[str, float], int]] = {}
         self._calls: dict[Hashable, tuple[Mapping[str, float], int]] = {}
 
+    def alike(self, first: int, end: int) -> Hashable:
+        """Where this is equal, segments from step `first` to `end` take the same at the same numbers of rows a call.
+
+        Raises:
+            StreamError: They cannot run row by row; the message says why.
+        """
+        part = self._part(first, end)
+        return tuple(part.shapes), tuple(part.rows)
+
     def counted(self, plan: StreamPlan) -> CountedSegment:
         """What a segment between two places takes where a single tensor is alive (`stream_cuts`).
 

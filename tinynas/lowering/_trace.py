@@ -10,6 +10,8 @@ them are there, so that no branch runs ahead of another one.
 from __future__ import annotations
 
 import itertools
+import operator
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,14 +46,16 @@ class LayerRows(NamedTuple):
         """The same with so many rows in each call."""
         return LayerRows(self.operands, self.rows, rows_per_call, self.stride, self.extent, self.padding)
 
-    def first_seen(self, written: int) -> int:
-        """The first row of its operands that its next call sees, after it has written so many rows."""
-        return max(0, written * self.stride - self.padding)
-
     @property
     def ends(self) -> list[int]:
         """Rows of its output that are there behind each of its calls."""
         return [*range(self.rows_per_call, self.rows, self.rows_per_call), self.rows]
+
+    @property
+    def first_seen(self) -> list[int]:
+        """The first row of its operands that each of its calls sees, and the one that a further call would see."""
+        seen = (end * self.stride - self.padding for end in (0, *self.ends))
+        return [row if row > 0 else 0 for row in seen]
 
     def needed(self, operand_rows: int) -> list[int]:
         """By call, the rows of an operand that must be there: one where all that it writes is padding."""
@@ -110,6 +114,8 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
         rows_at_once: Of these, how many come at a time.
     """
     count = len(layers)
+    if count == 1:
+        return _alone(layers[0], input_rows, rows_at_once)
     every = (LayerRows((), input_rows, rows_at_once), *layers)
     rows = [layer.rows for layer in every]
     readers: list[list[int]] = [[] for _ in every]
@@ -121,7 +127,7 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
     # that it sees. A layer that is complete waits for more rows than there will be.
     ends = [layer.ends for layer in every]
     wanted = [[(of, [*layer.needed(rows[of]), rows[of] + 1]) for of in layer.operands] for layer in every]
-    first_seen = [[layer.first_seen(written) for written in (0, *of)] for layer, of in zip(every, ends, strict=True)]
+    first_seen = [layer.first_seen for layer in every]
     written, calls, window_rows = [0] * (count + 1), [0] * (count + 1), [0] * (count + 1)
     first_read: list[list[int]] = [[] for _ in every]
     order, input_read, waits, index = [], [], 0, 0
@@ -153,6 +159,22 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
     held = tuple(window_rows)
     return Trace(
         tuple(order), tuple(ends), tuple(first_read), waits, held, tuple(map(tuple, readers)), tuple(input_read)
+    )
+
+
+def _alone(layer: LayerRows, input_rows: int, rows_at_once: int) -> Trace:
+    """Execute a segment of one layer: whenever rows have come it is called as often as it can be, and then waits."""
+    ends, needed, seen = LayerRows((), input_rows, rows_at_once).ends, layer.needed(input_rows), layer.first_seen
+    calls = [0, *(bisect_right(needed, there) for there in ends)]
+    first_read = [min(begin, seen[done]) for begin, done in zip((0, *ends), calls[:-1], strict=False)]
+    return Trace(
+        order=tuple(itertools.chain.from_iterable((0, *(1,) * (b - a)) for a, b in itertools.pairwise(calls))),
+        ends=(ends, layer.ends),
+        first_read=(first_read, [0] * len(needed)),
+        waits=len(ends),
+        window_rows=(max(map(operator.sub, ends, first_read)), layer.rows),
+        readers=((1,), ()),
+        input_read=tuple(min(row, input_rows) for row in seen[:-1]),
     )
 
 

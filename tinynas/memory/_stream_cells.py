@@ -7,7 +7,7 @@ looked at once each, and a block of a search space is a chain of cells, the same
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tinynas.lowering import (
@@ -116,6 +116,7 @@ def cells_of(schedule: Schedule, lowering: Lowering) -> tuple[Cell, ...]:
     parts = plan_parts(schedule)
     segments = Segments(schedule, lowering)
     images = summed_images(schedule)
+    alike: dict[Hashable, dict[Granularity, StreamedCell]] = {}
     found = []
     for first, end in itertools.pairwise(bounds):
         inside = [size for part, size in parts if part.first >= first and part.last < end]
@@ -126,7 +127,7 @@ def cells_of(schedule: Schedule, lowering: Lowering) -> tuple[Cell, ...]:
                 plain=schedule.steps[first:end],
                 input_shape=_rows_of(schedule, _input_of(schedule, images, first)),
                 output_shape=_rows_of(schedule, schedule.steps[end - 1].output),
-                streamed=_streamed(schedule, segments, images, first, end) if first in streamable else {},
+                streamed=_streamed(schedule, segments, images, first, end, alike) if first in streamable else {},
                 begins=_begins(schedule, images, stretches, first),
             )
         )
@@ -141,9 +142,27 @@ def _begins(schedule: Schedule, images: _Images, stretches: Sequence[Sequence[in
 
 
 def _streamed(
+    schedule: Schedule,
+    segments: Segments,
+    images: _Images,
+    first: int,
+    end: int,
+    known: dict[Hashable, dict[Granularity, StreamedCell]],
+) -> dict[Granularity, StreamedCell]:
+    """The steps `first` to `end` row by row, by granularity; `known` has those of cells that are alike."""
+    try:
+        alike = segments.alike(first, end)
+    except StreamError:
+        return {}
+    if alike not in known:
+        known[alike] = _by_granularity(schedule, segments, images, first, end)
+    return known[alike]
+
+
+def _by_granularity(
     schedule: Schedule, segments: Segments, images: _Images, first: int, end: int
 ) -> dict[Granularity, StreamedCell]:
-    """The steps `first` to `end` row by row, by granularity; those of equal rows share what is found."""
+    """The same; granularities of equal rows share what is found."""
     of = [images[position] for position in range(first, end)]
     written = [
         step.output if image is None else image for step, image in zip(schedule.steps[first:end], of, strict=True)

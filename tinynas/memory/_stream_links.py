@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 from tinynas.memory._stream_cells import Cell, StreamedCell
 from tinynas.memory._stream_leads import ReadBack, read_back
@@ -30,8 +30,8 @@ class Link:
     ticks: float
     first_bytes: int
     first_ticks: float
-    later_bytes: int | None = None
-    later_ticks: float = 0.0
+    later_bytes: int | None
+    later_ticks: float
 
 
 Chain = Sequence[Link | None]
@@ -39,7 +39,7 @@ Chain = Sequence[Link | None]
 
 
 class Links:
-    """The cells of a network as links; granularities of equal rows share them.
+    """The cells of a network as links; granularities of equal rows share them, and so do cells that are alike.
 
     Args:
         cells: The network's.
@@ -49,7 +49,7 @@ class Links:
     def __init__(self, cells: Sequence[Cell], ticks: SummedTicks) -> None:
         self._cells = cells
         self._ticks = ticks
-        self._known: dict[tuple[int, tuple[int, ...], int | None], Link] = {}
+        self._known: dict[Hashable, Link] = {}
 
     def chain(self, streamed: Sequence[StreamedCell | None]) -> list[Link | None]:
         """The cells of one granularity; None for those that cannot run row by row."""
@@ -62,21 +62,25 @@ class Links:
 
     def _link(self, index: int, cell: StreamedCell, before: int | None) -> Link:
         """A cell behind one that writes so many rows in a call, or behind nothing."""
-        key = index, cell.rows, before
+        place = self._cells[index]
+        key = id(cell), place.input_shape, place.output_shape, None if place.begins else before
         if key not in self._known:
-            self._known[key] = self._found(index, cell, before)
+            self._known[key] = self._found(place, cell, None if place.begins else before)
         return self._known[key]
 
-    def _found(self, index: int, cell: StreamedCell, before: int | None) -> Link:
-        place, ticks = self._cells[index], self._ticks
+    def _found(self, place: Cell, cell: StreamedCell, before: int | None) -> Link:
+        ticks = self._ticks
         height, _ = place.input_shape
         inside = windows_inside(height, cell.layers, cell.row_bytes)
-        arrivals = ticks.loops({"input_rows": height, **inside.loops})
         behind = None
-        if before is not None and not place.begins:
+        if before is not None:
             behind = windows_behind(before, place.input_shape, cell.layers, cell.row_bytes)
-        back = read_back(cell, place.input_shape, place.output_shape, None if behind is None else before)
-        link = Link(cell, back, ticks.streamed(cell), inside.size_bytes, arrivals)
-        if behind is None:
-            return link
-        return replace(link, later_bytes=behind.size_bytes, later_ticks=ticks.loops(behind.loops))
+        return Link(
+            cell=cell,
+            back=read_back(cell, place.input_shape, place.output_shape, None if behind is None else before),
+            ticks=ticks.streamed(cell),
+            first_bytes=inside.size_bytes,
+            first_ticks=ticks.loops({"input_rows": height, **inside.loops}),
+            later_bytes=None if behind is None else behind.size_bytes,
+            later_ticks=0.0 if behind is None else ticks.loops(behind.loops),
+        )
