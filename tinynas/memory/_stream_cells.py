@@ -189,11 +189,9 @@ def _streamed_cell(schedule: Schedule, segments: Segments, plan: StreamPlan, hei
         return None
     layers = counted.layers
     rows = tuple(layer.rows for layer in layers)
-    kernels: dict[str, dict[str, float]] = {}
+    kernels: dict[str, Mapping[str, float]] = {}
     for layer in layers:
-        known = kernels.setdefault(layer.variant, {})
-        for name, trips in layer.features.items():
-            known[name] = known.get(name, 0.0) + trips
+        kernels[layer.variant] = _sum(kernels.get(layer.variant), layer.features)
     loops = {
         "layers": len(layers),
         "waits": counted.waits - height * last_reader(rows),
@@ -211,6 +209,13 @@ def _streamed_cell(schedule: Schedule, segments: Segments, plan: StreamPlan, hei
         loops=loops,
         sums_bytes=sums,
     )
+
+
+def _sum(known: Mapping[str, float] | None, loops: Mapping[str, float]) -> Mapping[str, float]:
+    """Loop counts of some layers with one kernel, and of one more."""
+    if known is None:
+        return loops
+    return {name: known.get(name, 0.0) + loops.get(name, 0.0) for name in {**known, **loops}}
 
 
 def _input_of(schedule: Schedule, images: _Images, position: int) -> int:

@@ -8,7 +8,7 @@ begin with one cell, from those that begin with the next one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -38,24 +38,25 @@ class InputRead(NamedTuple):
 @lru_cache(maxsize=65536)
 def input_read(layers: tuple[LayerRows, ...], input_rows: int) -> InputRead:
     """What a cell's layers read of its input, which has so many rows."""
-    last = len(layers)
-    ends = np.array([0, *layers[-1].ends])
     heights = [input_rows, *(layer.rows for layer in layers)]
-    needed = [np.zeros_like(ends) for _ in layers]
-    behind = during = np.full_like(ends, input_rows)
-    for index, layer in zip(range(last, 0, -1), reversed(layers), strict=True):
-        end = ends
-        if index < last:
-            calls = -(-needed[index] // layer.rows_per_call)
-            end = np.minimum(calls * layer.rows_per_call, layer.rows)
-        end_seen = np.maximum((end - 1) * layer.stride - layer.padding + layer.extent, 1)
+    needed = {len(layers): np.array([0, *layers[-1].ends])}
+    first_read: dict[int, Counts] = {}
+    for index in range(len(layers), 0, -1):
+        layer, end = layers[index - 1], needed[index]
+        if layer.rows_per_call > 1 and index < len(layers):
+            end = np.minimum(-(-end // layer.rows_per_call) * layer.rows_per_call, layer.rows)
+        end_seen = np.maximum(end * layer.stride + (layer.extent - layer.padding - layer.stride), 1)
         for operand in layer.operands:
-            needed[operand] = np.maximum(needed[operand], np.minimum(end_seen, heights[operand]))
+            rows = np.minimum(end_seen, heights[operand])
+            needed[operand] = np.maximum(needed[operand], rows) if operand in needed else rows
         if 0 in layer.operands:
             first = np.where(end < layer.rows, np.maximum(end * layer.stride - layer.padding, 0), input_rows)
-            behind = np.minimum(behind, first)
-            # The last layer reads during a call what it read behind the one before.
-            during = np.minimum(during, np.concatenate((first[:1], first[:-1])) if index == last else first)
+            first_read[index] = np.minimum(first, input_rows)
+    behind = during = reduce(np.minimum, first_read.values())
+    if len(layers) in first_read:  # during a call, the last layer reads what it read behind the one before
+        of_last = first_read[len(layers)]
+        first_read[len(layers)] = np.concatenate((of_last[:1], of_last[:-1]))
+        during = reduce(np.minimum, first_read.values())
     return InputRead(needed[0], behind, during)
 
 
