@@ -153,7 +153,9 @@ class Segments:
     def _planned(self, position: int) -> PlannedStep:
         """A step of the network with the kernel that it has alone."""
         step = self._schedule.steps[position]
-        call = replace(self._schedule.call(step), unlinked=self._lowering.unlinked)
+        call = self._schedule.call(step)
+        if self._lowering.unlinked:
+            call = replace(call, unlinked=self._lowering.unlinked)
         return PlannedStep(select_variant(call), call, step.ops, step.inputs, step.output)
 
 

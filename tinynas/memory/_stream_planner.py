@@ -79,10 +79,10 @@ def stream_choices(
         arenas = [path.arena_bytes for path in paths]
         for edge in _unbeaten(edges[place]):
             # Of the paths that the edge's arena has room for, the last one is the fastest.
-            begin = max(0, bisect_right(arenas, edge.arena_bytes) - 1)
-            candidates[edge.end] += [
-                (max(path.arena_bytes, edge.arena_bytes), path.ticks + edge.ticks, edge, path) for path in paths[begin:]
-            ]
+            larger = bisect_right(arenas, edge.arena_bytes)
+            into = candidates[edge.end]
+            into += [(edge.arena_bytes, path.ticks + edge.ticks, edge, path) for path in paths[:larger][-1:]]
+            into += [(path.arena_bytes, path.ticks + edge.ticks, edge, path) for path in paths[larger:]]
         paths = _front(candidates[place + 1])
     positions = [0]
     for cell in cells:
