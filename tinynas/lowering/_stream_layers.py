@@ -135,8 +135,8 @@ def summed_loops(structures: Sequence[Structure], features: Iterable[Mapping[str
     """Loop counts of all calls of a streamed layer together, given those of a call of each structure."""
     total: dict[str, float] = {}
     for structure, of in zip(structures, features, strict=True):
-        for name, trips in of.items():
-            total[name] = total.get(name, 0) + structure.calls * trips
+        trips = {name: structure.calls * count for name, count in of.items()}
+        total = {name: total.get(name, 0) + trips.get(name, 0) for name in total | trips} if total else trips
     return total
 
 

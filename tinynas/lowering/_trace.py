@@ -60,7 +60,8 @@ class LayerRows(NamedTuple):
     def needed(self, operand_rows: int) -> list[int]:
         """By call, the rows of an operand that must be there: one where all that it writes is padding."""
         beyond = self.extent - self.padding - self.stride
-        return [min(max(end * self.stride + beyond, 1), operand_rows) for end in self.ends]
+        seen = (end * self.stride + beyond for end in self.ends)
+        return [1 if row < 1 else operand_rows if row > operand_rows else row for row in seen]
 
 
 class Write(NamedTuple):
@@ -233,11 +234,15 @@ def _slides(
             moves[move] = moves.get(move, 0) + 1
             first = still_read
         begin = end
-    moved = Slides(slides=sum(moves.values()))
+    rounds = words = single_bytes = 0
     for (rows, by), count in moves.items():
         size = rows * row_bytes
-        moved += Slides(bytes=count * size) if by * row_bytes % 4 else copies(count, size, round_bytes)
-    return moved
+        if size % 4 or by * row_bytes % 4:
+            single_bytes += count * size
+        else:
+            rounds += count * (size // round_bytes)
+            words += count * (size % round_bytes // 4)
+    return Slides(sum(moves.values()), rounds, words, single_bytes)
 
 
 def copies(rows: int, row_bytes: int, round_bytes: int) -> Slides:

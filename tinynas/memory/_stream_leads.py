@@ -126,6 +126,6 @@ def output_leads(cells: Sequence[ReadBack | None]) -> Counts:
         if cell.calls_before is None:
             begins = []
             continue
-        begins = [0, *(begin + own for begin in begins)]
+        begins = [0, *[begin + own for begin in begins]]
         calls = cell.calls_before[calls]
     return -(-np.maximum(leads, 0) // NATIVE_ALIGNMENT) * NATIVE_ALIGNMENT

@@ -100,8 +100,13 @@ class SegmentTable:
         )
 
     def worth(self, limit: int) -> _Array:
-        """Whether a segment of at most so many bytes may beat its cells as a whole."""
+        """Which segments of at most so many bytes nothing beats of what runs the same cells.
+
+        That is the cells as a whole, and segments of other granularities.
+        """
         beaten = (self.arena_bytes >= self.plain_bytes) & (self.ticks > self.plain_ticks)
+        for possible, arena_bytes, ticks in zip(self.possible, self.arena_bytes, self.ticks, strict=True):
+            beaten |= possible & (self.arena_bytes >= arena_bytes) & (self.ticks > ticks)
         worth: _Array = self.possible & (self.arena_bytes <= limit) & ~beaten
         return worth
 
