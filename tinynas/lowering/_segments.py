@@ -11,7 +11,14 @@ from tinynas.lowering._rows import row_bytes
 from tinynas.lowering._schedule import Schedule, Structure
 from tinynas.lowering._storage import PlannedStep
 from tinynas.lowering._stream_cuts import aliases
-from tinynas.lowering._stream_layers import FEW_ROWS, layer_by_rows, layer_rows, structures_of, summed_loops
+from tinynas.lowering._stream_layers import (
+    FEW_ROWS,
+    layer_of_any_rows,
+    layer_rows,
+    structures_of,
+    summed_loops,
+    with_few_rows,
+)
 from tinynas.lowering._stream_plan import StreamPlan
 from tinynas.lowering._streams import only_input, require_layers, segment_trace
 from tinynas.lowering._trace import LayerRows
@@ -138,9 +145,8 @@ class Segments:
         if (first, end) not in self._parts:
             graph = self._schedule.graph
             planned = [self._planned(position) for position in range(first, end)]
-            few_rows, more_rows = (
-                [layer_by_rows(p, rows, self._alias) for p in planned] for rows in (FEW_ROWS, FEW_ROWS + 1)
-            )
+            more_rows = [layer_of_any_rows(p, self._alias) for p in planned]
+            few_rows = [with_few_rows(layer) for layer in more_rows]
             require_layers(few_rows)
             source = only_input(planned, self._alias)
             position = {source: 0} | {p.output: index for index, p in enumerate(few_rows, 1)}

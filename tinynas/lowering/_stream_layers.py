@@ -37,14 +37,25 @@ def layer_by_rows(planned: PlannedStep, rows_per_call: int, alias: Mapping[int, 
 
     Who can add rows to sums does: such a layer ends its segment.
     """
+    layer = layer_of_any_rows(planned, alias)
+    return with_few_rows(layer) if rows_per_call <= FEW_ROWS else layer
+
+
+def layer_of_any_rows(planned: PlannedStep, alias: Mapping[int, int]) -> PlannedStep:
+    """The same with a kernel that suits any number of rows."""
     planned = _padded(alone(planned))
     image = summed_image(planned.call, planned.inputs, alias)
-    if image is not None:
-        rows = planned.call.graph.tensors[image].shape[1]
-        call = summing(planned.call, image, rows, PartialSums(begins=True, ends=True))
-        return replace(planned, variant=select_variant(call), call=call, inputs=(image,))
-    variant = for_few_rows(planned.call) if rows_per_call <= FEW_ROWS else None
-    return planned if variant is None else replace(planned, variant=variant)
+    if image is None:
+        return planned
+    rows = planned.call.graph.tensors[image].shape[1]
+    call = summing(planned.call, image, rows, PartialSums(begins=True, ends=True))
+    return replace(planned, variant=select_variant(call), call=call, inputs=(image,))
+
+
+def with_few_rows(layer: PlannedStep) -> PlannedStep:
+    """A layer with a kernel for few rows, if there is one."""
+    variant = for_few_rows(layer.call) if layer.call.sums is None else None
+    return layer if variant is None else replace(layer, variant=variant)
 
 
 def _padded(planned: PlannedStep) -> PlannedStep:
