@@ -45,10 +45,10 @@ class SegmentTable:
 
     Attributes:
         possible: Whether there is such a segment.
-        ticks: What it takes.
-        arena_bytes: The same.
-        plain_bytes: [last cell, first cell], of its cells as a whole.
-        plain_ticks: The same.
+        ticks: Of its kernels, and of the loops around them.
+        arena_bytes: What it takes.
+        plain_bytes: What its cells take as a whole: [last cell, first cell].
+        plain_ticks: Of their kernels as a whole: [last cell, first cell].
     """
 
     possible: _Array
