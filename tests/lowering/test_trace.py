@@ -14,7 +14,7 @@ _GAP = 64  # bytes between what must not meet
 
 def order(layers: tuple[LayerRows, ...], input_rows: int) -> list[tuple[int, int]]:
     """(layer, first row) of every call."""
-    executed = trace(layers, input_rows)
+    executed = trace(layers, input_rows, 1)
     assert executed is not None
     come = [write.rows for write in executed.writes if write.layer == 0]
     assert come == [(row, row + 1) for row in range(input_rows)]
@@ -30,7 +30,7 @@ def test_the_last_layer_is_called_as_soon_as_it_can_be() -> None:
 def test_several_rows_a_call() -> None:
     layers = LayerRows((0,), 8, 3, extent=3, padding=1), LayerRows((1,), 4, 2, stride=2, extent=3)
     assert order(layers, 8) == [(1, 0), (1, 3), (2, 0), (1, 6), (2, 2)]
-    executed = trace(layers, 8)
+    executed = trace(layers, 8, 1)
     assert executed is not None
     assert executed.window_rows[1:] == (6, 4)  # two rows of layer 2 see five rows, two calls of layer 1 bring six
     assert executed.input_read == (5, 8)
@@ -67,14 +67,14 @@ def test_branches_go_on_with_every_row_of_the_input() -> None:
 def test_waits_are_layers_looked_at_in_vain() -> None:
     """Layer 1 behind the first row; both behind the second and third; behind the last, layer 2 once in between."""
     layers = LayerRows((0,), 4, 1, extent=3, padding=1), LayerRows((1,), 4, 1, extent=3, padding=1)
-    executed = trace(layers, 4)
+    executed = trace(layers, 4, 1)
     assert executed is not None
     assert executed.waits == 1 + 2 + 2 + 3
 
 
 def test_slides_by_hand() -> None:
     layers = LayerRows((0,), 8, 1, extent=3, padding=1), LayerRows((1,), 8, 1, extent=3, padding=1)
-    executed = trace(layers, 8)
+    executed = trace(layers, 8, 1)
     assert executed is not None
     assert executed.window_rows[1] == 3
     held = (8, 3, 8)  # the input is there as a whole

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,11 +47,22 @@ class VariantModel:
 
     def row(self, features: Mapping[str, float]) -> npt.NDArray[np.float64]:
         """The feature vector of a layer, in the order of `features`."""
-        return np.array([features.get(name, float(name == CALL)) for name in self.features])
+        trips = map(features.get, self.features, self._unless_counted)
+        return np.fromiter(trips, np.float64, len(self.features))
+
+    @cached_property
+    def _unless_counted(self) -> tuple[float, ...]:
+        """The value of each feature of a layer that does not have it."""
+        return tuple(float(name == CALL) for name in self.features)
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        """Loop counts that were seen in some measurement; calls are in all."""
+        return frozenset((*self.features, CALL))
 
     def knows(self, features: Mapping[str, float]) -> bool:
         """Whether every loop count that is not zero was seen in some measurement."""
-        return all(name in self.features for name, value in features.items() if value and name != CALL)
+        return features.keys() <= self._known or not any(features[name] for name in features.keys() - self._known)
 
     def ticks(self, features: Mapping[str, float]) -> float:
         """Ticks of a layer with these loop counts."""

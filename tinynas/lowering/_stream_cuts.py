@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tinynas.lowering._rows import no_streamed_rows
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._storage import root_of
 from tinynas.lowering._sums import summed_image
+
+_Images = Sequence[int | None]
+"""By step, the image of which it adds rows to sums."""
 
 
 def stream_cuts(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
@@ -19,17 +24,18 @@ def stream_cuts(schedule: Schedule) -> tuple[tuple[int, ...], ...]:
         behind the last: from any of them to any later one of the same stretch, a segment may run
         (`StreamPlan.first`, `StreamPlan.end`).
     """
-    alias = _aliases(schedule)
+    alias = aliases(schedule)
     alive = _alive_before(schedule, alias)
+    images = summed_images(schedule)
     stretches: list[list[int]] = []
     current: list[int] = []
     for position in range(len(schedule.steps) + 1):
         if alive[position] == 1:
             current.append(position)
-            if _separates(schedule, position, alias):
+            if _separates(schedule, position, images, alias):
                 stretches.append(current)
                 current = [position]
-        if position < len(schedule.steps) and _by_rows(schedule, schedule.steps[position], current, alias):
+        if position < len(schedule.steps) and _by_rows(schedule, schedule.steps[position], images, current, alias):
             continue
         stretches.append(current)
         current = []
@@ -42,7 +48,7 @@ def summed_images(schedule: Schedule) -> tuple[int | None, ...]:
     Args:
         schedule: The plain schedule of the network.
     """
-    alias = _aliases(schedule)
+    alias = aliases(schedule)
     return tuple(_summed(schedule, step, alias) for step in schedule.steps)
 
 
@@ -56,12 +62,12 @@ def streamed_shape(schedule: Schedule, position: int) -> tuple[int, int]:
         position: Of the step.
     """
     step = schedule.steps[position]
-    image = _summed(schedule, step, _aliases(schedule))
+    image = _summed(schedule, step, aliases(schedule))
     shape = schedule.graph.tensors[step.output if image is None else image].shape
     return (shape[1], shape[2]) if len(shape) == 4 else (1, 1)
 
 
-def _aliases(schedule: Schedule) -> dict[int, int]:
+def aliases(schedule: Schedule) -> dict[int, int]:
     """Outputs of RESHAPE -> their inputs."""
     made = {step.output for step in schedule.steps} | set(schedule.inputs)
     alias: dict[int, int] = {}
@@ -87,23 +93,23 @@ def _alive_before(schedule: Schedule, alias: dict[int, int]) -> list[int]:
     return counts
 
 
-def _separates(schedule: Schedule, position: int, alias: dict[int, int]) -> bool:
+def _separates(schedule: Schedule, position: int, images: _Images, alias: dict[int, int]) -> bool:
     """Whether no segment runs across a place: a layer before it ends one, or the one behind it begins one."""
     if position == len(schedule.steps):
         return False
-    if position > 0 and _summed(schedule, schedule.steps[position - 1], alias) is not None:
+    if position > 0 and images[position - 1] is not None:
         return True
-    return _reshaped(schedule, schedule.steps[position], alias)
+    return _reshaped(schedule.steps[position], images[position], alias)
 
 
-def _by_rows(schedule: Schedule, step: Step, begun: list[int], alias: dict[int, int]) -> bool:
+def _by_rows(schedule: Schedule, step: Step, images: _Images, begun: list[int], alias: dict[int, int]) -> bool:
     """Whether a step may be part of a segment, where the stretch before it has begun at some cut."""
     if not begun or step.band is not None:
         return False
-    op = schedule.graph.ops[step.ops[-1]]
-    if _summed(schedule, step, alias) is None and no_streamed_rows(schedule.graph, op, step.inputs, step.output):
+    op, image = schedule.graph.ops[step.ops[-1]], images[step.index]
+    if image is None and no_streamed_rows(schedule.graph, op, step.inputs, step.output):
         return False
-    return not _reshaped(schedule, step, alias) or begun == [step.index]
+    return not _reshaped(step, image, alias) or begun == [step.index]
 
 
 def _summed(schedule: Schedule, step: Step, alias: dict[int, int]) -> int | None:
@@ -111,7 +117,6 @@ def _summed(schedule: Schedule, step: Step, alias: dict[int, int]) -> int | None
     return summed_image(schedule.call(step), step.inputs, alias)
 
 
-def _reshaped(schedule: Schedule, step: Step, alias: dict[int, int]) -> bool:
+def _reshaped(step: Step, image: int | None, alias: dict[int, int]) -> bool:
     """Whether a step reads rows through a RESHAPE: it may begin a segment, and lies in none that began earlier."""
-    image = _summed(schedule, step, alias)
     return any(t in alias for t in (step.inputs if image is None else (image,)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from tinynas.graph import Graph, OpKind, op_macs
@@ -36,14 +37,25 @@ def layer_by_rows(planned: PlannedStep, rows_per_call: int, alias: Mapping[int, 
 
     Who can add rows to sums does: such a layer ends its segment.
     """
+    layer = layer_of_any_rows(planned, alias)
+    return with_few_rows(layer) if rows_per_call <= FEW_ROWS else layer
+
+
+def layer_of_any_rows(planned: PlannedStep, alias: Mapping[int, int]) -> PlannedStep:
+    """The same with a kernel that suits any number of rows."""
     planned = _padded(alone(planned))
     image = summed_image(planned.call, planned.inputs, alias)
-    if image is not None:
-        rows = planned.call.graph.tensors[image].shape[1]
-        call = summing(planned.call, image, rows, PartialSums(begins=True, ends=True))
-        return replace(planned, variant=select_variant(call), call=call, inputs=(image,))
-    variant = for_few_rows(planned.call) if rows_per_call <= FEW_ROWS else None
-    return planned if variant is None else replace(planned, variant=variant)
+    if image is None:
+        return planned
+    rows = planned.call.graph.tensors[image].shape[1]
+    call = summing(planned.call, image, rows, PartialSums(begins=True, ends=True))
+    return replace(planned, variant=select_variant(call), call=call, inputs=(image,))
+
+
+def with_few_rows(layer: PlannedStep) -> PlannedStep:
+    """A layer with a kernel for few rows, if there is one."""
+    variant = for_few_rows(layer.call) if layer.call.sums is None else None
+    return layer if variant is None else replace(layer, variant=variant)
 
 
 def _padded(planned: PlannedStep) -> PlannedStep:
@@ -82,7 +94,7 @@ def _height(graph: Graph, p: PlannedStep, t: int, rows_per_call: int) -> int:
 def streamed_layer(
     graph: Graph, p: PlannedStep, rows: LayerRows, index: int, executed: Trace, windows: Sequence[int]
 ) -> StreamedLayer:
-    structures, last = _structures(p, rows, graph.tensors[p.inputs[0]].shape[1])
+    structures, last = structures_of(p, rows, graph.tensors[p.inputs[0]].shape[1])
     step = Step(
         index=index,
         variant=p.variant.name,
@@ -120,38 +132,51 @@ def executed_by(
         structures: Of its calls.
         calls: One for each structure.
     """
-    features: dict[str, float] = {}
-    for call, structure in zip(calls, structures, strict=True):
-        for name, trips in variant.features(call).items():
-            features[name] = features.get(name, 0) + structure.calls * trips
     constants = variant.constant_bytes(calls[0]) + (len(calls) - 1) * variant.parameters.size_bytes
     return replace(
         step,
         variant=variant.name,
         scratch_bytes=max(variant.scratch_bytes(call) for call in calls),
         constant_bytes=constants + STREAMED_LAYER.size_bytes,
-        features=features,
+        features=summed_loops(structures, map(variant.features, calls)),
     )
 
 
-def _structures(p: PlannedStep, rows: LayerRows, height: int) -> tuple[tuple[Structure, ...], int]:
-    """The parameter structures of a layer's calls, in order, and how many are for single calls at the end."""
+def summed_loops(structures: Sequence[Structure], features: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Loop counts of all calls of a streamed layer together, given those of a call of each structure."""
+    total: dict[str, float] = {}
+    for structure, of in zip(structures, features, strict=True):
+        trips = {name: structure.calls * count for name, count in of.items()}
+        total = {name: total.get(name, 0) + trips.get(name, 0) for name in total | trips} if total else trips
+    return total
+
+
+def structures_of(p: PlannedStep, rows: LayerRows, height: int) -> tuple[tuple[Structure, ...], int]:
+    """The parameter structures of a layer's calls, in order, and how many are for single calls at the end.
+
+    Args:
+        p: The layer.
+        rows: When it is called.
+        height: Rows of its operands.
+
+    Raises:
+        StreamError: Some of its calls are not possible; the message says why.
+    """
+    call = partial(_writing_call if p.call.sums is None else _summing_call, p, rows, height)
+    alike = _alike(rows, call, _without_padding(rows, height) if p.call.sums is None else range(0))
     _, _, left, right = p.call.padding
-    calls = _summing_calls(rows) if p.call.sums is not None else _writing_calls(p, rows, height)
-    middle = len(calls) // 2
-    begin = end = middle
-    while begin > 0 and calls[begin - 1] == calls[middle]:
-        begin -= 1
-    while end < len(calls) and calls[end] == calls[middle]:
-        end += 1
-    alike = [*((1, call) for call in calls[:begin]), (end - begin, calls[middle]), *((1, call) for call in calls[end:])]
+    calls = [
+        *((1, call(index)) for index in range(alike.start)),
+        (len(alike), call(alike.start)),
+        *((1, call(index)) for index in range(alike.stop, rows.calls)),
+    ]
     structures = tuple(
-        Structure(count, call.input_rows, call.output_rows, (call.above, call.below, left, right), call.sums)
-        for count, call in alike
+        Structure(count, of.input_rows, of.output_rows, (of.above, of.below, left, right), of.sums)
+        for count, of in calls
     )
     if len(structures) > _MOST_STRUCTURES:
         raise StreamError(f"{where(p)}: too many of its rows see padding")
-    return structures, len(calls) - end
+    return structures, rows.calls - alike.stop
 
 
 class _Call(NamedTuple):
@@ -164,26 +189,48 @@ class _Call(NamedTuple):
     sums: PartialSums | None = None
 
 
-def _summing_calls(rows: LayerRows) -> list[_Call]:
-    """All calls of a layer that adds rows to sums."""
-    firsts = range(0, rows.rows, rows.rows_per_call)
-    return [
-        _Call(min(rows.rows_per_call, rows.rows - first), None, sums=PartialSums(first == 0, first == firsts[-1]))
-        for first in firsts
-    ]
+def _alike(rows: LayerRows, call: Callable[[int], _Call], known: range) -> range:
+    """The calls around the one in the middle that are like it.
+
+    Args:
+        rows: When the layer is called.
+        call: A call, by its index.
+        known: Calls that are alike, and unlike those on both sides.
+    """
+    middle = rows.calls // 2
+    if middle in known:
+        return known
+    begin, end = middle, middle + 1
+    while begin > 0 and call(begin - 1) == call(middle):
+        begin -= 1
+    while end < rows.calls and call(end) == call(middle):
+        end += 1
+    return range(begin, end)
 
 
-def _writing_calls(p: PlannedStep, rows: LayerRows, height: int) -> list[_Call]:
-    """All calls of a layer that writes rows."""
-    may_be_padding = p.call.op.kind is OpKind.PAD
-    calls = []
-    for written in range(0, rows.rows, rows.rows_per_call):
-        output_rows = min(rows.rows_per_call, rows.rows - written)
-        first = written * rows.stride - rows.padding
-        end = first + (output_rows - 1) * rows.stride + rows.extent
-        if not may_be_padding and (first >= height or end <= 0):
-            raise StreamError(f"{where(p)}: some of its rows see nothing but padding")
-        above = min(max(-first, 0), end - first)
-        below = min(max(end - height, 0), end - first)
-        calls.append(_Call(end - first - above - below, output_rows, above, below))
-    return calls
+def _without_padding(rows: LayerRows, height: int) -> range:
+    """The calls of a layer that see no rows of padding and write as many rows as others."""
+    step = rows.rows_per_call * rows.stride
+    seen = (rows.rows_per_call - 1) * rows.stride + rows.extent
+    inside = (height + rows.padding - seen) // step + 1
+    return range(-(-rows.padding // step), min(rows.rows // rows.rows_per_call, inside))
+
+
+def _summing_call(p: PlannedStep, rows: LayerRows, height: int, index: int) -> _Call:
+    """A call of a layer that adds rows to sums, by its index."""
+    first = index * rows.rows_per_call
+    sums = PartialSums(begins=index == 0, ends=index == rows.calls - 1)
+    return _Call(min(rows.rows_per_call, rows.rows - first), None, sums=sums)
+
+
+def _writing_call(p: PlannedStep, rows: LayerRows, height: int, index: int) -> _Call:
+    """A call of a layer that writes rows, by its index."""
+    written = index * rows.rows_per_call
+    output_rows = min(rows.rows_per_call, rows.rows - written)
+    first = written * rows.stride - rows.padding
+    end = first + (output_rows - 1) * rows.stride + rows.extent
+    if p.call.op.kind is not OpKind.PAD and (first >= height or end <= 0):
+        raise StreamError(f"{where(p)}: some of its rows see nothing but padding")
+    above = min(max(-first, 0), end - first)
+    below = min(max(end - height, 0), end - first)
+    return _Call(end - first - above - below, output_rows, above, below)

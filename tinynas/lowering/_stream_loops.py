@@ -50,6 +50,6 @@ def _loops_of_calls(graph: Graph, source: int, segment: Sequence[PlannedStep], e
         "layers": len(segment) + 1,
         "input_rows": input_rows,
         "waits": executed.waits,
-        "kernel_calls": len(executed.writes) - input_rows,
-        "second_operands": sum(write.layer in pairs for write in executed.writes) if pairs else 0,
+        "kernel_calls": sum(map(len, executed.ends[1:])),
+        "second_operands": sum(len(executed.ends[index]) for index in pairs),
     }

@@ -80,7 +80,7 @@ def segment_source(
     Raises:
         StreamError: It reads several, or something else is alive beside it.
     """
-    source = _only_input(planned[plan.first : plan.end], alias)
+    source = only_input(planned[plan.first : plan.end], alias)
     _require_cuts(graph, planned, alias, inputs, outputs, plan, source)
     return source
 
@@ -93,22 +93,14 @@ def segment_step(
     Raises:
         StreamError: It cannot run row by row; the message says why.
     """
-    if len(segment) > MOST_LAYERS:
-        raise StreamError(f"{where(segment[-1])}: {len(segment)} layers in one segment; at most {MOST_LAYERS}")
-    inner = [p for p in segment[:-1] if p.call.sums is not None]
-    if inner:
-        raise StreamError(f"{where(inner[0])} adds all rows to sums, which ends a segment")
+    require_layers(segment)
     if plan.pushed and (plan.first > 0 or tuple(inputs) != (source,)):
         raise StreamError(f"{where(segment[0])} does not read the only input of the network, which is to come by rows")
     position = {source: 0} | {p.output: index for index, p in enumerate(segment, 1)}
     rows = [layer_rows(graph, p, count, position) for p, count in zip(segment, plan.rows, strict=True)]
-    height = graph.tensors[source].shape[1]
-    executed = trace(tuple(rows), height)
-    if executed is None:
-        raise StreamError(f"{where(segment[-1])}: its segment comes to no end")
-    crowded = [p for p, readers in zip(segment, executed.readers[1:], strict=True) if len(readers) > MOST_READERS]
-    if crowded or (plan.pushed and len(executed.readers[0]) > MOST_READERS):
-        raise StreamError(f"{where([*crowded, segment[0]][0])}: more than {MOST_READERS} layers read its rows")
+    executed = segment_trace(segment, rows, graph.tensors[source].shape[1])
+    if plan.pushed and len(executed.readers[0]) > MOST_READERS:
+        raise StreamError(f"{where(segment[0])}: more than {MOST_READERS} layers read its rows")
     windows, end = [], words(executed.window_rows[0] * row_bytes(graph, source)) if plan.pushed else 0
     for p, held in zip(segment[:-1], executed.window_rows[1:-1], strict=True):
         windows.append(end)
@@ -141,6 +133,34 @@ def segment_step(
     )
 
 
+def require_layers(segment: Sequence[PlannedStep]) -> None:
+    """Refuse layers (`layer_by_rows`) that are no segment, whatever their rows.
+
+    Raises:
+        StreamError: The message says why.
+    """
+    if len(segment) > MOST_LAYERS:
+        raise StreamError(f"{where(segment[-1])}: {len(segment)} layers in one segment; at most {MOST_LAYERS}")
+    inner = [p for p in segment[:-1] if p.call.sums is not None]
+    if inner:
+        raise StreamError(f"{where(inner[0])} adds all rows to sums, which ends a segment")
+
+
+def segment_trace(segment: Sequence[PlannedStep], rows: Sequence[LayerRows], height: int) -> Trace:
+    """Execute a segment of some layers (`layer_by_rows`), whose input has so many rows.
+
+    Raises:
+        StreamError: It cannot run row by row; the message says why.
+    """
+    executed = trace(tuple(rows), height, 1)
+    if executed is None:
+        raise StreamError(f"{where(segment[-1])}: its segment comes to no end")
+    for p, readers in zip(segment, executed.readers[1:], strict=True):
+        if len(readers) > MOST_READERS:
+            raise StreamError(f"{where(p)}: more than {MOST_READERS} layers read its rows")
+    return executed
+
+
 def segment_scratch_bytes(stream: Stream) -> int:
     """SRAM of a segment beside its input and output: windows, sums, states, and the scratch of a kernel at a time."""
     shared = (words(layer.step.scratch_bytes) for layer in stream.layers if layer.sums_offset is None)
@@ -154,7 +174,7 @@ def segment_constant_bytes(stream: Stream) -> int:
     return layers + STREAMED_LAYER.size_bytes + variant.parameters.size_bytes + POINTER
 
 
-def _only_input(segment: Sequence[PlannedStep], alias: Mapping[int, int]) -> int:
+def only_input(segment: Sequence[PlannedStep], alias: Mapping[int, int]) -> int:
     """The tensor that a segment reads from outside."""
     made = {p.output for p in segment}
     read = [t for p in segment for t in _read(p, alias)]

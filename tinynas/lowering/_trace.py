@@ -10,15 +10,16 @@ one by one, also where all of them are there, so that no branch runs ahead of an
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
+import operator
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class LayerRows:
+class LayerRows(NamedTuple):
     """What decides when a layer is called.
 
     Attributes:
@@ -42,23 +43,26 @@ class LayerRows:
         """How often it is called."""
         return -(-self.rows // self.rows_per_call)
 
+    def in_calls_of(self, rows_per_call: int) -> LayerRows:
+        """The same with so many rows in each call."""
+        return LayerRows(self.operands, self.rows, rows_per_call, self.stride, self.extent, self.padding)
+
     @property
-    def behind_another(self) -> LayerRows:
-        """The same in a segment with one more layer before all others."""
-        operands = tuple(operand + 1 for operand in self.operands)
-        return LayerRows(operands, self.rows, self.rows_per_call, self.stride, self.extent, self.padding)
+    def ends(self) -> list[int]:
+        """Rows of its output that are there behind each of its calls."""
+        return [*range(self.rows_per_call, self.rows, self.rows_per_call), self.rows]
 
-    def first_seen(self, written: int) -> int:
-        """The first row of its operands that its next call sees, after it has written so many rows."""
-        return max(0, written * self.stride - self.padding)
+    @property
+    def first_seen(self) -> list[int]:
+        """The first row of its operands that each of its calls sees, and the one that a further call would see."""
+        seen = (end * self.stride - self.padding for end in (0, *self.ends))
+        return [row if row > 0 else 0 for row in seen]
 
-    def end_seen(self, written: int) -> int:
-        """The row behind the last one that its next call sees, be it there or padding."""
-        return (min(written + self.rows_per_call, self.rows) - 1) * self.stride - self.padding + self.extent
-
-    def needed(self, written: int, operand_rows: int) -> int:
-        """The rows of an operand that must be there for its next call: one where all that it writes is padding."""
-        return min(max(self.end_seen(written), 1), operand_rows)
+    def needed(self, operand_rows: int) -> list[int]:
+        """By call, the rows of an operand that must be there: one where all that it writes is padding."""
+        beyond = self.extent - self.padding - self.stride
+        seen = (end * self.stride + beyond for end in self.ends)
+        return [1 if row < 1 else operand_rows if row > operand_rows else row for row in seen]
 
 
 class Write(NamedTuple):
@@ -74,7 +78,9 @@ class Trace:
     """A segment, executed.
 
     Attributes:
-        writes: All calls, in order, and among them the rows of the input as they come: writes of layer 0.
+        order: The layers as they are called, and among them 0 wherever rows of the input come.
+        ends: By layer, the rows of its output that are there behind each of its calls.
+        first_read: By layer and call, the first row before those that it writes that is still read.
         waits: How often a layer was looked at that had to wait for its operands, or whose readers did not wait for it.
         window_rows: By layer, the most rows of its output that are there and still read; of the input, those that have
             come. The last layer's output is counted as if it were a window.
@@ -82,64 +88,109 @@ class Trace:
         input_read: By call of the last layer, the first row of the segment's input that is still read during it.
     """
 
-    writes: tuple[Write, ...]
+    order: tuple[int, ...]
+    ends: tuple[Sequence[int], ...]
+    first_read: tuple[Sequence[int], ...]
     waits: int
     window_rows: tuple[int, ...]
     readers: tuple[tuple[int, ...], ...]
     input_read: tuple[int, ...]
 
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """All calls, in order, and among them the rows of the input as they come: writes of layer 0."""
+        calls = [
+            zip(itertools.repeat(layer), itertools.pairwise((0, *ends)), first_read, strict=False)
+            for layer, (ends, first_read) in enumerate(zip(self.ends, self.first_read, strict=True))
+        ]
+        return tuple(Write(*next(calls[layer])) for layer in self.order)
+
 
 @lru_cache(maxsize=4096)
-def trace(layers: tuple[LayerRows, ...], input_rows: int) -> Trace | None:
-    """Execute a segment, layers 1 and up; None where it comes to no end."""
+def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> Trace | None:
+    """Execute a segment, layers 1 and up; None where it comes to no end.
+
+    Args:
+        layers: The segment.
+        input_rows: Of its input.
+        rows_at_once: Of these, how many come at a time.
+    """
     count = len(layers)
-    rows = [input_rows, *(layer.rows for layer in layers)]
-    written = [0] * (count + 1)
-    consumers: list[list[int]] = [[] for _ in rows]
-    for index, layer in enumerate(layers, 1):
+    if count == 1:
+        return _alone(layers[0], input_rows, rows_at_once)
+    every = (LayerRows((), input_rows, rows_at_once), *layers)
+    rows = [layer.rows for layer in every]
+    readers: list[list[int]] = [[] for _ in every]
+    for index, layer in enumerate(every):
         for operand in dict.fromkeys(layer.operands):
-            consumers[operand].append(index)
-    looked_at = [max(readers, default=index) for index, readers in enumerate(consumers)]
-    # What follows from `written`, kept beside it because it is asked for more often than it changes: by layer, the rows
-    # of its operands that its next call waits for, and the first one that it sees.
-    wanted = [[(0, 0)], *(_wanted(layer, 0, rows) for layer in layers)]
-    first_seen = [0, *(layer.first_seen(0) for layer in layers)]
-    window_rows = [0] * (count + 1)
-    writes, input_read, waits, index = [], [], 0, 0
+            readers[operand].append(index)
+    looked_at = [max(of, default=index) for index, of in enumerate(readers)]
+    # By layer and call: the rows that are there behind it, those of each operand that it waits for, and the first one
+    # that it sees. A layer that is complete waits for more rows than there will be.
+    ends = [layer.ends for layer in every]
+    wanted = [[(of, [*layer.needed(rows[of]), rows[of] + 1]) for of in layer.operands] for layer in every]
+    first_seen = [layer.first_seen for layer in every]
+    # By layer, its readers and what these wait for of it; for rows of the input and of the last layer something always
+    # waits.
+    awaited = [[(r, needed) for r in readers[i] for of, needed in wanted[r] if of == i] for i in range(count)]
+    awaited[0] = [(0, [input_rows + 1] * len(ends[0]))]
+    awaited.append([(count, [rows[count] + 1] * len(ends[count]))])
+    written, calls, window_rows = [0] * (count + 1), [0] * (count + 1), [0] * (count + 1)
+    first_read: list[list[int]] = [[] for _ in every]
+    order, input_read, waits, index = [], [], 0, 0
     while index > 0 or written[0] < input_rows:
-        if any(written[operand] < end for operand, end in wanted[index]) or not (
-            index in (0, count)
-            or any(written[index] < end for r in consumers[index] for operand, end in wanted[r] if operand == index)
-        ):
-            waits += 1
-            index -= 1
+        call = calls[index]
+        for operand, needed in wanted[index]:
+            if written[operand] < needed[call]:
+                waits += 1
+                index -= 1
+                break
         else:
-            begin = written[index]
-            first = begin if consumers[index] else 0  # a stride may pass rows by that are not there yet
-            for reader in consumers[index]:
-                if first_seen[reader] < first:
-                    first = first_seen[reader]
+            there = written[index]
+            for reader, needed in awaited[index]:
+                if there < needed[calls[reader]]:
+                    break
+            else:
+                waits += 1
+                index -= 1
+                continue
+            first = there if readers[index] else 0  # a stride may pass rows by that are not there yet
+            for reader in readers[index]:
+                seen = first_seen[reader][calls[reader]]
+                if seen < first:
+                    first = seen
             if index == count:
-                open_readers = [r for r in consumers[0] if written[r] < rows[r]]
-                input_read.append(min([input_rows, *[first_seen[r] for r in open_readers]]))
-            written[index] = end = min(begin + (layers[index - 1].rows_per_call if index > 0 else 1), rows[index])
-            writes.append(Write(index, (begin, end), first))
+                open_readers = [reader for reader in readers[0] if written[reader] < rows[reader]]
+                input_read.append(min([input_rows, *[first_seen[r][calls[r]] for r in open_readers]]))
+            written[index] = end = ends[index][call]
+            calls[index] += 1
+            order.append(index)
+            first_read[index].append(first)
             if end - first > window_rows[index]:
                 window_rows[index] = end - first
-            if index > 0:
-                first_seen[index] = layers[index - 1].first_seen(end)
-                wanted[index] = _wanted(layers[index - 1], end, rows)
             index = looked_at[index]
     if written != rows:
         return None
-    return Trace(tuple(writes), waits, tuple(window_rows), tuple(map(tuple, consumers)), tuple(input_read))
+    held = tuple(window_rows)
+    return Trace(
+        tuple(order), tuple(ends), tuple(first_read), waits, held, tuple(map(tuple, readers)), tuple(input_read)
+    )
 
 
-def _wanted(layer: LayerRows, written: int, rows: Sequence[int]) -> list[tuple[int, int]]:
-    """By operand, the rows that a layer's next call waits for; what is complete waits for more than there will be."""
-    if written == layer.rows:
-        return [(layer.operands[0], rows[layer.operands[0]] + 1)]
-    return [(operand, layer.needed(written, rows[operand])) for operand in layer.operands]
+def _alone(layer: LayerRows, input_rows: int, rows_at_once: int) -> Trace:
+    """Execute a segment of one layer: whenever rows have come it is called as often as it can be, and then waits."""
+    ends, needed, seen = LayerRows((), input_rows, rows_at_once).ends, layer.needed(input_rows), layer.first_seen
+    calls = [0, *(bisect_right(needed, there) for there in ends)]
+    first_read = [min(begin, seen[done]) for begin, done in zip((0, *ends), calls[:-1], strict=False)]
+    return Trace(
+        order=tuple(itertools.chain.from_iterable((0, *(1,) * (b - a)) for a, b in itertools.pairwise(calls))),
+        ends=(ends, layer.ends),
+        first_read=(first_read, [0] * len(needed)),
+        waits=len(ends),
+        window_rows=(max(map(operator.sub, ends, first_read)), layer.rows),
+        readers=((1,), ()),
+        input_read=tuple(min(row, input_rows) for row in seen[:-1]),
+    )
 
 
 @dataclass(frozen=True)
@@ -179,20 +230,33 @@ def slides(trace: Trace, row_bytes: Sequence[int], window_rows: Sequence[int], r
         window_rows: By layer, what its window has room for.
         round_bytes: What a round of the moving loop copies.
     """
-    last = len(row_bytes) - 1
-    first = [0] * last
-    moves: Counter[tuple[int, int, bool]] = Counter()  # most are alike
-    for layer, (begin, end), first_read in trace.writes:
-        if layer == last or end - first[layer] <= window_rows[layer]:
-            continue
-        by = (first_read - first[layer]) * row_bytes[layer]
-        moves[layer, (begin - first_read) * row_bytes[layer], by % 4 == 0] += 1
-        first[layer] = first_read
-    moved = [Slides()] * last
-    for (layer, size, in_words), count in moves.items():
-        copied = copies(count, size, round_bytes) if in_words else Slides(bytes=count * size)
-        moved[layer] += Slides(slides=count) + copied
-    return tuple(moved)
+    *layers, _ = zip(trace.ends, trace.first_read, row_bytes, window_rows, strict=True)
+    return tuple(_slides(*layer, round_bytes) for layer in layers)
+
+
+def _slides(
+    ends: Sequence[int], first_read: Sequence[int], row_bytes: int, window_rows: int, round_bytes: int
+) -> Slides:
+    """Count the moves in the window of one layer; arguments are those of `slides`."""
+    if ends[-1] <= window_rows:
+        return Slides()
+    moves: dict[tuple[int, int], int] = {}  # by the rows that are moved, and by how many: most are alike
+    begin = first = 0
+    for end, still_read in zip(ends, first_read, strict=True):
+        if end - first > window_rows:
+            move = begin - still_read, still_read - first
+            moves[move] = moves.get(move, 0) + 1
+            first = still_read
+        begin = end
+    rounds = words = single_bytes = 0
+    for (rows, by), count in moves.items():
+        size = rows * row_bytes
+        if size % 4 or by * row_bytes % 4:
+            single_bytes += count * size
+        else:
+            rounds += count * (size // round_bytes)
+            words += count * (size % round_bytes // 4)
+    return Slides(sum(moves.values()), rounds, words, single_bytes)
 
 
 def copies(rows: int, row_bytes: int, round_bytes: int) -> Slides:

@@ -33,7 +33,8 @@ from tinynas.memory._search_planner import plan_search
 from tinynas.memory._segments import Segment, segments
 from tinynas.memory._sources import changed_sources, firmware_hash, kernel_hashes, runtime_hashes, say_changed
 from tinynas.memory._stream_cells import Cell, KernelTicks, cells_of
-from tinynas.memory._stream_planner import StreamChoice, call_ticks, stream_choices
+from tinynas.memory._stream_planner import StreamChoice, stream_choices
+from tinynas.memory._stream_ticks import call_ticks
 from tinynas.memory._usage import FlashUsage, MemoryModel, RegionUsage, SramUsage, Verdict
 
 __all__ = [

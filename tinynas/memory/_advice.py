@@ -13,7 +13,8 @@ from tinynas.memory._patching import best_patch_plan
 from tinynas.memory._plan import plan_arena
 from tinynas.memory._reorder import reorder
 from tinynas.memory._stream_cells import KernelTicks, cells_of
-from tinynas.memory._stream_planner import StreamChoice, call_ticks, stream_choices
+from tinynas.memory._stream_planner import StreamChoice, stream_choices
+from tinynas.memory._stream_ticks import call_ticks
 from tinynas.memory.tflm import TflmMemoryModel, TflmUnsupportedError, offline_plan
 
 _HARDLY_MORE = 0.1

@@ -7,7 +7,7 @@ looked at once each, and a block of a search space is a chain of cells, the same
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tinynas.lowering import (
@@ -114,8 +114,9 @@ def cells_of(schedule: Schedule, lowering: Lowering) -> tuple[Cell, ...]:
     streamable = {first for stretch in stretches for first in stretch[:-1]}
     bounds = sorted({0, len(schedule.steps), *(cut for stretch in stretches for cut in stretch)})
     parts = plan_parts(schedule)
-    segments = Segments(schedule.graph, lowering)
+    segments = Segments(schedule, lowering)
     images = summed_images(schedule)
+    alike: dict[Hashable, dict[Granularity, StreamedCell]] = {}
     found = []
     for first, end in itertools.pairwise(bounds):
         inside = [size for part, size in parts if part.first >= first and part.last < end]
@@ -126,7 +127,7 @@ def cells_of(schedule: Schedule, lowering: Lowering) -> tuple[Cell, ...]:
                 plain=schedule.steps[first:end],
                 input_shape=_rows_of(schedule, _input_of(schedule, images, first)),
                 output_shape=_rows_of(schedule, schedule.steps[end - 1].output),
-                streamed=_streamed(schedule, segments, images, first, end) if first in streamable else {},
+                streamed=_streamed(schedule, segments, images, first, end, alike) if first in streamable else {},
                 begins=_begins(schedule, images, stretches, first),
             )
         )
@@ -141,9 +142,27 @@ def _begins(schedule: Schedule, images: _Images, stretches: Sequence[Sequence[in
 
 
 def _streamed(
+    schedule: Schedule,
+    segments: Segments,
+    images: _Images,
+    first: int,
+    end: int,
+    known: dict[Hashable, dict[Granularity, StreamedCell]],
+) -> dict[Granularity, StreamedCell]:
+    """The steps `first` to `end` row by row, by granularity; `known` has those of cells that are alike."""
+    try:
+        alike = segments.alike(first, end)
+    except StreamError:
+        return {}
+    if alike not in known:
+        known[alike] = _by_granularity(schedule, segments, images, first, end)
+    return known[alike]
+
+
+def _by_granularity(
     schedule: Schedule, segments: Segments, images: _Images, first: int, end: int
 ) -> dict[Granularity, StreamedCell]:
-    """The steps `first` to `end` row by row, by granularity; those of equal rows share what is found."""
+    """The same; granularities of equal rows share what is found."""
     of = [images[position] for position in range(first, end)]
     written = [
         step.output if image is None else image for step, image in zip(schedule.steps[first:end], of, strict=True)
@@ -165,35 +184,38 @@ def _streamed(
 def _streamed_cell(schedule: Schedule, segments: Segments, plan: StreamPlan, height: int) -> StreamedCell | None:
     """A cell at some rows a call, whose input has so many rows; None where it cannot run so."""
     try:
-        lowered = segments.lowered(plan)
+        counted = segments.counted(plan)
     except StreamError:
         return None
-    layers = lowered.stream.layers
-    kernels: dict[str, dict[str, float]] = {}
+    layers = counted.layers
+    rows = tuple(layer.rows for layer in layers)
+    kernels: dict[str, Mapping[str, float]] = {}
     for layer in layers:
-        known = kernels.setdefault(layer.step.variant, {})
-        for name, trips in layer.step.features.items():
-            known[name] = known.get(name, 0.0) + trips
-    loops = {name: lowered.features[name] for name in ("waits", "kernel_calls", "second_operands")}
-    loops["waits"] -= height * last_reader([layer.operands for layer in layers])
-    outputs = [_rows_of(schedule, layer.step.output) for layer in layers]
-    sums = 0
-    if layers[-1].sums_offset is not None:
-        outputs[-1] = layers[-1].window_rows, 0
-        sums = align(layers[-1].step.scratch_bytes, NATIVE_ALIGNMENT)
-    scratch = (align(layer.step.scratch_bytes, NATIVE_ALIGNMENT) for layer in layers if layer.sums_offset is None)
+        kernels[layer.variant] = _sum(kernels.get(layer.variant), layer.features)
+    loops = {
+        "layers": len(layers),
+        "waits": counted.waits - height * last_reader(rows),
+        "kernel_calls": sum(of.calls for of in rows),
+        "second_operands": sum(of.calls for of in rows if len(of.operands) == 2),
+    }
+    scratch = [align(layer.scratch_bytes, NATIVE_ALIGNMENT) for layer in layers]
+    sums = scratch.pop() if layers[-1].keeps_sums else 0
     return StreamedCell(
         rows=plan.rows,
-        layers=tuple(
-            LayerRows(layer.operands, rows, layer.rows_per_call, layer.stride, layer.extent, layer.step.padding[0])
-            for layer, (rows, _) in zip(layers, outputs, strict=True)
-        ),
-        row_bytes=tuple(row_bytes for _, row_bytes in outputs),
+        layers=rows,
+        row_bytes=tuple(layer.row_bytes for layer in layers),
         scratch_bytes=max(scratch, default=0),
         kernels=tuple(kernels.items()),
-        loops=loops | {"layers": len(layers)},
+        loops=loops,
         sums_bytes=sums,
     )
+
+
+def _sum(known: Mapping[str, float] | None, loops: Mapping[str, float]) -> Mapping[str, float]:
+    """Loop counts of some layers with one kernel, and of one more."""
+    if known is None:
+        return loops
+    return {name: known.get(name, 0.0) + loops.get(name, 0.0) for name in {**known, **loops}}
 
 
 def _input_of(schedule: Schedule, images: _Images, position: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tinynas.graph import DepthwiseConv2DAttributes
 from tinynas.kernels._constants import WORD
@@ -10,8 +10,7 @@ from tinynas.kernels._geometry import window_of
 from tinynas.kernels._kernel import KernelCall, pairs, words
 
 
-@dataclass(frozen=True)
-class ChannelBuffer:
+class ChannelBuffer(NamedTuple):
     """One channel of a call as kernels see it that gather it; all pairs are (rows, columns) of its buffer.
 
     Attributes:
@@ -61,7 +60,7 @@ def swar_buffer_of(call: KernelCall, paired: bool) -> ChannelBuffer:
     kernel, stride = buffer.kernel, buffer.stride
     rows = (pairs(buffer.outputs[0]) - 1) * stride[0] + kernel[0]
     reach = (buffer.outputs[1] - 1) * stride[1] + swar_row_words(kernel, paired)
-    return replace(buffer, size=(rows, max(buffer.padding[1] + buffer.inputs[1], reach)))
+    return buffer._replace(size=(rows, max(buffer.padding[1] + buffer.inputs[1], reach)))
 
 
 def swar_row_words(kernel: tuple[int, int], paired: bool) -> int:
