@@ -64,6 +64,25 @@ def test_branches_go_on_with_every_row_of_the_input() -> None:
     ]
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_a_layer_alone_is_called_as_before_another_one(seed: int) -> None:
+    """Behind it a layer that reads each row when it is there; a segment of one layer is traced in another way."""
+    rng = np.random.default_rng(seed)
+    input_rows, extent, stride = int(rng.integers(1, 20)), int(rng.integers(1, 6)), int(rng.integers(1, 4))
+    padding = int(rng.integers(0, extent))
+    rows = int(rng.integers(1, 2 + (input_rows + padding) // stride))
+    layer = LayerRows((0,), rows, int(rng.integers(1, 5)), stride, extent, padding)
+    at_once = int(rng.integers(1, 4))
+    alone = trace((layer,), input_rows, at_once)
+    followed = trace((layer, LayerRows((1,), rows, 1)), input_rows, at_once)
+    assert alone is not None
+    assert followed is not None
+    assert alone.order == tuple(index for index in followed.order if index < 2)
+    assert [list(of) for of in alone.ends] == [list(of) for of in followed.ends[:2]]
+    assert list(alone.first_read[0]) == list(followed.first_read[0])
+    assert alone.window_rows[0] == followed.window_rows[0]
+
+
 def test_waits_are_layers_looked_at_in_vain() -> None:
     """Layer 1 behind the first row; both behind the second and third; behind the last, layer 2 once in between."""
     layers = LayerRows((0,), 4, 1, extent=3, padding=1), LayerRows((1,), 4, 1, extent=3, padding=1)
