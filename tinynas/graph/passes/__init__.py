@@ -4,6 +4,7 @@ Each pass is one file and one function from a graph to a graph; it returns the g
 `PASSES` has them in order, `simplified` runs them.
 """
 
+from tinynas.graph.passes._int8_borders import as_int8
 from tinynas.graph.passes._pipeline import PASSES, simplified
 
-__all__ = ["PASSES", "simplified"]
+__all__ = ["PASSES", "as_int8", "simplified"]

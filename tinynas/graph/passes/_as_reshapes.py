@@ -1,4 +1,4 @@
-"""What moves no element is a RESHAPE, which costs nothing: EXPAND_DIMS, SQUEEZE, and TRANSPOSE of dimensions of 1."""
+"""EXPAND_DIMS and SQUEEZE are RESHAPEs, which cost nothing, and a RESHAPE knows its shape."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from tinynas.graph._graph import Graph, GraphError
 from tinynas.graph._names import short_name
-from tinynas.graph._ops import Op, OpKind, ReshapeAttributes, TransposeAttributes
+from tinynas.graph._ops import Op, OpKind, ReshapeAttributes
 
 
 def as_reshapes(graph: Graph) -> Graph:
-    """The graph with a RESHAPE for each operator that keeps all elements in their order.
+    """The graph with a RESHAPE for each EXPAND_DIMS and SQUEEZE.
 
     A RESHAPE whose shape is computed and turned out to be constant loses its second input.
 
@@ -25,19 +25,10 @@ def as_reshapes(graph: Graph) -> Graph:
 def _as_reshape(graph: Graph, op: Op) -> Op:
     if op.kind is OpKind.RESHAPE:
         return _with_known_shape(graph, op)
-    if op.kind in (OpKind.EXPAND_DIMS, OpKind.SQUEEZE) or _moves_nothing(graph, op):
+    if op.kind in (OpKind.EXPAND_DIMS, OpKind.SQUEEZE):
         shape = graph.tensors[op.outputs[0]].shape
         return replace(op, kind=OpKind.RESHAPE, attributes=ReshapeAttributes(shape))
     return op
-
-
-def _moves_nothing(graph: Graph, op: Op) -> bool:
-    """Whether a TRANSPOSE keeps the order of all dimensions but those of 1."""
-    if not isinstance(op.attributes, TransposeAttributes):
-        return False
-    shape = graph.tensors[op.inputs[0]].shape
-    moved = [axis for axis in op.attributes.permutation if shape[axis] != 1]
-    return moved == sorted(moved)
 
 
 def _with_known_shape(graph: Graph, op: Op) -> Op:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from tinynas.graph._graph import Graph
 from tinynas.graph._ops import Op, OpKind, TransposeAttributes
 from tinynas.graph._tensor import Tensor
-from tinynas.graph.passes._commuting import Commuted, common_permutation, commuted, moved_constant
-from tinynas.graph.passes._permutations import Permutation, identity, inverse, permuted
+from tinynas.graph.passes._commuting import Commuted, commuted, moved_constant
+from tinynas.graph.passes._permutations import Permutation, identity, inverse, moves_nothing, only_one, permuted
 from tinynas.graph.passes._rewiring import Interface
 
 
@@ -30,9 +30,13 @@ def cancel_transposes(graph: Graph) -> Graph:
 
 
 def _moved_bytes(graph: Graph) -> tuple[int, int]:
-    """Bytes that all TRANSPOSEs of a graph write, and how many TRANSPOSEs there are."""
-    moved = [graph.tensors[op.outputs[0]].size_bytes for op in graph.ops if op.kind is OpKind.TRANSPOSE]
-    return sum(moved), len(moved)
+    """Bytes that the TRANSPOSEs of a graph move, and how many TRANSPOSEs there are."""
+    sizes = []
+    for op in graph.ops:
+        if isinstance(op.attributes, TransposeAttributes):
+            x = graph.tensors[op.inputs[0]]
+            sizes.append(0 if moves_nothing(op.attributes.permutation, x.shape) else x.size_bytes)
+    return sum(sizes), len(sizes)
 
 
 class _LateTransposes:
@@ -105,18 +109,23 @@ class _LateTransposes:
 
     def _in_front(self, op: Op) -> tuple[tuple[int, ...], Commuted] | None:
         """The inputs of an operator in front of the TRANSPOSEs that it reads, and what it is there."""
-        places = [self._place(t) for t in op.inputs if t >= 0 and not self._tensors[t].constant]
-        permutation = common_permutation([p for _, p in places]) if places else None
-        if permutation is None or permutation == identity(len(permutation)):
+        activations = [t for t in op.inputs if t >= 0 and not self._tensors[t].constant]
+        permutation = only_one([p for _, p in map(self._place, activations) if p != identity(len(p))])
+        ahead = None if permutation is None else commuted(op, permutation, self._tensors[op.outputs[0]])
+        if permutation is None or ahead is None:
             return None
-        ahead = commuted(op, permutation, self._tensors[op.outputs[0]])
-        if ahead is None:
+        sources = {t: s for t in activations if (s := self._source(t, permutation)) is not None}
+        constants = [t for t in op.inputs if self._tensors[t].constant]
+        moved = {t: c for t in constants if (c := moved_constant(self._tensors[t], permutation)) is not None}
+        if len(sources) + len(moved) < len(set(op.inputs)):
             return None
-        constants = {t: moved_constant(self._tensors[t], permutation) for t in op.inputs if self._tensors[t].constant}
-        if None in constants.values():
-            return None
-        moved = {t: self._add(constant) for t, constant in constants.items() if constant is not None}
-        return tuple(moved[t] if t in moved else self._place(t)[0] for t in op.inputs), ahead
+        sources |= {t: self._add(constant) for t, constant in moved.items()}
+        return tuple(sources[t] for t in op.inputs), ahead
+
+    def _source(self, t: int, permutation: Permutation) -> int | None:
+        """What the tensor is a TRANSPOSE of by this permutation, as far as that is computed."""
+        source, late = self._place(t)
+        return source if late == permutation else self._written.get((t, inverse(permutation)))
 
     def _add(self, tensor: Tensor) -> int:
         self._tensors.append(tensor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from tinynas.graph._ops import ConcatenationAttributes, MeanAttributes, Op, OpKind, PadAttributes
@@ -85,8 +85,3 @@ _RULES: Mapping[OpKind, Callable[[Op, Permutation, Tensor], Commuted | None]] = 
     OpKind.CONCATENATION: _concatenation,
     OpKind.MEAN: _mean,
 }
-
-
-def common_permutation(permutations: Sequence[Permutation]) -> Permutation | None:
-    """The one that all of them are; None where they differ."""
-    return permutations[0] if len(set(permutations)) == 1 else None

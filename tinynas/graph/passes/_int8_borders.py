@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from tinynas.graph._graph import Graph
 from tinynas.graph._tensor import DType, Quantization, Tensor
 
-OFFSET = 128
+_OFFSET = 128
 """What is subtracted from values and zero points; of eight bits, the first one is inverted."""
 
 
@@ -25,12 +26,17 @@ def int8_borders(graph: Graph) -> Graph:
     return replace(graph, tensors=tuple(map(_as_int8, graph.tensors)))
 
 
+def as_int8(values: npt.NDArray[np.generic]) -> npt.NDArray[np.int8]:
+    """What uint8 values are behind a border that became int8."""
+    return (values.astype(np.int16) - _OFFSET).astype(np.int8)
+
+
 def _as_int8(tensor: Tensor) -> Tensor:
     if tensor.dtype is not DType.UINT8:
         return tensor
     q, data = tensor.quantization, tensor.data
     if q is not None:
-        q = Quantization(q.scales, tuple(z - OFFSET for z in q.zero_points), q.axis)
+        q = Quantization(q.scales, tuple(z - _OFFSET for z in q.zero_points), q.axis)
     if data is not None:
-        data = (data.astype(np.int16) - OFFSET).astype(np.int8)
+        data = as_int8(data)
     return replace(tensor, dtype=DType.INT8, quantization=q, data=data)

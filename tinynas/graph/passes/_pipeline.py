@@ -14,7 +14,9 @@ from tinynas.graph.passes._cancel_transposes import cancel_transposes
 from tinynas.graph.passes._drop_identities import drop_identities
 from tinynas.graph.passes._drop_unused_tensors import drop_unused_tensors
 from tinynas.graph.passes._fold_constants import fold_constants
+from tinynas.graph.passes._free_transposes import free_transposes
 from tinynas.graph.passes._int8_borders import int8_borders
+from tinynas.graph.passes._join_reshapes import join_reshapes
 
 PASSES: Mapping[str, Callable[[Graph], Graph]] = MappingProxyType(
     {
@@ -23,9 +25,12 @@ PASSES: Mapping[str, Callable[[Graph], Graph]] = MappingProxyType(
         "as reshapes": as_reshapes,
         "drop dead operators": without_dead_operators,
         "drop identities": drop_identities,
+        "join reshapes": join_reshapes,
+        "drop what they undid": drop_identities,
         "cancel transposes": cancel_transposes,
-        # A TRANSPOSE that is left may move nothing but dimensions of 1, and what stood between two of them may go now.
-        "as reshapes again": as_reshapes,
+        "free transposes": free_transposes,
+        # What stood between two of these may have gone.
+        "join reshapes again": join_reshapes,
         "drop identities again": drop_identities,
     }
 )
