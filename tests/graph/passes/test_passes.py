@@ -6,7 +6,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from disguises import as_nchw, disguised
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +13,7 @@ from tinynas.formats import read_tflite, write_tflite
 from tinynas.graph import REWRITTEN, DType, Graph, OpKind, execute, simplified, validate
 from tinynas.graph.passes import PASSES
 from tinynas.spaces import build_graph, load_space, space_names
-from tinynas.testing import int8_graphs, random_input, random_int8_graph, run_litert
+from tinynas.testing import disguised_graph, int8_graphs, nchw_graph, random_input, random_int8_graph, run_litert
 
 Values = list[np.ndarray]
 SEEDS = st.integers(0, 1 << 32)
@@ -54,7 +53,7 @@ def kinds(graph: Graph) -> Counter[OpKind]:
 @given(int8_graphs(), SEEDS)
 def test_a_disguised_graph_is_what_it_was(graph: Graph, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    before = disguised(graph, rng)
+    before = disguised_graph(rng, graph)
     after = simplified(before)
     given_inputs = inputs_of(before, rng)
     assert_equal(outputs(after, as_int8(given_inputs)), as_int8(outputs(before, given_inputs)))
@@ -69,7 +68,7 @@ def test_a_disguised_graph_is_what_it_was(graph: Graph, seed: int) -> None:
 @given(int8_graphs(max_operators=5), SEEDS)
 def test_each_pass_alone_changes_no_value(graph: Graph, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    before = disguised(graph, rng)
+    before = disguised_graph(rng, graph)
     given_inputs = inputs_of(before, rng)
     expected = as_int8(outputs(before, given_inputs))
     for name, rewrite in PASSES.items():
@@ -82,7 +81,7 @@ def test_each_pass_alone_changes_no_value(graph: Graph, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_a_disguised_file_equals_litert(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    content = written(disguised(random_int8_graph(rng, operators=1 + seed % 8), rng))
+    content = written(disguised_graph(rng, random_int8_graph(rng, operators=1 + seed % 8)))
     before = read_tflite(content)
     given_inputs = inputs_of(before, rng)
     tensors = run_litert(content, given_inputs)
@@ -96,7 +95,7 @@ def test_networks_in_nchw_lose_their_transposes(seed: int) -> None:
     """All but those at the borders, and those that the network had."""
     rng = np.random.default_rng(seed)
     graph = random_int8_graph(rng, operators=1 + seed % 10)
-    content = written(as_nchw(graph))
+    content = written(nchw_graph(graph))
     before = read_tflite(content)
     after = simplified(before)
     given_inputs = random_input(before, rng)

@@ -160,7 +160,6 @@ def export_model(
         AnswerIsNo: no way to execute the model takes at most `arena_bytes`.
         FormatError: the model cannot be read.
     """
-    file, graph = read_network(model)
     if out.suffix == ".onnx":
         raise ExportError(f"{out}: an .onnx file is the float network of a finished run; {model} is an int8 model")
     if plan_offline != (out.suffix == ".tflite"):
@@ -174,7 +173,8 @@ def export_model(
         raise ExportError("--stream-input goes with a folder for the C project: TFLM holds the whole input")
     check_target(out, prefix, force)
     if plan_offline:
-        return _planned(model, file, out, kernels)
+        return _planned(model, read_tflite(model), out, kernels)
+    file, graph = read_network(model)
     tell_of_uint8(model, file)
     info = ModelInfo(model.stem, uint8_tensors=uint8_borders(file))
     if board_name is None and stream_input:

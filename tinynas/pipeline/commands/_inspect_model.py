@@ -8,7 +8,7 @@ from typing import Any
 
 from tinynas.engine import ChosenSchedule, choose_schedule
 from tinynas.errors import UsageError
-from tinynas.formats import OFFLINE_PLAN_METADATA, read_metadata, read_offline_plan, tensor_table
+from tinynas.formats import OFFLINE_PLAN_METADATA, read_metadata, read_offline_plan, read_tflite, tensor_table
 from tinynas.graph import Graph, count_macs, count_params, op_macs
 from tinynas.latency import LatencyModel
 from tinynas.lowering import Lowering, Schedule
@@ -67,9 +67,9 @@ def inspect_model(
     if plot is not None and not plot.parent.is_dir():
         raise InspectError(f"cannot draw {plot}: there is no folder {plot.parent}")
     board = load_board(board_name)
-    file, graph = read_network(model)
     if engine == "tflm":
-        return _inspect_tflm(model, file, board, kernels)
+        return _inspect_tflm(model, read_tflite(model), board, kernels)
+    file, graph = read_network(model)
     memory = load_memory_model(board, toolchain)
     latency = load_latency(board, toolchain, latency_file)
     chosen = choose_schedule(graph, Lowering.for_core(board.core), memory, latency)
