@@ -20,10 +20,11 @@ from tinynas.graph.passes._join_reshapes import join_reshapes
 
 PASSES: Mapping[str, Callable[[Graph], Graph]] = MappingProxyType(
     {
+        "drop dead operators": without_dead_operators,
         "int8 borders": int8_borders,
         "fold constants": fold_constants,
         "as reshapes": as_reshapes,
-        "drop dead operators": without_dead_operators,
+        "drop shape arithmetic": without_dead_operators,
         "drop identities": drop_identities,
         "join reshapes": join_reshapes,
         "drop what they undid": drop_identities,
