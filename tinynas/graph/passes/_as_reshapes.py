@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tinynas.graph._graph import Graph, GraphError
@@ -32,19 +32,20 @@ def _as_reshape(graph: Graph, op: Op) -> Op:
 
 
 def _with_known_shape(graph: Graph, op: Op) -> Op:
-    assert isinstance(op.attributes, ReshapeAttributes)
-    if len(op.inputs) == 1 or graph.tensors[op.inputs[1]].data is None:
+    attributes, data = op.attributes, None if len(op.inputs) == 1 else graph.tensors[op.inputs[1]].data
+    assert isinstance(attributes, ReshapeAttributes)
+    if data is None:
         return op
-    computed = [int(size) for size in graph.tensors[op.inputs[1]].data.reshape(-1)]  # type: ignore[union-attr]
-    if _resolved(computed, math.prod(op.attributes.shape)) != op.attributes.shape:
+    computed = [int(size) for size in data.reshape(-1)[: len(attributes.shape) + 1]]
+    if not _says(computed, attributes.shape):
         raise GraphError(
-            f"RESHAPE {short_name(op.name)!r} computes the shape {computed[:8]}, its output is declared "
-            f"{list(op.attributes.shape)}"
+            f"RESHAPE {short_name(op.name)!r} computes the shape {computed}, its output is declared "
+            f"{list(attributes.shape)}"
         )
     return replace(op, inputs=op.inputs[:1])
 
 
-def _resolved(shape: list[int], elements: int) -> tuple[int, ...]:
-    """The shape with the one size that is open (-1) filled in."""
-    known = math.prod(size for size in shape if size != -1)
-    return tuple(elements // known if size == -1 and known else size for size in shape)
+def _says(computed: Sequence[int], shape: Sequence[int]) -> bool:
+    """Whether a computed shape, with one size that may be left open (-1), is this one."""
+    wrong = [size for size, declared in zip(computed, shape, strict=False) if size != declared]
+    return len(computed) == len(shape) and wrong in ([], [-1])

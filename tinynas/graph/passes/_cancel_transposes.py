@@ -8,6 +8,7 @@ from tinynas.graph._graph import Graph
 from tinynas.graph._ops import Op, OpKind, TransposeAttributes
 from tinynas.graph._tensor import Tensor
 from tinynas.graph.passes._commuting import Commuted, commuted, moved_constant
+from tinynas.graph.passes._fold_constants import MOST_BYTES
 from tinynas.graph.passes._permutations import Permutation, identity, inverse, moves_nothing, only_one, permuted
 from tinynas.graph.passes._rewiring import Interface
 
@@ -55,6 +56,8 @@ class _LateTransposes:
         self._transposes: dict[int, Op] = {}
         self._written: dict[tuple[int, Permutation], int] = {}
         self._computed: set[int] = set()
+        self._constants: dict[tuple[int, Permutation], int] = {}
+        self._left_bytes = MOST_BYTES
 
     def graph(self) -> Graph:
         """The new graph; tensors of the original keep their indices."""
@@ -115,12 +118,21 @@ class _LateTransposes:
         if permutation is None or ahead is None:
             return None
         sources = {t: s for t in activations if (s := self._source(t, permutation)) is not None}
-        constants = [t for t in op.inputs if self._tensors[t].constant]
-        moved = {t: c for t in constants if (c := moved_constant(self._tensors[t], permutation)) is not None}
-        if len(sources) + len(moved) < len(set(op.inputs)):
-            return None
-        sources |= {t: self._add(constant) for t, constant in moved.items()}
-        return tuple(sources[t] for t in op.inputs), ahead
+        constants = (t for t in op.inputs if self._tensors[t].constant)
+        sources |= {t: s for t in constants if (s := self._moved_constant(t, permutation)) is not None}
+        return (tuple(sources[t] for t in op.inputs), ahead) if sources.keys() >= set(op.inputs) else None
+
+    def _moved_constant(self, t: int, permutation: Permutation) -> int | None:
+        """The constant that, transposed by this permutation, is `t`; None beyond what graphs may have of them."""
+        if (t, permutation) not in self._constants:
+            if self._tensors[t].size_bytes > self._left_bytes:
+                return None
+            constant = moved_constant(self._tensors[t], permutation)
+            if constant is None:
+                return None
+            self._left_bytes -= constant.size_bytes
+            self._constants[t, permutation] = self._add(constant)
+        return self._constants[t, permutation]
 
     def _source(self, t: int, permutation: Permutation) -> int | None:
         """What the tensor is a TRANSPOSE of by this permutation, as far as that is computed."""
