@@ -123,15 +123,15 @@ def _network(shape: tuple[int, ...] = (1, 8, 8, 3), kernel: tuple[int, int] = (3
     return with_random_constants(builder.build([builder.conv_2d(builder.input(shape), 4, kernel, name="conv")]), seed=0)
 
 
-def _with_uint8(graph: Graph, *, at_input: bool, at_output: bool, shift: int = 128) -> Graph:
-    """The network between QUANTIZE operators; a `shift` other than 128 makes them compute."""
+def _with_uint8(graph: Graph, *, at_input: bool, at_output: bool, shift: int, factor: float) -> Graph:
+    """The network between QUANTIZE operators; a `shift` other than 128 or a `factor` makes them compute."""
     tensors, ops = list(graph.tensors), list(graph.ops)
 
     def border(t: int) -> int:
         q = tensors[t].quantization
         assert q is not None
         zero_point = min(max(q.zero_point + shift, 0), 255)
-        quantization = Quantization(q.scales, (zero_point,))
+        quantization = Quantization((q.scale * factor,), (zero_point,))
         tensors.append(dataclasses.replace(tensors[t], name="border", dtype=DType.UINT8, quantization=quantization))
         return len(tensors) - 1
 
@@ -146,9 +146,9 @@ def _with_uint8(graph: Graph, *, at_input: bool, at_output: bool, shift: int = 1
 
 
 @pytest.mark.parametrize(("at_input", "at_output"), [(True, True), (True, False), (False, True)])
-@pytest.mark.parametrize("shift", [128, 120])
-def test_uint8_borders_become_int8(at_input: bool, at_output: bool, shift: int) -> None:
-    graph = _with_uint8(_network(), at_input=at_input, at_output=at_output, shift=shift)
+@pytest.mark.parametrize(("shift", "factor"), [(128, 1.0), (120, 1.0), (131, 1.7), (128, 0.6)])
+def test_uint8_borders_become_int8(at_input: bool, at_output: bool, shift: int, factor: float) -> None:
+    graph = _with_uint8(_network(), at_input=at_input, at_output=at_output, shift=shift, factor=factor)
     after = assert_equal_to_litert(write_tflite(graph))
     for before_t, t in zip((*graph.inputs, *graph.outputs), (*after.inputs, *after.outputs), strict=True):
         before, tensor = graph.tensors[before_t], after.tensors[t]
@@ -157,7 +157,7 @@ def test_uint8_borders_become_int8(at_input: bool, at_output: bool, shift: int) 
         assert tensor.quantization is not None
         moved = 128 if before.dtype is DType.UINT8 else 0
         assert tensor.quantization.zero_point == before.quantization.zero_point - moved
-    if shift == 128:
+    if (shift, factor) == (128, 1.0):
         assert [op.kind for op in after.ops] == [OpKind.CONV_2D]
 
 
@@ -199,6 +199,12 @@ def test_a_computed_shape_is_the_declared_one() -> None:
         GraphError, match=r"RESHAPE 'flat' computes the shape \[4, 16\], its output is declared \[1, 64\]"
     ):
         simplified(read_tflite(content))
+
+
+def test_a_computed_shape_may_leave_one_size_open() -> None:
+    content = with_kind(OpKind.PACK)
+    assert any(len(op.inputs) > 1 for op in read_tflite(content).ops if op.kind is OpKind.RESHAPE)
+    assert all(len(op.inputs) == 1 for op in assert_equal_to_litert(content).ops if op.kind is OpKind.RESHAPE)
 
 
 def test_a_shape_that_depends_on_values_is_refused() -> None:

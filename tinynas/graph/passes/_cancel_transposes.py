@@ -137,7 +137,7 @@ class _LateTransposes:
     def _source(self, t: int, permutation: Permutation) -> int | None:
         """What the tensor is a TRANSPOSE of by this permutation, as far as that is computed."""
         source, late = self._place(t)
-        return source if late == permutation else self._written.get((t, inverse(permutation)))
+        return source if late == permutation else self._written.get((source, inverse(permutation)))
 
     def _add(self, tensor: Tensor) -> int:
         self._tensors.append(tensor)
