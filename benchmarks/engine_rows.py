@@ -13,7 +13,7 @@ from peer_figures import NETWORKS, PORTABLE_TARGET, estimate, layer_figures, tar
 
 from tinynas.boards import load_toolchain
 from tinynas.formats import read_tflite
-from tinynas.graph import Graph
+from tinynas.graph import Graph, simplified
 from tinynas.kernels import InstructionSet
 from tinynas.lowering import Lowering, Schedule, lower
 from tinynas.pipeline import choose_for_board, deploy, measure, random_inputs
@@ -82,8 +82,9 @@ def measure_network(
     """Build the firmware, run it, and run the same schedule with every tensor apart."""
     content = path.read_bytes()
     graph = read_tflite(content)
-    schedule = _schedule(graph, board, toolchain, chosen)
-    deployment = deploy(graph, board, directory / "firmware", toolchain=toolchain, schedule=schedule)
+    network = simplified(graph)
+    schedule = _schedule(network, board, toolchain, chosen)
+    deployment = deploy(network, board, directory / "firmware", toolchain=toolchain, schedule=schedule)
     measured = measure(deployment, board, random_inputs(schedule, inputs, seed=0))
     image_directory = directory / "apart"
     image_directory.mkdir()

@@ -9,7 +9,7 @@ from pathlib import Path
 from more_networks import mcunet, mobilenet_v1, resnet_14
 
 from tinynas.formats import read_tflite
-from tinynas.graph import Activation, DType, Graph, GraphBuilder
+from tinynas.graph import Activation, DType, Graph, GraphBuilder, simplified
 from tinynas.spaces import build_graph, mobilenet_v2_architecture, plain_cnn_architecture
 
 PEERS = """\
@@ -68,4 +68,4 @@ def further_networks() -> list[Graph]:
 
 def read_models(paths: Sequence[Path]) -> list[Graph]:
     """Files, by their names."""
-    return [replace(read_tflite(path), name=path.stem) for path in paths]
+    return [replace(simplified(read_tflite(path)), name=path.stem) for path in paths]

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tinynas.formats import read_tflite
-from tinynas.graph import Graph
+from tinynas.graph import Graph, simplified
 from tinynas.lowering import Schedule, lower
 from tinynas.memory import NATIVE_ALIGNMENT, extent, live_ranges, lower_bound, plan_arena, plan_greedy, plan_search
 from tinynas.testing import random_int8_graph
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     graphs = [random_int8_graph(np.random.default_rng(s), operators=options.operators) for s in range(options.networks)]
     rows = [(f"random {i}", graph) for i, graph in enumerate(graphs)]
-    rows += [(path.stem, read_tflite(path)) for path in options.models]
+    rows += [(path.stem, simplified(read_tflite(path))) for path in options.models]
     table = Table(title="Planners: milliseconds, and bytes over the most that is alive")
     for column in ("network", "steps", "exact plan", "over", "greedy", "over", "search", "over"):
         table.add_column(column, justify="right")

@@ -19,7 +19,7 @@ from pathlib import Path
 from known_networks import mcunet_vww1
 
 from tinynas.formats import read_tflite
-from tinynas.graph import DType, Graph
+from tinynas.graph import DType, Graph, simplified
 from tinynas.latency import latency_model_path, load_latency_model
 from tinynas.lowering import Lowering
 from tinynas.memory import KernelTicks, cells_of, patched_stages, plan_arena, stream_choices
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     networks: list[tuple[str, Graph]] = [
         ("mcunet-vww1", mcunet_vww1()),
         ("MobileNetV2-0.35, 144 x 144", build_graph(mobilenet_v2_architecture(0.35, 144), DType.INT8)),
-        *((path.stem, read_tflite(path)) for path in options.models),
+        *((path.stem, simplified(read_tflite(path))) for path in options.models),
     ]
     print("| network | steps | cells, ms | choices, ms | total, ms | stages, ms |")
     print("|---|---|---|---|---|---|")

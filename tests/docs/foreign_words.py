@@ -22,6 +22,7 @@ WORDS = {
     "__init__.__all__": "Python",
     "arena_used_bytes": "TFLM",
     "hi": "a register in the listing above it",
+    "inference_input_type": "an option of TensorFlow's converter",
     "kws_ref_model": "a network of MLPerf Tiny",
     "person_detect": "a network of TFLM's examples",
     "pretrainedResnet_quant": "a network of MLPerf Tiny",

@@ -12,6 +12,7 @@ import tinynas
 import tinynas.pipeline
 from tinynas.boards import Command, Status
 from tinynas.evaluation import list_evaluators
+from tinynas.graph import OpKind
 from tinynas.search import method_names
 from tinynas.spaces import block_kind, list_block_kinds
 from tinynas.targets import CORES
@@ -62,6 +63,11 @@ def test_every_core_is_listed() -> None:
     (line,) = re.findall(r"`core` is one of (.*)\.", TEXT["docs/adding-a-board.md"])
     # host64 has no firmware: it exists to count TFLM's memory as its wheel does.
     assert re.findall(r"`([\w-]+)`", line) == [name for name in CORES if name != "host64"]
+
+
+def test_every_operator_of_files_is_in_the_table() -> None:
+    section = TEXT["docs/model-files.md"].partition("## Operators\n")[2]
+    assert [name for name, _ in rows(section, r"`(\w+)`", r"([^|]+)")] == [kind.value for kind in OpKind]
 
 
 @pytest.mark.parametrize(("codes", "title"), [(Command, "Commands"), (Status, "Status codes")])

@@ -130,8 +130,8 @@ def generate(schedule: Schedule, plan: MemoryPlan, directory: Path, info: ModelI
         ]
         + ([] if plan.begun_offset is None else [(_BEGUN, plan.begun_offset, "whether rows of an image have come")]),
         "by_rows": schedule.input_by_rows,
-        "inputs": [_interface(schedule, t, offsets) for t in schedule.inputs],
-        "outputs": [_interface(schedule, t, offsets) for t in schedule.outputs],
+        "inputs": [_interface(schedule, t, offsets, info) for t in schedule.inputs],
+        "outputs": [_interface(schedule, t, offsets, info) for t in schedule.outputs],
         "arena_bytes": plan.arena_bytes,
         "constant_bytes": _constant_bytes(schedule),
         "kernels": [path.name for path in kernel_sources(schedule)],
@@ -333,9 +333,10 @@ class _Interface:
     offset: str
     scale: float
     zero_point: int
+    uint8_in_file: bool
 
 
-def _interface(schedule: Schedule, t: int, offsets: Mapping[int, str]) -> _Interface:
+def _interface(schedule: Schedule, t: int, offsets: Mapping[int, str], info: ModelInfo) -> _Interface:
     tensor = schedule.graph.tensors[t]
     quantization = quantization_of(tensor)
     return _Interface(
@@ -345,6 +346,7 @@ def _interface(schedule: Schedule, t: int, offsets: Mapping[int, str]) -> _Inter
         offset=offsets[schedule.buffer_of[t]] if t in schedule.buffer_of else "",
         scale=quantization.scale,
         zero_point=quantization.zero_point,
+        uint8_in_file=tensor.name in info.uint8_tensors,
     )
 
 

@@ -19,6 +19,7 @@ class ModelInfo:
         mean: Per input channel, or one for all.
         std: As `mean`. The network's real input is (raw * scale - mean) / std.
         raw_values: What a raw value is, in words.
+        uint8_tensors: Names of the inputs and outputs that are uint8 in the model file; the network's are int8.
         embedded: What its code and stack take, per core and compiler; for the header's comment.
     """
 
@@ -29,6 +30,7 @@ class ModelInfo:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     raw_values: str = "one value per element"
+    uint8_tensors: tuple[str, ...] = ()
     embedded: tuple[EmbeddedCode, ...] = ()
 
     def __post_init__(self) -> None:

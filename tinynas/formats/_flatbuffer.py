@@ -46,9 +46,10 @@ class FileTensor:
 
 @dataclass(frozen=True)
 class FileOperator:
-    """An operator record; `options` is the union's table or None."""
+    """An operator record; `options` is the union's table or None, `custom_name` what a CUSTOM one is called."""
 
     builtin_code: int
+    custom_name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options_type: int
@@ -57,9 +58,10 @@ class FileOperator:
 
 @dataclass(frozen=True)
 class FileModel:
-    """The one subgraph of a file, and the file's metadata blobs by name."""
+    """The first subgraph of a file, how many it has, and the file's metadata blobs by name."""
 
     name: str
+    subgraphs: int
     tensors: tuple[FileTensor, ...]
     operators: tuple[FileOperator, ...]
     inputs: tuple[int, ...]
@@ -88,7 +90,7 @@ def decode(content: bytes, label: str) -> FileModel:
         label: What to call it in messages.
 
     Raises:
-        FormatError: It is not a .tflite file, it is damaged, or it has several subgraphs.
+        FormatError: It is not a .tflite file, or it is damaged.
     """
     if len(content) < 8 or content[4:8] != b"TFL3":
         raise FormatError(f"{label}: not a .tflite file (no TFL3 identifier)")
@@ -115,12 +117,11 @@ class _Decoder:
         count = self._root.SubgraphsLength()
         if not count:
             raise FormatError(f"{self._label}: the file is damaged (it holds no network); convert or copy it again")
-        if count != 1:
-            raise FormatError(f"{self._label}: has {count} subgraphs, one is supported (no control flow)")
         graph = self._root.Subgraphs(0)
-        codes = [self._builtin_code(i) for i in range(self._records(self._root.OperatorCodesLength()))]
+        codes = [self._operator_code(i) for i in range(self._records(self._root.OperatorCodesLength()))]
         return FileModel(
             self._text(graph.Name()),
+            count,
             tuple(self._tensor(graph.Tensors(i), i) for i in range(self._records(graph.TensorsLength()))),
             tuple(self._operator(graph.Operators(i), codes) for i in range(self._records(graph.OperatorsLength()))),
             self._integers(graph.InputsAsNumpy),
@@ -156,7 +157,8 @@ class _Decoder:
     def _integers(self, accessor: Callable[[], Any]) -> tuple[int, ...]:
         return tuple(int(value) for value in self._array(accessor))
 
-    def _builtin_code(self, index: int) -> int:
+    def _operator_code(self, index: int) -> tuple[int, str]:
+        """Builtin code, and the name of a custom operator."""
         code = self._root.OperatorCodes(index)
         if not 0 < code.Version() <= _MAX_OPERATOR_VERSION:
             raise FormatError(
@@ -164,11 +166,14 @@ class _Decoder:
                 "copy it again"
             )
         # Files from before schema version 3a only have the 8-bit field; newer ones have both.
-        return max(int(code.BuiltinCode()), int(code.DeprecatedBuiltinCode()))
+        builtin = max(int(code.BuiltinCode()), int(code.DeprecatedBuiltinCode()))
+        return builtin, self._text(code.CustomCode()) if builtin == schema.BuiltinOperator.CUSTOM else ""
 
-    def _operator(self, operator: Any, codes: list[int]) -> FileOperator:
+    def _operator(self, operator: Any, codes: list[tuple[int, str]]) -> FileOperator:
+        code, custom_name = codes[operator.OpcodeIndex()]
         return FileOperator(
-            codes[operator.OpcodeIndex()],
+            code,
+            custom_name,
             self._integers(operator.InputsAsNumpy),
             self._integers(operator.OutputsAsNumpy),
             operator.BuiltinOptionsType(),
@@ -185,13 +190,13 @@ class _Decoder:
             zero_points = self._integers(quantization.ZeroPointAsNumpy)
             axis = quantization.QuantizedDimension()
             if quantization.DetailsType():
-                refusal = "uses custom or blockwise quantization"
+                refusal = "uses custom or blockwise quantization: quantize the model per channel or per tensor"
         if tensor.IsVariable():
-            refusal = "is a variable (stateful models are not supported)"
+            refusal = "is a variable: the network keeps state between inferences, which is not supported yet"
         if tensor.Sparsity() is not None:
-            refusal = "is stored sparse"
+            refusal = "is stored sparse: convert the model without sparsity"
         if tensor.ExternalBuffer():
-            refusal = "has its data in another file"
+            refusal = "has its data in another file: convert the model into one file"
         return FileTensor(
             self._text(tensor.Name()),
             self._integers(tensor.ShapeAsNumpy),

@@ -19,7 +19,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tinynas.formats._errors import FormatError
 from tinynas.formats._flatbuffer import FileModel, FileTensor, corruption_reported, decode
-from tinynas.formats._operators import CONSTANT_INPUT, KIND_OF_CODE
+from tinynas.formats._operators import computed_from_constants, operands
 from tinynas.formats._read_tflite import _load, read_tflite
 
 OFFLINE_PLAN_METADATA = "OfflineMemoryAllocation"
@@ -120,12 +120,9 @@ def read_offline_plan(metadata: bytes) -> tuple[int, ...]:
 
 def _kept(model: FileModel) -> set[int]:
     """The tensors that the graph of a file holds: all in use but the constants that become attributes."""
-    kept = {*model.inputs, *model.outputs}
+    kept, computed = {*model.inputs, *model.outputs}, computed_from_constants(model)
     for operator in model.operators:
-        inputs = operator.inputs
-        if KIND_OF_CODE[operator.builtin_code] in CONSTANT_INPUT and len(inputs) > 1:
-            inputs = inputs[:-1]
-        kept.update(t for t in (*inputs, *operator.outputs) if t >= 0)
+        kept.update(t for t in (*operands(operator, computed), *operator.outputs) if t >= 0)
     return kept
 
 

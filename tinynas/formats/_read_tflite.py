@@ -12,33 +12,58 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tinynas.formats._errors import FormatError
 from tinynas.formats._flatbuffer import FileModel, FileOperator, FileTensor, corruption_reported, decode
-from tinynas.formats._operators import CONSTANT_INPUT, KIND_OF_CODE, NAME_OF_CODE, OPTIONS_NAMES, read_attributes
+from tinynas.formats._missing_operators import require_supported_operators
+from tinynas.formats._operators import (
+    CONSTANT_INPUTS,
+    KIND_OF_CODE,
+    OPTIONS_NAMES,
+    computed_from_constants,
+    operands,
+)
+from tinynas.formats._read_attributes import read_attributes
 from tinynas.graph import DType, Graph, GraphError, Op, OpKind, Quantization, Tensor, short_name, validate
 
 _MAX_FILE_BYTES = 1 << 28
 _MAX_TENSOR_BYTES = 1 << 30
 """No microcontroller has a tensor of 1 GB; a file that claims one is damaged or hostile."""
 
-_DTYPES = {schema.TensorType.INT8: DType.INT8, schema.TensorType.INT32: DType.INT32}
-_DTYPES[schema.TensorType.FLOAT32] = DType.FLOAT32
+_DTYPES = {
+    schema.TensorType.INT8: DType.INT8,
+    schema.TensorType.UINT8: DType.UINT8,
+    schema.TensorType.INT32: DType.INT32,
+    schema.TensorType.FLOAT32: DType.FLOAT32,
+}
 _TYPE_NAMES = {code: name for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
 _WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
+_TAKES_UINT8 = (
+    *(OpKind.QUANTIZE, OpKind.DEQUANTIZE, OpKind.RESHAPE, OpKind.TRANSPOSE),
+    *(OpKind.EXPAND_DIMS, OpKind.SQUEEZE, OpKind.SHAPE),
+)
 
 _CONVERT = "convert the model with full-integer int8 quantization"
+_TYPE_ADVICE = {
+    schema.TensorType.INT16: "16-bit activations are not supported yet: quantize them to int8",
+    schema.TensorType.INT4: "4-bit weights are not supported yet: quantize them to int8",
+    schema.TensorType.RESOURCE: "state between inferences is not supported yet",
+    schema.TensorType.VARIANT: "state between inferences is not supported yet",
+}
+"""What to do about a type, where converting to int8 is not all that there is to say."""
 
 
 def read_tflite(source: str | Path | bytes) -> Graph:
     """Read a .tflite file of supported operators into a graph.
 
     Constants that describe an operator (paddings, axes, shapes, permutations, sizes) become its attributes, tensors
-    that nothing uses are left out, and the rest keeps its order. Operators are named by their output tensors.
+    that nothing uses are left out, and the rest keeps its order. Operators are named by their output tensors. The graph
+    has the operators that the file has, as TFLM runs them; `tinynas.graph.simplified` makes the one that our engine
+    runs of it.
 
     Args:
         source: A path, or the content of a file.
 
     Raises:
-        FormatError: The file is missing, damaged, or holds something unsupported: one line that names the file, the
-            operator's index and kind, and what to do.
+        FormatError: The file is missing, damaged, or holds something unsupported: one line that names the file, all
+            operators that are not supported, or the index and kind of the one that is wrong, and what to do.
     """
     label, content = _load(source)
     return _GraphReader(decode(content, label), label).graph()
@@ -73,8 +98,10 @@ class _GraphReader:
         self._model = model
         self._label = label
         self._converted: dict[int, Tensor] = {}
+        self._computed = computed_from_constants(model)
 
     def graph(self) -> Graph:
+        require_supported_operators(self._model, self._label, self._computed)
         ops = [self._op(i, operator) for i, operator in enumerate(self._model.operators)]
         if not ops:
             raise FormatError(f"{self._label}: the model has no operators")
@@ -102,22 +129,14 @@ class _GraphReader:
         return Op(op.kind, inputs, (new_index[op.outputs[0]],), op.attributes, op.name)
 
     def _op(self, position: int, operator: FileOperator) -> Op:
-        code = operator.builtin_code
-        where = f"op {position} {NAME_OF_CODE.get(code, f'with builtin code {code}')}"
-        kind = KIND_OF_CODE.get(code)
-        if kind is None:
-            supported = ", ".join(kind.value for kind in OpKind)
-            raise FormatError(f"{self._label}: {where} is not supported; build the model from {supported}")
+        kind = KIND_OF_CODE[operator.builtin_code]
+        where = f"op {position} {kind}"
         if len(operator.outputs) != 1 or not operator.inputs:
             raise FormatError(
                 f"{self._label}: {where} has {len(operator.inputs)} inputs and {len(operator.outputs)} outputs"
             )
-        inputs = list(operator.inputs)
-        constant = np.zeros(0, np.int64)
-        if kind in CONSTANT_INPUT and len(inputs) > 1:
-            constant = self._folded(inputs.pop(), where, CONSTANT_INPUT[kind])
-        elif kind in CONSTANT_INPUT and kind is not OpKind.RESHAPE:
-            raise FormatError(f"{self._label}: {where} has no {CONSTANT_INPUT[kind]} input")
+        inputs = list(operands(operator, self._computed))
+        constants = self._constants(kind, operator.inputs[len(inputs) :], where)
         tensors = [self._tensor(i, where) if i != -1 else None for i in inputs]
         output = self._tensor(operator.outputs[0], where)
         first = tensors[0]
@@ -125,13 +144,20 @@ class _GraphReader:
             raise FormatError(f"{self._label}: {where} has no first input")
         if kind in _WEIGHTED and len(inputs) == 2:
             inputs.append(-1)  # an absent bias is either not listed or -1
-        self._check_precision(kind, where, tensors)
+        self._check_precision(kind, where, tensors, inputs)
         options = self._options(kind, operator, where)
         try:
-            attributes = read_attributes(kind, options, constant, len(first.shape), output.shape)
+            attributes = read_attributes(kind, options, constants, len(first.shape), output.shape)
         except ValueError as error:
             raise FormatError(f"{self._label}: {where} {short_name(output.name)!r}: {error}") from error
         return Op(kind, tuple(inputs), tuple(operator.outputs), attributes, output.name)
+
+    def _constants(self, kind: OpKind, indices: tuple[int, ...], where: str) -> list[npt.NDArray[np.int64]]:
+        """The constant inputs of an operator that become attributes. Those of a RESHAPE are optional."""
+        names = CONSTANT_INPUTS.get(kind, ())
+        if len(indices) < len(names) and kind is not OpKind.RESHAPE:
+            raise FormatError(f"{self._label}: {where} has no {names[len(indices)]} input")
+        return [self._folded(i, where, what) for i, what in zip(indices, names, strict=False)]
 
     def _options(self, kind: OpKind, operator: FileOperator, where: str) -> Any:
         """The options as an object; defaults where the file has none."""
@@ -145,7 +171,7 @@ class _GraphReader:
             table.Init(operator.options.Bytes, operator.options.Pos)
             return getattr(schema, name + "T").InitFromObj(table)
 
-    def _check_precision(self, kind: OpKind, where: str, tensors: list[Tensor | None]) -> None:
+    def _check_precision(self, kind: OpKind, where: str, tensors: list[Tensor | None], inputs: list[int]) -> None:
         first, weights = tensors[0], tensors[1] if kind in _WEIGHTED and len(tensors) > 1 else None
         if first is None:
             return
@@ -154,11 +180,16 @@ class _GraphReader:
                 f"{self._label}: {where} has float32 activations and int8 weights (dynamic-range quantization); "
                 f"{_CONVERT}"
             )
-        for what, tensor in zip(("weights", "bias"), tensors[1:] if kind in _WEIGHTED else (), strict=False):
-            if tensor is not None and tensor.data is None:
+        if first.dtype is DType.UINT8 and kind not in _TAKES_UINT8:
+            raise FormatError(
+                f"{self._label}: {where}: {short_name(first.name)!r} is uint8, which is supported at inputs and "
+                "outputs of int8 networks only; quantize the model to int8"
+            )
+        for what, tensor, i in zip(("weights", "bias"), tensors[1:], inputs[1:], strict=False):
+            if kind in _WEIGHTED and tensor is not None and tensor.data is None and i not in self._computed:
                 raise FormatError(
-                    f"{self._label}: {where} computes its {what} {short_name(tensor.name)!r}; "
-                    "weights and bias must be constant"
+                    f"{self._label}: {where} computes its {what} {short_name(tensor.name)!r} from activations; "
+                    "weights and bias must follow from constants"
                 )
 
     def _file_tensor(self, index: int, where: str) -> FileTensor:
@@ -190,10 +221,11 @@ class _GraphReader:
     def _convert(self, index: int, source: FileTensor, where: str) -> Tensor:
         name = f"{self._label}: {where}: tensor {index} {short_name(source.name)!r}"
         if source.refusal:
-            raise FormatError(f"{name} {source.refusal}; {_CONVERT}")
+            raise FormatError(f"{name} {source.refusal}")
         if source.type not in _DTYPES:
             type_name = _TYPE_NAMES.get(source.type, f"of type {source.type}").lower()
-            raise FormatError(f"{name} is {type_name}; int8, int32 and float32 are supported: {_CONVERT}")
+            advice = _TYPE_ADVICE.get(source.type, f"int8, int32 and float32 are supported: {_CONVERT}")
+            raise FormatError(f"{name} is {type_name}; {advice}")
         dtype = _DTYPES[source.type]
         if len(source.shape) > 8 or any(size < 1 for size in source.shape):
             raise FormatError(f"{name} has shape {list(source.shape)[:9]}; every dimension must be known and positive")
@@ -216,8 +248,8 @@ class _GraphReader:
         if dtype is DType.FLOAT32:
             return None  # calibration leftovers: a float tensor is what it is
         if not scales:
-            if dtype is DType.INT8:
-                raise FormatError(f"{name} is int8 without a scale; {_CONVERT}")
+            if dtype in (DType.INT8, DType.UINT8):
+                raise FormatError(f"{name} is {dtype} without a scale; {_CONVERT}")
             return None
         if len(zero_points) != len(scales) or not all(0 < scale < math.inf for scale in scales):
             raise FormatError(f"{name} has a scale or zero point that is not a quantization; {_CONVERT}")

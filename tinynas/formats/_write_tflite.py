@@ -13,18 +13,13 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tinynas.formats._errors import FormatError
-from tinynas.formats._operators import (
-    BUILTIN_CODES,
-    CONSTANT_INPUT,
-    OPTIONS_NAMES,
-    operator_version,
-    write_constant,
-    write_options,
-)
+from tinynas.formats._operators import BUILTIN_CODES, CONSTANT_INPUTS, OPTIONS_NAMES
+from tinynas.formats._write_options import operator_version, write_constants, write_options
 from tinynas.graph import DType, Graph, GraphError, Op, OpKind, Quantization, Tensor, validate
 
 _TYPES = {
     DType.INT8: schema.TensorType.INT8,
+    DType.UINT8: schema.TensorType.UINT8,
     DType.INT32: schema.TensorType.INT32,
     DType.FLOAT32: schema.TensorType.FLOAT32,
 }
@@ -45,7 +40,7 @@ def write_tflite(graph: Graph, path: str | Path | None = None, *, metadata: Mapp
         The content of the file.
 
     Raises:
-        FormatError: The graph is not valid, a constant has no data, or an int8 tensor no quantization.
+        FormatError: The graph is not valid, a constant has no data, or a tensor of int8 or uint8 no quantization.
     """
     try:
         validate(graph)
@@ -137,8 +132,10 @@ class _ModelWriter:
             tensor.quantization.scale = np.array(source.quantization.scales, np.float32)
             tensor.quantization.zeroPoint = np.array(source.quantization.zero_points, np.int64)
             tensor.quantization.quantizedDimension = source.quantization.axis
-        elif source.dtype is DType.INT8:
-            raise FormatError(f"cannot write {self._graph.name!r}: int8 tensor {source.name!r} has no quantization")
+        elif source.dtype in (DType.INT8, DType.UINT8):
+            raise FormatError(
+                f"cannot write {self._graph.name!r}: {source.dtype} tensor {source.name!r} has no quantization"
+            )
         return tensor
 
     def _extra(self, tensor: Tensor) -> int:
@@ -166,12 +163,9 @@ class _ModelWriter:
         operator.inputs, operator.outputs = [i for i in op.inputs if i >= 0], list(op.outputs)
         if op.kind is OpKind.CONV_2D and len(operator.inputs) == 2:
             operator.inputs.append(self._zero_bias(op))
-        constant = write_constant(op)
-        if constant is not None:
-            shape_tensor = Tensor(
-                f"{op.name}/{CONSTANT_INPUT[op.kind]}", constant.shape, DType.INT32, None, True, constant
-            )
-            operator.inputs.append(self._extra(shape_tensor))
+        for what, constant in zip(CONSTANT_INPUTS.get(op.kind, ()), write_constants(op), strict=False):
+            tensor = Tensor(f"{op.name}/{what}", constant.shape, DType.INT32, None, True, constant)
+            operator.inputs.append(self._extra(tensor))
         operator.builtinOptionsType = getattr(schema.BuiltinOptions, OPTIONS_NAMES[op.kind])
         operator.builtinOptions = write_options(op)
         return operator

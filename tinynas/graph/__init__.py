@@ -7,6 +7,7 @@ from tinynas.graph._graph import Graph, GraphError
 from tinynas.graph._names import short_name
 from tinynas.graph._ops import (
     ATTRIBUTES_OF,
+    REWRITTEN,
     Activation,
     Attributes,
     ConcatenationAttributes,
@@ -14,17 +15,22 @@ from tinynas.graph._ops import (
     DepthwiseConv2DAttributes,
     DequantizeAttributes,
     ElementwiseAttributes,
+    ExpandDimsAttributes,
     FullyConnectedAttributes,
     MeanAttributes,
     Op,
     OpKind,
+    PackAttributes,
     PadAttributes,
     Padding,
     Pool2DAttributes,
     QuantizeAttributes,
     ReshapeAttributes,
     ResizeNearestNeighborAttributes,
+    ShapeAttributes,
     SoftmaxAttributes,
+    SqueezeAttributes,
+    StridedSliceAttributes,
     TransposeAttributes,
 )
 from tinynas.graph._quantization_groups import MOVES_VALUES, quantization_groups
@@ -32,11 +38,13 @@ from tinynas.graph._shapes import infer_shape, window_output_size, window_paddin
 from tinynas.graph._tensor import DType, Quantization, Tensor
 from tinynas.graph._validation import validate
 from tinynas.graph.fixed_point import Runtime
+from tinynas.graph.passes import simplified
 from tinynas.graph.reference import execute
 
 __all__ = [
     "ATTRIBUTES_OF",
     "MOVES_VALUES",
+    "REWRITTEN",
     "Activation",
     "Attributes",
     "ConcatenationAttributes",
@@ -45,6 +53,7 @@ __all__ = [
     "DepthwiseConv2DAttributes",
     "DequantizeAttributes",
     "ElementwiseAttributes",
+    "ExpandDimsAttributes",
     "FullyConnectedAttributes",
     "Graph",
     "GraphBuilder",
@@ -52,6 +61,7 @@ __all__ = [
     "MeanAttributes",
     "Op",
     "OpKind",
+    "PackAttributes",
     "PadAttributes",
     "Padding",
     "Pool2DAttributes",
@@ -60,7 +70,10 @@ __all__ = [
     "ReshapeAttributes",
     "ResizeNearestNeighborAttributes",
     "Runtime",
+    "ShapeAttributes",
     "SoftmaxAttributes",
+    "SqueezeAttributes",
+    "StridedSliceAttributes",
     "Tensor",
     "TransposeAttributes",
     "count_macs",
@@ -70,6 +83,7 @@ __all__ = [
     "op_macs",
     "quantization_groups",
     "short_name",
+    "simplified",
     "validate",
     "window_output_size",
     "window_padding",

@@ -25,6 +25,15 @@ class OpKind(StrEnum):
     DEQUANTIZE = "DEQUANTIZE"
     RESIZE_NEAREST_NEIGHBOR = "RESIZE_NEAREST_NEIGHBOR"
     TRANSPOSE = "TRANSPOSE"
+    EXPAND_DIMS = "EXPAND_DIMS"
+    SQUEEZE = "SQUEEZE"
+    SHAPE = "SHAPE"
+    STRIDED_SLICE = "STRIDED_SLICE"
+    PACK = "PACK"
+
+
+REWRITTEN = frozenset((OpKind.EXPAND_DIMS, OpKind.SQUEEZE, OpKind.SHAPE, OpKind.STRIDED_SLICE, OpKind.PACK))
+"""Operators of files that no kernel runs: `tinynas.graph.passes` makes a RESHAPE or a constant of each."""
 
 
 class Padding(StrEnum):
@@ -121,19 +130,22 @@ class SoftmaxAttributes:
 
 @dataclass(frozen=True)
 class ReshapeAttributes:
-    """RESHAPE; all dimensions of `shape` are known and positive."""
+    """RESHAPE; all dimensions of `shape` are known and positive.
+
+    A second input, int32 [rank], is the shape as the file computes it; `shape` holds what comes of that.
+    """
 
     shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class QuantizeAttributes:
-    """QUANTIZE: float32 -> int8, or int8 -> int8 with other parameters (requantization)."""
+    """QUANTIZE: float32 -> int8 or uint8, or between these two with any parameters (requantization)."""
 
 
 @dataclass(frozen=True)
 class DequantizeAttributes:
-    """DEQUANTIZE: int8 -> float32."""
+    """DEQUANTIZE: int8 or uint8 -> float32."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +164,57 @@ class TransposeAttributes:
     permutation: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class ExpandDimsAttributes:
+    """EXPAND_DIMS: a dimension of 1 before `axis` (non-negative). In the file: a constant input."""
+
+    axis: int
+
+
+@dataclass(frozen=True)
+class SqueezeAttributes:
+    """SQUEEZE: without the dimensions `axes` (non-negative, ascending), each of 1; without any: all that are 1."""
+
+    axes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ShapeAttributes:
+    """SHAPE: the input's dimensions as int32 [rank]."""
+
+
+@dataclass(frozen=True)
+class StridedSliceAttributes:
+    """STRIDED_SLICE as in NumPy, one entry per dimension of the input. In the file: three constant inputs.
+
+    Bit i of `begin_mask` and `end_mask` leaves that end of dimension i open, bit i of `shrink_axis_mask` takes the one
+    element at `begin` and drops the dimension.
+    """
+
+    begin: tuple[int, ...]
+    end: tuple[int, ...]
+    strides: tuple[int, ...]
+    begin_mask: int = 0
+    end_mask: int = 0
+    shrink_axis_mask: int = 0
+
+    def slices(self) -> tuple[slice | int, ...]:
+        """What NumPy indexes the input with."""
+        return tuple(
+            begin
+            if self.shrink_axis_mask >> i & 1
+            else slice(None if self.begin_mask >> i & 1 else begin, None if self.end_mask >> i & 1 else end, stride)
+            for i, (begin, end, stride) in enumerate(zip(self.begin, self.end, self.strides, strict=True))
+        )
+
+
+@dataclass(frozen=True)
+class PackAttributes:
+    """PACK of inputs of one shape along a new dimension `axis` (non-negative)."""
+
+    axis: int = 0
+
+
 Attributes = (
     Conv2DAttributes
     | DepthwiseConv2DAttributes
@@ -167,6 +230,11 @@ Attributes = (
     | DequantizeAttributes
     | ResizeNearestNeighborAttributes
     | TransposeAttributes
+    | ExpandDimsAttributes
+    | SqueezeAttributes
+    | ShapeAttributes
+    | StridedSliceAttributes
+    | PackAttributes
 )
 
 ATTRIBUTES_OF: dict[OpKind, type[Attributes]] = {
@@ -186,6 +254,11 @@ ATTRIBUTES_OF: dict[OpKind, type[Attributes]] = {
     OpKind.DEQUANTIZE: DequantizeAttributes,
     OpKind.RESIZE_NEAREST_NEIGHBOR: ResizeNearestNeighborAttributes,
     OpKind.TRANSPOSE: TransposeAttributes,
+    OpKind.EXPAND_DIMS: ExpandDimsAttributes,
+    OpKind.SQUEEZE: SqueezeAttributes,
+    OpKind.SHAPE: ShapeAttributes,
+    OpKind.STRIDED_SLICE: StridedSliceAttributes,
+    OpKind.PACK: PackAttributes,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tinynas.graph._graph import Graph, GraphError
 from tinynas.graph._names import short_name
@@ -13,15 +13,24 @@ from tinynas.graph.fixed_point._arithmetic import quantize_multiplier
 from tinynas.graph.fixed_point._parameters import add_parameters, mul_multiplier, requantization_multiplier
 from tinynas.graph.fixed_point._softmax import softmax_parameters
 
+_INTEGERS = (DType.INT8, DType.UINT8)
 _CHANNEL_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}
 _COPYING = (OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D, OpKind.CONCATENATION, OpKind.PAD)
+_MOVES_WEIGHTS = (OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.EXPAND_DIMS, OpKind.SQUEEZE)
 _SOFTMAX_SCALE = 1 / 256
 # FULLY_CONNECTED rounds once. Beyond this, outputs of sums of no more than two bytes leave int32, and runtimes differ.
 _LARGEST_SHIFT = {OpKind.CONV_2D: 31, OpKind.DEPTHWISE_CONV_2D: 31, OpKind.FULLY_CONNECTED: 15}
 
 
-def check_quantization(graph: Graph, op: Op, where: str) -> None:
+def check_quantization(graph: Graph, op: Op, where: str, static: Collection[int] = ()) -> None:
     """Check the rules for one operator, as far as its tensors have quantization.
+
+    Args:
+        graph: The graph.
+        op: One of its operators.
+        where: What messages start with.
+        static: Tensors that follow from constants alone. As weights do, they may have a scale per channel where they
+            are moved.
 
     Raises:
         GraphError: A rule is broken; the message starts with `where`.
@@ -29,10 +38,12 @@ def check_quantization(graph: Graph, op: Op, where: str) -> None:
     if isinstance(op.attributes, ConcatenationAttributes) and op.attributes.activation is not Activation.NONE:
         raise GraphError(f"{where}: no runtime fuses an activation into CONCATENATION")
     output = graph.tensors[op.outputs[0]]
+    moved = op.kind in _MOVES_WEIGHTS
     for position, index in enumerate(op.inputs):
-        if index >= 0 and (op.kind not in _CHANNEL_AXIS or position == 0):
+        if index >= 0 and (op.kind not in _CHANNEL_AXIS or position == 0) and not (moved and index in static):
             check_activation(graph.tensors[index], where)
-    check_activation(output, where)
+    if not (moved and op.outputs[0] in static):
+        check_activation(output, where)
     if op.kind in _CHANNEL_AXIS:
         _check_weights(graph.tensors[op.inputs[1]], _CHANNEL_AXIS[op.kind], op.kind, where)
         if op.kind is OpKind.FULLY_CONNECTED and len(op.inputs) > 2 and op.inputs[2] >= 0:
@@ -54,7 +65,7 @@ def check_activation(tensor: Tensor, where: str) -> None:
         GraphError: It has several; the message starts with `where`.
     """
     q = tensor.quantization
-    if q is None or tensor.dtype is not DType.INT8:
+    if q is None or tensor.dtype not in _INTEGERS:
         return
     if q.per_channel:
         raise GraphError(
@@ -104,9 +115,9 @@ def _check_copy(graph: Graph, op: Op, output: Tensor, where: str) -> None:
 
 def _check_rescaling(op: Op, inputs: Sequence[Tensor], output: Tensor, where: str) -> None:
     """The factors between the scales must be expressible in the integers of the kernels."""
-    scaled = [tensor.quantization for tensor in (*inputs, output) if tensor.dtype is DType.INT8]
+    scaled = [tensor.quantization for tensor in (*inputs, output) if tensor.dtype in _INTEGERS]
     quantizations = [q for q in scaled if q is not None]
-    if output.dtype is not DType.INT8 or len(quantizations) < len(scaled) or len(scaled) < 2:
+    if output.dtype not in _INTEGERS or len(quantizations) < len(scaled) or len(scaled) < 2:
         return
     x, last = quantizations[0], quantizations[-1]
     try:

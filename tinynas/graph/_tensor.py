@@ -11,15 +11,19 @@ import numpy.typing as npt
 
 
 class DType(StrEnum):
-    """Element types. The integer engine runs int8 activations with int32 biases; float32 is for training graphs."""
+    """Element types. The integer engine runs int8 activations with int32 biases; float32 is for training graphs.
+
+    Of uint8 are the inputs and outputs of many files; a pass makes them int8 (`tinynas.graph.passes`).
+    """
 
     INT8 = "int8"
+    UINT8 = "uint8"
     INT32 = "int32"
     FLOAT32 = "float32"
 
     @property
     def size_bytes(self) -> int:
-        return {DType.INT8: 1, DType.INT32: 4, DType.FLOAT32: 4}[self]
+        return {DType.INT8: 1, DType.UINT8: 1, DType.INT32: 4, DType.FLOAT32: 4}[self]
 
     @property
     def numpy(self) -> np.dtype[np.generic]:

@@ -13,8 +13,23 @@ from tinynas.graph._tensor import DType, Quantization, Tensor
 
 _WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
 
-_ZERO_POINTS = {DType.INT8: (-128, 127), DType.INT32: (0, 0)}
+_ZERO_POINTS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255), DType.INT32: (0, 0)}
 """Smallest and largest zero point. Tensors of int32 are biases, and have none (TFLite's quantization specification)."""
+
+_COMPUTED = (DType.INT8, DType.FLOAT32)
+_INPUT_DTYPES = {
+    OpKind.QUANTIZE: (DType.FLOAT32, DType.INT8, DType.UINT8),
+    OpKind.DEQUANTIZE: (DType.INT8, DType.UINT8),
+    OpKind.CONCATENATION: (*_COMPUTED, DType.INT32),
+    **dict.fromkeys((OpKind.STRIDED_SLICE, OpKind.PACK), (*_COMPUTED, DType.INT32)),
+    **dict.fromkeys((OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.EXPAND_DIMS, OpKind.SQUEEZE, OpKind.SHAPE), tuple(DType)),
+}
+_OUTPUT_DTYPES = {
+    OpKind.QUANTIZE: (DType.INT8, DType.UINT8),
+    OpKind.DEQUANTIZE: (DType.FLOAT32,),
+    OpKind.SHAPE: (DType.INT32,),
+}
+"""Element types of operators that take others than int8 and float32, or give another than they take."""
 
 
 def validate(graph: Graph) -> None:
@@ -36,12 +51,15 @@ def validate(graph: Graph) -> None:
             raise GraphError(f"input tensor {i} {short_name(graph.tensors[i].name)!r} is a constant or listed twice")
         check_activation(graph.tensors[i], f"graph {graph.name!r}")
         written.add(i)
+    static = {i for i, tensor in enumerate(graph.tensors) if tensor.constant}
     for position, op in enumerate(graph.ops):
         where = f"op {position} {op.kind} {short_name(op.name)!r}"
         _check_wiring(graph, op, where, written)
         _check_shape(graph, op, position)
         _check_dtypes(graph, op, where)
-        check_quantization(graph, op, where)
+        if static.issuperset(op.inputs):
+            static.update(op.outputs)
+        check_quantization(graph, op, where, static)
         written.update(op.outputs)
     for i in graph.outputs:
         if i not in written or graph.tensors[i].constant:
@@ -120,16 +138,11 @@ def _check_dtypes(graph: Graph, op: Op, where: str) -> None:
     output = graph.tensors[op.outputs[0]]
     first = inputs[0]
     assert first is not None  # only a bias can be absent: _check_wiring
-    if op.kind is OpKind.QUANTIZE:
-        _require(where, "input", first, DType.FLOAT32, DType.INT8)
-        _require(where, "output", output, DType.INT8)
+    allowed = _INPUT_DTYPES.get(op.kind, _COMPUTED)
+    _require(where, "input", first, *allowed)
+    _require(where, "output", output, *_OUTPUT_DTYPES.get(op.kind, (first.dtype,)))
+    if op.kind in (OpKind.QUANTIZE, OpKind.DEQUANTIZE, OpKind.SHAPE):
         return
-    if op.kind is OpKind.DEQUANTIZE:
-        _require(where, "input", first, DType.INT8)
-        _require(where, "output", output, DType.FLOAT32)
-        return
-    _require(where, "input", first, DType.INT8, DType.FLOAT32)
-    _require(where, "output", output, first.dtype)
     if op.kind in _WEIGHTED:
         weights, bias = inputs[1], inputs[2] if len(inputs) > 2 else None
         assert weights is not None
@@ -139,7 +152,7 @@ def _check_dtypes(graph: Graph, op: Op, where: str) -> None:
     else:
         for tensor in inputs[1:]:
             assert tensor is not None
-            _require(where, "input", tensor, first.dtype)
+            _require(where, "input", tensor, DType.INT32 if op.kind is OpKind.RESHAPE else first.dtype)
 
 
 def _require(where: str, what: str, tensor: Tensor, *allowed: DType) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tinynas.graph import DType, Graph, Op, OpKind, PadAttributes, short_name, without_dead_operators
+from tinynas.graph import REWRITTEN, DType, Graph, Op, OpKind, PadAttributes, short_name, without_dead_operators
 from tinynas.kernels import (
     MAX_DIMENSION,
     WINDOWED,
@@ -287,6 +287,10 @@ def _call(graph: Graph, index: int, op: Op, pad: int, lowering: Lowering) -> _Ca
 
 
 def _require_int8(graph: Graph, op: Op) -> None:
+    if op.kind in REWRITTEN:
+        raise UnsupportedGraphError(
+            f"{op.kind} {op.name!r}: only files have it; lower what `tinynas.graph.simplified` makes of the graph"
+        )
     for t in (*op.inputs, *op.outputs):
         if t >= 0 and not graph.tensors[t].constant and graph.tensors[t].dtype is not DType.INT8:
             raise UnsupportedGraphError(
@@ -299,7 +303,10 @@ def _require_supported_shapes(call: KernelCall) -> None:
     op = call.op
     where = f"{op.kind} {op.name!r}"
     if _reads_constants_only(call):
-        raise UnsupportedGraphError(f"{where}: all of its inputs are constant; fold it into a constant first")
+        raise UnsupportedGraphError(
+            f"{where}: all of its inputs are constant: `tinynas.graph.simplified` computes it in advance, unless it is "
+            "too large for any microcontroller"
+        )
     if op.kind in _SINGLE_IMAGE and call.input.shape[0] != 1:
         raise UnsupportedGraphError(f"{where}: the engine runs one image at a time, got {list(call.input.shape)}")
     window = [n for pair in window_of(call.graph, op) for n in pair] if op.kind in WINDOWED else []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinynas.errors import MissingExtraError
 from tinynas.testing._damaged_files import FileDamager
+from tinynas.testing._disguised_graphs import disguised_graph, nchw_graph
 from tinynas.testing._faulty_line import BabblingLine, FakeClock, FaultRates, FaultyLine
 from tinynas.testing._float_graphs import random_float_graph
 from tinynas.testing._hypothesis import int8_graphs
@@ -68,7 +69,9 @@ __all__ = [
     "FileDamager",
     "ScriptedTransport",
     "TflmArena",
+    "disguised_graph",
     "int8_graphs",
+    "nchw_graph",
     "random_float_graph",
     "random_input",
     "random_int8_graph",

@@ -7,21 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinynas.graph._tensor import DType
-from tinynas.graph.fixed_point import requantization_multiplier
+from tinynas.graph.fixed_point import multiply_by_quantized_multiplier, requantization_multiplier
 from tinynas.graph.reference._node import Array, Node, required
-from tinynas.graph.reference._rescale import rescale_to_int8
+
+_RANGES = {DType.INT8: (-128, 127), DType.UINT8: (0, 255)}
 
 
 def quantize(node: Node, arrays: Sequence[Array | None]) -> Array:
-    """QUANTIZE: from float32 (halves away from zero; beyond the range it saturates), or from int8."""
+    """QUANTIZE: from float32 (halves away from zero; beyond the range it saturates), or from int8 or uint8."""
     x, output = required(arrays, 0), node.quantization(node.output)
-    if node.input(0).dtype is DType.INT8:
+    if node.input(0).dtype is DType.FLOAT32:
+        ratios: Array = (x / np.float32(output.scale)).astype(np.float64)
+        steps: Array = np.trunc(ratios + np.copysign(0.5, ratios))
+    else:
         quantization = node.quantization(node.input(0))
         differences = x.astype(np.int64) - quantization.zero_point
-        return rescale_to_int8(differences, *requantization_multiplier(quantization, output), output)
-    ratios: Array = (x / np.float32(output.scale)).astype(np.float64)
-    rounded: Array = np.trunc(ratios + np.copysign(0.5, ratios))
-    return np.asarray(np.clip(rounded + output.zero_point, -128, 127), np.int8)
+        steps = multiply_by_quantized_multiplier(differences, *requantization_multiplier(quantization, output))
+    low, high = _RANGES[node.output.dtype]
+    return np.asarray(np.clip(steps + output.zero_point, low, high), node.output.dtype.numpy)
 
 
 def dequantize(node: Node, arrays: Sequence[Array | None]) -> Array:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinynas.graph._graph import Graph, GraphError
-from tinynas.graph._ops import OpKind
+from tinynas.graph._ops import Op, OpKind
 from tinynas.graph._tensor import Tensor
 from tinynas.graph._validation import validate
 from tinynas.graph.fixed_point import Runtime
@@ -16,7 +16,16 @@ from tinynas.graph.reference._conversion import dequantize, quantize
 from tinynas.graph.reference._convolution import conv_2d, depthwise_conv_2d
 from tinynas.graph.reference._elementwise import add, mul
 from tinynas.graph.reference._fully_connected import fully_connected
-from tinynas.graph.reference._layout import concatenation, pad, reshape, resize_nearest_neighbor, transpose
+from tinynas.graph.reference._layout import (
+    concatenation,
+    pack,
+    pad,
+    reshape,
+    resize_nearest_neighbor,
+    shape,
+    strided_slice,
+    transpose,
+)
 from tinynas.graph.reference._node import Array, Kernel, Node
 from tinynas.graph.reference._pooling import average_pool_2d, max_pool_2d
 from tinynas.graph.reference._reduction import mean, softmax
@@ -122,14 +131,7 @@ def _execute_chunk(
     for position, op in enumerate(graph.ops):
         arrays = [None if i < 0 else constants[i] if i in constants else values[i] for i in op.inputs]
         tensors = tuple(graph.tensors[i] if i >= 0 else None for i in op.inputs)
-        node = Node(op, tensors, graph.tensors[op.outputs[0]], runtime)
-        try:
-            result = _KERNELS[op.kind](node, arrays)
-        except ValueError as error:
-            if isinstance(error, GraphError):
-                raise
-            # The fixed-point parameters say what is out of range; only the caller knows where.
-            raise GraphError(f"op {position} {op.kind} {op.name!r}: {error}") from error
+        result = _result(Node(op, tensors, graph.tensors[op.outputs[0]], runtime), arrays, f"op {position} ")
         # An operator that reads constants only has no batch yet.
         values[op.outputs[0]] = np.broadcast_to(result, (inputs[0].shape[0], *result.shape[1:]))
         if not keep_all:
@@ -140,6 +142,33 @@ def _execute_chunk(
     for i in kept & constants.keys():
         values[i] = np.broadcast_to(constants[i], (batch, *constants[i].shape[1:]))
     return values if keep_all else {i: values[i] for i in graph.outputs}
+
+
+def _result(node: Node, arrays: Sequence[Array | None], where: str) -> Array:
+    try:
+        return _KERNELS[node.op.kind](node, arrays)
+    except ValueError as error:
+        if isinstance(error, GraphError):
+            raise
+        # The fixed-point parameters say what is out of range; only the caller knows where.
+        raise GraphError(f"{where}{node.op.kind} {node.op.name!r}: {error}") from error
+
+
+def execute_constant(op: Op, inputs: Sequence[Tensor | None], output: Tensor) -> Array:
+    """The value of an operator that reads nothing but constants, of the shape and dtype of its output.
+
+    Args:
+        op: The operator. A SHAPE may read anything, since it does not look at the value.
+        inputs: Its input tensors with their data; None where an optional one is absent.
+        output: Its output tensor.
+
+    Raises:
+        GraphError: A constant has no data, or a factor between scales is out of range.
+    """
+    arrays = [None if tensor is None or op.kind is OpKind.SHAPE else _constant(tensor) for tensor in inputs]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        result = _result(Node(op, tuple(inputs), output, Runtime.LITERT), arrays, "")
+    return np.ascontiguousarray(result[0]).reshape(output.shape)
 
 
 _KERNELS: dict[OpKind, Kernel] = {
@@ -159,4 +188,9 @@ _KERNELS: dict[OpKind, Kernel] = {
     OpKind.DEQUANTIZE: dequantize,
     OpKind.RESIZE_NEAREST_NEIGHBOR: resize_nearest_neighbor,
     OpKind.TRANSPOSE: transpose,
+    OpKind.EXPAND_DIMS: reshape,
+    OpKind.SQUEEZE: reshape,
+    OpKind.SHAPE: shape,
+    OpKind.STRIDED_SLICE: strided_slice,
+    OpKind.PACK: pack,
 }

@@ -1,4 +1,4 @@
-"""Operators that move elements without computing: RESHAPE, TRANSPOSE, PAD, CONCATENATION, RESIZE_NEAREST_NEIGHBOR."""
+"""Operators that move elements without computing, and SHAPE, which reads none."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import numpy.typing as npt
 
 from tinynas.graph._ops import (
     ConcatenationAttributes,
+    PackAttributes,
     PadAttributes,
     ResizeNearestNeighborAttributes,
+    StridedSliceAttributes,
     TransposeAttributes,
 )
 from tinynas.graph.reference._node import Array, Node, required
 
 
 def reshape(node: Node, arrays: Sequence[Array | None]) -> Array:
-    """RESHAPE."""
+    """RESHAPE, EXPAND_DIMS and SQUEEZE."""
     x = required(arrays, 0)
     return x.reshape(x.shape[0], *node.output.shape)
 
@@ -42,10 +44,33 @@ def concatenation(node: Node, arrays: Sequence[Array | None]) -> Array:
     """CONCATENATION: a copy; the int8 kernel does not rescale, so all scales and zero points are equal."""
     attributes = node.op.attributes
     assert isinstance(attributes, ConcatenationAttributes)
+    return np.concatenate(_of_one_batch(arrays), axis=attributes.axis + 1)
+
+
+def pack(node: Node, arrays: Sequence[Array | None]) -> Array:
+    """PACK."""
+    attributes = node.op.attributes
+    assert isinstance(attributes, PackAttributes)
+    return np.stack(_of_one_batch(arrays), axis=attributes.axis + 1)
+
+
+def _of_one_batch(arrays: Sequence[Array | None]) -> list[Array]:
+    """All inputs, constants repeated for each member of the batch."""
     parts = [required(arrays, i) for i in range(len(arrays))]
     batch = max(part.shape[0] for part in parts)
-    parts = [np.broadcast_to(part, (batch, *part.shape[1:])) for part in parts]
-    return np.concatenate(parts, axis=attributes.axis + 1)
+    return [np.broadcast_to(part, (batch, *part.shape[1:])) for part in parts]
+
+
+def strided_slice(node: Node, arrays: Sequence[Array | None]) -> Array:
+    """STRIDED_SLICE."""
+    attributes = node.op.attributes
+    assert isinstance(attributes, StridedSliceAttributes)
+    return np.ascontiguousarray(required(arrays, 0)[:, *attributes.slices()])
+
+
+def shape(node: Node, arrays: Sequence[Array | None]) -> Array:
+    """SHAPE: that of one inference, whatever the batch."""
+    return np.array([node.input(0).shape], np.int32)
 
 
 def resize_nearest_neighbor(node: Node, arrays: Sequence[Array | None]) -> Array:

@@ -1,7 +1,8 @@
 """What TFLM keeps per operator: the parameters parsed from the file and the data of its kernel.
 
 Paths are below `tensorflow/lite/micro` of tflite-micro. Parameters are in `builtin_op_data.h`. Operators that are not
-listed in `PARAMETERS` have none in the arena: their parsers allocate nothing (PAD, TRANSPOSE, QUANTIZE, DEQUANTIZE).
+listed in `PARAMETERS` have none in the arena: their parsers allocate nothing (PAD, TRANSPOSE, QUANTIZE, DEQUANTIZE,
+EXPAND_DIMS).
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Mapping
 from tinynas.graph import OpKind
 from tinynas.memory.tflm._layout import Array, Scalar, Struct
 
-POINTER, ENUM, BOOL, INT8, INT32, FLOAT, DOUBLE = (
+POINTER, ENUM, BOOL, INT8, INT16, INT32, FLOAT, DOUBLE = (
     Scalar.POINTER,
     Scalar.ENUM,
     Scalar.BOOL,
     Scalar.INT8,
+    Scalar.INT16,
     Scalar.INT32,
     Scalar.FLOAT,
     Scalar.DOUBLE,
@@ -80,6 +82,14 @@ PARAMETERS: Mapping[OpKind, Struct] = {
     OpKind.RESIZE_NEAREST_NEIGHBOR: Struct(
         "TfLiteResizeNearestNeighborParams", _PARAMETERS_SOURCE, {"align_corners": BOOL, "half_pixel_centers": BOOL}
     ),
+    OpKind.SQUEEZE: Struct(
+        "TfLiteSqueezeParams", _PARAMETERS_SOURCE, {"squeeze_dims": Array(INT32, 8), "count": INT32}
+    ),
+    OpKind.SHAPE: Struct("TfLiteShapeParams", _PARAMETERS_SOURCE, {"out_type": ENUM}),
+    OpKind.STRIDED_SLICE: Struct(
+        "TfLiteStridedSliceParams", _PARAMETERS_SOURCE, {"masks": Array(INT32, 5), "offset": BOOL}
+    ),
+    OpKind.PACK: Struct("TfLitePackParams", _PARAMETERS_SOURCE, {"values_count, axis": Array(INT32, 2)}),
 }
 
 CONV_DATA = Struct(
@@ -229,5 +239,20 @@ DEQUANTIZE_DATA = Struct(
             "DequantizationParams", "kernels/internal/types.h", {"scale": DOUBLE, "zero_point": INT32}
         ),
         "output_multiplier, output_shift, output_zero_point": Array(INT32, 3),
+    },
+)
+
+STRIDED_SLICE_DATA = Struct(
+    "StridedSliceParams",
+    "kernels/internal/types.h",
+    {
+        "start_indices_count": INT8,
+        "start_indices": Array(INT32, 5),
+        "stop_indices_count": INT8,
+        "stop_indices": Array(INT32, 5),
+        "strides_count": INT8,
+        "strides": Array(INT32, 5),
+        "masks": Array(INT16, 5),
+        "offset": BOOL,
     },
 )

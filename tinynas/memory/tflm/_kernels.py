@@ -96,11 +96,11 @@ def _concatenation(graph: Graph, op: Op) -> KernelNeeds:
     return KernelNeeds(structs.CONCATENATION_DATA, looks_at=(op.inputs[0], op.outputs[0], *op.inputs))
 
 
-def _simple(data: Struct | None, constant: bool = False) -> Callable[[Graph, Op], KernelNeeds]:
-    """A kernel that only looks at its inputs (`constant`: one more, not in the graph) and its output."""
+def _simple(data: Struct | None, constants: int = 0) -> Callable[[Graph, Op], KernelNeeds]:
+    """A kernel that only looks at its inputs (`constants`: more of them, not in the graph) and its output."""
 
     def needs(graph: Graph, op: Op) -> KernelNeeds:
-        inputs = (*op.inputs, OPERATOR_CONSTANT) if constant else op.inputs
+        inputs = (*op.inputs, *(OPERATOR_CONSTANT,) * constants)
         return KernelNeeds(data, looks_at=(*inputs, op.outputs[0]))
 
     return needs
@@ -115,13 +115,18 @@ REFERENCE: Mapping[OpKind, Callable[[Graph, Op], KernelNeeds]] = {
     OpKind.ADD: _simple(structs.ADD_DATA),
     OpKind.MUL: _simple(structs.MUL_DATA),
     OpKind.CONCATENATION: _concatenation,
-    OpKind.PAD: _simple(structs.PAD_DATA, constant=True),
+    OpKind.PAD: _simple(structs.PAD_DATA, constants=1),
     OpKind.MEAN: _mean,
     OpKind.SOFTMAX: _simple(structs.SOFTMAX_DATA),
     # RESHAPE never looks at its second input, RESIZE_NEAREST_NEIGHBOR and TRANSPOSE do; none of them keeps data.
     OpKind.RESHAPE: _simple(None),
     OpKind.QUANTIZE: _simple(structs.QUANTIZE_DATA),
     OpKind.DEQUANTIZE: _simple(structs.DEQUANTIZE_DATA),
-    OpKind.RESIZE_NEAREST_NEIGHBOR: _simple(None, constant=True),
-    OpKind.TRANSPOSE: _simple(None, constant=True),
+    OpKind.RESIZE_NEAREST_NEIGHBOR: _simple(None, constants=1),
+    OpKind.TRANSPOSE: _simple(None, constants=1),
+    OpKind.EXPAND_DIMS: _simple(None, constants=1),
+    OpKind.SQUEEZE: _simple(None),
+    OpKind.SHAPE: lambda graph, op: KernelNeeds(None),
+    OpKind.STRIDED_SLICE: _simple(structs.STRIDED_SLICE_DATA, constants=3),
+    OpKind.PACK: _simple(None),
 }

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tinynas.graph import DType, Graph, OpKind, Tensor
+from tinynas.graph import DType, Graph, Op, OpKind, Tensor
 
-CONSTANT_OPERAND = (
-    OpKind.PAD,
-    OpKind.MEAN,
-    OpKind.RESHAPE,
-    OpKind.RESIZE_NEAREST_NEIGHBOR,
-    OpKind.TRANSPOSE,
-)
-"""Operators whose attribute is a constant tensor in the file (see the attribute classes of `tinynas.graph`)."""
+_CONSTANT_OPERANDS: Mapping[OpKind, int] = {
+    OpKind.PAD: 1,
+    OpKind.MEAN: 1,
+    OpKind.RESHAPE: 1,
+    OpKind.RESIZE_NEAREST_NEIGHBOR: 1,
+    OpKind.TRANSPOSE: 1,
+    OpKind.EXPAND_DIMS: 1,
+    OpKind.STRIDED_SLICE: 3,
+}
+"""Operators whose attributes are constant tensors in the file, and how many (see the classes of `tinynas.graph`)."""
 
 _WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
 
@@ -62,13 +64,19 @@ def as_written(graph: Graph) -> tuple[Graph, WrittenTensors]:
     output channel in convolutions and per tensor elsewhere.
     """
     graph = _with_zero_biases(graph)
-    constants = sum(op.kind in CONSTANT_OPERAND for op in graph.ops)
+    constants = sum(_constant_operands(op) for op in graph.ops)
     held: tuple[int | None, ...] = tuple(range(len(graph.tensors)))
     return graph, WrittenTensors(
         held + (None,) * constants,
         (0,) * (len(held) + constants),
         _scales(graph) + (0,) * constants,
     )
+
+
+def _constant_operands(op: Op) -> int:
+    """Constants that the file has for an operator and the graph does not: none for a shape that is computed."""
+    computed = op.kind is OpKind.RESHAPE and len(op.inputs) > 1
+    return 0 if computed else _CONSTANT_OPERANDS.get(op.kind, 0)
 
 
 def _with_zero_biases(graph: Graph) -> Graph:
@@ -85,7 +93,7 @@ def _with_zero_biases(graph: Graph) -> Graph:
 def _scales(graph: Graph) -> tuple[int, ...]:
     if any(t.quantization is not None for t in graph.tensors):
         return tuple(0 if t.quantization is None else len(t.quantization.scales) for t in graph.tensors)
-    scales = [int(t.dtype is DType.INT8) for t in graph.tensors]
+    scales = [int(t.dtype in (DType.INT8, DType.UINT8)) for t in graph.tensors]
     for op in graph.ops:
         if op.kind in _WEIGHTED and scales[op.inputs[1]]:
             shape = graph.tensors[op.inputs[1]].shape

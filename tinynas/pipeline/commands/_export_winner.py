@@ -24,6 +24,7 @@ from tinynas.graph import Graph
 from tinynas.lowering import DSP_LOWERING, Schedule
 from tinynas.memory import embedded_code, plan_arena
 from tinynas.memory.tflm import FileTensors, Kernels, TflmMemoryModel, TflmUnsupportedError, offline_plan
+from tinynas.pipeline._read_network import read_network, tell_of_uint8, uint8_borders, uint8_json
 from tinynas.pipeline.commands._input_by_rows import input_by_rows_for_board, input_by_rows_json
 from tinynas.pipeline.costs import choose_for_board, kernels_json, schedule_json
 from tinynas.pipeline.run import read_result, schedule_as_built
@@ -151,14 +152,14 @@ def export_model(
         `format`, `files`, and for an offline plan `kernels`, `stored` (False: the file's own plan, or TFLM's, is as
         good, and the file was copied), `head_bytes` and `saved_bytes` of TFLM's arena (32-bit Arm); for a board
         `choice`, the kernels of each layer with the reasons, and `schedule`, what was done so that it fits; with
-        `stream_input` also `input_by_rows`, its rows and the arena.
+        `stream_input` also `input_by_rows`, its rows and the arena; for a C project of a file with uint8 inputs or
+        outputs `uint8_borders`, what they are named, and the int8 that the network has instead.
 
     Raises:
         ExportError: `out` exists and `force` is not given, or the request makes no sense.
         AnswerIsNo: no way to execute the model takes at most `arena_bytes`.
         FormatError: the model cannot be read.
     """
-    graph = read_tflite(model)
     if out.suffix == ".onnx":
         raise ExportError(f"{out}: an .onnx file is the float network of a finished run; {model} is an int8 model")
     if plan_offline != (out.suffix == ".tflite"):
@@ -172,13 +173,16 @@ def export_model(
         raise ExportError("--stream-input goes with a folder for the C project: TFLM holds the whole input")
     check_target(out, prefix, force)
     if plan_offline:
-        return _planned(model, graph, out, kernels)
+        return _planned(model, read_tflite(model), out, kernels)
+    file, graph = read_network(model)
+    tell_of_uint8(model, file)
+    info = ModelInfo(model.stem, uint8_tensors=uint8_borders(file))
     if board_name is None and stream_input:
         by_rows = choose_input_by_rows(graph, DSP_LOWERING)
-        document = _c_project(by_rows.schedule, out, ModelInfo(model.stem), prefix)
+        document = _c_project(by_rows.schedule, out, info, prefix) | uint8_json(file)
         return document | {"input_by_rows": input_by_rows_json(by_rows)}
     if board_name is None:
-        return _c_project(DSP_LOWERING(graph), out, ModelInfo(model.stem), prefix)
+        return _c_project(DSP_LOWERING(graph), out, info, prefix) | uint8_json(file)
     board = load_board(board_name)
     if reserve_flash >= board.code_region.size_bytes:
         raise ExportError(
@@ -189,7 +193,7 @@ def export_model(
     chosen = choose(graph, board, toolchain, reserve, arena_bytes=arena_bytes)
     if chosen.kernels.not_compared:
         logger.warning("%s: kernels by shape alone: %s", board.name, chosen.kernels.not_compared)
-    document = _c_project(chosen.schedule, out, ModelInfo(model.stem), prefix)
+    document = _c_project(chosen.schedule, out, info, prefix) | uint8_json(file)
     document |= {"choice": kernels_json(chosen.kernels), "schedule": schedule_json(chosen)}
     return document | ({"input_by_rows": input_by_rows_json(chosen)} if stream_input else {})
 

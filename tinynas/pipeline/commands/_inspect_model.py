@@ -14,6 +14,7 @@ from tinynas.latency import LatencyModel
 from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import NativeMemoryModel, RegionUsage, live_ranges, plan_arena
 from tinynas.memory.tflm import FileTensors, TflmMemoryModel, TflmSram, offline_plan
+from tinynas.pipeline._read_network import read_network, uint8_json
 from tinynas.pipeline.costs import kernels_json, load_latency, schedule_json
 from tinynas.pipeline.deployment import load_memory_model
 from tinynas.pipeline.report import arena_timeline, memory_advice
@@ -54,7 +55,8 @@ def inspect_model(
         plot: where to draw our engine's arena over time, as SVG, in a folder that exists; for "native".
 
     Returns:
-        The object that `--json` prints. `fits` is None where something that decides is unknown.
+        The object that `--json` prints. `fits` is None where something that decides is unknown; `uint8_borders` is
+        there for "native" where the file has some: what they are named, and the int8 that the network has instead.
 
     Raises:
         InspectError: `plot` goes with the other engine, or lies in no folder.
@@ -65,9 +67,9 @@ def inspect_model(
     if plot is not None and not plot.parent.is_dir():
         raise InspectError(f"cannot draw {plot}: there is no folder {plot.parent}")
     board = load_board(board_name)
-    graph = read_tflite(model)
     if engine == "tflm":
-        return _inspect_tflm(model, graph, board, kernels)
+        return _inspect_tflm(model, read_tflite(model), board, kernels)
+    file, graph = read_network(model)
     memory = load_memory_model(board, toolchain)
     latency = load_latency(board, toolchain, latency_file)
     chosen = choose_schedule(graph, Lowering.for_core(board.core), memory, latency)
@@ -75,7 +77,7 @@ def inspect_model(
         schedule = chosen.schedule
         figure = arena_timeline(schedule, plan_arena(schedule), board.arena_region.size_bytes)
         write_atomically(plot, figure.encode())
-    return _inspect_native(graph, board, chosen, memory, latency)
+    return _inspect_native(graph, board, chosen, memory, latency) | uint8_json(file)
 
 
 def _inspect_native(

@@ -36,13 +36,25 @@ class Part(NamedTuple):
     source: str
 
 
+_WITHOUT_KERNEL: Mapping[OpKind, str] = MappingProxyType(
+    {
+        OpKind.RESHAPE: "takes nothing",
+        OpKind.DEQUANTIZE: "at an output: taken off",
+        OpKind.EXPAND_DIMS: "becomes a RESHAPE",
+        OpKind.SQUEEZE: "becomes a RESHAPE",
+        **dict.fromkeys(
+            (OpKind.SHAPE, OpKind.STRIDED_SLICE, OpKind.PACK), "of constants and shapes: computed in advance"
+        ),
+    }
+)
+
+
 def _operators() -> list[Listed]:
-    """The operators that the engine executes, with the kernels for them."""
-    kernels = {kind: [v.name for v in CATALOGUE.values() if kind in v.kinds] for kind in OpKind}
+    """The operators that a model file may have, with the kernels for them or what becomes of them."""
+    kernels = {kind: sum(kind in v.kinds for v in CATALOGUE.values()) for kind in OpKind}
     return [
-        Listed(kind.value, f"{len(names)} kernels" if len(names) > 1 else "1 kernel", OWN)
-        for kind, names in kernels.items()
-        if names
+        Listed(kind.value, f"{n} kernel{'s' if n > 1 else ''}" if n else _WITHOUT_KERNEL[kind], OWN)
+        for kind, n in kernels.items()
     ]
 
 

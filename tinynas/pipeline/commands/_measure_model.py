@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from tinynas.errors import UsageError
-from tinynas.formats import read_tflite
-from tinynas.graph import Graph
+from tinynas.graph import DType, Graph
+from tinynas.graph.passes import as_int8
 from tinynas.pipeline._progress import Progress, SilentProgress
+from tinynas.pipeline._read_network import read_network, tell_of_uint8, uint8_json
 from tinynas.pipeline.commands._input_by_rows import input_by_rows_for_board, input_by_rows_json
 from tinynas.pipeline.costs import choose_for_board, expected_ticks, schedule_json
 from tinynas.pipeline.deployment import (
@@ -61,14 +62,16 @@ def measure_model(
             compiler, which the build id in the device's HELLO tells.
         toolchain: "zig" or "gcc".
         runs: random inputs to compare, if no `input_file` is given.
-        input_file: int8 array of one input, or of several stacked along a new first axis (.npy).
+        input_file: int8 array of one input, or of several stacked along a new first axis (.npy); uint8 where the
+            file's input is.
         output_file: gets the int8 outputs of the board, stacked (.npy).
         arena_bytes: what the arena may take: the fastest way to execute the model that fits it is built.
         stream_input: the input comes row by row; of the ways to do that, the fastest that fits.
         progress: who watches.
 
     Returns:
-        The object that `--json` prints.
+        The object that `--json` prints; `uint8_borders` is there where the file has some: what they are named, and
+        the int8 that the network has instead.
 
     Raises:
         MeasurementInputError: neither or both of `virtual` and `port`, nothing to flash, or inputs of another shape or
@@ -86,8 +89,9 @@ def measure_model(
     if probe is not None and (virtual or not flash_first):
         raise MeasurementInputError("--probe goes with --port, without --no-flash: it names what flashes the board")
     board = load_board(board_name)
-    graph = read_tflite(model)
-    given = None if input_file is None else _read_inputs(input_file, graph)
+    file, graph = read_network(model)
+    tell_of_uint8(model, file)
+    given = None if input_file is None else _read_inputs(input_file, file)
     watch = progress or SilentProgress()
     with connected(port, board) as line, tempfile.TemporaryDirectory(prefix="tinynas-measure-") as scratch:
         watch.begin("firmware", 0)
@@ -109,7 +113,7 @@ def measure_model(
                 np.save(stream, measured.outputs, allow_pickle=False)
         except OSError as error:
             raise storage_error(output_file, error) from error
-    document = {**measurement_json(deployment, measured, board), "schedule": schedule_json(chosen)}
+    document = {**measurement_json(deployment, measured, board), "schedule": schedule_json(chosen), **uint8_json(file)}
     return document | ({"input_by_rows": input_by_rows_json(chosen)} if stream_input else {})
 
 
@@ -156,21 +160,26 @@ def _cycles(measured: NetworkMeasurement, board: Board) -> tuple[int | None, str
     return round(measured.ticks * declared.value), f"instructions times {declared.value:g}: {declared.basis}{clock}"
 
 
-def _read_inputs(path: Path, graph: Graph) -> Int8Array:
-    shape = graph.tensor(graph.inputs[0]).shape[1:]
+def _read_inputs(path: Path, file: Graph) -> Int8Array:
+    """The inputs in a .npy file, as the network takes them."""
+    tensor = file.tensor(file.inputs[0])
+    shape, kinds = tensor.shape[1:], ["int8", "uint8"] if tensor.dtype is DType.UINT8 else ["int8"]
     try:
         array = np.load(path, allow_pickle=False)
     except OSError as error:
         raise MeasurementInputError(f"cannot read inputs {path}: {error.strerror or 'not a .npy file'}") from error
     except (ValueError, EOFError) as error:
         raise MeasurementInputError(f"cannot read inputs {path}: not a .npy file of numbers") from error
-    if not isinstance(array, np.ndarray) or array.dtype != np.int8:
+    if not isinstance(array, np.ndarray) or array.dtype not in kinds:
         kind = getattr(array, "dtype", type(array).__name__)
-        raise MeasurementInputError(f"{path} holds {kind}: the model takes int8 inputs of shape {list(shape)}")
-    if array.shape[1:] == shape and len(array) > 0:
-        return array
-    if array.shape == shape:
-        return array[np.newaxis]
+        raise MeasurementInputError(
+            f"{path} holds {kind}: the model takes {' or '.join(kinds)} inputs of shape {list(shape)}"
+        )
+    values = as_int8(array) if array.dtype == np.uint8 else array
+    if values.shape[1:] == shape and len(values) > 0:
+        return values
+    if values.shape == shape:
+        return values[np.newaxis]
     raise MeasurementInputError(
         f"{path} has shape {list(array.shape)}: the model takes {list(shape)}, or several stacked: "
         f"[N, {', '.join(map(str, shape))}]"
