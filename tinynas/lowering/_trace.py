@@ -86,6 +86,7 @@ class Trace:
             come. The last layer's output is counted as if it were a window.
         readers: By layer, those that read its output.
         input_read: By call of the last layer, the first row of the segment's input that is still read during it.
+        input_read_behind: The same behind it.
     """
 
     order: tuple[int, ...]
@@ -95,6 +96,7 @@ class Trace:
     window_rows: tuple[int, ...]
     readers: tuple[tuple[int, ...], ...]
     input_read: tuple[int, ...]
+    input_read_behind: tuple[int, ...]
 
     @property
     def writes(self) -> tuple[Write, ...]:
@@ -137,7 +139,7 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
     awaited.append([(count, [rows[count] + 1] * len(ends[count]))])
     written, calls, window_rows = [0] * (count + 1), [0] * (count + 1), [0] * (count + 1)
     first_read: list[list[int]] = [[] for _ in every]
-    order, input_read, waits, index = [], [], 0, 0
+    order, input_read, input_read_behind, waits, index = [], [], [], 0, 0
     while index > 0 or written[0] < input_rows:
         call = calls[index]
         for operand, needed in wanted[index]:
@@ -159,11 +161,13 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
                 seen = first_seen[reader][calls[reader]]
                 if seen < first:
                     first = seen
-            if index == count:
-                open_readers = [reader for reader in readers[0] if written[reader] < rows[reader]]
-                input_read.append(min([input_rows, *[first_seen[r][calls[r]] for r in open_readers]]))
             written[index] = end = ends[index][call]
             calls[index] += 1
+            if index == count:
+                still_read = [first_seen[r][calls[r]] for r in readers[0] if written[r] < rows[r]]
+                input_read_behind.append(min([input_rows, *still_read]))
+                read_now = [first_seen[count][call]] if count in readers[0] else []
+                input_read.append(min([input_read_behind[-1], *read_now]))
             order.append(index)
             first_read[index].append(first)
             if end - first > window_rows[index]:
@@ -173,7 +177,14 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
         return None
     held = tuple(window_rows)
     return Trace(
-        tuple(order), tuple(ends), tuple(first_read), waits, held, tuple(map(tuple, readers)), tuple(input_read)
+        tuple(order),
+        tuple(ends),
+        tuple(first_read),
+        waits,
+        held,
+        tuple(map(tuple, readers)),
+        tuple(input_read),
+        tuple(input_read_behind),
     )
 
 
@@ -190,6 +201,7 @@ def _alone(layer: LayerRows, input_rows: int, rows_at_once: int) -> Trace:
         window_rows=(max(map(operator.sub, ends, first_read)), layer.rows),
         readers=((1,), ()),
         input_read=tuple(min(row, input_rows) for row in seen[:-1]),
+        input_read_behind=(*(min(row, input_rows) for row in seen[1:-1]), input_rows),
     )
 
 

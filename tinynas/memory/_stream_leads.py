@@ -1,46 +1,33 @@
 """How far the outputs of streamed segments may grow into their inputs.
 
-At each call of a segment's last layer, every layer before it has been called just so often that the call is possible,
-and so the rows that are still read of any tensor between follow backwards, cell by cell: for segments with any end that
-begin with one cell, from those that begin with the next one.
+At each call of a segment's last layer, the last layer of each cell before it has been called just so often that the
+call is possible: it writes the only tensor between two cells and is called as soon as it can be. So calls go back cell
+by cell: for segments with any end that begin with one cell, from those that begin with the next one. What a cell still
+reads of its input behind so many calls of its last layer is what its trace says: inner layers may have been called more
+often than that, as where nothing needs the last of their rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, reduce
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.lowering import LayerRows
+from tinynas.lowering import LayerRows, trace
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT
 from tinynas.memory._stream_cells import StreamedCell
 
 Counts = npt.NDArray[np.int64]
 
 
-class InputRead(NamedTuple):
-    """What calls of a cell's last layer read of the cell's input, by the number of calls: none, one, and so on.
-
-    Attributes:
-        needed: Rows that must be there for so many calls.
-        behind: The first row that is still read behind them.
-        during: The first row that is still read during the last of them.
-    """
-
-    needed: Counts
-    behind: Counts
-    during: Counts
-
-
 @lru_cache(maxsize=65536)
-def input_read(layers: tuple[LayerRows, ...], input_rows: int) -> InputRead:
-    """What a cell's layers read of its input, which has so many rows."""
+def rows_needed(layers: tuple[LayerRows, ...], input_rows: int) -> Counts:
+    """Rows of a cell's input that must be there for its last layer's calls, by their number: none, one, and so on."""
     heights = [input_rows, *(layer.rows for layer in layers)]
     needed = {len(layers): np.array([0, *layers[-1].ends])}
-    first_read: dict[int, Counts] = {}
     for index in range(len(layers), 0, -1):
         layer, end = layers[index - 1], needed[index]
         if layer.rows_per_call > 1 and index < len(layers):
@@ -49,15 +36,7 @@ def input_read(layers: tuple[LayerRows, ...], input_rows: int) -> InputRead:
         for operand in layer.operands:
             rows = np.minimum(end_seen, heights[operand])
             needed[operand] = np.maximum(needed[operand], rows) if operand in needed else rows
-        if 0 in layer.operands:
-            first = np.where(end < layer.rows, np.maximum(end * layer.stride - layer.padding, 0), input_rows)
-            first_read[index] = np.minimum(first, input_rows)
-    behind = during = reduce(np.minimum, first_read.values())
-    if len(layers) in first_read:  # during a call, the last layer reads what it read behind the one before
-        of_last = first_read[len(layers)]
-        first_read[len(layers)] = np.concatenate((of_last[:1], of_last[:-1]))
-        during = reduce(np.minimum, first_read.values())
-    return InputRead(needed[0], behind, during)
+    return needed[0]
 
 
 class ReadBack(NamedTuple):
@@ -92,10 +71,12 @@ def read_back(
     ends = np.array(cell.layers[-1].ends)
     # Where rows are added to sums, all is written in the last call.
     written = ends * row_bytes if cell.sums_bytes == 0 else np.where(ends < ends[-1], 0, height * row_bytes)
-    read = input_read(cell.layers, input_rows)
-    lead_bytes = (written - read.during[1:] * input_row_bytes).max(initial=0).item()
-    calls_before = None if before is None else -(-read.needed // before)
-    return ReadBack(written, lead_bytes, read.behind * input_row_bytes, calls_before)
+    executed = trace(cell.layers, input_rows, 1)
+    assert executed is not None, "a cell that runs row by row comes to an end"
+    lead_bytes = (written - np.array(executed.input_read) * input_row_bytes).max(initial=0).item()
+    read = np.array([0, *executed.input_read_behind]) * input_row_bytes
+    calls_before = None if before is None else -(-rows_needed(cell.layers, input_rows) // before)
+    return ReadBack(written, lead_bytes, read, calls_before)
 
 
 def output_leads(cells: Sequence[ReadBack | None]) -> Counts:

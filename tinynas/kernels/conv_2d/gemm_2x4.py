@@ -126,7 +126,8 @@ def _conv_1x1_features(call: KernelCall, words_of_weights: int) -> dict[str, flo
     groups = groups_of_columns(pixels) - alone
     runs = {name: groups * count for name, count in zip(EXPANSION, expansion(inputs), strict=True)}
     of_alone = {f"{_ALONE}{name}": alone * count for name, count in zip(EXPANSION, expansion(inputs), strict=True)}
-    return _tile_features(call, pixels, words_of_weights) | {"tails": groups * (inputs % 4 > 0)} | runs | of_alone
+    ends = {"tails": groups * (inputs % 4 > 0), "left_over": int(groups > 0 and alone > 0)}
+    return _tile_features(call, pixels, words_of_weights) | ends | runs | of_alone
 
 
 def _im2col_features(call: KernelCall, words_of_weights: int) -> dict[str, float]:
@@ -209,6 +210,7 @@ def _conv_1x1(suffix: str, words_of_weights: int) -> KernelVariant:
             **_TILE_LOOPS,
             **CLAMP_LOOPS,
             "tails": "groups whose pixels are no whole words",
+            "left_over": "calls whose last pixel is alone behind groups of four",
             **EXPANSION_LOOPS,
             **_ALONE_EXPANSION,
         },
