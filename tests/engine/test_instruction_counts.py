@@ -36,6 +36,11 @@ def _network(seed: int) -> Graph:
         for i in range(4)
         for padding in Padding
     ]
+    # Groups of four pixels, and what they leave over; each size has channels that are whole words and others.
+    few = [
+        b.conv_2d(b.resize_nearest_neighbor(x, (1, width), name=f"to{width}"), number(2, 9), 1, name=f"pixels{width}")
+        for width in (1, 2, 3, 5, 6, 9, 13)
+    ]
     x = b.conv_2d(x, number(4, 16), 2 * number(0, 2) + 1, stride=number(1, 2), name="stem")
     for i in range(3):
         channels = 2 * number(2, 8)
@@ -65,7 +70,7 @@ def _network(seed: int) -> Graph:
     x = b.fully_connected(b.mean(x, name="pool"), number(2, 30), name="head")
     # Not narrow: what begins the pass that clamps outputs is counted by the turn.
     traits = frozenset({Trait.GENERAL})
-    return with_random_constants(b.build([b.softmax(x, name="softmax"), *windows]), seed, traits)
+    return with_random_constants(b.build([b.softmax(x, name="softmax"), *windows, *few]), seed, traits)
 
 
 @pytest.fixture(scope="module")

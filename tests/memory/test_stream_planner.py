@@ -45,6 +45,19 @@ def test_predictions_are_what_is_lowered(seed: int, core: InstructionSet) -> Non
     assert streamed > 10
 
 
+def test_rows_that_nothing_needs_free_what_they_read() -> None:
+    """No row of c sees the last one of b, which is written as soon as c is complete, and then x is read no further."""
+    b = GraphBuilder("unneeded", DType.INT8)
+    x = b.input((1, 8, 8, 4))
+    y = b.conv_2d(x, 32, 3, stride=2, name="a")
+    z = b.conv_2d(b.conv_2d(x, 8, 1, name="b"), 32, 1, stride=2, name="c")
+    graph, lowering = b.build([b.add(y, z, name="sum")]), Lowering(InstructionSet.DSP)
+    choices = stream_choices(cells(graph, lowering), ticks)
+    for choice in choices:
+        assert plan_arena(lowering(graph, streams=choice.streams)).arena_bytes == choice.arena_bytes
+    assert any(choice.streams for choice in choices)
+
+
 def _chain() -> Graph:
     b = GraphBuilder("chain", DType.INT8)
     x = b.conv_2d(b.input((1, 10, 5, 3)), 6, 3, name="a")
