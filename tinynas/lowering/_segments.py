@@ -92,7 +92,7 @@ class Segments:
         self._alias = aliases(schedule)
         self._parts: dict[tuple[int, int], _Part] = {}
         self._shapes: dict[Hashable, int] = {}
-        self._layers: dict[tuple[int, int], tuple[Mapping[str, float], int]] = {}
+        self._layers: dict[Hashable, tuple[Mapping[str, float], int]] = {}
         self._calls: dict[Hashable, tuple[Mapping[str, float], int]] = {}
 
     def alike(self, first: int, end: int) -> Hashable:
@@ -123,7 +123,7 @@ class Segments:
         return CountedSegment(tuple(layers), waits)
 
     def _counted(self, p: PlannedStep, shape: int, rows: LayerRows, input_rows: int) -> CountedLayer:
-        key = shape, rows.rows_per_call
+        key = shape, rows, input_rows
         if key not in self._layers:
             structures, _ = structures_of(p, rows, input_rows)
             features, scratch = zip(*(self._call(p, shape, structure) for structure in structures), strict=True)

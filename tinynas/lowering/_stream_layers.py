@@ -42,7 +42,7 @@ def layer_by_rows(planned: PlannedStep, rows_per_call: int, alias: Mapping[int, 
 
 
 def layer_of_any_rows(planned: PlannedStep, alias: Mapping[int, int]) -> PlannedStep:
-    """The same with a kernel that suits any number of rows."""
+    """A step as a layer of a segment, with a kernel that suits any number of rows a call."""
     planned = _padded(alone(planned))
     image = summed_image(planned.call, planned.inputs, alias)
     if image is None:

@@ -59,15 +59,15 @@ def streamed(
         if plan.first < done:
             raise StreamError(f"layer {plan.first} is in two segments")
         result += planned[done : plan.first]
-        source = segment_source(graph, planned, alias, inputs, outputs, plan)
+        source = _segment_source(graph, planned, alias, inputs, outputs, plan)
         of = zip(planned[plan.first : plan.end], plan.rows, strict=True)
         layers = [layer_by_rows(p, rows_per_call, alias) for p, rows_per_call in of]
-        result.append(segment_step(graph, layers, inputs, plan, source))
+        result.append(_segment_step(graph, layers, inputs, plan, source))
         done = plan.end
     return [*result, *planned[done:]]
 
 
-def segment_source(
+def _segment_source(
     graph: Graph,
     planned: Sequence[PlannedStep],
     alias: Mapping[int, int],
@@ -85,10 +85,10 @@ def segment_source(
     return source
 
 
-def segment_step(
+def _segment_step(
     graph: Graph, segment: Sequence[PlannedStep], inputs: Sequence[int], plan: StreamPlan, source: int
 ) -> PlannedStep:
-    """A segment of some layers (`layer_by_rows`), as one step; see `segment_source`.
+    """A segment of some layers (`layer_by_rows`), as one step; see `_segment_source`.
 
     Raises:
         StreamError: It cannot run row by row; the message says why.

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.kernels.streaming import STREAM_ROWS, STREAMED_STATE
+from tinynas.kernels.streaming import STREAM_ROWS
 from tinynas.lowering import MOST_LAYERS, PatchPlan
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._stream_cells import Cell, StreamedCell
@@ -80,7 +80,7 @@ class SegmentTable:
             + by_link(lambda link: link.first_bytes)[:, np.newaxis]
             + _most(by_link(lambda link: link.cell.scratch_bytes))
             + by_link(lambda link: link.cell.sums_bytes)[:, :, np.newaxis]
-            + STREAMED_STATE.size_bytes * (layers + 1)
+            + states_bytes(layers)
         )
         input_bytes, output_bytes = (
             np.array([_bytes_of(shape) for shape in shapes])

@@ -15,7 +15,7 @@ def call_ticks(variant: str, features: Mapping[str, float]) -> float:
 
 
 class UnknownTicksError(Exception):
-    """Of a kernel, or of a loop of one."""
+    """What a kernel takes is not known, or what one of its loops does."""
 
 
 class SummedTicks:

@@ -69,8 +69,8 @@ typedef struct {
     uint32_t *begun; /* whether some rows of an image have come: outlives everything else in the arena */
 } tn_stream_rows_params;
 
-/* Take the next row of the input and call whatever layer has its operands then. Returns how many rows are missing. After
- * the last one, the next row is the first of another image. */
+/* Take the next row of the input and call whatever layer can and need be called then (advance.h). Returns how many rows
+ * are missing. After the last one, the next row is the first of another image. */
 int32_t tn_stream_rows(const tn_stream_rows_params *params, const int8_t *row);
 
 /* Where the next row goes: it may be put there and passed to tn_stream_rows, which then copies it onto itself. */
