@@ -58,6 +58,39 @@ def test_rows_that_nothing_needs_free_what_they_read() -> None:
     assert any(choice.streams for choice in choices)
 
 
+def _two_branches(seed: int) -> Graph:
+    """One to three sums, each of two branches of one to three convolutions, of any window, some of stride 2."""
+    rng = np.random.default_rng(seed)
+    b = GraphBuilder("branches", DType.INT8)
+
+    def number(low: int, high: int) -> int:
+        return int(rng.integers(low, high + 1))
+
+    def branch(x: int, out_channels: int, stride: int, name: str) -> int:
+        depth = number(1, 3)
+        for index in range(depth):
+            channels = out_channels if index == depth - 1 else number(2, 8)
+            x = b.conv_2d(x, channels, number(1, 4), stride=stride if index == 0 else 1, name=f"{name}{index}")
+        return x
+
+    x = b.input((1, number(5, 14), number(4, 8), number(1, 6)))
+    for index in range(number(1, 3)):
+        channels, stride = number(2, 32), number(1, 2)
+        x = b.add(*(branch(x, channels, stride, f"{side}{index}-") for side in "ab"), name=f"sum{index}")
+    return b.build([x])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_predictions_of_branches_are_what_is_lowered(seed: int) -> None:
+    lowering = Lowering(InstructionSet.DSP)
+    for index in range(15):
+        graph = _two_branches(15 * seed + index)
+        for choice in stream_choices(cells(graph, lowering), ticks):
+            schedule = lowering(graph, streams=choice.streams)
+            assert plan_arena(schedule).arena_bytes == choice.arena_bytes
+            assert ticks_of(schedule) == choice.ticks
+
+
 def _chain() -> Graph:
     b = GraphBuilder("chain", DType.INT8)
     x = b.conv_2d(b.input((1, 10, 5, 3)), 6, 3, name="a")

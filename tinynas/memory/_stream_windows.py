@@ -17,7 +17,6 @@ from tinynas.kernels.streaming import ROUND_BYTES, STREAMED_STATE
 from tinynas.lowering import MOST_READERS, LayerRows, Slides, slides, trace
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 
-
 _Layers = TypeVar("_Layers", int, npt.NDArray[Any])
 
 
