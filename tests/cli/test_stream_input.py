@@ -45,7 +45,7 @@ def test_a_board_runs_it_row_by_row(board: str, model: Path, capsys: pytest.Capt
 def test_what_cannot_take_rows_says_so(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     b = GraphBuilder("whole", DType.INT8)
     turned = b.transpose(b.input((1, 8, 6, 4)), (0, 2, 1, 3), name="turned")
-    whole = b.build([b.fully_connected(b.mean(turned, name="pool"), 3, name="head")])
+    whole = b.build([b.conv_2d(turned, 3, 3, name="head")])
     write_tflite(with_random_constants(whole, 0), tmp_path / "whole.tflite")
     code, document, _ = call(capsys, "export", str(tmp_path / "whole.tflite"), str(tmp_path / "out"), "--stream-input")
     assert code == 2

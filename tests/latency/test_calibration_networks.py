@@ -64,8 +64,9 @@ def test_a_board_of_12_kb_measures_every_variant_often_enough(seed: int) -> None
 
 
 def test_the_same_seed_gives_the_same_networks() -> None:
-    assert calibration_networks(3, seed=5) == calibration_networks(3, seed=5)
-    assert calibration_networks(3, seed=5) != calibration_networks(3, seed=6)
+    chosen = calibration_networks(3, seed=5)
+    assert calibration_networks(3, seed=5) == chosen
+    assert calibration_networks(3, seed=6) != chosen
 
 
 def test_only_networks_that_fit_are_chosen() -> None:

@@ -68,6 +68,7 @@ def test_without_patches_nothing_fits(folder: Path) -> None:
     assert "even with kernels of less scratch, region 'sram'" in verdict
 
 
+@pytest.mark.slow
 def test_with_patches_the_winner_is_found_built_measured_and_exported(folder: Path) -> None:
     out = folder / "run"
     result = run_pipeline(load_config(folder / "true.toml"), out)

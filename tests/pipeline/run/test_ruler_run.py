@@ -46,6 +46,7 @@ def write_config(folder: Path, evaluator: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_the_test_it_ends_the_same(tmp_path: Path) -> None:
     config = write_config(tmp_path, "synflow")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
