@@ -9,6 +9,7 @@ from tinynas.lowering._scratch import select_within
 from tinynas.lowering._segments import Segments
 from tinynas.lowering._storage import StreamedSteps
 from tinynas.lowering._stream_cuts import stream_cuts, streamed_shape, summed_images
+from tinynas.lowering._stream_layers import added_loops
 from tinynas.lowering._stream_loops import output_loops
 from tinynas.lowering._stream_plan import StreamError, StreamPlan
 from tinynas.lowering._streams import MOST_LAYERS, MOST_READERS, segment_scratch_bytes
@@ -40,6 +41,7 @@ __all__ = [
     "Trace",
     "VariantError",
     "Write",
+    "added_loops",
     "address_bytes",
     "copies",
     "layers",

@@ -147,8 +147,13 @@ def summed_loops(structures: Sequence[Structure], features: Iterable[Mapping[str
     total: dict[str, float] = {}
     for structure, of in zip(structures, features, strict=True):
         trips = {name: structure.calls * count for name, count in of.items()}
-        total = {name: total.get(name, 0) + trips.get(name, 0) for name in total | trips} if total else trips
+        total = added_loops(total, trips) if total else trips
     return total
+
+
+def added_loops(loops: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
+    """Loop counts of what has these and those."""
+    return {name: loops.get(name, 0) + more.get(name, 0) for name in {**loops, **more}}
 
 
 def structures_of(p: PlannedStep, rows: LayerRows, height: int) -> tuple[tuple[Structure, ...], int]:

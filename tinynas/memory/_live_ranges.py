@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Any, TypeVar
+
+import numpy.typing as npt
 
 from tinynas.lowering import Schedule
+
+Numbers = TypeVar("Numbers", int, npt.NDArray[Any])
+"""One number, or an array of them."""
 
 NATIVE_ALIGNMENT = 4
 """Bytes to which our engine aligns every buffer. Kernels read int8 activations at any address, but the fast ones load
@@ -82,8 +88,8 @@ class ScheduleRanges:
         return max(self.bytes_per_step(), default=0)
 
 
-def align(size_bytes: int, alignment: int) -> int:
-    """Round `size_bytes` up to a multiple of `alignment`."""
+def align(size_bytes: Numbers, alignment: int) -> Numbers:
+    """Round `size_bytes` up to a multiple of `alignment`; of several sizes, each."""
     return -(-size_bytes // alignment) * alignment
 
 

@@ -18,6 +18,7 @@ from tinynas.lowering import (
     Step,
     StreamError,
     StreamPlan,
+    added_loops,
     stream_cuts,
     summed_images,
 )
@@ -191,7 +192,8 @@ def _streamed_cell(schedule: Schedule, segments: Segments, plan: StreamPlan, hei
     rows = tuple(layer.rows for layer in layers)
     kernels: dict[str, Mapping[str, float]] = {}
     for layer in layers:
-        kernels[layer.variant] = _sum(kernels.get(layer.variant), layer.features)
+        known = kernels.get(layer.variant)
+        kernels[layer.variant] = layer.features if known is None else added_loops(known, layer.features)
     loops = {
         "layers": len(layers),
         "waits": counted.waits - height * last_reader(rows),
@@ -209,13 +211,6 @@ def _streamed_cell(schedule: Schedule, segments: Segments, plan: StreamPlan, hei
         loops=loops,
         sums_bytes=sums,
     )
-
-
-def _sum(known: Mapping[str, float] | None, loops: Mapping[str, float]) -> Mapping[str, float]:
-    """Loop counts of some layers with one kernel, and of one more."""
-    if known is None:
-        return loops
-    return {name: known.get(name, 0.0) + loops.get(name, 0.0) for name in {**known, **loops}}
 
 
 def _input_of(schedule: Schedule, images: _Images, position: int) -> int:

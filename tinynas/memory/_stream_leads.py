@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynas.lowering import LayerRows, trace
-from tinynas.memory._live_ranges import NATIVE_ALIGNMENT
+from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._stream_cells import StreamedCell
 
 Counts = npt.NDArray[np.int64]
@@ -109,4 +109,4 @@ def output_leads(cells: Sequence[ReadBack | None]) -> Counts:
             continue
         begins = [0, *[begin + own for begin in begins]]
         calls = cell.calls_before[calls]
-    return -(-np.maximum(leads, 0) // NATIVE_ALIGNMENT) * NATIVE_ALIGNMENT
+    return align(np.maximum(leads, 0), NATIVE_ALIGNMENT)

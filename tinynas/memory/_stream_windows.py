@@ -9,15 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
-
-import numpy.typing as npt
+from typing import NamedTuple
 
 from tinynas.kernels.streaming import ROUND_BYTES, STREAMED_STATE
 from tinynas.lowering import MOST_READERS, LayerRows, Slides, slides, trace
-from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
-
-_Layers = TypeVar("_Layers", int, npt.NDArray[Any])
+from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, Numbers, align
 
 
 class Windows(NamedTuple):
@@ -80,6 +76,6 @@ def last_reader(layers: Sequence[LayerRows]) -> int:
     return max(position for position, layer in enumerate(layers, 1) if 0 in layer.operands)
 
 
-def states_bytes(layers: _Layers) -> _Layers:
+def states_bytes(layers: Numbers) -> Numbers:
     """What the state of a segment of so many layers takes; of several, for each."""
     return STREAMED_STATE.size_bytes * (layers + 1)
