@@ -146,14 +146,18 @@ def summed_loops(structures: Sequence[Structure], features: Iterable[Mapping[str
     """Loop counts of all calls of a streamed layer together, given those of a call of each structure."""
     total: dict[str, float] = {}
     for structure, of in zip(structures, features, strict=True):
-        trips = {name: structure.calls * count for name, count in of.items()}
-        total = added_loops(total, trips) if total else trips
+        calls = structure.calls
+        for name, count in of.items():
+            total[name] = total.get(name, 0) + calls * count
     return total
 
 
 def added_loops(loops: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
     """Loop counts of what has these and those."""
-    return {name: loops.get(name, 0) + more.get(name, 0) for name in {**loops, **more}}
+    total = dict(loops)
+    for name, count in more.items():
+        total[name] = total.get(name, 0) + count
+    return total
 
 
 def structures_of(p: PlannedStep, rows: LayerRows, height: int) -> tuple[tuple[Structure, ...], int]:

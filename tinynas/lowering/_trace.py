@@ -11,7 +11,6 @@ one by one, also where all of them are there, so that no branch runs ahead of an
 from __future__ import annotations
 
 import itertools
-import operator
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -139,7 +138,9 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
     awaited.append([(count, [rows[count] + 1] * len(ends[count]))])
     written, calls, window_rows = [0] * (count + 1), [0] * (count + 1), [0] * (count + 1)
     first_read: list[list[int]] = [[] for _ in every]
-    order, input_read, input_read_behind, waits, index = [], [], [], 0, 0
+    # By reader of the input, how often it was called behind each call of the last layer.
+    calls_behind: list[tuple[int, list[int]]] = [(reader, []) for reader in readers[0]]
+    order, waits, index = [], 0, 0
     while index > 0 or written[0] < input_rows:
         call = calls[index]
         for operand, needed in wanted[index]:
@@ -164,10 +165,8 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
             written[index] = end = ends[index][call]
             calls[index] += 1
             if index == count:
-                still_read = [first_seen[r][calls[r]] for r in readers[0] if written[r] < rows[r]]
-                input_read_behind.append(min([input_rows, *still_read]))
-                read_now = [first_seen[count][call]] if count in readers[0] else []
-                input_read.append(min([input_read_behind[-1], *read_now]))
+                for reader, behind in calls_behind:
+                    behind.append(calls[reader])
             order.append(index)
             first_read[index].append(first)
             if end - first > window_rows[index]:
@@ -175,33 +174,62 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
             index = looked_at[index]
     if written != rows:
         return None
-    held = tuple(window_rows)
+    still_read = [_still_read(first_seen[reader], behind, input_rows) for reader, behind in calls_behind]
+    input_read_behind = tuple(map(min, *still_read)) if len(still_read) > 1 else tuple(still_read[0])
+    input_read = input_read_behind
+    if count in readers[0]:
+        input_read = tuple(map(min, input_read_behind, first_seen[count]))
     return Trace(
         tuple(order),
         tuple(ends),
         tuple(first_read),
         waits,
-        held,
+        tuple(window_rows),
         tuple(map(tuple, readers)),
-        tuple(input_read),
-        tuple(input_read_behind),
+        input_read,
+        input_read_behind,
     )
+
+
+def _still_read(first_seen: Sequence[int], calls: Sequence[int], rows: int) -> list[int]:
+    """The first of some rows that a reader of them still reads behind so many of its calls; behind the last one, none.
+
+    Args:
+        first_seen: Of the reader; see `LayerRows`.
+        calls: How often it was called, at several times.
+        rows: Their number.
+    """
+    first = [row if row < rows else rows for row in first_seen[:-1]]
+    first.append(rows)
+    return [first[done] for done in calls]
 
 
 def _alone(layer: LayerRows, input_rows: int, rows_at_once: int) -> Trace:
     """Execute a segment of one layer: whenever rows have come it is called as often as it can be, and then waits."""
     ends, needed, seen = LayerRows((), input_rows, rows_at_once).ends, layer.needed(input_rows), layer.first_seen
-    calls = [0, *(bisect_right(needed, there) for there in ends)]
-    first_read = [min(begin, seen[done]) for begin, done in zip((0, *ends), calls[:-1], strict=False)]
+    order: list[int] = []
+    first_read: list[int] = []
+    calls = there = window_rows = 0
+    for end in ends:
+        first = seen[calls]
+        if first > there:
+            first = there
+        first_read.append(first)
+        if end - first > window_rows:
+            window_rows = end - first
+        possible = bisect_right(needed, end)
+        order += (0, *(1,) * (possible - calls))
+        calls, there = possible, end
+    read = tuple([row if row < input_rows else input_rows for row in seen])
     return Trace(
-        order=tuple(itertools.chain.from_iterable((0, *(1,) * (b - a)) for a, b in itertools.pairwise(calls))),
+        order=tuple(order),
         ends=(ends, layer.ends),
         first_read=(first_read, [0] * len(needed)),
         waits=len(ends),
-        window_rows=(max(map(operator.sub, ends, first_read)), layer.rows),
+        window_rows=(window_rows, layer.rows),
         readers=((1,), ()),
-        input_read=tuple(min(row, input_rows) for row in seen[:-1]),
-        input_read_behind=(*(min(row, input_rows) for row in seen[1:-1]), input_rows),
+        input_read=read[:-1],
+        input_read_behind=(*read[1:-1], input_rows),
     )
 
 

@@ -32,6 +32,7 @@ _ACTIVATION_BOUNDS: dict[Activation, tuple[float, float]] = {
 }
 
 
+@lru_cache(maxsize=1024)
 def quantized_activation_range(activation: Activation, quantization: Quantization) -> tuple[int, int]:
     """Smallest and largest int8 value that `activation` lets through, for an output with `quantization`."""
 
@@ -61,7 +62,8 @@ def convolution_multipliers(
     scales = weights.scales if weights.per_channel else weights.scales * channels
     if len(scales) != channels:
         raise ValueError(f"{len(scales)} weight scales for {channels} output channels")
-    pairs = [quantize_multiplier(x.scale * scale / output.scale) for scale in scales]
+    input_scale, output_scale = x.scale, output.scale
+    pairs = [quantize_multiplier(input_scale * scale / output_scale) for scale in scales]
     multiplier, shift = np.array([p.value for p in pairs], np.int32), np.array([p.shift for p in pairs], np.int32)
     multiplier.flags.writeable = shift.flags.writeable = False
     return multiplier, shift
