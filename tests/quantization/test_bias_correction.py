@@ -19,14 +19,14 @@ from tinynas.quantization import (
     quantize,
     quantize_images,
 )
-from tinynas.training import WEIGHTED, graph_values, graph_weights, images_to_tensor
+from tinynas.training import graph_values, graph_weights, images_to_tensor
 
 IMAGES = random_images(64)
 
 
 def coarse(calibration: Calibration, graph: Graph) -> dict[int, Quantization]:
     """The calibration with weights of four times the scale: there is something to correct."""
-    weights = {op.inputs[1] for op in graph.ops if op.kind in WEIGHTED}
+    weights = {op.inputs[1] for op in graph.ops if op.weights is not None}
     return {
         i: Quantization(tuple(4 * s for s in q.scales), q.zero_points, q.axis) if i in weights else q
         for i, q in calibration.items()

@@ -17,7 +17,7 @@ from tinynas.engine._executions import Execution, in_patches, in_patches_and_row
 from tinynas.engine._operators_apart import operators_apart
 from tinynas.graph import Graph, without_dead_operators
 from tinynas.latency import LatencyModel
-from tinynas.lowering import WEIGHTED, Lowering, Schedule
+from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import KernelTicks, NativeMemoryModel, Verdict, call_ticks, plan_arena
 from tinynas.targets import Reserve
 
@@ -166,7 +166,7 @@ class _Board:
     def weights_fit(self, schedule: Schedule) -> bool:
         """Whether flash holds the weights at all, without the code of any kernel."""
         room = self.memory.room_for_constants(frozenset(), len(schedule.steps), self.reserve)
-        weights = {op.inputs[1] for op in schedule.graph.ops if op.kind in WEIGHTED}
+        weights = {op.inputs[1] for op in schedule.graph.ops if op.weights is not None}
         return sum(schedule.graph.tensors[t].size_bytes for t in weights) <= room
 
 

@@ -23,7 +23,7 @@ from tinynas.kernels import (
     quantization_of,
 )
 from tinynas.kernels.streaming import SEGMENTS, STREAM_ROWS, STREAMED_LAYER, STREAMED_STATE
-from tinynas.lowering import WEIGHTED, Schedule, Step, StreamedLayer, operand_positions
+from tinynas.lowering import Schedule, Step, StreamedLayer, operand_positions
 from tinynas.memory import MemoryPlan
 
 _IDENTIFIER = 48
@@ -192,7 +192,7 @@ def _generate_step(schedule: Schedule, step: Step, offsets: Mapping[int, str]) -
             constants = StepConstants((), constants.fields, {})
     address_of = dict(zip(step.inputs, arena, strict=True))
     # A convolution reads what its fused PAD read.
-    read = step.inputs if op.kind in WEIGHTED else op.inputs
+    read = step.inputs if op.weights is not None else op.inputs
 
     def operand(position: int) -> tuple[str, str]:
         constant = constants.operands.get(position)

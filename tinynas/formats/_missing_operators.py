@@ -7,11 +7,8 @@ from collections.abc import Mapping
 
 from tinynas.formats._errors import FormatError
 from tinynas.formats._flatbuffer import FileModel, FileOperator
-from tinynas.formats._operators import KIND_OF_CODE, NAME_OF_CODE
-from tinynas.graph import OpKind, short_name
-
-_OF_CONSTANTS_ONLY = frozenset((OpKind.SHAPE, OpKind.STRIDED_SLICE, OpKind.PACK))
-"""Operators that are supported where what they give follows from constants."""
+from tinynas.formats._operators import NAME_OF_CODE, kind_of
+from tinynas.graph import Rewritten, short_name
 
 _STATE = ("CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
 _CONTROL_FLOW = ("IF", "WHILE", "CALL")
@@ -44,8 +41,10 @@ def require_supported_operators(model: FileModel, label: str, computed: frozense
 
 
 def _supported(operator: FileOperator, computed: frozenset[int]) -> bool:
-    kind = KIND_OF_CODE.get(operator.builtin_code)
-    return kind is not None and (kind not in _OF_CONSTANTS_ONLY or computed.issuperset(operator.outputs))
+    kind = kind_of(operator)
+    if kind is None:
+        return False
+    return kind.spec.rewritten is not Rewritten.AS_CONSTANT or computed.issuperset(operator.outputs)
 
 
 def _name(operator: FileOperator) -> str:

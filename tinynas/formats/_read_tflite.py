@@ -13,14 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 from tinynas.formats._errors import FormatError
 from tinynas.formats._flatbuffer import FileModel, FileOperator, FileTensor, corruption_reported, decode
 from tinynas.formats._missing_operators import require_supported_operators
-from tinynas.formats._operators import (
-    CONSTANT_INPUTS,
-    KIND_OF_CODE,
-    OPTIONS_NAMES,
-    computed_from_constants,
-    operands,
-)
-from tinynas.formats._read_attributes import read_attributes
+from tinynas.formats._operators import computed_from_constants, known_kind, operands
+from tinynas.formats.operators import FileNode, format_of
 from tinynas.graph import DType, Graph, GraphError, Op, OpKind, Quantization, Tensor, short_name, validate
 
 _MAX_FILE_BYTES = 1 << 28
@@ -34,11 +28,6 @@ _DTYPES = {
     schema.TensorType.FLOAT32: DType.FLOAT32,
 }
 _TYPE_NAMES = {code: name for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
-_WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
-_TAKES_UINT8 = (
-    *(OpKind.QUANTIZE, OpKind.DEQUANTIZE, OpKind.RESHAPE, OpKind.TRANSPOSE),
-    *(OpKind.EXPAND_DIMS, OpKind.SQUEEZE, OpKind.SHAPE),
-)
 
 _CONVERT = "convert the model with full-integer int8 quantization"
 _TYPE_ADVICE = {
@@ -126,42 +115,44 @@ class _GraphReader:
     @staticmethod
     def _renumbered(op: Op, new_index: dict[int, int]) -> Op:
         inputs = tuple(new_index[i] for i in op.inputs)
-        return Op(op.kind, inputs, (new_index[op.outputs[0]],), op.attributes, op.name)
+        return Op(op.kind, inputs, tuple(new_index[i] for i in op.outputs), op.attributes, op.name)
 
     def _op(self, position: int, operator: FileOperator) -> Op:
-        kind = KIND_OF_CODE[operator.builtin_code]
+        kind = known_kind(operator)
         where = f"op {position} {kind}"
-        if len(operator.outputs) != 1 or not operator.inputs:
+        fewest, most = kind.spec.outputs
+        if not fewest <= len(operator.outputs) <= most or not operator.inputs:
             raise FormatError(
                 f"{self._label}: {where} has {len(operator.inputs)} inputs and {len(operator.outputs)} outputs"
             )
         inputs = list(operands(operator, self._computed))
         constants = self._constants(kind, operator.inputs[len(inputs) :], where)
         tensors = [self._tensor(i, where) if i != -1 else None for i in inputs]
-        output = self._tensor(operator.outputs[0], where)
+        outputs = [self._tensor(i, where) for i in operator.outputs]
         first = tensors[0]
         if first is None:
             raise FormatError(f"{self._label}: {where} has no first input")
-        if kind in _WEIGHTED and len(inputs) == 2:
+        if kind.spec.weights is not None and len(inputs) == 2:
             inputs.append(-1)  # an absent bias is either not listed or -1
         self._check_precision(kind, where, tensors, inputs)
         options = self._options(kind, operator, where)
         try:
-            attributes = read_attributes(kind, options, constants, len(first.shape), output.shape)
+            shapes = tuple(output.shape for output in outputs)
+            attributes = format_of(kind).read(FileNode(options, constants, len(first.shape), shapes))
         except ValueError as error:
-            raise FormatError(f"{self._label}: {where} {short_name(output.name)!r}: {error}") from error
-        return Op(kind, tuple(inputs), tuple(operator.outputs), attributes, output.name)
+            raise FormatError(f"{self._label}: {where} {short_name(outputs[0].name)!r}: {error}") from error
+        return Op(kind, tuple(inputs), tuple(operator.outputs), attributes, outputs[0].name)
 
     def _constants(self, kind: OpKind, indices: tuple[int, ...], where: str) -> list[npt.NDArray[np.int64]]:
-        """The constant inputs of an operator that become attributes. Those of a RESHAPE are optional."""
-        names = CONSTANT_INPUTS.get(kind, ())
-        if len(indices) < len(names) and kind is not OpKind.RESHAPE:
+        """The constant inputs of an operator that become attributes. Some operators may go without."""
+        names = kind.spec.constant_inputs
+        if len(indices) < len(names) and not kind.spec.may_compute_constants:
             raise FormatError(f"{self._label}: {where} has no {names[len(indices)]} input")
         return [self._folded(i, where, what) for i, what in zip(indices, names, strict=False)]
 
     def _options(self, kind: OpKind, operator: FileOperator, where: str) -> Any:
         """The options as an object; defaults where the file has none."""
-        name = OPTIONS_NAMES[kind]
+        name = format_of(kind).options
         with corruption_reported(f"{self._label}: {where}"):
             if operator.options is None or operator.options_type == 0:
                 return getattr(schema, name + "T")()
@@ -172,7 +163,8 @@ class _GraphReader:
             return getattr(schema, name + "T").InitFromObj(table)
 
     def _check_precision(self, kind: OpKind, where: str, tensors: list[Tensor | None], inputs: list[int]) -> None:
-        first, weights = tensors[0], tensors[1] if kind in _WEIGHTED and len(tensors) > 1 else None
+        is_weighted = kind.spec.weights is not None
+        first, weights = tensors[0], tensors[1] if is_weighted and len(tensors) > 1 else None
         if first is None:
             return
         if weights is not None and first.dtype is DType.FLOAT32 and weights.dtype is DType.INT8:
@@ -180,13 +172,13 @@ class _GraphReader:
                 f"{self._label}: {where} has float32 activations and int8 weights (dynamic-range quantization); "
                 f"{_CONVERT}"
             )
-        if first.dtype is DType.UINT8 and kind not in _TAKES_UINT8:
+        if first.dtype is DType.UINT8 and DType.UINT8 not in kind.spec.input_types:
             raise FormatError(
                 f"{self._label}: {where}: {short_name(first.name)!r} is uint8, which is supported at inputs and "
                 "outputs of int8 networks only; quantize the model to int8"
             )
         for what, tensor, i in zip(("weights", "bias"), tensors[1:], inputs[1:], strict=False):
-            if kind in _WEIGHTED and tensor is not None and tensor.data is None and i not in self._computed:
+            if is_weighted and tensor is not None and tensor.data is None and i not in self._computed:
                 raise FormatError(
                     f"{self._label}: {where} computes its {what} {short_name(tensor.name)!r} from activations; "
                     "weights and bias must follow from constants"

@@ -13,8 +13,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tinynas.formats._errors import FormatError
-from tinynas.formats._operators import BUILTIN_CODES, CONSTANT_INPUTS, OPTIONS_NAMES
-from tinynas.formats._write_options import operator_version, write_constants, write_options
+from tinynas.formats._operators import builtin_code
+from tinynas.formats.operators import format_of
 from tinynas.graph import DType, Graph, GraphError, Op, OpKind, Quantization, Tensor, validate
 
 _TYPES = {
@@ -67,6 +67,9 @@ def _replace(path: Path, content: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
     except OSError as error:
         raise FormatError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+_LARGEST_DEPRECATED_CODE = schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES
 
 
 class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]  # the generated schema is untyped
@@ -154,8 +157,11 @@ class _ModelWriter:
         return self._extra(Tensor(f"{op.name}/bias", zeros.shape, dtype, quantization, True, zeros))
 
     def _operator(self, op: Op) -> Any:
-        operator = schema.OperatorT()
-        code = (BUILTIN_CODES[op.kind], operator_version(self._graph, op))
+        operator, written_as = schema.OperatorT(), format_of(op.kind)
+        number = builtin_code(op.kind)
+        if number is None:
+            raise FormatError(f"cannot write {self._graph.name!r}: {op.kind} {op.name!r} is no operator of the schema")
+        code = (number, written_as.version(self._graph, op))
         if code not in self._codes:
             self._codes.append(code)
         operator.opcodeIndex = self._codes.index(code)
@@ -163,17 +169,19 @@ class _ModelWriter:
         operator.inputs, operator.outputs = [i for i in op.inputs if i >= 0], list(op.outputs)
         if op.kind is OpKind.CONV_2D and len(operator.inputs) == 2:
             operator.inputs.append(self._zero_bias(op))
-        for what, constant in zip(CONSTANT_INPUTS.get(op.kind, ()), write_constants(op), strict=False):
+        for what, value in zip(op.spec.constants_of_file(op), written_as.constants(op), strict=False):
+            constant = np.array(value, np.int32)
             tensor = Tensor(f"{op.name}/{what}", constant.shape, DType.INT32, None, True, constant)
             operator.inputs.append(self._extra(tensor))
-        operator.builtinOptionsType = getattr(schema.BuiltinOptions, OPTIONS_NAMES[op.kind])
-        operator.builtinOptions = write_options(op)
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, written_as.options)
+        operator.builtinOptions = getattr(schema, written_as.options + "T")()
+        written_as.write(op, operator.builtinOptions)
         return operator
 
     def _operator_code(self, code: int, version: int) -> Any:
         operator_code = schema.OperatorCodeT()
-        # Older runtimes read the deprecated 8-bit field; all codes here are below its limit of 127.
-        operator_code.builtinCode = operator_code.deprecatedBuiltinCode = code
+        # Older runtimes read the deprecated 8-bit field, which says 127 for all codes from there on.
+        operator_code.builtinCode, operator_code.deprecatedBuiltinCode = code, min(code, _LARGEST_DEPRECATED_CODE)
         operator_code.version = version
         return operator_code
 

@@ -5,31 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tinynas.graph._graph import Graph, GraphError
-from tinynas.graph._ops import (
-    Activation,
-    Attributes,
-    ConcatenationAttributes,
-    Conv2DAttributes,
-    DepthwiseConv2DAttributes,
-    DequantizeAttributes,
-    ElementwiseAttributes,
-    FullyConnectedAttributes,
-    MeanAttributes,
-    Op,
-    OpKind,
-    PadAttributes,
-    Padding,
-    Pool2DAttributes,
-    QuantizeAttributes,
-    ReshapeAttributes,
-    ResizeNearestNeighborAttributes,
-    SoftmaxAttributes,
-    TransposeAttributes,
-)
-from tinynas.graph._shapes import infer_shape
+from tinynas.graph._attributes import Activation, Attributes, Padding
+from tinynas.graph._errors import GraphError
+from tinynas.graph._graph import Graph
+from tinynas.graph._operator import Op, OpKind
+from tinynas.graph._shapes import infer_shapes
 from tinynas.graph._tensor import DType, Tensor
 from tinynas.graph._validation import validate
+from tinynas.graph.ops.concatenation import ConcatenationAttributes
+from tinynas.graph.ops.conv_2d import Conv2DAttributes
+from tinynas.graph.ops.depthwise_conv_2d import DepthwiseConv2DAttributes
+from tinynas.graph.ops.dequantize import DequantizeAttributes
+from tinynas.graph.ops.elementwise import ElementwiseAttributes
+from tinynas.graph.ops.fully_connected import FullyConnectedAttributes
+from tinynas.graph.ops.mean import MeanAttributes
+from tinynas.graph.ops.pad import PadAttributes
+from tinynas.graph.ops.pool_2d import Pool2DAttributes
+from tinynas.graph.ops.quantize import QuantizeAttributes
+from tinynas.graph.ops.reshape import ReshapeAttributes
+from tinynas.graph.ops.resize_nearest_neighbor import ResizeNearestNeighborAttributes
+from tinynas.graph.ops.softmax import SoftmaxAttributes
+from tinynas.graph.ops.transpose import TransposeAttributes
 
 Size = int | tuple[int, int]
 
@@ -213,6 +209,42 @@ class GraphBuilder:
         """DEQUANTIZE to float32."""
         return self._append(OpKind.DEQUANTIZE, (x,), DequantizeAttributes(), name, DType.FLOAT32)
 
+    def operator(
+        self,
+        kind: OpKind,
+        inputs: Sequence[int],
+        attributes: Attributes,
+        *,
+        name: str | None = None,
+        dtype: DType | None = None,
+    ) -> tuple[int, ...]:
+        """Any operator, by its kind and attributes.
+
+        Args:
+            kind: What it is.
+            inputs: The tensors that it reads.
+            attributes: Of the class that its kind has.
+            name: Its name and that of its output; several outputs are named `<name>`, `<name>:1`, `<name>:2`, ...
+            dtype: Of its outputs, where it is not that of the first input.
+
+        Returns:
+            Its outputs.
+
+        Raises:
+            GraphError: The shapes of the inputs do not fit, or the name is taken.
+        """
+        inputs = tuple(inputs)
+        first = len(self._tensors)
+        name = name if name is not None else self._unnamed(kind)
+        shapes = infer_shapes(
+            Op(kind, inputs, (first,), attributes, name), [self._tensors[i].shape if i >= 0 else () for i in inputs]
+        )
+        op = Op(kind, inputs, tuple(range(first, first + len(shapes))), attributes, name)
+        for number, shape in enumerate(shapes):
+            self._tensor(f"{name}:{number}" if number else name, shape, dtype or self._tensors[inputs[0]].dtype)
+        self._ops.append(op)
+        return op.outputs
+
     def build(self, outputs: Sequence[int]) -> Graph:
         """The validated graph.
 
@@ -260,10 +292,7 @@ class GraphBuilder:
         name: str | None,
         dtype: DType | None = None,
     ) -> int:
-        op = Op(kind, inputs, (len(self._tensors),), attributes, name if name is not None else self._unnamed(kind))
-        shape = infer_shape(op, [self._tensors[i].shape if i >= 0 else () for i in inputs])
-        output = self._tensor(op.name, shape, dtype or self._tensors[inputs[0]].dtype)
-        self._ops.append(op)
+        (output,) = self.operator(kind, inputs, attributes, name=name, dtype=dtype)
         return output
 
     def _unnamed(self, kind: OpKind) -> str:

@@ -7,9 +7,10 @@ Convention, as in the MCUNet and MobileNet papers: only CONV_2D, DEPTHWISE_CONV_
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 from tinynas.graph._graph import Graph
-from tinynas.graph._ops import Op, OpKind
+from tinynas.graph._operator import Op, Shape
 
 
 def op_macs(graph: Graph, op: Op) -> int:
@@ -17,11 +18,8 @@ def op_macs(graph: Graph, op: Op) -> int:
 
     Taps are KH*KW*(I/groups) for CONV_2D, KH*KW for DEPTHWISE_CONV_2D and I for FULLY_CONNECTED; 0 for all others.
     """
-    if op.kind not in _TAP_DIMENSIONS:
-        return 0
-    weights = graph.tensors[op.inputs[1]].shape
-    taps = math.prod(weights[i] for i in _TAP_DIMENSIONS[op.kind])
-    return graph.tensors[op.outputs[0]].elements * taps
+    inputs = [graph.tensors[t].shape if t >= 0 else () for t in op.inputs]
+    return op.spec.macs(inputs, graph.tensors[op.outputs[0]].shape)
 
 
 def count_macs(graph: Graph) -> int:
@@ -34,8 +32,10 @@ def count_params(graph: Graph) -> int:
     return sum(tensor.elements for _, tensor in graph.constants())
 
 
-_TAP_DIMENSIONS = {
-    OpKind.CONV_2D: (1, 2, 3),
-    OpKind.DEPTHWISE_CONV_2D: (1, 2),
-    OpKind.FULLY_CONNECTED: (1,),
-}
+def macs_of_taps(*dimensions: int) -> Callable[[Sequence[Shape], Shape], int]:
+    """The `OpSpec.macs` of an operator whose output elements take one tap for each weight in these dimensions."""
+
+    def macs(inputs: Sequence[Shape], output: Shape) -> int:
+        return math.prod(output) * math.prod(inputs[1][i] for i in dimensions)
+
+    return macs

@@ -6,13 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from tinynas.errors import ModelError
-from tinynas.graph._ops import Op
+from tinynas.graph._operator import Op, Window
 from tinynas.graph._tensor import Tensor
-
-
-class GraphError(ModelError):
-    """A graph that no runtime could execute: dangling tensors, wrong shapes, an operator before its inputs."""
 
 
 @dataclass(frozen=True)
@@ -56,3 +51,10 @@ class Graph:
         for i in sorted(self.consumers):
             if self.tensors[i].constant:
                 yield i, self.tensors[i]
+
+
+def sliding_window(graph: Graph, op: Op) -> Window | None:
+    """The window that an operator of a graph moves over its first input; None where it has none."""
+    if op.spec.window is None:
+        return None
+    return op.spec.window(op, [graph.tensors[t].shape if t >= 0 else () for t in op.inputs])

@@ -3,20 +3,6 @@
 from __future__ import annotations
 
 from tinynas.graph._graph import Graph
-from tinynas.graph._ops import OpKind
-
-MOVES_VALUES = frozenset(
-    (
-        OpKind.AVERAGE_POOL_2D,
-        OpKind.MAX_POOL_2D,
-        OpKind.CONCATENATION,
-        OpKind.PAD,
-        OpKind.RESHAPE,
-        OpKind.TRANSPOSE,
-        OpKind.RESIZE_NEAREST_NEIGHBOR,
-    )
-)
-"""Operators whose int8 kernels move values without rescaling: inputs and output have one quantization."""
 
 
 def quantization_groups(graph: Graph) -> list[int]:
@@ -33,7 +19,7 @@ def quantization_groups(graph: Graph) -> list[int]:
         return index
 
     for op in graph.ops:
-        if op.kind in MOVES_VALUES:
-            for index in op.inputs:
+        if op.spec.keeps_quantization:
+            for index in (*op.inputs, *op.outputs[1:]):
                 parent[root(index)] = root(op.outputs[0])
     return [root(index) for index in range(len(parent))]

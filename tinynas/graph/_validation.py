@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import math
 
-from tinynas.graph._graph import Graph, GraphError
+from tinynas.graph._errors import GraphError
+from tinynas.graph._graph import Graph
 from tinynas.graph._names import short_name
-from tinynas.graph._ops import Op, OpKind
+from tinynas.graph._operator import Op
 from tinynas.graph._quantization_rules import check_activation, check_quantization
-from tinynas.graph._shapes import infer_shape
+from tinynas.graph._shapes import infer_shapes
 from tinynas.graph._tensor import DType, Quantization, Tensor
-
-_WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
 
 _ZERO_POINTS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255), DType.INT32: (0, 0)}
 """Smallest and largest zero point. Tensors of int32 are biases, and have none (TFLite's quantization specification)."""
-
-_COMPUTED = (DType.INT8, DType.FLOAT32)
-_INPUT_DTYPES = {
-    OpKind.QUANTIZE: (DType.FLOAT32, DType.INT8, DType.UINT8),
-    OpKind.DEQUANTIZE: (DType.INT8, DType.UINT8),
-    OpKind.CONCATENATION: (*_COMPUTED, DType.INT32),
-    **dict.fromkeys((OpKind.STRIDED_SLICE, OpKind.PACK), (*_COMPUTED, DType.INT32)),
-    **dict.fromkeys((OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.EXPAND_DIMS, OpKind.SQUEEZE, OpKind.SHAPE), tuple(DType)),
-}
-_OUTPUT_DTYPES = {
-    OpKind.QUANTIZE: (DType.INT8, DType.UINT8),
-    OpKind.DEQUANTIZE: (DType.FLOAT32,),
-    OpKind.SHAPE: (DType.INT32,),
-}
-"""Element types of operators that take others than int8 and float32, or give another than they take."""
 
 
 def validate(graph: Graph) -> None:
@@ -55,7 +39,7 @@ def validate(graph: Graph) -> None:
     for position, op in enumerate(graph.ops):
         where = f"op {position} {op.kind} {short_name(op.name)!r}"
         _check_wiring(graph, op, where, written)
-        _check_shape(graph, op, position)
+        _check_shapes(graph, op, position)
         _check_dtypes(graph, op, where)
         if static.issuperset(op.inputs):
             static.update(op.outputs)
@@ -102,48 +86,54 @@ def _check_range(where: str, dtype: DType, quantization: Quantization) -> None:
 
 
 def _check_wiring(graph: Graph, op: Op, where: str, written: set[int]) -> None:
-    if len(op.outputs) != 1:
-        raise GraphError(f"{where} must have one output, has {len(op.outputs)}")
+    if not op.outputs:
+        raise GraphError(f"{where} has no output")
     for position, i in enumerate(op.inputs):
-        if i == -1 and position == 2 and op.kind in _WEIGHTED:
+        if i == -1 and position == 2 and op.weights is not None:
             continue
         if not 0 <= i < len(graph.tensors):
             raise GraphError(f"{where}: input {i} is not one of the graph's {len(graph.tensors)} tensors")
         if i not in written:
             raise GraphError(f"{where} reads tensor {i} {short_name(graph.tensors[i].name)!r} before it is written")
-    output = op.outputs[0]
-    if not 0 <= output < len(graph.tensors):
-        raise GraphError(f"{where}: output {output} is not one of the graph's {len(graph.tensors)} tensors")
-    if output in written:
-        raise GraphError(
-            f"{where} writes tensor {output} {short_name(graph.tensors[output].name)!r}, which has a value already"
-        )
+    for position, output in enumerate(op.outputs):
+        if not 0 <= output < len(graph.tensors):
+            raise GraphError(f"{where}: output {output} is not one of the graph's {len(graph.tensors)} tensors")
+        if output in written or output in op.outputs[:position]:
+            raise GraphError(
+                f"{where} writes tensor {output} {short_name(graph.tensors[output].name)!r}, which has a value already"
+            )
 
 
-def _check_shape(graph: Graph, op: Op, position: int) -> None:
+def _check_shapes(graph: Graph, op: Op, position: int) -> None:
     try:
-        inferred = infer_shape(op, [graph.tensors[i].shape if i >= 0 else () for i in op.inputs])
+        inferred = infer_shapes(op, [graph.tensors[i].shape if i >= 0 else () for i in op.inputs])
     except GraphError as error:
         raise GraphError(f"op {position} {error}") from error
-    output = graph.tensors[op.outputs[0]]
-    if output.shape != inferred:
-        raise GraphError(
-            f"op {position} {op.kind} {short_name(op.name)!r} gives {list(inferred)} but its output "
-            f"{short_name(output.name)!r} is declared {list(output.shape)}"
-        )
+    where = f"op {position} {op.kind} {short_name(op.name)!r}"
+    if len(op.outputs) != len(inferred):
+        raise GraphError(f"{where} must have {_counted(len(inferred))}, has {len(op.outputs)}")
+    for t, shape in zip(op.outputs, inferred, strict=True):
+        output = graph.tensors[t]
+        if output.shape != shape:
+            raise GraphError(
+                f"{where} gives {list(shape)} but its output {short_name(output.name)!r} is declared "
+                f"{list(output.shape)}"
+            )
+
+
+def _counted(outputs: int) -> str:
+    return "one output" if outputs == 1 else f"{outputs} outputs"
 
 
 def _check_dtypes(graph: Graph, op: Op, where: str) -> None:
+    spec = op.spec
     inputs = [graph.tensors[i] if i >= 0 else None for i in op.inputs]
-    output = graph.tensors[op.outputs[0]]
     first = inputs[0]
     assert first is not None  # only a bias can be absent: _check_wiring
-    allowed = _INPUT_DTYPES.get(op.kind, _COMPUTED)
-    _require(where, "input", first, *allowed)
-    _require(where, "output", output, *_OUTPUT_DTYPES.get(op.kind, (first.dtype,)))
-    if op.kind in (OpKind.QUANTIZE, OpKind.DEQUANTIZE, OpKind.SHAPE):
-        return
-    if op.kind in _WEIGHTED:
+    _require(where, "input", first, *spec.input_types)
+    for t in op.outputs:
+        _require(where, "output", graph.tensors[t], *(spec.output_types or (first.dtype,)))
+    if spec.weights is not None:
         weights, bias = inputs[1], inputs[2] if len(inputs) > 2 else None
         assert weights is not None
         _require(where, "weights", weights, first.dtype)
@@ -152,7 +142,7 @@ def _check_dtypes(graph: Graph, op: Op, where: str) -> None:
     else:
         for tensor in inputs[1:]:
             assert tensor is not None
-            _require(where, "input", tensor, DType.INT32 if op.kind is OpKind.RESHAPE else first.dtype)
+            _require(where, "input", tensor, *(spec.operand_types or (first.dtype,)))
 
 
 def _require(where: str, what: str, tensor: Tensor, *allowed: DType) -> None:

@@ -24,7 +24,10 @@ CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType({kernel.name: kernel f
 """Kernel variants by name. Where several apply to an operator, the first one is used."""
 
 _BY_KIND: Mapping[OpKind, tuple[KernelVariant, ...]] = MappingProxyType(
-    {kind: tuple(v for v in CATALOGUE.values() if kind in v.kinds) for kind in OpKind}
+    {
+        kind: tuple(v for v in CATALOGUE.values() if kind in v.kinds)
+        for kind in dict.fromkeys(kind for v in CATALOGUE.values() for kind in v.kinds)
+    }
 )
 
 
@@ -33,7 +36,7 @@ def by_rule(call: KernelCall) -> Iterator[KernelVariant]:
 
     Those that are not to be linked count where there is no other.
     """
-    allowed = (v for v in _BY_KIND[call.op.kind] if not v.for_speed and v.executes(call))
+    allowed = (v for v in _BY_KIND.get(call.op.kind, ()) if not v.for_speed and v.executes(call))
     if not call.unlinked:
         return allowed  # who wants the first one does not ask the others
     executing = list(allowed)
@@ -42,7 +45,7 @@ def by_rule(call: KernelCall) -> Iterator[KernelVariant]:
 
 def for_few_rows(call: KernelCall) -> KernelVariant | None:
     """The variant for few rows at a time that the local rule may choose, if there is one."""
-    if not any(v.few_rows for v in _BY_KIND[call.op.kind]):
+    if not any(v.few_rows for v in _BY_KIND.get(call.op.kind, ())):
         return None
     return next((v for v in by_rule(call) if v.few_rows), None)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.graph import Conv2DAttributes, DepthwiseConv2DAttributes
 from tinynas.kernels._clamp import activation_range
 from tinynas.kernels._constants import ConstantArray, Fields, StepConstants, integers
+from tinynas.kernels._geometry import window_of
 from tinynas.kernels._kernel import KernelCall
 from tinynas.kernels._weights import data_of, quantization_of
 
@@ -35,15 +35,14 @@ def with_tables(
 
 def window_fields(call: KernelCall) -> dict[str, int]:
     """The geometry of a call with a window."""
-    attributes = call.op.attributes
-    assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes)
+    window = window_of(call.graph, call.op)
     return {
-        "kernel_height": call.weights.shape[1],
-        "kernel_width": call.weights.shape[2],
-        "stride_height": attributes.stride[0],
-        "stride_width": attributes.stride[1],
-        "dilation_height": attributes.dilation[0],
-        "dilation_width": attributes.dilation[1],
+        "kernel_height": window.filter_size[0],
+        "kernel_width": window.filter_size[1],
+        "stride_height": window.stride[0],
+        "stride_width": window.stride[1],
+        "dilation_height": window.dilation[0],
+        "dilation_width": window.dilation[1],
         "padding_top": call.padding[0],
         "padding_left": call.padding[2],
     }

@@ -4,43 +4,23 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from tinynas.graph import (
-    Conv2DAttributes,
-    DepthwiseConv2DAttributes,
-    Graph,
-    Op,
-    OpKind,
-    Pool2DAttributes,
-    window_padding,
-)
+from tinynas.graph import Graph, Op, Window, sliding_window
 from tinynas.kernels._kernel import KernelCall
 
-WINDOWED = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D))
 
-WindowAttributes = Conv2DAttributes | DepthwiseConv2DAttributes | Pool2DAttributes
-
-
-def window_of(graph: Graph, op: Op) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """(filter size, stride, dilation) of a convolution or a pooling operator, each as (vertical, horizontal)."""
-    attributes = op.attributes
-    if isinstance(attributes, Pool2DAttributes):
-        return attributes.filter_size, attributes.stride, (1, 1)
-    assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes)
-    weights = graph.tensors[op.inputs[1]].shape
-    return (weights[1], weights[2]), attributes.stride, attributes.dilation
+def window_of(graph: Graph, op: Op) -> Window:
+    """The window of an operator that has one: of a convolution or a pool."""
+    window = sliding_window(graph, op)
+    assert window is not None, "only called where there is one"
+    return window
 
 
 def padding_of(graph: Graph, op: Op) -> tuple[int, int, int, int]:
     """The operator's own padding as (top, bottom, left, right); zeros for operators without windows."""
-    attributes = op.attributes
-    if op.kind not in WINDOWED:
+    window = sliding_window(graph, op)
+    if window is None:
         return (0, 0, 0, 0)
-    assert isinstance(attributes, WindowAttributes)
-    filter_size, stride, dilation = window_of(graph, op)
-    shape = graph.tensors[op.inputs[0]].shape
-    vertical, horizontal = (
-        window_padding(shape[1 + i], filter_size[i], stride[i], dilation[i], attributes.padding) for i in range(2)
-    )
+    vertical, horizontal = window.margins(graph.tensors[op.inputs[0]].shape)
     return (*vertical, *horizontal)
 
 
@@ -64,14 +44,14 @@ def valid_taps(size: int, outputs: int, taps: int, stride: int, dilation: int, b
 
 def window_counts(call: KernelCall) -> tuple[tuple[int, int], tuple[int, int]]:
     """Vertical and horizontal `valid_taps` of a call with a window."""
-    filter_size, stride, dilation = window_of(call.graph, call.op)
+    window = window_of(call.graph, call.op)
     vertical, horizontal = (
         valid_taps(
             call.input.shape[1 + i],
             call.output.shape[1 + i],
-            filter_size[i],
-            stride[i],
-            dilation[i],
+            window.filter_size[i],
+            window.stride[i],
+            window.dilation[i],
             call.padding[2 * i],
         )
         for i in range(2)

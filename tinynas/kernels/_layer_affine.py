@@ -7,16 +7,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.graph import (
-    Activation,
-    Conv2DAttributes,
-    DepthwiseConv2DAttributes,
-    OpKind,
-)
+from tinynas.graph import Activation
 from tinynas.kernels._affine import AFFINE_WORDS, Affine, Int64Array, Sums, affine_of
 from tinynas.kernels._clamp import activation_range
 from tinynas.kernels._kernel import KernelCall
-from tinynas.kernels._weights import folded_bias, multipliers, quantization_of
+from tinynas.kernels._weights import folded_bias, multipliers, quantization_of, rules_of
 
 CHANNELS_AT_ONCE = 4
 """Output channels whose words lie together: TN_CHANNELS_AT_ONCE in `firmware/kernels/conv_2d/gemm_swar_w16.h`."""
@@ -29,9 +24,7 @@ def has_drop(call: KernelCall) -> bool:
 
     Not behind a ReLU, which clamps them to zero.
     """
-    attributes = call.op.attributes
-    assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes)
-    return attributes.activation not in (Activation.RELU, Activation.RELU6)
+    return call.op.activation not in (Activation.RELU, Activation.RELU6)
 
 
 def layer_affine(call: KernelCall, rows: npt.NDArray[np.generic], drop: int) -> Affine | None:
@@ -42,7 +35,7 @@ def layer_affine(call: KernelCall, rows: npt.NDArray[np.generic], drop: int) -> 
     constants = (lowest, highest, folded_bias(call, len(rows)))
     arrays = tuple(a.astype(np.int64).tobytes() for a in (*constants, *multipliers(call, len(rows))))
     zero_point = quantization_of(call.output).zero_point
-    return _solved(arrays, zero_point, call.op.kind is OpKind.FULLY_CONNECTED, activation_range(call), drop)
+    return _solved(arrays, zero_point, rules_of(call).rounds_once, activation_range(call), drop)
 
 
 @lru_cache(maxsize=512)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.graph import OpKind, Quantization, Tensor
-from tinynas.graph.fixed_point import convolution_multipliers, fully_connected_multipliers
+from tinynas.graph import Quantization, Tensor, Weights
 from tinynas.kernels._errors import MissingConstantsError, UnsupportedGraphError
 from tinynas.kernels._kernel import KernelCall
 
@@ -53,8 +52,13 @@ def weights_of(call: KernelCall) -> npt.NDArray[np.generic]:
 
 def by_output(call: KernelCall) -> npt.NDArray[np.generic]:
     """The weights with the output channel first; those of a depthwise convolution have it last."""
-    data = weights_of(call)
-    return np.moveaxis(data, 3, 0) if call.op.kind is OpKind.DEPTHWISE_CONV_2D else data
+    return np.moveaxis(weights_of(call), rules_of(call).channel_axis, 0)
+
+
+def rules_of(call: KernelCall) -> Weights:
+    """The rules for the weights of a call that has some."""
+    assert call.op.weights is not None, "only called for operators with weights"
+    return call.op.weights
 
 
 def bias_of(call: KernelCall, outputs: int) -> Int32Array:
@@ -81,7 +85,6 @@ def folded_bias(call: KernelCall, outputs: int) -> Int32Array:
 
 def multipliers(call: KernelCall, outputs: int) -> tuple[Int32Array, Int32Array]:
     """Multiplier and shift of each output."""
-    rule = fully_connected_multipliers if call.op.kind is OpKind.FULLY_CONNECTED else convolution_multipliers
     x, w, output = map(quantization_of, (call.input, call.weights, call.output))
-    multiplier, shift = rule(x, w, output, outputs)
+    multiplier, shift = rules_of(call).multipliers(x, w, output, outputs)
     return multiplier, shift

@@ -12,8 +12,6 @@ import numpy.typing as npt
 
 from tinynas.graph import Activation, Graph, Op, OpKind, Quantization, Tensor, quantization_groups
 
-_WEIGHTED = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED))
-
 _LARGEST_SCALE = 6 / 255
 """Of a ReLU6's output: calibration finds no larger one, so that the end of int8 is at six or below."""
 
@@ -79,7 +77,7 @@ def with_random_constants(graph: Graph, seed: int, traits: Set[Trait] = frozense
         source = activations[group[op.inputs[0]]]
         output = op.outputs[0]
         shown = {trait for trait in Trait if unusual.random() < TRAIT_PROBABILITY and trait in traits}
-        activation = getattr(op.attributes, "activation", Activation.NONE)
+        activation = op.activation
         if Trait.NARROW in shown and activation is Activation.RELU6:
             quantization_of(output, unusual.uniform(_LARGEST_SCALE, _WIDEST_SCALE), -128)
         elif Trait.NARROW in shown and activation is Activation.RELU:
@@ -88,13 +86,13 @@ def with_random_constants(graph: Graph, seed: int, traits: Set[Trait] = frozense
             coarsest = max(activations[group[i]].scale for i in op.inputs)
             if coarsest < 1:  # one after the other, scales would grow without end
                 quantization_of(output, _COARSE * coarsest, _zero_point(op, unusual))
-        if op.kind in _WEIGHTED:
+        if op.weights is not None:
             _fill_weights(graph, op, tensors, source.scale, rng)
             filled = quantization_of(output, usual_scale, _zero_point(op, rng))
             if Trait.GENERAL in shown:
                 _generalize(op, tensors, source.scale, filled.scale, unusual)
-        elif op.kind is OpKind.SOFTMAX:
-            quantization_of(output, 1 / 256, -128)
+        elif op.spec.fixed_output is not None:
+            quantization_of(output, op.spec.fixed_output.scale, op.spec.fixed_output.zero_point)
         elif op.kind is OpKind.MUL:
             quantization_of(output, source.scale * activations[group[op.inputs[1]]].scale * 40, 0)
         else:
@@ -113,7 +111,7 @@ def _generalize(
     quantization = weights.quantization
     assert quantization is not None
     scales = np.array(quantization.scales)
-    if op.kind is OpKind.FULLY_CONNECTED and rng.random() < 0.5:
+    if not op.spec.is_convolution and rng.random() < 0.5:
         scales = scales * rng.uniform(0.5, 1.5, weights.shape[0])
     else:
         channel = int(rng.integers(len(scales)))
@@ -141,16 +139,15 @@ def _set_scales(op: Op, tensors: list[Tensor], input_scale: float, scales: npt.N
 
 def _zero_point(op: Op, rng: np.random.Generator) -> int:
     """As calibration finds it: behind a ReLU int8 starts at zero, so that saturation clamps."""
-    activation = getattr(op.attributes, "activation", Activation.NONE)
-    return -128 if activation in (Activation.RELU, Activation.RELU6) else int(rng.integers(-20, 20))
+    return -128 if op.activation in (Activation.RELU, Activation.RELU6) else int(rng.integers(-20, 20))
 
 
 def _fill_weights(graph: Graph, op: Op, tensors: list[Tensor], input_scale: float, rng: np.random.Generator) -> None:
     """Set weights and bias of `op` in `tensors` so that `_SCALE` fits its output."""
-    weights = graph.tensors[op.inputs[1]]
-    axis = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}[op.kind]
+    weights, rules = graph.tensors[op.inputs[1]], op.weights
+    assert rules is not None
+    axis, per_channel = rules.channel_axis, rules.scale_per_channel
     channels = weights.shape[axis]
-    per_channel = op.kind is not OpKind.FULLY_CONNECTED  # TFLite: fully connected weights have one scale
     fan_in = weights.elements // channels
     largest = max(1, min(127, 127 * _WIDE // fan_in))
     mean = _SCALE / (input_scale * math.sqrt(fan_in) * _GAIN * largest / 127)

@@ -1,6 +1,6 @@
 """Lowering: from a graph to the schedule of kernel calls that our engine executes."""
 
-from tinynas.lowering._addresses import WEIGHTED, address_bytes, operand_positions
+from tinynas.lowering._addresses import address_bytes, operand_positions
 from tinynas.lowering._lowering import DSP_LOWERING, Lowering, lower
 from tinynas.lowering._patched_layers import PatchedLayers
 from tinynas.lowering._patches import PatchError, PatchPlan
@@ -20,7 +20,6 @@ __all__ = [
     "DSP_LOWERING",
     "MOST_LAYERS",
     "MOST_READERS",
-    "WEIGHTED",
     "Band",
     "Buffer",
     "LayerRows",

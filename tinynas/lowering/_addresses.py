@@ -10,18 +10,15 @@ from __future__ import annotations
 from tinynas.graph import OpKind
 from tinynas.kernels import POINTER, KernelCall, KernelVariant
 
-WEIGHTED = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED))
-"""Operators whose weights belong to the parameters: their kernels are given one operand only."""
-
 
 def operand_positions(call: KernelCall) -> range:
     """The positions of the operator's inputs that its kernel is given the addresses of.
 
-    CONCATENATION has a table of its own for them: there may be any number.
+    CONCATENATION has a table of its own for them: there may be any number. Weights belong to the parameters.
     """
     if call.op.kind is OpKind.CONCATENATION:
         return range(0)
-    return range(1 if call.op.kind in WEIGHTED else len(call.op.inputs))
+    return range(1 if call.op.weights is not None else len(call.op.inputs))
 
 
 def address_bytes(variant: KernelVariant, call: KernelCall) -> int:

@@ -12,18 +12,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tinynas.graph import REWRITTEN, DType, Graph, Op, OpKind, PadAttributes, short_name, without_dead_operators
+from tinynas.graph import (
+    DType,
+    Graph,
+    Op,
+    OpKind,
+    PadAttributes,
+    short_name,
+    sliding_window,
+    without_dead_operators,
+)
 from tinynas.kernels import (
     MAX_DIMENSION,
-    WINDOWED,
     KernelCall,
     UnsupportedGraphError,
     padding_of,
     require_symmetric_weights,
     select_variant,
-    window_of,
 )
-from tinynas.lowering._addresses import WEIGHTED
 from tinynas.lowering._patches import PatchPlan, split_into_patches, step_macs
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._scratch import within_arena
@@ -34,9 +40,6 @@ from tinynas.lowering._substitution import constant_bytes_of
 
 if TYPE_CHECKING:
     from tinynas.lowering._lowering import Lowering
-
-_SINGLE_IMAGE = WINDOWED | {OpKind.RESIZE_NEAREST_NEIGHBOR}
-_FUSES_PAD = frozenset((OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D))
 
 
 @dataclass(frozen=True)
@@ -279,7 +282,7 @@ def _call(graph: Graph, index: int, op: Op, pad: int, lowering: Lowering) -> _Ca
         source = graph.ops[pad].inputs[0]
     call = KernelCall(graph, op, padding, source, instruction_set=lowering.instruction_set, unlinked=lowering.unlinked)
     _require_supported_shapes(call)
-    if op.kind in WEIGHTED:
+    if op.weights is not None:
         require_symmetric_weights(call)
     activations = tuple(i for i in op.inputs if i >= 0 and not graph.tensors[i].constant)
     inputs = (source, *activations[1:]) if pad >= 0 else activations
@@ -287,9 +290,13 @@ def _call(graph: Graph, index: int, op: Op, pad: int, lowering: Lowering) -> _Ca
 
 
 def _require_int8(graph: Graph, op: Op) -> None:
-    if op.kind in REWRITTEN:
+    if op.spec.rewritten is not None:
         raise UnsupportedGraphError(
             f"{op.kind} {op.name!r}: only files have it; lower what `tinynas.graph.simplified` makes of the graph"
+        )
+    if len(op.outputs) > 1:
+        raise UnsupportedGraphError(
+            f"{op.kind} {op.name!r} has {len(op.outputs)} outputs: kernels of the engine write one"
         )
     for t in (*op.inputs, *op.outputs):
         if t >= 0 and not graph.tensors[t].constant and graph.tensors[t].dtype is not DType.INT8:
@@ -307,10 +314,11 @@ def _require_supported_shapes(call: KernelCall) -> None:
             f"{where}: all of its inputs are constant: `tinynas.graph.simplified` computes it in advance, unless it is "
             "too large for any microcontroller"
         )
-    if op.kind in _SINGLE_IMAGE and call.input.shape[0] != 1:
+    if op.spec.single_image and call.input.shape[0] != 1:
         raise UnsupportedGraphError(f"{where}: the engine runs one image at a time, got {list(call.input.shape)}")
-    window = [n for pair in window_of(call.graph, op) for n in pair] if op.kind in WINDOWED else []
-    if max((*call.input.shape, *call.output.shape, *call.padding, *window)) > MAX_DIMENSION:
+    window = sliding_window(call.graph, op)
+    sizes = () if window is None else (*window.filter_size, *window.stride, *window.dilation)
+    if max((*call.input.shape, *call.output.shape, *call.padding, *sizes)) > MAX_DIMENSION:
         raise UnsupportedGraphError(f"{where}: dimensions above {MAX_DIMENSION}, got {list(call.input.shape)}")
 
 
@@ -330,5 +338,5 @@ def _fusable(graph: Graph, op: Op, outputs: tuple[int, ...]) -> bool:
         and paddings[0] == paddings[3] == (0, 0)
         and op.outputs[0] not in outputs
         and bool(readers)
-        and all(graph.ops[i].kind in _FUSES_PAD for i in readers)
+        and all(graph.ops[i].spec.is_convolution for i in readers)
     )

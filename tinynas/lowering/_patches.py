@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tinynas.errors import ModelError
-from tinynas.graph import Graph, op_macs
-from tinynas.kernels import WINDOWED, KernelCall, window_of
+from tinynas.graph import Graph, op_macs, sliding_window
+from tinynas.kernels import KernelCall
 from tinynas.lowering._rows import alone, no_rows, row_bytes
 from tinynas.lowering._schedule import Band
 from tinynas.lowering._storage import BandTensor, PlannedStep, root_of
@@ -106,9 +106,10 @@ def _needed_rows(graph: Graph, stage: Sequence[PlannedStep], rows: Rows) -> dict
 def _rows_read(graph: Graph, p: PlannedStep, rows: Rows) -> tuple[Rows, tuple[int, int, int, int]]:
     """The input rows that some output rows depend on, and the padding that is left around them."""
     first, end = rows
-    if p.call.op.kind not in WINDOWED:
+    window = sliding_window(graph, p.call.op)
+    if window is None:
         return rows, p.call.padding
-    filter_size, stride, dilation = window_of(graph, p.call.op)
+    filter_size, stride, dilation = window.filter_size, window.stride, window.dilation
     top, _, left, right = p.call.padding
     begin = first * stride[0] - top
     stop = (end - 1) * stride[0] - top + (filter_size[0] - 1) * dilation[0] + 1

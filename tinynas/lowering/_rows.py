@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tinynas.graph import Graph, Op, OpKind, PadAttributes
-from tinynas.kernels import WINDOWED, select_variant
+from tinynas.kernels import select_variant
 from tinynas.lowering._storage import PlannedStep
-
-_POINTWISE = frozenset((OpKind.ADD, OpKind.MUL, OpKind.QUANTIZE))
-"""Operators without windows whose rows follow from the same rows of their operands."""
 
 
 def alone(planned: PlannedStep) -> PlannedStep:
@@ -37,11 +34,11 @@ def no_rows(graph: Graph, op: Op, inputs: Sequence[int], output: int) -> str:
         output: What it writes.
     """
     tensors = [graph.tensors[t] for t in (*inputs, output)]
-    if op.kind not in WINDOWED | _POINTWISE:
+    if op.spec.window is None and not op.spec.elementwise:
         return "does not work row by row"
     if any(len(t.shape) != 4 or t.shape[0] != 1 for t in tensors):
         return "does not work on one image"
-    if op.kind in _POINTWISE and (len(inputs) != len(op.inputs) or any(t.shape != tensors[-1].shape for t in tensors)):
+    if op.spec.elementwise and (len(inputs) != len(op.inputs) or any(t.shape != tensors[-1].shape for t in tensors)):
         return "repeats an operand or has a constant one"
     return ""
 

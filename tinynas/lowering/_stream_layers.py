@@ -7,15 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from tinynas.graph import Graph, OpKind, op_macs
+from tinynas.graph import Graph, OpKind, op_macs, sliding_window
 from tinynas.kernels import (
-    WINDOWED,
     KernelCall,
     KernelVariant,
     PartialSums,
     for_few_rows,
     select_variant,
-    window_of,
 )
 from tinynas.kernels.streaming import STREAMED_LAYER
 from tinynas.lowering._rows import alone, no_streamed_rows, paddings_of
@@ -76,10 +74,11 @@ def layer_rows(graph: Graph, p: PlannedStep, rows_per_call: int, position: Mappi
         raise StreamError(f"{where(p)} {reason}")
     height = _height(graph, p, p.output, rows_per_call)
     operands = tuple(position[t] for t in p.inputs)
-    if p.call.op.kind not in WINDOWED:
+    window = sliding_window(graph, p.call.op)
+    if window is None:
         return LayerRows(operands, height, rows_per_call, padding=p.call.padding[0])
-    size, stride, dilation = window_of(graph, p.call.op)
-    return LayerRows(operands, height, rows_per_call, stride[0], (size[0] - 1) * dilation[0] + 1, p.call.padding[0])
+    extent = (window.filter_size[0] - 1) * window.dilation[0] + 1
+    return LayerRows(operands, height, rows_per_call, window.stride[0], extent, p.call.padding[0])
 
 
 def _height(graph: Graph, p: PlannedStep, t: int, rows_per_call: int) -> int:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tinynas.graph import OpKind
-from tinynas.kernels import KernelCall, PartialSums, by_rule
+from tinynas.kernels import CATALOGUE, KernelCall, PartialSums, by_rule
 from tinynas.lowering._storage import root_of
 
-_SUMMING = frozenset((OpKind.MEAN, OpKind.AVERAGE_POOL_2D, OpKind.FULLY_CONNECTED))
+_SUMMING = frozenset(kind for kernel in CATALOGUE.values() if kernel.keeps_sums for kind in kernel.kinds)
 
 
 def summed_image(call: KernelCall, inputs: Sequence[int], alias: Mapping[int, int]) -> int | None:
@@ -26,7 +25,7 @@ def summed_image(call: KernelCall, inputs: Sequence[int], alias: Mapping[int, in
     """
     if call.op.kind not in _SUMMING or len(inputs) != 1:
         return None
-    image = root_of(alias, inputs[0]) if call.op.kind is OpKind.FULLY_CONNECTED else inputs[0]
+    image = root_of(alias, inputs[0]) if call.op.weights is not None else inputs[0]
     shape = call.graph.tensors[image].shape
     if len(shape) != 4 or shape[0] != 1 or shape[1] == 1:
         return None

@@ -8,17 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tinynas.graph import (
-    Activation,
-    Conv2DAttributes,
-    DepthwiseConv2DAttributes,
-    FullyConnectedAttributes,
-    Graph,
-    Op,
-)
+from tinynas.graph import Graph, Op, without_activation
 from tinynas.quantization._calibration import Calibration
 from tinynas.quantization._fake_quantization import round_activation, round_weights
-from tinynas.training import WEIGHTED, activate, graph_weights, images_to_tensor, logits_tensor, op_value
+from tinynas.training import activate, graph_weights, images_to_tensor, logits_tensor, op_value
 
 # Of the largest activation, over all images that are looked at at once: 128 MB in float32.
 _MOST_ELEMENTS = 1 << 25
@@ -50,7 +43,7 @@ def correct_biases(graph: Graph, calibration: Calibration, images: npt.NDArray[n
         for op in graph.ops:
             linear = _without_activation(op)
             a, b = op_value(graph, linear, constants, exact), op_value(graph, linear, rounded, lossy)
-            if op.kind in WEIGHTED and len(op.inputs) > 2 and op.inputs[2] >= 0:
+            if op.weights is not None and len(op.inputs) > 2 and op.inputs[2] >= 0:
                 shift = (a - b).mean(dim=tuple(range(a.ndim - 1)), dtype=torch.float64).float()
                 rounded[op.inputs[2]] = rounded[op.inputs[2]] + shift
                 b = b + shift
@@ -64,16 +57,14 @@ def correct_biases(graph: Graph, calibration: Calibration, images: npt.NDArray[n
                     lossy.pop(i, None)
     tensors = list(graph.tensors)
     for op in graph.ops:
-        if op.kind in WEIGHTED and len(op.inputs) > 2 and op.inputs[2] >= 0:
+        if op.weights is not None and len(op.inputs) > 2 and op.inputs[2] >= 0:
             tensors[op.inputs[2]] = replace(tensors[op.inputs[2]], data=rounded[op.inputs[2]].numpy())
     return replace(graph, tensors=tuple(tensors))
 
 
 def _without_activation(op: Op) -> Op:
-    if isinstance(op.attributes, Conv2DAttributes | DepthwiseConv2DAttributes | FullyConnectedAttributes):
-        return replace(op, attributes=replace(op.attributes, activation=Activation.NONE))
-    return op
+    return op if op.weights is None else without_activation(op)
 
 
 def _activated(op: Op, values: torch.Tensor) -> torch.Tensor:
-    return activate(op, values) if op.kind in WEIGHTED else values
+    return activate(op, values) if op.weights is not None else values

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import torch
 
 from tinynas.errors import UsageError
-from tinynas.graph import Graph, OpKind, Quantization
-from tinynas.quantization._parameters import INPUT_QUANTIZATION, SOFTMAX_QUANTIZATION, affine, scale_groups
+from tinynas.graph import Graph, Quantization
+from tinynas.quantization._parameters import INPUT_QUANTIZATION, affine, scale_groups
 from tinynas.quantization._ranges import Histogram, RangeMethod
 from tinynas.quantization._weights import weight_quantization
-from tinynas.training import WEIGHTED, graph_values, graph_weights, images_to_tensor
+from tinynas.training import graph_values, graph_weights, images_to_tensor
 
 Calibration = Mapping[int, Quantization]
 """Quantization of every activation and of all weights of a graph, by tensor index; that of biases follows from them."""
@@ -47,8 +47,8 @@ def calibrate(
     groups = scale_groups(graph)
     fixed = {groups[graph.inputs[0]]: INPUT_QUANTIZATION}
     for op in graph.ops:
-        if op.kind is OpKind.SOFTMAX:
-            fixed[groups[op.outputs[0]]] = SOFTMAX_QUANTIZATION
+        if op.spec.fixed_output is not None:
+            fixed[groups[op.outputs[0]]] = op.spec.fixed_output
     chosen = {
         group: fixed.get(group) or affine(*seen.range_by(activations))
         for group, seen in _observe(graph, groups, images).items()
@@ -57,7 +57,7 @@ def calibrate(
     found = {i: chosen[group] for i, group in groups.items() if group in chosen}
     constants = graph_weights(graph)
     for op in graph.ops:
-        if op.kind in WEIGHTED:
+        if op.weights is not None:
             values = [constants[i].numpy() for i in op.inputs[1:] if i >= 0]
             bias = values[1] if len(values) > 1 else None
             found[op.inputs[1]] = weight_quantization(op, values[0], bias, found[op.inputs[0]].scale, weights)

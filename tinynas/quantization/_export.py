@@ -10,7 +10,6 @@ import numpy.typing as npt
 from tinynas.errors import UsageError
 from tinynas.graph import DType, Graph, Quantization, Tensor, validate
 from tinynas.quantization._calibration import Calibration
-from tinynas.training import WEIGHTED
 
 
 def quantize(graph: Graph, calibration: Calibration) -> Graph:
@@ -28,7 +27,7 @@ def quantize(graph: Graph, calibration: Calibration) -> Graph:
     """
     replaced: dict[int, Tensor] = {}
     for op in graph.ops:
-        if op.kind not in WEIGHTED:
+        if op.weights is None:
             continue
         quantization = _calibrated(graph, calibration, op.inputs[1])
         replaced[op.inputs[1]] = _rounded(graph, op.inputs[1], quantization)

@@ -9,14 +9,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from tinynas.graph import Graph, Op, OpKind
+from tinynas.graph import Graph, Op
 from tinynas.quantization._calibration import Calibration
-from tinynas.quantization._parameters import KEEPS_SCALE
 from tinynas.quantization._weights import weight_axis
-from tinynas.training import WEIGHTED, FlatParameters, graph_values, logits_tensor
-
-# Data movement changes no value: there is nothing to round again.
-_EXACT = KEEPS_SCALE - {OpKind.AVERAGE_POOL_2D}
+from tinynas.training import FlatParameters, graph_values, logits_tensor
 
 
 def round_weights(
@@ -29,7 +25,7 @@ def round_weights(
     """
     rounded = dict(constants)
     for op in graph.ops:
-        if op.kind in WEIGHTED:
+        if op.weights is not None:
             weights, q, axis = constants[op.inputs[1]], calibration[op.inputs[1]], weight_axis(op)
             if axis is None:
                 rounded[op.inputs[1]] = torch.fake_quantize_per_tensor_affine(weights, q.scale, 0, -127, 127)
@@ -42,7 +38,7 @@ def round_weights(
 
 def round_activation(calibration: Calibration, op: Op, y: torch.Tensor) -> torch.Tensor:
     """The result of an operator on its int8 grid."""
-    if op.kind in _EXACT:
+    if op.spec.copies:  # there is nothing to round again
         return y
     q = calibration[op.outputs[0]]
     return torch.fake_quantize_per_tensor_affine(y, q.scale, q.zero_point, -128, 127)
@@ -62,7 +58,7 @@ class FakeQuantizedNetwork:
         self.graph = graph
         self.calibration = dict(calibration)
         self._constants = {
-            i: graph.tensor(i) for op in graph.ops if op.kind in WEIGHTED for i in op.inputs[1:] if i >= 0
+            i: graph.tensor(i) for op in graph.ops if op.weights is not None for i in op.inputs[1:] if i >= 0
         }
         self.parameters = FlatParameters({t.name: t.shape for t in self._constants.values()})
         with torch.no_grad():

@@ -4,26 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynas.graph import Graph, OpKind, Quantization
-
-# Results that are copies (or averages) of their input and by TFLite's rules keep its scale and zero point.
-KEEPS_SCALE = frozenset(
-    {
-        OpKind.AVERAGE_POOL_2D,
-        OpKind.MAX_POOL_2D,
-        OpKind.PAD,
-        OpKind.RESHAPE,
-        OpKind.RESIZE_NEAREST_NEIGHBOR,
-        OpKind.TRANSPOSE,
-    }
-)
+from tinynas.graph import Graph, Quantization
 
 INPUT_QUANTIZATION = Quantization((float(np.float32(1.0 / 255.0)),), (-128,))
 """Of the network's input: the int8 value is the pixel minus 128, the real value pixel / 255."""
-
-SOFTMAX_QUANTIZATION = Quantization((1.0 / 256.0,), (-128,))
-"""Fixed by TFLite for int8 SOFTMAX outputs."""
-
 
 # A tensor whose values all lie closer together is taken for constant zero and may have any scale; that of [0, 1] keeps
 # the multipliers of its neighbours in range.
@@ -43,7 +27,7 @@ def scale_groups(graph: Graph) -> dict[int, int]:
         return i
 
     for op in graph.ops:
-        if op.kind in KEEPS_SCALE or op.kind is OpKind.CONCATENATION:
+        if op.spec.keeps_quantization:
             for i in graph.activation_inputs(op):
                 # The earlier tensor represents: a network input keeps its own scale whatever reads it.
                 first, second = sorted((find(i), find(op.outputs[0])))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.graph import Op, OpKind, Quantization
+from tinynas.graph import Op, Quantization
 from tinynas.quantization._ranges import RangeMethod, least_error_scales
 
 
 def weight_axis(op: Op) -> int | None:
     """Axis of per-channel weight scales; None for FULLY_CONNECTED, whose weights have one scale."""
-    return {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3}.get(op.kind)
+    weights = op.weights
+    return None if weights is None or not weights.scale_per_channel else weights.channel_axis
 
 
 def weight_quantization(

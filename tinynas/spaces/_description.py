@@ -60,7 +60,7 @@ def describe(architecture: Architecture) -> dict[str, float]:
 
 def _sums_of(block: Block) -> _Sums:
     graph = build_block_graph(block)
-    convolutions = [op for op in graph.ops if op.kind in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D)]
+    convolutions = [op for op in graph.ops if op.spec.is_convolution]
     return _Sums(
         count_macs(graph),
         count_params(graph),

@@ -9,9 +9,6 @@ import numpy as np
 
 from tinynas.graph import DType, Graph, Op, OpKind, Quantization, Tensor, quantization_groups
 
-_WEIGHTED = frozenset({OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED})
-_CHANNEL_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}
-
 _DEVIATION = 74.0
 """Standard deviation of uniform int8 values: 256 / sqrt(12)."""
 
@@ -30,8 +27,8 @@ class QuantizationFiller:
     def graph(self) -> Graph:
         """The skeleton with all constants and all quantization."""
         for op in self._graph.ops:
-            if op.kind is OpKind.SOFTMAX:  # fixed by the kernel, and a concatenation may share it with others
-                self._of_group[self._group[op.outputs[0]]] = Quantization((1 / 256,), (-128,))
+            if op.spec.fixed_output is not None:  # and a concatenation may share it with others
+                self._of_group[self._group[op.outputs[0]]] = op.spec.fixed_output
         for index in self._graph.inputs:
             self._assign(index, self._log_uniform(0.01, 0.2))
         for op in self._graph.ops:
@@ -61,7 +58,7 @@ class QuantizationFiller:
             self._assign(output, self._log_uniform(0.01, 0.2))
             return
         x = self._quantization(op.inputs[0])
-        if op.kind in _WEIGHTED:
+        if op.weights is not None:
             self._fill_weights(op, x, self._assign(output, self._log_uniform(0.01, 0.2)))
         elif op.kind is OpKind.ADD:
             largest = max(x.scale, self._quantization(op.inputs[1]).scale)
@@ -73,13 +70,15 @@ class QuantizationFiller:
 
     def _fill_weights(self, op: Op, x: Quantization, output: Quantization) -> None:
         rng, weights = self._rng, self._tensors[op.inputs[1]]
-        axis = _CHANNEL_AXIS[op.kind]
+        rules = op.weights
+        assert rules is not None
+        axis = rules.channel_axis
         channels = weights.shape[axis]
         taps = weights.elements // channels
         spread = _DEVIATION**2 * math.sqrt(taps)
         # accumulator spread * multiplier = 40 steps of the output, and multiplier = s_in * s_w / s_out
         scale = 40 * self._gain() / spread * output.scale / x.scale
-        per_channel = op.kind is not OpKind.FULLY_CONNECTED and channels > 1 and rng.random() < 0.9
+        per_channel = rules.scale_per_channel and channels > 1 and rng.random() < 0.9
         count = channels if per_channel else 1
         scales = tuple(scale * self._log_uniform(0.5, 2) for _ in range(count))
         low = -128 if self._extreme else -127

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from tinynas.training._flat_parameters import FlatParameters
     from tinynas.training._float_execution import graph_logits, graph_values, graph_weights, op_value
     from tinynas.training._mixture import Mixture
-    from tinynas.training._operators import WEIGHTED, activate
     from tinynas.training._optimizers import OPTIMIZERS, Adam, AdamW, Muon, Optimizer, Sgd
     from tinynas.training._processes import ProcessPool, TaskPool, WorkerError
     from tinynas.training._relaxed_supernet import RelaxedGraph, RelaxedSupernet, relaxation_error
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     )
     from tinynas.training._tensors import images_to_tensor
     from tinynas.training._training import train_subnet, train_supernet, training_device
+    from tinynas.training.operators import activate
 
 _NEEDS_TORCH = {
     "_accuracy": ("SubnetScorer", "accuracy", "score_subnet"),
@@ -62,7 +62,7 @@ _NEEDS_TORCH = {
     "_flat_parameters": ("FlatParameters",),
     "_float_execution": ("graph_logits", "graph_values", "graph_weights", "op_value"),
     "_mixture": ("Mixture",),
-    "_operators": ("WEIGHTED", "activate"),
+    "operators": ("activate",),
     "_optimizers": ("OPTIMIZERS", "Adam", "AdamW", "Muon", "Optimizer", "Sgd"),
     "_processes": ("ProcessPool", "TaskPool", "WorkerError"),
     "_relaxed_supernet": ("RelaxedGraph", "RelaxedSupernet", "relaxation_error"),
@@ -95,7 +95,6 @@ __all__ = [
     "DATASET_NAMES",
     "OPTIMIZERS",
     "PIXEL_SCALE",
-    "WEIGHTED",
     "Adam",
     "AdamW",
     "ArchitectureSettings",

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tinynas.graph import Graph, OpKind
-from tinynas.training._operators import WEIGHTED
+from tinynas.graph import Graph
 from tinynas.training._supernet import BATCH_NORM_EPSILON, BatchNormStatistics, Statistics, Supernet, has_batch_norm
 from tinynas.training._tensors import images_to_tensor
 
@@ -65,15 +64,16 @@ def float_graph(supernet: Supernet, graph: Graph, statistics: Statistics) -> Gra
     """
     data: dict[int, npt.NDArray[np.float32]] = {}
     for op in graph.ops:
-        if op.kind not in WEIGHTED:
+        if op.weights is None:
             continue
         weights = supernet.slice(f"{op.name}/weights", graph.tensor(op.inputs[1]).shape).detach().cpu()
         if has_batch_norm(graph, op):
             shape = graph.tensor(op.inputs[2]).shape
             gamma, beta = (supernet.slice(f"{op.name}/{p}", shape).detach().cpu() for p in ("gamma", "beta"))
             factor = gamma / torch.sqrt(statistics[op.name].variance + BATCH_NORM_EPSILON)
-            per_output = factor if op.kind is OpKind.DEPTHWISE_CONV_2D else factor[:, None, None, None]
-            data[op.inputs[1]] = (weights * per_output).numpy()
+            along = [1] * weights.ndim
+            along[op.weights.channel_axis] = -1
+            data[op.inputs[1]] = (weights * factor.reshape(along)).numpy()
             data[op.inputs[2]] = (beta - statistics[op.name].mean * factor).numpy()
         else:
             data[op.inputs[1]] = weights.numpy().copy()

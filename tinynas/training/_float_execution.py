@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
-from tinynas.graph import Graph, GraphError, Op, OpKind
-from tinynas.training._operators import WEIGHTED, activate, apply_weightless, convolve, fully_connected
+from tinynas.graph import Graph, GraphError, Op
 from tinynas.training._supernet import logits_tensor
+from tinynas.training.operators import activate, apply_weightless, convolve, fully_connected
 
 
 def graph_weights(graph: Graph) -> dict[int, torch.Tensor]:
@@ -20,7 +20,7 @@ def graph_weights(graph: Graph) -> dict[int, torch.Tensor]:
     """
     weights: dict[int, torch.Tensor] = {}
     for op in graph.ops:
-        if op.kind in WEIGHTED:
+        if op.weights is not None:
             for i in op.inputs[1:]:
                 if i >= 0:
                     data = graph.tensor(i).data
@@ -69,7 +69,7 @@ def op_value(
         weights: constants by tensor index (`graph_weights`).
         values: the activations that it reads by tensor index.
     """
-    if op.kind in WEIGHTED:
+    if op.weights is not None:
         return _weighted(op, values[op.inputs[0]], weights)
     return apply_weightless(op, [values[i] for i in graph.activation_inputs(op)])
 
@@ -77,7 +77,7 @@ def op_value(
 def _weighted(op: Op, x: torch.Tensor, weights: Mapping[int, torch.Tensor]) -> torch.Tensor:
     kernel = weights[op.inputs[1]]
     bias = weights[op.inputs[2]] if len(op.inputs) > 2 and op.inputs[2] >= 0 else None
-    if op.kind is OpKind.FULLY_CONNECTED:
+    if not op.spec.is_convolution:
         return activate(op, fully_connected(op, x, kernel, bias))
     return activate(op, convolve(op, x, kernel, bias)).permute(0, 2, 3, 1)
 

@@ -16,7 +16,7 @@ from tinynas.errors import UsageError
 from tinynas.graph import DType, Graph, Op, OpKind
 from tinynas.training._checkpoint import load_checkpoint, save_checkpoint
 from tinynas.training._flat_parameters import FlatParameters
-from tinynas.training._operators import CONVOLUTIONS, WEIGHTED, activate, apply_weightless, convolve, fully_connected
+from tinynas.training.operators import activate, apply_weightless, convolve, fully_connected
 
 # TensorFlow's default; a larger epsilon than torch's keeps folded weights of near-dead channels in the range of int8.
 BATCH_NORM_EPSILON = 1e-3
@@ -43,7 +43,7 @@ def has_batch_norm(graph: Graph, op: Op) -> bool:
 
     The convolution that gives the class scores keeps its bias: normalized scores could not say how sure they are.
     """
-    return op.kind in CONVOLUTIONS and len(op.inputs) > 2 and op.inputs[2] >= 0 and not _gives_logits(graph, op)
+    return op.spec.is_convolution and len(op.inputs) > 2 and op.inputs[2] >= 0 and not _gives_logits(graph, op)
 
 
 def _gives_logits(graph: Graph, op: Op) -> bool:
@@ -73,13 +73,13 @@ def parameter_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for op in graph.ops:
-        if op.kind not in WEIGHTED:
+        if op.weights is None:
             continue
         if not op.name or f"{op.name}/weights" in shapes:
             raise SupernetError(f"graph {graph.name!r}: operators with weights need unique names, got {op.name!r}")
         weights = graph.tensor(op.inputs[1]).shape
         shapes[f"{op.name}/weights"] = weights
-        channels = weights[3] if op.kind is OpKind.DEPTHWISE_CONV_2D else weights[0]
+        channels = weights[op.weights.channel_axis]
         if has_batch_norm(graph, op):
             shapes[f"{op.name}/gamma"] = (channels,)
             shapes[f"{op.name}/beta"] = (channels,)
@@ -137,13 +137,14 @@ class Supernet:
 
     def _initialise(self, seed: int) -> None:
         rng = np.random.default_rng([seed, 0x1417])
-        depthwise = {f"{op.name}/weights" for g in self.graphs for op in g.ops if op.kind is OpKind.DEPTHWISE_CONV_2D}
+        weighted = [(op.name, op.weights) for graph in self.graphs for op in graph.ops if op.weights is not None]
+        channel_axis = {f"{name}/weights": weights.channel_axis for name, weights in weighted}
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 shape = tuple(parameter.shape)
                 if name.endswith("/weights"):
                     # 1HWC sums over H*W, OHWI over H*W*I, OI over I.
-                    fan_in = math.prod(shape[:3] if name in depthwise else shape[1:])
+                    fan_in = math.prod(shape) // shape[channel_axis[name]]
                     values = rng.standard_normal(shape).astype(np.float32) * math.sqrt(2.0 / fan_in)
                     parameter.copy_(torch.from_numpy(values))
                 else:
@@ -198,7 +199,7 @@ class Supernet:
                 inputs = [values[tensor] for tensor in tensors]
             else:
                 inputs = [relaxation.read(index, i, tensor, values) for i, tensor in enumerate(tensors)]
-            if op.kind in WEIGHTED:
+            if op.weights is not None:
                 y = self._weighted(graph, op, inputs[0], collect, relaxation)
             else:
                 y = apply_weightless(op, inputs)
@@ -216,7 +217,7 @@ class Supernet:
         relaxation: Relaxation | None,
     ) -> torch.Tensor:
         weights = self.slice(f"{op.name}/weights", graph.tensor(op.inputs[1]).shape)
-        if op.kind is OpKind.FULLY_CONNECTED:
+        if not op.spec.is_convolution:
             return activate(op, fully_connected(op, x, weights, self._bias(graph, op)))
         if relaxation is not None:
             weights = relaxation.kernel(op, weights)
@@ -276,7 +277,7 @@ def _largest_shapes(graphs: Sequence[Graph]) -> dict[str, tuple[int, ...]]:
     kinds: dict[str, OpKind] = {}
     for graph in graphs:
         for op in graph.ops:
-            if op.kind in WEIGHTED and kinds.setdefault(op.name, op.kind) is not op.kind:
+            if op.weights is not None and kinds.setdefault(op.name, op.kind) is not op.kind:
                 raise SupernetError(f"operator {op.name!r} is {kinds[op.name]} in one graph and {op.kind} in another")
         if any(graph.tensor(i).dtype is not DType.FLOAT32 for i in graph.inputs):
             raise SupernetError(f"graph {graph.name!r} is not float32: build subnets with dtype FLOAT32 for training")

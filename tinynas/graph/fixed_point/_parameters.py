@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.graph._ops import Activation
+from tinynas.graph._attributes import Activation
 from tinynas.graph._tensor import Quantization
 from tinynas.graph.fixed_point._arithmetic import Multiplier, quantize_multiplier
 from tinynas.graph.fixed_point._runtime import Runtime

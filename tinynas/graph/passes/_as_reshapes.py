@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tinynas.graph._graph import Graph, GraphError
+from tinynas.graph._errors import GraphError
+from tinynas.graph._graph import Graph
 from tinynas.graph._names import short_name
-from tinynas.graph._ops import Op, OpKind, ReshapeAttributes
+from tinynas.graph._operator import Op, OpKind, Rewritten
+from tinynas.graph.ops.reshape import ReshapeAttributes
 
 
 def as_reshapes(graph: Graph) -> Graph:
@@ -25,7 +27,7 @@ def as_reshapes(graph: Graph) -> Graph:
 def _as_reshape(graph: Graph, op: Op) -> Op:
     if op.kind is OpKind.RESHAPE:
         return _with_known_shape(graph, op)
-    if op.kind in (OpKind.EXPAND_DIMS, OpKind.SQUEEZE):
+    if op.spec.rewritten is Rewritten.AS_RESHAPE:
         shape = graph.tensors[op.outputs[0]].shape
         return replace(op, kind=OpKind.RESHAPE, attributes=ReshapeAttributes(shape))
     return op

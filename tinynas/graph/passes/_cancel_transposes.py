@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tinynas.graph._commuting import commuted, moved_constant
 from tinynas.graph._graph import Graph
-from tinynas.graph._ops import Op, OpKind, TransposeAttributes
+from tinynas.graph._operator import Commuted, Op, OpKind
+from tinynas.graph._permutations import Permutation, identity, inverse, moves_nothing, only_one, permuted
 from tinynas.graph._tensor import Tensor
-from tinynas.graph.passes._commuting import Commuted, commuted, moved_constant
+from tinynas.graph.ops.transpose import TransposeAttributes
 from tinynas.graph.passes._fold_constants import MOST_BYTES
-from tinynas.graph.passes._permutations import Permutation, identity, inverse, moves_nothing, only_one, permuted
 from tinynas.graph.passes._rewiring import Interface
 
 
@@ -68,7 +69,7 @@ class _LateTransposes:
         return replace(self._original, tensors=tuple(self._tensors), ops=tuple(self._ops), outputs=outputs)
 
     def _outputs(self) -> tuple[int, ...]:
-        interface = Interface(self._original, {op.outputs[0] for op in self._ops})
+        interface = Interface(self._original, {t for op in self._ops for t in op.outputs})
         return tuple(self._output(t, interface) for t in self._original.outputs)
 
     def _output(self, t: int, interface: Interface) -> int:

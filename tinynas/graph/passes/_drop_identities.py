@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from tinynas.graph._graph import Graph
-from tinynas.graph._ops import (
-    Activation,
-    Op,
-    OpKind,
-    PadAttributes,
-    Pool2DAttributes,
-    TransposeAttributes,
-)
-from tinynas.graph._tensor import DType
+from tinynas.graph._operator import Op
 from tinynas.graph.passes._rewiring import Interface, rewired
 
 
@@ -36,15 +28,6 @@ def _is_identity(graph: Graph, op: Op) -> bool:
     x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
     if (x.shape, x.dtype, x.quantization) != (y.shape, y.dtype, y.quantization) or x.constant:
         return False
-    a = op.attributes
-    if isinstance(a, TransposeAttributes):
-        return a.permutation == tuple(sorted(a.permutation))
-    if isinstance(a, PadAttributes):
-        return all(pair == (0, 0) for pair in a.paddings)
-    if isinstance(a, Pool2DAttributes):
-        return a.filter_size == a.stride == (1, 1) and a.activation is Activation.NONE
-    if op.kind is OpKind.QUANTIZE:
-        return x.dtype is DType.INT8 and x.quantization is not None
-    if op.kind is OpKind.CONCATENATION:
-        return len(op.inputs) == 1
-    return op.kind in (OpKind.RESHAPE, OpKind.RESIZE_NEAREST_NEIGHBOR)
+    if x.quantization is None and op.spec.rescaling is not None:
+        return False  # a skeleton does not say whether scales are equal
+    return op.spec.is_identity(op)

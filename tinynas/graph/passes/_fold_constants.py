@@ -6,22 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tinynas.graph._graph import Graph
-from tinynas.graph._ops import Op, OpKind
+from tinynas.graph._operator import Op
 from tinynas.graph._tensor import DType, Tensor
 from tinynas.graph.reference import execute_constant
 
 MOST_BYTES = 1 << 23
 """Of all that is computed for one graph. Hardly a microcontroller holds 8 MB of constants: a file that asks for more is
 damaged or hostile, and its operators stay as they are."""
-
-_FOLDED = frozenset(
-    (
-        *(OpKind.RESHAPE, OpKind.TRANSPOSE, OpKind.EXPAND_DIMS, OpKind.SQUEEZE, OpKind.STRIDED_SLICE, OpKind.PACK),
-        *(OpKind.PAD, OpKind.CONCATENATION, OpKind.RESIZE_NEAREST_NEIGHBOR, OpKind.SHAPE),
-        *(OpKind.QUANTIZE, OpKind.DEQUANTIZE, OpKind.ADD, OpKind.MUL),
-    )
-)
-"""Operators that take as long as their output is large. None sums up: floats come out alike in any order."""
 
 
 def fold_constants(graph: Graph) -> Graph:
@@ -35,22 +26,23 @@ def fold_constants(graph: Graph) -> Graph:
     left, tensors, outputs = MOST_BYTES, list(graph.tensors), set(graph.outputs)
     kept = []
     for op in graph.ops:
-        output = tensors[op.outputs[0]]
-        inputs = [tensors[t] if t >= 0 else None for t in op.inputs]
-        follows = op.outputs[0] not in outputs and _follows_from_constants(op, inputs, output)
-        if follows and output.size_bytes <= left:
-            left -= output.size_bytes
-            tensors[op.outputs[0]] = replace(output, constant=True, data=execute_constant(op, inputs, output))
+        read = [tensors[t] if t >= 0 else None for t in op.inputs]
+        written = [tensors[t] for t in op.outputs]
+        size = sum(tensor.size_bytes for tensor in written)
+        if outputs.isdisjoint(op.outputs) and _follows_from_constants(op, read, written) and size <= left:
+            left -= size
+            for t, output, data in zip(op.outputs, written, execute_constant(op, read, written), strict=True):
+                tensors[t] = replace(output, constant=True, data=data)
         else:
             kept.append(op)
     return graph if len(kept) == len(graph.ops) else replace(graph, tensors=tuple(tensors), ops=tuple(kept))
 
 
-def _follows_from_constants(op: Op, inputs: Sequence[Tensor | None], output: Tensor) -> bool:
-    if op.kind is OpKind.SHAPE:
+def _follows_from_constants(op: Op, inputs: Sequence[Tensor | None], outputs: Sequence[Tensor]) -> bool:
+    if op.spec.reads_shape_only:
         return True
     read = [tensor for tensor in inputs if tensor is not None]
-    if op.kind not in _FOLDED or any(tensor.data is None for tensor in read):
+    if not op.spec.folds or any(tensor.data is None for tensor in read):
         return False
-    skeleton = any(tensor.dtype is DType.INT8 and tensor.quantization is None for tensor in (*read, output))
+    skeleton = any(tensor.dtype is DType.INT8 and tensor.quantization is None for tensor in (*read, *outputs))
     return not skeleton

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tinynas.graph._graph import Graph
-from tinynas.graph._ops import Op, OpKind, ReshapeAttributes, TransposeAttributes
-from tinynas.graph.passes._permutations import moves_nothing
+from tinynas.graph._operator import Op, OpKind
+from tinynas.graph._permutations import moves_nothing
+from tinynas.graph.ops.reshape import ReshapeAttributes
+from tinynas.graph.ops.transpose import TransposeAttributes
 
 
 def free_transposes(graph: Graph) -> Graph:

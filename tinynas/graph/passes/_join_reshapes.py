@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tinynas.graph._dead_operators import without_dead_operators
 from tinynas.graph._graph import Graph
-from tinynas.graph._ops import OpKind
+from tinynas.graph._operator import OpKind
 
 
 def join_reshapes(graph: Graph) -> Graph:

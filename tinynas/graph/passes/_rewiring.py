@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
 from tinynas.graph._graph import Graph
-from tinynas.graph._ops import Op
+from tinynas.graph._operator import Op
 from tinynas.graph._tensor import Tensor
 
 

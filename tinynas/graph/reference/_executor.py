@@ -1,4 +1,4 @@
-"""The loop over the operators, batching, and the table of kernels."""
+"""The loop over the operators, and batching. The kernel of each operator is in its spec."""
 
 from __future__ import annotations
 
@@ -7,28 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinynas.graph._graph import Graph, GraphError
-from tinynas.graph._ops import Op, OpKind
+from tinynas.graph._errors import GraphError
+from tinynas.graph._graph import Graph
+from tinynas.graph._operator import Op
 from tinynas.graph._tensor import Tensor
 from tinynas.graph._validation import validate
 from tinynas.graph.fixed_point import Runtime
-from tinynas.graph.reference._conversion import dequantize, quantize
-from tinynas.graph.reference._convolution import conv_2d, depthwise_conv_2d
-from tinynas.graph.reference._elementwise import add, mul
-from tinynas.graph.reference._fully_connected import fully_connected
-from tinynas.graph.reference._layout import (
-    concatenation,
-    pack,
-    pad,
-    reshape,
-    resize_nearest_neighbor,
-    shape,
-    strided_slice,
-    transpose,
-)
-from tinynas.graph.reference._node import Array, Kernel, Node
-from tinynas.graph.reference._pooling import average_pool_2d, max_pool_2d
-from tinynas.graph.reference._reduction import mean, softmax
+from tinynas.graph.reference._node import Array, Node
 
 _MOST_ELEMENTS = 1 << 23
 """Of one activation: the temporaries of a kernel take some dozen times as much, and a MEAN over more would overflow the
@@ -131,9 +116,11 @@ def _execute_chunk(
     for position, op in enumerate(graph.ops):
         arrays = [None if i < 0 else constants[i] if i in constants else values[i] for i in op.inputs]
         tensors = tuple(graph.tensors[i] if i >= 0 else None for i in op.inputs)
-        result = _result(Node(op, tensors, graph.tensors[op.outputs[0]], runtime), arrays, f"op {position} ")
-        # An operator that reads constants only has no batch yet.
-        values[op.outputs[0]] = np.broadcast_to(result, (inputs[0].shape[0], *result.shape[1:]))
+        outputs = tuple(graph.tensors[t] for t in op.outputs)
+        results = _results(Node(op, tensors, outputs, runtime), arrays, f"op {position} ")
+        for t, result in zip(op.outputs, results, strict=True):
+            # An operator that reads constants only has no batch yet.
+            values[t] = np.broadcast_to(result, (inputs[0].shape[0], *result.shape[1:]))
         if not keep_all:
             for i in op.inputs:
                 if i not in kept and i in values and graph.consumers[i][-1] == position:
@@ -144,9 +131,10 @@ def _execute_chunk(
     return values if keep_all else {i: values[i] for i in graph.outputs}
 
 
-def _result(node: Node, arrays: Sequence[Array | None], where: str) -> Array:
+def _results(node: Node, arrays: Sequence[Array | None], where: str) -> list[Array]:
     try:
-        return _KERNELS[node.op.kind](node, arrays)
+        results = node.op.spec.reference(node, arrays)
+        return results if isinstance(results, list) else [results]
     except ValueError as error:
         if isinstance(error, GraphError):
             raise
@@ -154,43 +142,21 @@ def _result(node: Node, arrays: Sequence[Array | None], where: str) -> Array:
         raise GraphError(f"{where}{node.op.kind} {node.op.name!r}: {error}") from error
 
 
-def execute_constant(op: Op, inputs: Sequence[Tensor | None], output: Tensor) -> Array:
-    """The value of an operator that reads nothing but constants, of the shape and dtype of its output.
+def execute_constant(op: Op, inputs: Sequence[Tensor | None], outputs: Sequence[Tensor]) -> list[Array]:
+    """The values of an operator that reads nothing but constants, of the shapes and dtypes of its outputs.
 
     Args:
-        op: The operator. A SHAPE may read anything, since it does not look at the value.
+        op: The operator. One that looks at the shape of its input only may read anything.
         inputs: Its input tensors with their data; None where an optional one is absent.
-        output: Its output tensor.
+        outputs: Its output tensors.
 
     Raises:
         GraphError: A constant has no data, or a factor between scales is out of range.
     """
-    arrays = [None if tensor is None or op.kind is OpKind.SHAPE else _constant(tensor) for tensor in inputs]
+    reads = not op.spec.reads_shape_only
+    arrays = [_constant(tensor) if tensor is not None and reads else None for tensor in inputs]
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        result = _result(Node(op, tuple(inputs), output, Runtime.LITERT), arrays, "")
-    return np.ascontiguousarray(result[0]).reshape(output.shape)
-
-
-_KERNELS: dict[OpKind, Kernel] = {
-    OpKind.CONV_2D: conv_2d,
-    OpKind.DEPTHWISE_CONV_2D: depthwise_conv_2d,
-    OpKind.FULLY_CONNECTED: fully_connected,
-    OpKind.AVERAGE_POOL_2D: average_pool_2d,
-    OpKind.MAX_POOL_2D: max_pool_2d,
-    OpKind.ADD: add,
-    OpKind.MUL: mul,
-    OpKind.CONCATENATION: concatenation,
-    OpKind.PAD: pad,
-    OpKind.MEAN: mean,
-    OpKind.SOFTMAX: softmax,
-    OpKind.RESHAPE: reshape,
-    OpKind.QUANTIZE: quantize,
-    OpKind.DEQUANTIZE: dequantize,
-    OpKind.RESIZE_NEAREST_NEIGHBOR: resize_nearest_neighbor,
-    OpKind.TRANSPOSE: transpose,
-    OpKind.EXPAND_DIMS: reshape,
-    OpKind.SQUEEZE: reshape,
-    OpKind.SHAPE: shape,
-    OpKind.STRIDED_SLICE: strided_slice,
-    OpKind.PACK: pack,
-}
+        results = _results(Node(op, tuple(inputs), tuple(outputs), Runtime.LITERT), arrays, "")
+    return [
+        np.ascontiguousarray(result[0]).reshape(output.shape) for result, output in zip(results, outputs, strict=True)
+    ]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.graph._graph import GraphError
-from tinynas.graph._ops import Activation, Op
+from tinynas.graph._attributes import Activation
+from tinynas.graph._errors import GraphError
+from tinynas.graph._operator import Op
 from tinynas.graph._tensor import DType, Quantization, Tensor
 from tinynas.graph.fixed_point import Runtime
 
@@ -29,8 +30,13 @@ class Node:
 
     op: Op
     inputs: tuple[Tensor | None, ...]
-    output: Tensor
+    outputs: tuple[Tensor, ...]
     runtime: Runtime
+
+    @property
+    def output(self) -> Tensor:
+        """The first output; most operators have no other."""
+        return self.outputs[0]
 
     @property
     def is_float(self) -> bool:
@@ -54,8 +60,9 @@ class Node:
         return tensor.quantization
 
 
-Kernel = Callable[[Node, Sequence[Array | None]], Array]
-"""Takes the inputs and returns the output, all with the batch as an extra first dimension (constants: size 1)."""
+Kernel = Callable[[Node, Sequence[Array | None]], Array | list[Array]]
+"""Takes the inputs and returns the output, or a list of all outputs where there are several. All have the batch as an
+extra first dimension (constants: size 1)."""
 
 
 def clamp_float(values: Array, activation: Activation) -> Array:
@@ -70,3 +77,16 @@ def required(arrays: Sequence[Array | None], position: int) -> Array:
     array = arrays[position]
     assert array is not None  # validate() admits -1 for biases only
     return array
+
+
+def reshaped(node: Node, arrays: Sequence[Array | None]) -> Array:
+    """The kernel of operators that keep all elements in their order."""
+    x = required(arrays, 0)
+    return x.reshape(x.shape[0], *node.output.shape)
+
+
+def of_one_batch(arrays: Sequence[Array | None]) -> list[Array]:
+    """All inputs, constants repeated for each member of the batch."""
+    parts = [required(arrays, i) for i in range(len(arrays))]
+    batch = max(part.shape[0] for part in parts)
+    return [np.broadcast_to(part, (batch, *part.shape[1:])) for part in parts]

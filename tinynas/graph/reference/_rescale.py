@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.graph._ops import Activation
+from tinynas.graph._attributes import Activation
 from tinynas.graph._tensor import Quantization
 from tinynas.graph.fixed_point import multiply_by_quantized_multiplier, quantized_activation_range
 from tinynas.graph.reference._node import Array

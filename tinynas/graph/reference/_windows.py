@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinynas.graph._ops import Padding
-from tinynas.graph._shapes import window_output_size, window_padding
+from tinynas.graph._attributes import Padding
+from tinynas.graph._windows import window_output_size, window_padding
 from tinynas.graph.reference._node import Array
 
 

@@ -55,10 +55,9 @@ def is_dense(call: KernelCall, scratch_bytes: int, worth: int) -> bool:
         worth: for how many bytes of scratch one of its input or output may stand.
     """
     outputs, _, _, inputs = dense_shape(call)
-    _, _, dilation = window_of(call.graph, call.op)
     return (
         inputs == call.input.shape[3]
-        and dilation == (1, 1)
+        and window_of(call.graph, call.op).dilation == (1, 1)
         and outputs > 1
         and scratch_bytes <= worth * (call.input.size_bytes + call.output.size_bytes)
     )
@@ -66,8 +65,8 @@ def is_dense(call: KernelCall, scratch_bytes: int, worth: int) -> bool:
 
 def is_pointwise(call: KernelCall) -> bool:
     """Whether an output pixel sees the input pixel in its place and nothing else."""
-    filter_size, stride, _ = window_of(call.graph, call.op)
-    return filter_size == (1, 1) and stride == (1, 1) and call.padding == NO_PADDING
+    window = window_of(call.graph, call.op)
+    return window.filter_size == (1, 1) and window.stride == (1, 1) and call.padding == NO_PADDING
 
 
 def overhang(call: KernelCall, left: _Counts, top: _Counts) -> tuple[_Counts, _Counts, _Counts]:

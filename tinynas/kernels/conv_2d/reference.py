@@ -36,7 +36,7 @@ def _conv_2d_features(call: KernelCall) -> dict[str, float]:
     groups = groups_of(call)
     inputs = call.input.shape[3] // groups
     (tap_rows, _), (tap_columns, positions) = window_counts(call)
-    _, _, dilation = window_of(call.graph, call.op)
+    dilation = window_of(call.graph, call.op).dilation
     pixels = height * width
     tiles = groups * pairs(outputs // groups)
     dense = groups == 1 and dilation[1] == 1

@@ -154,7 +154,7 @@ _WINDOW_LOOPS = {
 
 def _conv_2d_features(call: KernelCall) -> dict[str, float]:
     _, kernel_height, kernel_width, inputs = dense_shape(call)
-    _, (stride_height, stride_width), _ = window_of(call.graph, call.op)
+    stride_height, stride_width = window_of(call.graph, call.op).stride
     _, height, width, _ = call.output.shape
     pixels, count = height * width, kernel_width * inputs
     windows = _windows(pixels)

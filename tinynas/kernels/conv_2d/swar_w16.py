@@ -151,7 +151,7 @@ _WINDOW_LOOPS = {
 
 def _conv_2d_features(call: KernelCall) -> dict[str, float]:
     _, kernel_height, kernel_width, inputs = dense_shape(call)
-    _, (stride_height, stride_width), _ = window_of(call.graph, call.op)
+    stride_height, stride_width = window_of(call.graph, call.op).stride
     _, height, width, _ = call.output.shape
     count = kernel_width * inputs
     left = (np.arange(width) * stride_width - call.padding[2]) * inputs

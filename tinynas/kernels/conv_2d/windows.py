@@ -61,7 +61,7 @@ class Windows:
     def of(cls, call: KernelCall) -> Windows:
         """By output column, elements of a row of the window left and right of the input; by output row, rows inside."""
         _, kernel_height, kernel_width, inputs = dense_shape(call)
-        _, stride, _ = window_of(call.graph, call.op)
+        stride = window_of(call.graph, call.op).stride
         _, input_height, input_width, _ = call.input.shape
         count = kernel_width * inputs
         lefts = [(x * stride[1] - call.padding[2]) * inputs for x in range(call.output.shape[2])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinynas.graph import OpKind, ResizeNearestNeighborAttributes
-from tinynas.graph.reference._layout import nearest_indices
+from tinynas.graph.ops.resize_nearest_neighbor import nearest_indices
 from tinynas.kernels._constants import StepConstants, integers
 from tinynas.kernels._kernel import KernelCall, KernelVariant, ParameterStructure, always, words
 from tinynas.kernels._rank_4 import output_rows_features

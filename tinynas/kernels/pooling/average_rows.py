@@ -15,8 +15,8 @@ _PARAMETERS = ParameterStructure("tn_pool_2d_rows_params", 16)
 
 def _is_global(call: KernelCall) -> bool:
     """Whether one window is the whole image."""
-    size, _, _ = window_of(call.graph, call.op)
-    return call.padding == NO_PADDING and size == call.graph.tensors[call.source].shape[1:3]
+    window = window_of(call.graph, call.op)
+    return call.padding == NO_PADDING and window.filter_size == call.graph.tensors[call.source].shape[1:3]
 
 
 def _features(call: KernelCall) -> dict[str, float]:

@@ -13,7 +13,8 @@ _PARAMETERS = ParameterStructure("tn_pool_2d_params", 24)
 
 
 def _pool_features(call: KernelCall) -> dict[str, float]:
-    filter_size, stride, _ = window_of(call.graph, call.op)
+    window = window_of(call.graph, call.op)
+    filter_size, stride = window.filter_size, window.stride
     (tap_rows, _), (tap_columns, _) = (
         valid_taps(call.input.shape[1 + i], call.output.shape[1 + i], filter_size[i], stride[i], 1, call.padding[2 * i])
         for i in range(2)

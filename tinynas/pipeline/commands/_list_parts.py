@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from tinynas.errors import UsageError
 from tinynas.evaluation import list_evaluators
-from tinynas.graph import OpKind
+from tinynas.graph import OpKind, list_operators
 from tinynas.kernels import CATALOGUE
-from tinynas.plugins import OWN, Listed
+from tinynas.plugins import Listed
 from tinynas.registry import closest
 from tinynas.search import list_methods, list_strategies
 from tinynas.spaces import list_block_kinds, list_spaces
@@ -36,26 +36,17 @@ class Part(NamedTuple):
     source: str
 
 
-_WITHOUT_KERNEL: Mapping[OpKind, str] = MappingProxyType(
-    {
-        OpKind.RESHAPE: "takes nothing",
-        OpKind.DEQUANTIZE: "at an output: taken off",
-        OpKind.EXPAND_DIMS: "becomes a RESHAPE",
-        OpKind.SQUEEZE: "becomes a RESHAPE",
-        **dict.fromkeys(
-            (OpKind.SHAPE, OpKind.STRIDED_SLICE, OpKind.PACK), "of constants and shapes: computed in advance"
-        ),
-    }
-)
-
-
 def _operators() -> list[Listed]:
     """The operators that a model file may have, with the kernels for them or what becomes of them."""
-    kernels = {kind: sum(kind in v.kinds for v in CATALOGUE.values()) for kind in OpKind}
-    return [
-        Listed(kind.value, f"{n} kernel{'s' if n > 1 else ''}" if n else _WITHOUT_KERNEL[kind], OWN)
-        for kind, n in kernels.items()
-    ]
+    return [part if part.description.startswith("broken: ") else _operator(part) for part in list_operators()]
+
+
+def _operator(part: Listed) -> Listed:
+    kind = OpKind(part.name)
+    kernels = sum(kind in variant.kinds for variant in CATALOGUE.values())
+    if kernels:
+        return part._replace(description=f"{kernels} kernel{'s' if kernels > 1 else ''}")
+    return part._replace(description=kind.spec.rewritten or kind.spec.without_kernel or "no kernel: read, not executed")
 
 
 _FAMILIES: Mapping[str, tuple[str, Callable[[], list[Listed]]]] = MappingProxyType(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from tinynas.kernels import CATALOGUE
-from tinynas.lowering import WEIGHTED, Schedule
+from tinynas.lowering import Schedule
 from tinynas.memory import BlockCost, NativeMemoryModel, combine
 from tinynas.pipeline.costs._block_schedules import BlockSchedules
 from tinynas.spaces import Architecture, Block, cached_by_signature
@@ -130,7 +130,7 @@ def _weight_bytes(schedule: Schedule) -> int:
     """Bytes of weights and biases, which every kernel stores in some form."""
     tensors = schedule.graph.tensors
     calls = [schedule.call(step).op for step in schedule.steps]
-    return sum(tensors[t].size_bytes for op in calls if op.kind in WEIGHTED for t in op.inputs[1:] if t >= 0)
+    return sum(tensors[t].size_bytes for op in calls if op.weights is not None for t in op.inputs[1:] if t >= 0)
 
 
 def _macs_by_kernel(schedule: Schedule) -> Counter[str]:

@@ -11,10 +11,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.graph import MOVES_VALUES, DType, Graph, Op, OpKind, Quantization, Tensor
+from tinynas.graph import DType, Graph, Op, OpKind, Quantization, Tensor
 from tinynas.graph.fixed_point import quantize_multiplier
 
-_CHANNEL_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}
 _INT32_MAX = (1 << 31) - 1
 _STEPS = 40.0  # the spread of outputs that neither saturate nor vanish
 _DEVIATION = 74.0  # of uniform int8 values: 256 / sqrt(12)
@@ -73,14 +72,14 @@ class ExtremeFiller:
     def _fill(self, op: Op) -> None:
         rng, output = self._rng, op.outputs[0]
         x = self._of(op.inputs[0])
-        if op.kind in _CHANNEL_AXIS:
+        if op.weights is not None:
             self._give(output, self._quantization(self._scale()))
             self._fill_weights(op, x, self._of(output))
-        elif op.kind in MOVES_VALUES:
+        elif op.spec.keeps_quantization:
             for t in (*op.inputs, output):
                 self._tensors[t] = replace(self._tensors[t], quantization=x)
-        elif op.kind is OpKind.SOFTMAX:
-            self._give(output, Quantization((1 / 256,), (-128,)))
+        elif op.spec.fixed_output is not None:
+            self._give(output, op.spec.fixed_output)
         elif op.kind is OpKind.ADD:
             largest = max(x.scale, self._of(op.inputs[1]).scale)
             self._give(output, self._quantization(max(largest / self._factor(1), largest * 2.0**-18)))
@@ -100,9 +99,11 @@ class ExtremeFiller:
 
     def _fill_weights(self, op: Op, x: Quantization, output: Quantization) -> None:
         rng, weights = self._rng, self._tensors[op.inputs[1]]
-        axis = _CHANNEL_AXIS[op.kind]
+        rules = op.weights
+        assert rules is not None
+        axis = rules.channel_axis
         channels = weights.shape[axis]
-        per_channel = channels > 1 and rng.random() < (0.3 if op.kind is OpKind.FULLY_CONNECTED else 0.9)
+        per_channel = channels > 1 and rng.random() < (0.9 if rules.scale_per_channel else 0.3)
         # [channels, taps] from here on
         data = np.moveaxis(self._weights(weights), axis, 0).reshape(channels, -1)
         spread = _DEVIATION * max(1.0, float(np.sqrt((data.astype(np.float64) ** 2).sum() / channels)))

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 
 from tinynas.evaluation.evaluators.zero_cost._untrained import logarithm, untrained
-from tinynas.graph import Activation, Graph, Op
-from tinynas.training import WEIGHTED, Split, graph_logits
+from tinynas.graph import Graph, without_activation
+from tinynas.training import Split, graph_logits
 
 
 def score(graph: Graph, batches: Sequence[Split], seed: int) -> float:
@@ -27,7 +26,7 @@ def score(graph: Graph, batches: Sequence[Split], seed: int) -> float:
     network = untrained(graph, seed)
     weights: dict[int, torch.Tensor] = {}
     for op in linear.ops:
-        if op.kind in WEIGHTED:
+        if op.weights is not None:
             weights[op.inputs[1]] = network.parameters[f"{op.name}/weights"].detach().double().abs().requires_grad_()
             if len(op.inputs) > 2 and op.inputs[2] >= 0:
                 weights[op.inputs[2]] = torch.zeros(linear.tensor(op.inputs[2]).shape, dtype=torch.float64)
@@ -40,11 +39,4 @@ def score(graph: Graph, batches: Sequence[Split], seed: int) -> float:
 
 def without_activations(graph: Graph) -> Graph:
     """The graph with every fused activation left out: on positive values, a rectifier is the identity."""
-    return replace(graph, ops=tuple(map(_linear, graph.ops)))
-
-
-def _linear(op: Op) -> Op:
-    attributes: Any = op.attributes
-    if not hasattr(attributes, "activation"):
-        return op
-    return replace(op, attributes=replace(attributes, activation=Activation.NONE))
+    return replace(graph, ops=tuple(map(without_activation, graph.ops)))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from tinynas import training
-from tinynas.graph import Graph, OpKind
+from tinynas.graph import Graph
 from tinynas.search._errors import MethodError
 from tinynas.search._method import BlockCosts
 from tinynas.search.methods.gradient._dependence import Dependence
@@ -137,7 +137,7 @@ def _facts(name: str, graph: Graph, largest: Graph) -> dict[str, OperatorFacts]:
         found[op.name] = OperatorFacts(
             tuple(_producer(graph, tensor) for tensor in graph.activation_inputs(op)),
             graph.tensor(op.outputs[0]).shape[-1],
-            _kernel(graph, op.inputs) if op.kind in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D) else None,
+            _kernel(graph, op.inputs) if op.spec.is_convolution else None,
         )
     return found
 

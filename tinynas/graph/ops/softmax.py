@@ -1,16 +1,18 @@
-"""MEAN and SOFTMAX: operators that reduce over dimensions."""
+"""SOFTMAX."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from tinynas.graph._ops import MeanAttributes, SoftmaxAttributes
+from tinynas.graph._attributes import Attributes
+from tinynas.graph._operator import Op, OpSpec, Shape
+from tinynas.graph._shapes import shape_error
+from tinynas.graph._tensor import Quantization
 from tinynas.graph.fixed_point import SOFTMAX_ACCUMULATION_INTEGER_BITS as ACCUMULATION_BITS
 from tinynas.graph.fixed_point import (
-    mean_multiplier,
     rounding_divide_by_power_of_two,
     saturating_rounding_doubling_high_mul,
     softmax_exp_table,
@@ -18,27 +20,23 @@ from tinynas.graph.fixed_point import (
     softmax_reciprocal,
 )
 from tinynas.graph.reference._node import Array, Node, required
-from tinynas.graph.reference._rescale import rescale_to_int8
 
 
-def mean(node: Node, arrays: Sequence[Array | None]) -> Array:
-    """MEAN: the sum of the differences to the zero point, rescaled by a multiplier that includes 1 / count."""
-    attributes = node.op.attributes
-    assert isinstance(attributes, MeanAttributes)
-    x = required(arrays, 0)
-    axes = tuple(axis + 1 for axis in attributes.axes)
-    if node.is_float:
-        means: Array = x.mean(axis=axes, dtype=np.float32)
-        return means.reshape(x.shape[0], *node.output.shape)
-    count = math.prod(x.shape[axis] for axis in axes)
-    quantization, output = node.quantization(node.input(0)), node.quantization(node.output)
-    sums = x.sum(axis=axes, dtype=np.int64) - count * quantization.zero_point
-    values = rescale_to_int8(sums, *mean_multiplier(quantization, output, count), output)
-    return values.reshape(x.shape[0], *node.output.shape)
+@dataclass(frozen=True)
+class SoftmaxAttributes(Attributes):
+    """SOFTMAX over the last axis; int8 output has scale 1/256 and zero point -128."""
+
+    beta: float = 1.0
 
 
-def softmax(node: Node, arrays: Sequence[Array | None]) -> Array:
-    """SOFTMAX over the last dimension; int8 goes through a table of the 256 possible exponentials.
+def _shape(op: Op, input_shapes: Sequence[Shape]) -> Shape:
+    if not input_shapes[0]:
+        raise shape_error(op, "a scalar has no dimension to normalize over")
+    return tuple(input_shapes[0])
+
+
+def _reference(node: Node, arrays: Sequence[Array | None]) -> Array:
+    """int8 goes through a table of the 256 possible exponentials.
 
     Where 512 or more elements share the maximum both runtimes abort; here every probability rounds to zero.
     """
@@ -58,3 +56,22 @@ def softmax(node: Node, arrays: Sequence[Array | None]) -> Array:
         saturating_rounding_doubling_high_mul(exponentials, reciprocals), bits + 31 - 8
     )
     return np.clip(probabilities - 128, -128, 127).astype(np.int8)
+
+
+def _rescale(op: Op, quantizations: Sequence[Quantization]) -> object:
+    assert isinstance(op.attributes, SoftmaxAttributes)
+    return softmax_parameters(quantizations[0].scale, op.attributes.beta)
+
+
+SPECS = (
+    OpSpec(
+        name="SOFTMAX",
+        description="exponentials along the last dimension, divided by their sum",
+        support="int8",
+        attributes=SoftmaxAttributes,
+        shapes=_shape,
+        reference=_reference,
+        fixed_output=Quantization((1 / 256,), (-128,)),
+        rescaling=_rescale,
+    ),
+)
