@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tinynas.formats._errors import FormatError
 from tinynas.formats._operators import builtin_code
 from tinynas.formats.operators import format_of
-from tinynas.graph import DType, Graph, GraphError, Op, OpKind, Quantization, Tensor, validate
+from tinynas.graph import DType, Graph, GraphError, Op, Quantization, Tensor, validate
 
 _TYPES = {
     DType.INT8: schema.TensorType.INT8,
@@ -167,7 +167,7 @@ class _ModelWriter:
         operator.opcodeIndex = self._codes.index(code)
         # LiteRT wants an absent bias left out, not listed as -1.
         operator.inputs, operator.outputs = [i for i in op.inputs if i >= 0], list(op.outputs)
-        if op.kind is OpKind.CONV_2D and len(operator.inputs) == 2:
+        if op.weights is not None and op.weights.bias_in_files and len(operator.inputs) == 2:
             operator.inputs.append(self._zero_bias(op))
         for what, value in zip(op.spec.constants_of_file(op), written_as.constants(op), strict=False):
             constant = np.array(value, np.int32)

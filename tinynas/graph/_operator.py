@@ -143,6 +143,7 @@ class Weights:
         largest_shift: Of a multiplier: with more to the left, accumulators leave int32 (`Multiplier`).
         rounds_once: Whether accumulators are multiplied with one rounding instead of two.
         may_have_zero_point: Whether weights of one scale may have a zero point other than 0.
+        bias_in_files: Whether files must have a bias: LiteRT refuses the operator without.
     """
 
     channel_axis: int
@@ -153,6 +154,7 @@ class Weights:
     largest_shift: int = 31
     rounds_once: bool = False
     may_have_zero_point: bool = False
+    bias_in_files: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,18 @@ from hypothesis import given, settings
 from tflm_models import known_model, skeleton
 
 from tinynas.formats import read_tflite, tensor_table
-from tinynas.graph import DType, FullyConnectedAttributes, GraphBuilder, OpKind
-from tinynas.memory.tflm import TflmMemoryModel, _kernel_structs, _structs
+from tinynas.graph import DType, FullyConnectedAttributes, GraphBuilder
+from tinynas.memory.tflm import TflmMemoryModel, _structs
 from tinynas.memory.tflm._layout import ARM32, HOST64, Abi, Array, Scalar, Struct
+from tinynas.memory.tflm.operators import OPERATORS
+from tinynas.memory.tflm.operators.convolutions import CONV_DATA
+from tinynas.memory.tflm.operators.elementwise import ADD_DATA, MUL_DATA
+from tinynas.memory.tflm.operators.fully_connected import FULLY_CONNECTED_DATA
+from tinynas.memory.tflm.operators.joining import CONCATENATION_DATA
+from tinynas.memory.tflm.operators.layout import PAD_DATA
+from tinynas.memory.tflm.operators.pool_2d import POOLING_DATA
+from tinynas.memory.tflm.operators.reductions import REDUCE_DATA, SOFTMAX_DATA
+from tinynas.memory.tflm.operators.rescaling import DEQUANTIZE_DATA, QUANTIZE_DATA
 
 # `arena_used_bytes()` of TFLM's sources of 2026-08-20 on a Cortex-M4: (head, tail) by kernels.
 MEASURED = [
@@ -41,21 +50,21 @@ SIZES = [
     (_structs.AFFINE_QUANTIZATION, 24, 12),
     (_structs.ALLOCATION_INFO, 32, 24),
     (_structs.SCRATCH_REQUEST, 16, 12),
-    (_kernel_structs.PARAMETERS[OpKind.CONV_2D], 28, 28),
-    (_kernel_structs.PARAMETERS[OpKind.FULLY_CONNECTED], 32, 16),
-    (_kernel_structs.PARAMETERS[OpKind.ADD], 8, 2),
-    (_kernel_structs.PARAMETERS[OpKind.AVERAGE_POOL_2D], 40, 40),
-    (_kernel_structs.CONV_DATA, 80, 56),
-    (_kernel_structs.FULLY_CONNECTED_DATA, 72, 48),
-    (_kernel_structs.ADD_DATA, 60, 60),
-    (_kernel_structs.MUL_DATA, 36, 36),
-    (_kernel_structs.POOLING_DATA, 32, 32),
-    (_kernel_structs.CONCATENATION_DATA, 80, 24),
-    (_kernel_structs.PAD_DATA, 56, 56),
-    (_kernel_structs.REDUCE_DATA, 44, 44),
-    (_kernel_structs.SOFTMAX_DATA, 80, 56),
-    (_kernel_structs.QUANTIZE_DATA, 32, 32),
-    (_kernel_structs.DEQUANTIZE_DATA, 32, 32),
+    (OPERATORS["CONV_2D"].parameters, 28, 28),
+    (OPERATORS["FULLY_CONNECTED"].parameters, 32, 16),
+    (OPERATORS["ADD"].parameters, 8, 2),
+    (OPERATORS["AVERAGE_POOL_2D"].parameters, 40, 40),
+    (CONV_DATA, 80, 56),
+    (FULLY_CONNECTED_DATA, 72, 48),
+    (ADD_DATA, 60, 60),
+    (MUL_DATA, 36, 36),
+    (POOLING_DATA, 32, 32),
+    (CONCATENATION_DATA, 80, 24),
+    (PAD_DATA, 56, 56),
+    (REDUCE_DATA, 44, 44),
+    (SOFTMAX_DATA, 80, 56),
+    (QUANTIZE_DATA, 32, 32),
+    (DEQUANTIZE_DATA, 32, 32),
 ]
 
 

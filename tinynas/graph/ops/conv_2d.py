@@ -89,7 +89,9 @@ SPECS = (
         reference=_reference,
         inputs=(2, 3),
         macs=macs_of_taps(1, 2, 3),
-        weights=Weights(channel_axis=0, scale_per_channel=True, multipliers=convolution_multipliers),
+        weights=Weights(
+            channel_axis=0, scale_per_channel=True, multipliers=convolution_multipliers, bias_in_files=True
+        ),
         window=_window,
         single_image=True,
         check=check_weights,

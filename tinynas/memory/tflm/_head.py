@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from tinynas.graph import Graph
 from tinynas.memory._greedy import TFLM_ALIGNMENT, extent, first_fit
 from tinynas.memory._live_ranges import LiveRange, align, lower_bound
-from tinynas.memory.tflm._kernels import KernelNeeds
 from tinynas.memory.tflm._tensors import FileTensors
+from tinynas.memory.tflm.operators import KernelNeeds
 
 ONLINE = -1
 """`kOnlinePlannedBuffer`: TFLM finds a place itself."""

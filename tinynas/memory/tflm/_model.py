@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tinynas.graph import Graph
+from tinynas.graph import Graph, Op
 from tinynas.memory._greedy import TFLM_ALIGNMENT
 from tinynas.memory._live_ranges import bytes_per_step
 from tinynas.memory.tflm import _structs as runtime
 from tinynas.memory.tflm._arena import Arena, TailItem
-from tinynas.memory.tflm._cmsis_nn import CMSIS_NN
 from tinynas.memory.tflm._head import (
     ONLINE,
     HeadBuffer,
@@ -21,10 +20,9 @@ from tinynas.memory.tflm._head import (
     plan_head,
     time_of,
 )
-from tinynas.memory.tflm._kernel_structs import PARAMETERS
-from tinynas.memory.tflm._kernels import OPERATOR_CONSTANT, REFERENCE, KernelNeeds, TflmUnsupportedError
 from tinynas.memory.tflm._layout import ARM32, HOST64, Abi, Struct
 from tinynas.memory.tflm._tensors import FileTensors, as_written
+from tinynas.memory.tflm.operators import OPERATOR_CONSTANT, KernelNeeds, TflmUnsupportedError, tflm_operator
 
 Kernels = Literal["reference", "cmsis-nn"]
 
@@ -115,7 +113,6 @@ class TflmMemoryModel:
         self.kernels = kernels
         self._abi: Abi = HOST64 if pointer_bytes == 8 else ARM32
         self._is_wheel = pointer_bytes == 8
-        self._needs = REFERENCE if kernels == "reference" else CMSIS_NN
 
     def sram(self, graph: Graph, tensors: FileTensors | None = None, offline: Sequence[int] | None = None) -> TflmSram:
         """The arena of a model.
@@ -170,7 +167,13 @@ class TflmMemoryModel:
 
     def kernel_needs(self, graph: Graph) -> list[KernelNeeds]:
         """What the kernel of each operator asks of the arena."""
-        return [self._needs[op.kind](graph, op) for op in graph.ops]
+        return [self._kernel_needs(graph, op) for op in graph.ops]
+
+    def _kernel_needs(self, graph: Graph, op: Op) -> KernelNeeds:
+        operator = tflm_operator(op)
+        if self.kernels == "cmsis-nn" and operator.cmsis_nn is not None:
+            return operator.cmsis_nn(graph, op)
+        return operator.reference(graph, op)
 
     def _replay(
         self,
@@ -184,8 +187,8 @@ class TflmMemoryModel:
         arena = Arena()
         self._start(arena, graph, tensors)
         for i, op in enumerate(graph.ops):
-            if op.kind in PARAMETERS:
-                self._persist(arena, PARAMETERS[op.kind], op=i)
+            if (parameters := tflm_operator(op).parameters) is not None:
+                self._persist(arena, parameters, op=i)
         for i, kernel in enumerate(needs):
             if kernel.data is not None:
                 arena.persist(kernel.data.name, self._layout(kernel.data)[0], TFLM_ALIGNMENT, i)

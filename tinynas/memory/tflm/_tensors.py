@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tinynas.graph import DType, Graph, Op, OpKind, Tensor
-
-_CONSTANT_OPERANDS: Mapping[OpKind, int] = {
-    OpKind.PAD: 1,
-    OpKind.MEAN: 1,
-    OpKind.RESHAPE: 1,
-    OpKind.RESIZE_NEAREST_NEIGHBOR: 1,
-    OpKind.TRANSPOSE: 1,
-    OpKind.EXPAND_DIMS: 1,
-    OpKind.STRIDED_SLICE: 3,
-}
-"""Operators whose attributes are constant tensors in the file, and how many (see the classes of `tinynas.graph`)."""
-
-_WEIGHTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
+from tinynas.graph import DType, Graph, Tensor
 
 
 class FileTensors(Protocol):
@@ -64,7 +51,7 @@ def as_written(graph: Graph) -> tuple[Graph, WrittenTensors]:
     output channel in convolutions and per tensor elsewhere.
     """
     graph = _with_zero_biases(graph)
-    constants = sum(_constant_operands(op) for op in graph.ops)
+    constants = sum(len(op.spec.constants_of_file(op)) for op in graph.ops)
     held: tuple[int | None, ...] = tuple(range(len(graph.tensors)))
     return graph, WrittenTensors(
         held + (None,) * constants,
@@ -73,16 +60,10 @@ def as_written(graph: Graph) -> tuple[Graph, WrittenTensors]:
     )
 
 
-def _constant_operands(op: Op) -> int:
-    """Constants that the file has for an operator and the graph does not: none for a shape that is computed."""
-    computed = op.kind is OpKind.RESHAPE and len(op.inputs) > 1
-    return 0 if computed else _CONSTANT_OPERANDS.get(op.kind, 0)
-
-
 def _with_zero_biases(graph: Graph) -> Graph:
     tensors, ops = list(graph.tensors), list(graph.ops)
     for i, op in enumerate(ops):
-        if op.kind is OpKind.CONV_2D and (len(op.inputs) < 3 or op.inputs[2] < 0):
+        if op.weights is not None and op.weights.bias_in_files and (len(op.inputs) < 3 or op.inputs[2] < 0):
             weights = tensors[op.inputs[1]]
             dtype = DType.INT32 if weights.dtype is DType.INT8 else weights.dtype
             ops[i] = replace(op, inputs=(*op.inputs[:2], len(tensors)))
@@ -95,10 +76,9 @@ def _scales(graph: Graph) -> tuple[int, ...]:
         return tuple(0 if t.quantization is None else len(t.quantization.scales) for t in graph.tensors)
     scales = [int(t.dtype in (DType.INT8, DType.UINT8)) for t in graph.tensors]
     for op in graph.ops:
-        if op.kind in _WEIGHTED and scales[op.inputs[1]]:
-            shape = graph.tensors[op.inputs[1]].shape
-            per_tensor = op.kind is OpKind.FULLY_CONNECTED
-            channels = 1 if per_tensor else shape[0 if op.kind is OpKind.CONV_2D else 3]
+        rules = op.weights
+        if rules is not None and scales[op.inputs[1]]:
+            channels = graph.tensors[op.inputs[1]].shape[rules.channel_axis] if rules.scale_per_channel else 1
             for t in op.inputs[1:]:
                 if t >= 0:
                     scales[t] = channels
