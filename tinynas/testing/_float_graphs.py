@@ -18,11 +18,13 @@ def random_float_graph(
     rng: np.random.Generator,
     *,
     operators: int = 8,
-    kinds: Collection[OpKind] = tuple(OpKind),
+    kinds: Collection[OpKind] | None = None,
     max_elements: int = 4096,
 ) -> Graph:
     """A valid float32 network with random weights, one input and one output (arguments as `random_int8_graph`)."""
-    skeleton = SkeletonGenerator(rng, set(kinds) - _INTEGER_ONLY, max_elements).graph(operators)
+    skeleton = SkeletonGenerator(rng, set(OpKind if kinds is None else kinds) - _INTEGER_ONLY, max_elements).graph(
+        operators
+    )
     tensors = []
     for tensor in skeleton.tensors:
         data = None

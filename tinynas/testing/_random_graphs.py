@@ -17,7 +17,7 @@ def random_int8_graph(
     rng: np.random.Generator,
     *,
     operators: int = 8,
-    kinds: Collection[OpKind] = tuple(OpKind),
+    kinds: Collection[OpKind] | None = None,
     extreme: bool = False,
     max_elements: int = 4096,
 ) -> Graph:
@@ -26,11 +26,11 @@ def random_int8_graph(
     Args:
         rng: The only source of randomness.
         operators: About how many operators; branches and the classifier at the end add a few.
-        kinds: Operators to choose from. Without QUANTIZE and DEQUANTIZE the interface is int8.
+        kinds: Operators to choose from; None: all. Without QUANTIZE and DEQUANTIZE the interface is int8.
         extreme: Scales far from the values they quantize (saturation, vanishing outputs), weights of -128.
         max_elements: Concatenations do not grow tensors beyond this.
     """
-    skeleton = SkeletonGenerator(rng, kinds, max_elements).graph(operators)
+    skeleton = SkeletonGenerator(rng, tuple(OpKind) if kinds is None else kinds, max_elements).graph(operators)
     return QuantizationFiller(rng, skeleton, extreme).graph()
 
 

@@ -7,10 +7,8 @@ import math
 
 import numpy as np
 
-from tinynas.graph import DType, Graph, Op, OpKind, Quantization, Tensor, quantization_groups
-
-_DEVIATION = 74.0
-"""Standard deviation of uniform int8 values: 256 / sqrt(12)."""
+from tinynas.graph import DType, Graph, Op, Quantization, Tensor, quantization_groups
+from tinynas.testing.operators import DEVIATION, RANDOM_OPERATORS, STEPS
 
 
 class QuantizationFiller:
@@ -54,19 +52,17 @@ class QuantizationFiller:
 
     def _fill(self, op: Op) -> None:
         output = op.outputs[0]
-        if op.kind is OpKind.QUANTIZE and self._graph.tensors[op.inputs[0]].dtype is DType.FLOAT32:
+        if self._graph.tensors[op.inputs[0]].dtype is DType.FLOAT32:
             self._assign(output, self._log_uniform(0.01, 0.2))
             return
         x = self._quantization(op.inputs[0])
         if op.weights is not None:
             self._fill_weights(op, x, self._assign(output, self._log_uniform(0.01, 0.2)))
-        elif op.kind is OpKind.ADD:
-            largest = max(x.scale, self._quantization(op.inputs[1]).scale)
-            self._assign(output, largest * 1.5 / self._gain())
-        elif op.kind is OpKind.MUL:
-            self._assign(output, x.scale * self._quantization(op.inputs[1]).scale * _DEVIATION**2 / 40 / self._gain())
-        elif op.kind is not OpKind.DEQUANTIZE:
-            self._assign(output, x.scale / self._gain())
+        elif self._tensors[output].dtype is DType.INT8:
+            known, scale = RANDOM_OPERATORS.get(op.kind), x.scale
+            if known is not None:
+                scale = known.output_scale([self._quantization(t) for t in self._graph.activation_inputs(op)])
+            self._assign(output, scale / self._gain())
 
     def _fill_weights(self, op: Op, x: Quantization, output: Quantization) -> None:
         rng, weights = self._rng, self._tensors[op.inputs[1]]
@@ -75,9 +71,9 @@ class QuantizationFiller:
         axis = rules.channel_axis
         channels = weights.shape[axis]
         taps = weights.elements // channels
-        spread = _DEVIATION**2 * math.sqrt(taps)
-        # accumulator spread * multiplier = 40 steps of the output, and multiplier = s_in * s_w / s_out
-        scale = 40 * self._gain() / spread * output.scale / x.scale
+        spread = DEVIATION**2 * math.sqrt(taps)
+        # accumulator spread * multiplier = STEPS steps of the output, and multiplier = s_in * s_w / s_out
+        scale = STEPS * self._gain() / spread * output.scale / x.scale
         per_channel = rules.scale_per_channel and channels > 1 and rng.random() < 0.9
         count = channels if per_channel else 1
         scales = tuple(scale * self._log_uniform(0.5, 2) for _ in range(count))

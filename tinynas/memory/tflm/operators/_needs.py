@@ -72,7 +72,7 @@ class TflmOperator:
     Attributes:
         name: Of the operator.
         reference: What the reference kernel asks of the arena.
-        cmsis_nn: The same of the kernel of CMSIS-NN, on a core with the DSP extension and without Helium (Cortex-M4, M7,
+        cmsis_nn: The same of the kernel of CMSIS-NN, on a core with DSP extension and without Helium (Cortex-M4, M7,
             M33), built with gcc or clang for speed. None: it is the reference kernel.
         parameters: What is parsed from the file and kept in the tail. None: its parser allocates nothing.
     """
