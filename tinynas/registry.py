@@ -44,6 +44,7 @@ class Registry(Generic[Spec]):
         options: type | None = None,
     ) -> None:
         self._what = what
+        self._one = f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
         self._error = error
         self._options = options
         self._members: dict[str, tuple[Spec, str]] = {}
@@ -57,7 +58,7 @@ class Registry(Generic[Spec]):
         """
         taken = self._members.get(spec.name)
         if taken is not None and taken[0] != spec:
-            raise self._error(f"the name {spec.name!r} of a {self._what} is taken already; choose another one")
+            raise self._error(f"the name {spec.name!r} of {self._one} is taken already; choose another one")
         if (fault := self._fault(spec)) is not None:
             raise self._error(f"{self._what} {spec.name!r} {fault}")
         if taken is None:

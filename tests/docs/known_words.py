@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, get_args
 
+from ai_edge_litert import schema_py_generated as schema
 from pages import ROOT
 from pydantic import BaseModel
 
@@ -49,7 +50,7 @@ def toml_keys() -> frozenset[str]:
 @cache
 def values() -> frozenset[str]:
     """What those files name: boards, cores, spaces, block kinds, strategies, evaluators, what these have; encodings,
-    kernels and networks that are scaled by hand."""
+    kernels and networks that are scaled by hand. Operators are those of the TFLite schema."""
     kinds = [kind.name for kind in list_block_kinds() if kind.source == "tinynas"]
     choices = (choice for kind in kinds for choice in block_kind(kind).choices)
     strategies = [entry.name for entry in list_strategies() if entry.source == "tinynas"]
@@ -62,8 +63,12 @@ def values() -> frozenset[str]:
     fields = {name: field for each in classes for name, field in each.model_fields.items()}
     options = (*fields, *(value for field in fields.values() for value in get_args(field.annotation)))
     parts = (*kinds, *choices, *method_names(), *strategies, *evaluators, *options)
-    names = (*board_names(), *CORES, *space_names(), *parts, *encoding_names(), *CATALOGUE, *HAND_MADE)
+    names = (*board_names(), *CORES, *space_names(), *parts, *encoding_names(), *CATALOGUE, *HAND_MADE, *_operators())
     return frozenset(name for name in names if isinstance(name, str))
+
+
+def _operators() -> list[str]:
+    return [name for name in vars(schema.BuiltinOperator) if not name.startswith("_")]
 
 
 @cache

@@ -66,8 +66,8 @@ def test_every_core_is_listed() -> None:
 
 
 def test_every_operator_of_files_is_in_the_table() -> None:
-    section = TEXT["docs/model-files.md"].partition("## Operators\n")[2]
-    assert [name for name, _ in rows(section, r"`(\w+)`", r"([^|]+)")] == [kind.value for kind in OpKind]
+    described = rows(TEXT["docs/operators.md"], r"`(\w+)`", r"([^|]+)", r"([^|]+)", r"[^|]+", r"\w+")
+    assert described == [(kind.value, kind.spec.description, kind.spec.support) for kind in OpKind]
 
 
 @pytest.mark.parametrize(("codes", "title"), [(Command, "Commands"), (Status, "Status codes")])

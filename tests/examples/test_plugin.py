@@ -96,6 +96,7 @@ def test_what_it_adds_is_listed_with_its_source(environment: dict[str, str]) -> 
         ("evaluators", "entropy", "evaluator"),
         ("spaces", "pooled-tiny", "space"),
         ("block-kinds", "pooled", "block kind"),
+        ("operators", "EXP", "operator"),
     ]
     assert "max pooling, then a convolution" in _tinynas(environment, "list", "block-kinds")
 
@@ -137,6 +138,34 @@ print(small.value < large.value)
 """
     done = subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "True"
+
+
+def test_its_operator_is_read_executed_and_refused_by_the_engine(environment: dict[str, str], tmp_path: Path) -> None:
+    program = f"""
+from dataclasses import replace
+import numpy as np
+from tinynas.formats import read_tflite, write_tflite
+from tinynas.graph import DType, GraphBuilder, OpKind, Quantization, execute
+from tinynas.graph.passes import simplified
+
+builder = GraphBuilder("exp", DType.INT8)
+(y,) = builder.operator(OpKind.EXP, [builder.input((1, 2, 2, 1))], OpKind.EXP.spec.attributes(), name="exp")
+graph = builder.build([y])
+scales = (Quantization((0.5,), (0,)), Quantization((0.125,), (-128,)))
+tensors = tuple(replace(t, quantization=q) for t, q in zip(graph.tensors, scales))
+write_tflite(replace(graph, tensors=tensors), {str(tmp_path / "exp.tflite")!r})
+network = simplified(read_tflite({str(tmp_path / "exp.tflite")!r}))
+print(execute(network, [np.array([[[[-2], [0]], [[2], [4]]]], np.int8)])[1].reshape(-1).tolist())
+"""
+    done = subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True)
+    # exp(-1), exp(0), exp(1) and exp(2) in steps of 1/8 above -128: 2.9, 8, 21.7 and 59.1.
+    assert done.stdout.strip() == "[-125, -120, -106, -69]"
+    refused = _process(environment, "inspect", str(tmp_path / "exp.tflite"), "--board", "virt-m4")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "EXP 'exp': no kernel of the engine covers it" in refused.stderr
+    without_it = environment | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    unread = _process(without_it, "inspect", str(tmp_path / "exp.tflite"), "--board", "virt-m4")
+    assert "not supported: EXP (1)" in unread.stderr
 
 
 def test_a_wrong_option_of_its_evaluator_is_one_line(environment: dict[str, str], config: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ def test_there_is_a_contract_for_every_family() -> None:
     assert CONTRACTS == [
         "BaseEvaluatorTestCase",
         "BaseMemoryModelTestCase",
+        "BaseOperatorTestCase",
         "BaseSearchMethodTestCase",
         "BaseSharedWeightsTestCase",
         "BaseSpaceTestCase",

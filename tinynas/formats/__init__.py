@@ -11,15 +11,19 @@ from tinynas.formats._offline_plan import (
 from tinynas.formats._read_tflite import read_metadata, read_tflite
 from tinynas.formats._write_onnx import write_onnx
 from tinynas.formats._write_tflite import write_tflite
+from tinynas.formats.operators import FileNode, OperatorFormat, register_format
 
 __all__ = [
     "OFFLINE_PLAN_METADATA",
+    "FileNode",
     "FormatError",
+    "OperatorFormat",
     "TensorTable",
     "add_offline_plan",
     "read_metadata",
     "read_offline_plan",
     "read_tflite",
+    "register_format",
     "tensor_table",
     "write_onnx",
     "write_tflite",

@@ -34,6 +34,9 @@ class _Kinds(type):
         setattr(cls, name, kind)  # found without this function from now on
         return kind
 
+    def __dir__(cls) -> list[str]:
+        return sorted({*super().__dir__(), *OPERATORS.names()})
+
     def __iter__(cls) -> Iterator[OpKind]:
         return iter([OpKind(name) for name in OPERATORS.names()])
 

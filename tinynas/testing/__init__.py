@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tinynas.testing._evaluator_contract import BaseEvaluatorTestCase
     from tinynas.testing._memory_model_contract import BaseMemoryModelTestCase
     from tinynas.testing._method_contract import BaseSearchMethodTestCase
+    from tinynas.testing._operator_contract import BaseOperatorTestCase
     from tinynas.testing._shared_weights_contract import BaseSharedWeightsTestCase
     from tinynas.testing._space_contract import BaseSpaceTestCase
     from tinynas.testing._strategy_contract import BaseStrategyTestCase
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _CONTRACTS = {
     "BaseEvaluatorTestCase": "tinynas.testing._evaluator_contract",
     "BaseMemoryModelTestCase": "tinynas.testing._memory_model_contract",
+    "BaseOperatorTestCase": "tinynas.testing._operator_contract",
     "BaseSearchMethodTestCase": "tinynas.testing._method_contract",
     "BaseSharedWeightsTestCase": "tinynas.testing._shared_weights_contract",
     "BaseSpaceTestCase": "tinynas.testing._space_contract",
@@ -57,6 +59,7 @@ __all__ = [
     "BabblingLine",
     "BaseEvaluatorTestCase",
     "BaseMemoryModelTestCase",
+    "BaseOperatorTestCase",
     "BaseSearchMethodTestCase",
     "BaseSharedWeightsTestCase",
     "BaseSpaceTestCase",
