@@ -153,6 +153,8 @@ class _GraphReader:
     def _options(self, kind: OpKind, operator: FileOperator, where: str) -> Any:
         """The options as an object; defaults where the file has none."""
         name = format_of(kind).options
+        if not name:
+            return None
         with corruption_reported(f"{self._label}: {where}"):
             if operator.options is None or operator.options_type == 0:
                 return getattr(schema, name + "T")()

@@ -173,9 +173,10 @@ class _ModelWriter:
             constant = np.array(value, np.int32)
             tensor = Tensor(f"{op.name}/{what}", constant.shape, DType.INT32, None, True, constant)
             operator.inputs.append(self._extra(tensor))
-        operator.builtinOptionsType = getattr(schema.BuiltinOptions, written_as.options)
-        operator.builtinOptions = getattr(schema, written_as.options + "T")()
-        written_as.write(op, operator.builtinOptions)
+        if written_as.options:
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, written_as.options)
+            operator.builtinOptions = getattr(schema, written_as.options + "T")()
+            written_as.write(op, operator.builtinOptions)
         return operator
 
     def _operator_code(self, code: int, version: int) -> Any:

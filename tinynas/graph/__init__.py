@@ -45,6 +45,7 @@ from tinynas.graph.ops.softmax import SoftmaxAttributes
 from tinynas.graph.ops.squeeze import SqueezeAttributes
 from tinynas.graph.ops.strided_slice import StridedSliceAttributes
 from tinynas.graph.ops.transpose import TransposeAttributes
+from tinynas.graph.ops.unary import LeakyReluAttributes, UnaryAttributes, by_table
 from tinynas.graph.passes import simplified
 from tinynas.graph.reference import execute
 
@@ -63,6 +64,7 @@ __all__ = [
     "Graph",
     "GraphBuilder",
     "GraphError",
+    "LeakyReluAttributes",
     "MeanAttributes",
     "Op",
     "OpKind",
@@ -83,8 +85,10 @@ __all__ = [
     "StridedSliceAttributes",
     "Tensor",
     "TransposeAttributes",
+    "UnaryAttributes",
     "Weights",
     "Window",
+    "by_table",
     "count_macs",
     "count_params",
     "execute",

@@ -15,6 +15,7 @@ from tinynas.graph._errors import GraphError
 from tinynas.graph._permutations import Permutation
 from tinynas.graph._tensor import DType, Quantization, Tensor
 from tinynas.graph._windows import window_padding
+from tinynas.graph.fixed_point._runtime import Runtime
 from tinynas.plugins import Listed
 from tinynas.registry import Registry, closest
 
@@ -228,6 +229,8 @@ class OpSpec:
             points beyond that. Raises `GraphError`.
         rescaling: (operator, quantizations of inputs and output): computes the factors between scales. Raises
             `ValueError` where the kernel's integers cannot hold them.
+        table: (operator, quantization of input, of output, runtime) -> the int8 output for each of the 256 int8 inputs,
+            from -128 on: of an operator of one input that computes each element on its own.
         folds: Whether it is computed in advance where all of its inputs are constant: it takes as long as its output is
             large, and sums up nothing, so that floats come out alike in any order.
         reads_shape_only: Whether its output follows from the shape of its input.
@@ -262,6 +265,7 @@ class OpSpec:
     fixed_output: Quantization | None = None
     check: Callable[[Op, Sequence[Tensor | None], Sequence[Tensor], str], None] | None = None
     rescaling: Callable[[Op, Sequence[Quantization]], object] | None = None
+    table: Callable[[Op, Quantization, Quantization, Runtime], npt.NDArray[np.int8]] | None = None
     folds: bool = False
     reads_shape_only: bool = False
     is_identity: Callable[[Op], bool] = lambda op: False

@@ -1,6 +1,6 @@
 """Kernels, one folder a family, here and in `firmware/kernels/`: what schedules choose from, and what it costs."""
 
-from tinynas.kernels._catalogue import CATALOGUE, by_rule, for_few_rows, select_variant
+from tinynas.kernels._catalogue import CATALOGUE, by_rule, for_few_rows, kernels_of, select_variant
 from tinynas.kernels._channel_scales import ChannelScales, channel_scales
 from tinynas.kernels._clamp import activation_range
 from tinynas.kernels._constants import ConstantArray, Fields, StepConstants
@@ -49,6 +49,7 @@ __all__ = [
     "code_of",
     "for_few_rows",
     "kernel_folder",
+    "kernels_of",
     "padding_of",
     "plane_of_add",
     "quantization_of",

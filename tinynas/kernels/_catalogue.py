@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -23,12 +24,11 @@ def _kernels() -> list[KernelVariant]:
 CATALOGUE: Mapping[str, KernelVariant] = MappingProxyType({kernel.name: kernel for kernel in _kernels()})
 """Kernel variants by name. Where several apply to an operator, the first one is used."""
 
-_BY_KIND: Mapping[OpKind, tuple[KernelVariant, ...]] = MappingProxyType(
-    {
-        kind: tuple(v for v in CATALOGUE.values() if kind in v.kinds)
-        for kind in dict.fromkeys(kind for v in CATALOGUE.values() for kind in v.kinds)
-    }
-)
+
+@cache
+def kernels_of(kind: OpKind) -> tuple[KernelVariant, ...]:
+    """The kernels of an operator, in the catalogue's order; none where the engine has none."""
+    return tuple(variant for variant in CATALOGUE.values() if variant.implements(kind))
 
 
 def by_rule(call: KernelCall) -> Iterator[KernelVariant]:
@@ -36,7 +36,7 @@ def by_rule(call: KernelCall) -> Iterator[KernelVariant]:
 
     Those that are not to be linked count where there is no other.
     """
-    allowed = (v for v in _BY_KIND.get(call.op.kind, ()) if not v.for_speed and v.executes(call))
+    allowed = (v for v in kernels_of(call.op.kind) if not v.for_speed and v.executes(call))
     if not call.unlinked:
         return allowed  # who wants the first one does not ask the others
     executing = list(allowed)
@@ -45,7 +45,7 @@ def by_rule(call: KernelCall) -> Iterator[KernelVariant]:
 
 def for_few_rows(call: KernelCall) -> KernelVariant | None:
     """The variant for few rows at a time that the local rule may choose, if there is one."""
-    if not any(v.few_rows for v in _BY_KIND.get(call.op.kind, ())):
+    if not any(v.few_rows for v in kernels_of(call.op.kind)):
         return None
     return next((v for v in by_rule(call) if v.few_rows), None)
 

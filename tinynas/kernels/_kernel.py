@@ -187,6 +187,7 @@ class KernelVariant:
     Attributes:
         name: Its name in schedules and reports.
         kinds: The operators it implements.
+        of_tables: Whether it implements all operators that have a table (`OpSpec.table`), too.
         source: File in `firmware/kernels/`, in the folder of its family.
         symbol: The C function.
         parameters: Its parameter structure.
@@ -229,6 +230,7 @@ class KernelVariant:
     pack: Callable[[KernelCall, str], StepConstants]
     features: Callable[[KernelCall], dict[str, float]]
     loops: Mapping[str, str]
+    of_tables: bool = False
     instruction_sets: frozenset[InstructionSet] = ALL_INSTRUCTION_SETS
     for_speed: bool = False
     keeps_sums: bool = False
@@ -239,6 +241,10 @@ class KernelVariant:
     shrinks: Callable[[KernelCall], bool] = lambda call: False
     suits: Callable[[KernelCall], bool] | None = None
     scratch_bytes: Callable[[KernelCall], int] = lambda call: 0
+
+    def implements(self, kind: OpKind) -> bool:
+        """Whether it is a kernel of that operator."""
+        return kind in self.kinds or (self.of_tables and kind.spec.table is not None)
 
     def executes(self, call: KernelCall) -> bool:
         """Whether the kernel can execute a call on the core that the call is for."""

@@ -58,7 +58,7 @@ class OperatorFormat:
 
     Attributes:
         name: Of the operator, as in the TFLite schema's `BuiltinOperator`.
-        options: Of the schema's table of options: `Conv2DOptions`.
+        options: The schema's table of options, `Conv2DOptions`; empty where it has none.
         read: Its attributes. Raises `ValueError` where the file says something unsupported; the message says what.
         write: Fills the object of its options table from the operator.
         constants: The values of its constant inputs, as many as `OpSpec.constant_inputs`, of int32.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tinynas.errors import UsageError
 from tinynas.evaluation import list_evaluators
 from tinynas.graph import OpKind, list_operators
-from tinynas.kernels import CATALOGUE
+from tinynas.kernels import kernels_of
 from tinynas.plugins import Listed
 from tinynas.registry import closest
 from tinynas.search import list_methods, list_strategies
@@ -43,7 +43,7 @@ def _operators() -> list[Listed]:
 
 def _operator(part: Listed) -> Listed:
     kind = OpKind(part.name)
-    kernels = sum(kind in variant.kinds for variant in CATALOGUE.values())
+    kernels = len(kernels_of(kind))
     if kernels:
         return part._replace(description=f"{kernels} kernel{'s' if kernels > 1 else ''}")
     return part._replace(description=kind.spec.rewritten or kind.spec.without_kernel or "no kernel: read, not executed")

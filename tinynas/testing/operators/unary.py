@@ -1,0 +1,33 @@
+"""Operators that compute each element on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tinynas.graph import Attributes, LeakyReluAttributes, OpKind, UnaryAttributes
+from tinynas.testing.operators._random_operator import GrowingNetwork, RandomOperator
+
+UNARY = ("LOGISTIC", "TANH", "HARD_SWISH", "ELU", "LEAKY_RELU", "RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "ABS")
+
+
+def unary_attributes(kind: OpKind, rng: np.random.Generator) -> Attributes:
+    """The attributes of one of these operators, drawn at random."""
+    if kind is OpKind.LEAKY_RELU:
+        return LeakyReluAttributes(float(np.float32(rng.uniform(-0.5, 1.5))))
+    return UnaryAttributes()
+
+
+def _unary(name: str) -> Callable[[GrowingNetwork, int], int]:
+    kind = OpKind(name)
+
+    def grow(network: GrowingNetwork, x: int) -> int:
+        attributes = unary_attributes(kind, network.rng)
+        (output,) = network.builder.operator(kind, (x,), attributes, name=network.name(name.lower()))
+        return output
+
+    return grow
+
+
+RANDOM = tuple(RandomOperator(name, 0.3, _unary(name)) for name in UNARY)
