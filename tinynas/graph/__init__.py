@@ -25,7 +25,7 @@ from tinynas.graph._tensor import DType, Quantization, Tensor
 from tinynas.graph._validation import validate
 from tinynas.graph._windows import window_output_size, window_padding
 from tinynas.graph.fixed_point import Runtime
-from tinynas.graph.ops import REWRITTEN
+from tinynas.graph.ops import OWN_KINDS, REWRITTEN
 from tinynas.graph.ops.concatenation import ConcatenationAttributes
 from tinynas.graph.ops.conv_2d import Conv2DAttributes
 from tinynas.graph.ops.depthwise_conv_2d import DepthwiseConv2DAttributes
@@ -50,6 +50,7 @@ from tinynas.graph.passes import simplified
 from tinynas.graph.reference import execute
 
 __all__ = [
+    "OWN_KINDS",
     "REWRITTEN",
     "Activation",
     "Attributes",

@@ -42,7 +42,7 @@ def substitutes(schedule: Schedule, layer: Sequence[int], *, suited: bool = True
     steps = [schedule.parts[index] for index in layer]
     present = CATALOGUE[steps[0].variant]
     kind = schedule.call(steps[0]).op.kind
-    others = (v for v in CATALOGUE.values() if v is not present and kind in v.kinds)
+    others = (v for v in CATALOGUE.values() if v is not present and v.implements(kind))
     return (present, *(v for v in others if all(_takes_over(schedule, step, v, suited) for step in steps)))
 
 

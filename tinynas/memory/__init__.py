@@ -22,6 +22,7 @@ from tinynas.memory._model_files import (
     RuntimeMemory,
     kernel_memory_path,
     load_kernel_memory,
+    load_runtime_memory,
     runtime_memory_path,
     save_memory,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "kernel_memory_path",
     "live_ranges",
     "load_kernel_memory",
+    "load_runtime_memory",
     "lower_bound",
     "patched_stages",
     "plan_arena",

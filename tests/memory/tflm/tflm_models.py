@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynas.graph import DType, Graph, GraphBuilder, OpKind, Quantization
+from tinynas.graph import (
+    DType,
+    Graph,
+    GraphBuilder,
+    LeakyReluAttributes,
+    OpKind,
+    Quantization,
+    UnaryAttributes,
+)
 from tinynas.testing import random_int8_graph
 
 MODELS = Path(__file__).resolve().parents[4] / "shared" / "models"
@@ -38,9 +46,9 @@ def quantized(graph: Graph) -> Graph:
         for t in graph.tensors
     ]
     for op in graph.ops:
-        if op.kind is OpKind.SOFTMAX:
+        if op.spec.fixed_output is not None:
             y = op.outputs[0]
-            tensors[y] = dataclasses.replace(tensors[y], quantization=Quantization((1 / 256,), (-128,)))
+            tensors[y] = dataclasses.replace(tensors[y], quantization=op.spec.fixed_output)
         weighted = op.kind in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
         for t in (t for t in op.inputs[1:] if weighted and t >= 0):
             axis = 3 if op.kind is OpKind.DEPTHWISE_CONV_2D and len(tensors[t].shape) == 4 else 0
@@ -56,6 +64,10 @@ def skeleton(build: Callable[[GraphBuilder, int], int], shape: tuple[int, ...] =
     """A network of one input, without weights."""
     builder = GraphBuilder(dtype=DType.INT8)
     return builder.build([build(builder, builder.input(shape))])
+
+
+def _unary(kind: str) -> Callable[[GraphBuilder, int], int]:
+    return lambda b, x: b.operator(OpKind(kind), [x], UnaryAttributes(), name="op")[0]
 
 
 ONE_OPERATOR: dict[str, Callable[[GraphBuilder, int], int]] = {
@@ -82,4 +94,6 @@ ONE_OPERATOR: dict[str, Callable[[GraphBuilder, int], int]] = {
     "transpose": lambda b, x: b.transpose(x, (0, 2, 1, 3), name="op"),
     "dequantize": lambda b, x: b.dequantize(x, name="op"),
     "requantize": lambda b, x: b.quantize(x, name="op"),
+    **{kind.lower(): _unary(kind) for kind in ("LOGISTIC", "TANH", "HARD_SWISH", "ELU", "RELU", "RELU6", "ABS")},
+    "leaky relu": lambda b, x: b.operator(OpKind.LEAKY_RELU, [x], LeakyReluAttributes(0.1), name="op")[0],
 }

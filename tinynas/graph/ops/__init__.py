@@ -10,7 +10,7 @@ from importlib import import_module
 from tinynas.graph._operator import OPERATORS, OpKind, OpSpec
 from tinynas.plugins import OWN
 
-__all__ = ["REWRITTEN"]
+__all__ = ["OWN_KINDS", "REWRITTEN"]
 
 
 def _specs() -> list[OpSpec]:
@@ -21,5 +21,8 @@ def _specs() -> list[OpSpec]:
 for _spec in sorted(_specs(), key=lambda spec: spec.name):
     OPERATORS.register(_spec, OWN)
 
-REWRITTEN = frozenset(OpKind(spec.name) for spec in _specs() if spec.rewritten is not None)
+OWN_KINDS = tuple(OpKind(name) for name in sorted(spec.name for spec in _specs()))
+"""The operators of this package, by name."""
+
+REWRITTEN = frozenset(kind for kind in OWN_KINDS if kind.spec.rewritten is not None)
 """Operators of files that no kernel runs: `tinynas.graph.passes` makes a RESHAPE or a constant of each."""

@@ -118,7 +118,8 @@ def _tanh(op: Op, x: Float) -> Float:
 
 
 def _elu(op: Op, x: Float) -> Float:
-    return np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
+    values: Float = np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
+    return values
 
 
 def _elu_table(op: Op, x: Quantization, output: Quantization, runtime: Runtime) -> Table:
@@ -126,7 +127,8 @@ def _elu_table(op: Op, x: Quantization, output: Quantization, runtime: Runtime) 
 
 
 def _hard_swish(op: Op, x: Float) -> Float:
-    return x * np.clip(x + np.float32(3), np.float32(0), np.float32(6)) / np.float32(6)
+    values: Float = x * np.clip(x + np.float32(3), np.float32(0), np.float32(6)) / np.float32(6)
+    return values
 
 
 def _rescale_hard_swish(op: Op, quantizations: Sequence[Quantization]) -> object:

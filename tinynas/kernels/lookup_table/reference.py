@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinynas.graph import Runtime
+from tinynas.graph import OWN_KINDS, Runtime
 from tinynas.kernels._constants import StepConstants, integers
 from tinynas.kernels._kernel import KernelCall, KernelVariant, ParameterStructure, always, words
 from tinynas.kernels._weights import quantization_of
@@ -29,7 +29,7 @@ def _features(call: KernelCall) -> dict[str, float]:
 
 LOOKUP_TABLE = KernelVariant(
     name="lookup_table",
-    kinds=(),
+    kinds=tuple(kind for kind in OWN_KINDS if kind.spec.table is not None),
     of_tables=True,
     source="lookup_table/lookup_table.c",
     symbol="tn_lookup_table",

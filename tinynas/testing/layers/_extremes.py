@@ -88,9 +88,19 @@ class ExtremeFiller:
             scale = product / self._factor(_STEPS / _DEVIATION**2)
             self._give(output, self._quantization(max(scale, _SMALLEST_CLAMPED_SCALE)))
         else:
-            self._give(output, self._quantization(x.scale / self._factor(1)))
+            self._give(output, self._quantization(self._rescaled(op, x)))
         if op.kind in (OpKind.ADD, OpKind.MUL) and rng.random() < 0.25:
             self._make_constant(int(rng.choice(op.inputs)))
+
+    def _rescaled(self, op: Op, x: Quantization) -> float:
+        """The scale of an output of one input: a factor away, or that of the input where that is more than is taken."""
+        scale = max(x.scale / self._factor(1), _SMALLEST_CLAMPED_SCALE)
+        try:
+            if op.spec.rescaling is not None:
+                op.spec.rescaling(op, (x, Quantization((scale,), (0,))))
+        except ValueError:
+            return x.scale
+        return scale
 
     def _make_constant(self, t: int) -> None:
         data = self._rng.integers(-128, 128, self._tensors[t].shape).astype(np.int8)

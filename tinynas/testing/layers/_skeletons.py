@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tinynas.graph import Activation, DType, Graph, GraphBuilder, Padding
+from tinynas.graph import OWN_KINDS, Activation, DType, Graph, GraphBuilder, Padding
+from tinynas.testing.operators import unary_attributes
 
 MAX_CHANNELS = 67
 _MAX_MACS = 60_000  # a layer takes milliseconds on the emulator
@@ -267,6 +268,13 @@ def _transpose(sketch: _Sketch) -> int:
     return sketch.builder.transpose(x, [0, *(1 + sketch.rng.permutation(3)).tolist()], name="transpose")
 
 
+def _lookup_table(sketch: _Sketch) -> int:
+    kinds = [kind for kind in OWN_KINDS if kind.spec.table is not None]
+    kind = kinds[sketch.number(0, len(kinds) - 1)]
+    x = sketch.image(sketch.channels())
+    return sketch.builder.operator(kind, [x], unary_attributes(kind, sketch.rng), name="lookup")[0]
+
+
 _DRAW: Mapping[str, tuple[float, Callable[[_Sketch], int]]] = MappingProxyType(
     {
         "conv_1x1": (14, _conv_1x1),
@@ -291,6 +299,7 @@ _DRAW: Mapping[str, tuple[float, Callable[[_Sketch], int]]] = MappingProxyType(
         "quantize": (2, _quantize),
         "resize_nearest_neighbor": (2, _resize),
         "transpose": (2, _transpose),
+        "lookup_table": (2, _lookup_table),
     }
 )
 

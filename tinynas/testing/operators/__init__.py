@@ -11,8 +11,20 @@ from types import MappingProxyType
 
 from tinynas.graph import OpKind
 from tinynas.testing.operators._random_operator import DEVIATION, STEPS, GrowingNetwork, RandomOperator
+from tinynas.testing.operators.unary import OF_LITERT, OF_TFLM, unary_attributes
 
-__all__ = ["DEVIATION", "RANDOM_OPERATORS", "STEPS", "GrowingNetwork", "RandomOperator"]
+__all__ = [
+    "DEVIATION",
+    "OF_ONE_RUNTIME",
+    "RANDOM_OPERATORS",
+    "STEPS",
+    "GrowingNetwork",
+    "RandomOperator",
+    "unary_attributes",
+]
+
+OF_ONE_RUNTIME = frozenset(OpKind(name) for name in (*OF_LITERT, *OF_TFLM))
+"""Operators that LiteRT's reference kernels have and TFLM has not, or the other way round."""
 
 
 def _random_operators() -> list[RandomOperator]:

@@ -1,0 +1,92 @@
+"""Operators that are tables: every input, every output, against both runtimes, with scales and zero points."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinynas.formats import write_tflite
+from tinynas.graph import (
+    OWN_KINDS,
+    DType,
+    Graph,
+    GraphError,
+    LeakyReluAttributes,
+    Op,
+    OpKind,
+    Quantization,
+    Runtime,
+    Tensor,
+    UnaryAttributes,
+    execute,
+)
+from tinynas.testing import run_litert, run_tflm
+from tinynas.testing.operators import OF_ONE_RUNTIME, unary_attributes
+from tinynas.testing.operators.unary import OF_LITERT, OF_TFLM
+
+TABLES = [kind for kind in OWN_KINDS if kind.spec.table is not None]
+EVERY_INPUT = np.arange(-128, 128).astype(np.int8).reshape(1, 16, 16, 1)
+
+
+def _network(kind: OpKind, rng: np.random.Generator) -> Graph:
+    x = Quantization((float(2 ** rng.uniform(-9, 0)),), (int(rng.integers(-128, 128)),))
+    y = kind.spec.fixed_output
+    if y is None:
+        # Equal scales take a path of their own in ABS.
+        scale = x.scale if rng.random() < 0.2 else x.scale * 2 ** rng.uniform(-4, 4)
+        y = Quantization((float(scale),), (int(rng.integers(-128, 128)),))
+    tensors = (Tensor("x", (1, 16, 16, 1), DType.INT8, x), Tensor("y", (1, 16, 16, 1), DType.INT8, y))
+    return Graph(tensors, (Op(kind, (0,), (1,), unary_attributes(kind, rng), "y"),), (0,), (1,))
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_every_input_gives_what_the_reference_kernels_give(kind: OpKind) -> None:
+    for seed in range(40):
+        graph = _network(kind, np.random.default_rng(seed))
+        content = write_tflite(graph)
+        if kind not in OF_TFLM:
+            np.testing.assert_array_equal(execute(graph, [EVERY_INPUT])[1], run_litert(content, [EVERY_INPUT])[1])
+        if kind not in OF_LITERT:
+            as_tflm = execute(graph, [EVERY_INPUT], runtime=Runtime.TFLM)[1]
+            np.testing.assert_array_equal(as_tflm, run_tflm(content, [EVERY_INPUT])[0])
+
+
+@pytest.mark.parametrize("kind", sorted(OF_ONE_RUNTIME))
+def test_the_other_runtime_lacks_it(kind: OpKind) -> None:
+    content = write_tflite(_network(kind, np.random.default_rng(0)))
+    with pytest.raises((RuntimeError, ValueError)):
+        run_litert(content, [EVERY_INPUT]) if kind in OF_TFLM else run_tflm(content, [EVERY_INPUT])
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_in_float32_it_equals_litert(kind: OpKind) -> None:
+    if kind in OF_TFLM:
+        pytest.skip("LiteRT's reference kernels lack it")
+    rng = np.random.default_rng(1)
+    tensors = tuple(Tensor(name, (1, 8, 8, 2), DType.FLOAT32) for name in "xy")
+    graph = Graph(tensors, (Op(kind, (0,), (1,), unary_attributes(kind, rng), "y"),), (0,), (1,))
+    x = rng.normal(0, 4, (1, 8, 8, 2)).astype(np.float32)
+    np.testing.assert_allclose(execute(graph, [x])[1], run_litert(write_tflite(graph), [x])[1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "scale"), [(OpKind.LOGISTIC, "1/256"), (OpKind.TANH, "1/128")])
+def test_a_fixed_scale_of_the_output_is_asked_for(kind: OpKind, scale: str) -> None:
+    q = Quantization((0.1,), (0,))
+    tensors = tuple(Tensor(name, (1, 2), DType.INT8, q) for name in "xy")
+    graph = Graph(tensors, (Op(kind, (0,), (1,), UnaryAttributes(), "y"),), (0,), (1,))
+    with pytest.raises(GraphError, match=f"an int8 {kind} gives scale {scale} and zero point"):
+        execute(graph, [np.zeros((1, 2), np.int8)])
+
+
+def test_a_hard_swish_to_a_scale_that_no_runtime_takes_is_refused() -> None:
+    x, y = Quantization((1.0,), (0,)), Quantization((1 / 300,), (0,))
+    tensors = (Tensor("x", (1, 2), DType.INT8, x), Tensor("y", (1, 2), DType.INT8, y))
+    graph = Graph(tensors, (Op(OpKind.HARD_SWISH, (0,), (1,), UnaryAttributes(), "y"),), (0,), (1,))
+    with pytest.raises(GraphError, match="HARD_SWISH cannot bring an input of scale"):
+        execute(graph, [np.zeros((1, 2), np.int8)])
+
+
+def test_a_leaky_relu_needs_its_alpha() -> None:
+    with pytest.raises(TypeError, match="LEAKY_RELU 'y' needs LeakyReluAttributes, got UnaryAttributes"):
+        Op(OpKind.LEAKY_RELU, (0,), (1,), UnaryAttributes(), "y")
+    assert LeakyReluAttributes(0.1).alpha == 0.1
