@@ -123,7 +123,10 @@ class ExtremeFiller:
         # Where a product leaves int32, TFLite's C++ is undefined, and so is what the reference should be.
         furthest = max(127 - x.zero_point, 128 + x.zero_point)
         sums = np.abs(data.astype(np.int64)).sum(axis=1) * furthest + np.abs(bias.astype(np.int64))
-        scales = [_weight_scale(float(r), x.scale, output.scale, int(s)) for r, s in zip(real, sums, strict=True)]
+        scales = [
+            _weight_scale(float(r), x.scale, output.scale, int(s), rules.largest_shift)
+            for r, s in zip(real, sums, strict=True)
+        ]
         # The weights carry what is left of the factor; with scales of a power of two it stays exact in float32.
         scales = scales if per_channel else [min(scales)]
         quantization = Quantization(tuple(scales), (0,) * len(scales), axis if per_channel else 0)
@@ -192,18 +195,19 @@ class ExtremeFiller:
         return real
 
 
-def _weight_scale(real: float, input_scale: float, output_scale: float, furthest: int) -> float:
-    """The weight scale for a factor, which is halved until it leaves accumulators in int32.
+def _weight_scale(real: float, input_scale: float, output_scale: float, furthest: int, largest_shift: int) -> float:
+    """The weight scale for a factor, which is halved until it leaves accumulators in int32 and the kernel takes it.
 
     Args:
         real: The factor wanted: input scale * weight scale / output scale.
         input_scale, output_scale: Of the activations.
         furthest: The largest magnitude of the accumulator.
+        largest_shift: Of the kernel's multipliers.
     """
     largest = (_INT32_MAX - 256) // max(1, furthest)
     while True:
         scale = float(np.float32(real * output_scale / input_scale))
         shift = quantize_multiplier(input_scale * scale / output_scale).shift
-        if shift <= 0 or 1 << shift <= largest:
+        if shift <= 0 or (shift <= largest_shift and 1 << shift <= largest):
             return scale
         real /= 2
