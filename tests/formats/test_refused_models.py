@@ -149,7 +149,7 @@ def test_float_weights_that_are_no_numbers(value: float):
         (_operator_version(0), ["damaged (operator code 0 has version 0)"]),
         (_operator_version(1 << 30), ["damaged (operator code 0 has version 1073741824)"]),
         (_schema_version, ["schema version 77, all files have 3"]),
-        (_operator_code(schema.BuiltinOperator.LOGISTIC), ["not supported: LOGISTIC (2)", "`tinynas list operators`"]),
+        (_operator_code(schema.BuiltinOperator.GATHER), ["not supported: GATHER (2)", "`tinynas list operators`"]),
         (_operator_code(schema.BuiltinOperator.CUSTOM), ["not supported: CUSTOM (2)"]),
         (_operator_code(9999), ["not supported: builtin code 9999 (2)"]),
         (two_subgraphs, ["has 2 subgraphs", "export one signature alone"]),
