@@ -2,8 +2,8 @@
 
 from ._board import Board, CyclesPerInstruction, Flasher, Layout, Region, Reserve, Serial
 from ._compiler_flags import RUNTIME_FLAGS, TOOLCHAIN_FLAGS
-from ._cores import CORES, Core
-from ._loading import BoardFileError, UnknownBoardError, board_names, load_board
+from ._cores import CORES, Compilers, Core, CycleCounter
+from ._loading import BoardFileError, UnknownBoardError, board_names, load_board, reference_boards
 from ._resources import resource_path
 from ._validation import explain_validation_error, read_options
 
@@ -13,7 +13,9 @@ __all__ = [
     "TOOLCHAIN_FLAGS",
     "Board",
     "BoardFileError",
+    "Compilers",
     "Core",
+    "CycleCounter",
     "CyclesPerInstruction",
     "Flasher",
     "Layout",
@@ -25,5 +27,6 @@ __all__ = [
     "explain_validation_error",
     "load_board",
     "read_options",
+    "reference_boards",
     "resource_path",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from tinynas.targets import Core, Region
 
 from .._elf import Image, read_image
-from .._errors import MachineFault, RunLimitError
+from .._errors import MachineFault, NoFirmwareError, RunLimitError
 from ._counting import InstructionCounter
 from ._emulator import FLAGS, PC, Emulator, library_function
 from ._instruction_checks import InstructionChecks
@@ -72,6 +72,7 @@ class BareCore:
 
     Raises:
         MachineFault: at once, where the image contains an instruction that the core lacks.
+        NoFirmwareError: the emulator does not have this core.
     """
 
     def __init__(
@@ -87,7 +88,9 @@ class BareCore:
         self.image = read_image(elf)
         self._limit = instruction_limit
         self._fault: tuple[str, int | None] | None = None
-        self._emulator = Emulator(core.name, self._note_fault)
+        if core.emulator is None:
+            raise NoFirmwareError(f"the emulator has no {core.name}: it exists to count memory only")
+        self._emulator = Emulator(core.emulator, self._note_fault)
         by_name = {region.name: region for region in regions}
         for region in regions:
             self._emulator.map_memory(region.address, region.size_bytes, writable=region.kind == "sram")

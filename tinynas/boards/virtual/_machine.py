@@ -10,7 +10,7 @@ from tinynas.targets import Board
 from .._elf import read_image
 from .._errors import MachineFault, NoFirmwareError, RunLimitError
 from ._counting import InferenceCount, InstructionCounter
-from ._emulator import CPU_MODELS, PAGE_BYTES, Emulator
+from ._emulator import PAGE_BYTES, Emulator
 from ._instruction_checks import InstructionChecks
 from ._peripherals import CycleCounter, NoRegisterError, Peripheral, SerialLine, SystemControl, VirtualPort
 from ._stm32 import stm32f3, stm32f7
@@ -45,7 +45,7 @@ class VirtualBoard:
         hse_connected: bool = True,
         instruction_limit: int = DEFAULT_INSTRUCTION_LIMIT,
     ) -> None:
-        if board.hal is None or board.core.name not in CPU_MODELS:
+        if board.hal is None or board.core.emulator is None:
             raise NoFirmwareError(f"board {board.name} has no firmware: it exists to count memory only")
         self.board = board
         self.image = read_image(elf)
@@ -54,7 +54,7 @@ class VirtualBoard:
         self._fault: tuple[str, int | None] | None = None
         self._idle = False
         self._line = SerialLine(self._stop_when_idle)
-        self._emulator = Emulator(board.core.name, self._note_fault)
+        self._emulator = Emulator(board.core.emulator, self._note_fault)
         for region in board.regions:
             self._emulator.map_memory(region.address, region.size_bytes, writable=region.kind == "sram")
         for segment in self.image.segments:
@@ -117,9 +117,9 @@ class VirtualBoard:
     def _make_peripherals(self, *, hse_connected: bool) -> tuple[Peripheral, ...]:
         control = SystemControl(self._checks.set_fpu)
         found: list[Peripheral] = [control]
-        if self.board.core.has_cycle_counter:
-            is_locked = self.board.core.name == "cortex-m7"
-            found.append(CycleCounter(lambda: self.instructions, control.is_tracing, locked=is_locked))
+        counter = self.board.core.cycle_counter
+        if counter is not None:
+            found.append(CycleCounter(lambda: self.instructions, control.is_tracing, locked=counter.is_locked))
         if self.board.hal == "virt":
             found.append(VirtualPort(self._line, lambda: self.instructions))
         elif self.board.hal == "stm32f3":
