@@ -5,6 +5,7 @@ from ._compiler_flags import RUNTIME_FLAGS, TOOLCHAIN_FLAGS
 from ._cores import CORES, Compilers, Core, CycleCounter
 from ._loading import BoardFileError, UnknownBoardError, board_names, load_board, reference_boards
 from ._resources import resource_path
+from ._timing import Cost, Cycles, Division, Pipeline, Timing, read_timing
 from ._validation import explain_validation_error, read_options
 
 __all__ = [
@@ -15,18 +16,24 @@ __all__ = [
     "BoardFileError",
     "Compilers",
     "Core",
+    "Cost",
     "CycleCounter",
+    "Cycles",
     "CyclesPerInstruction",
+    "Division",
     "Flasher",
     "Layout",
+    "Pipeline",
     "Region",
     "Reserve",
     "Serial",
+    "Timing",
     "UnknownBoardError",
     "board_names",
     "explain_validation_error",
     "load_board",
     "read_options",
+    "read_timing",
     "reference_boards",
     "resource_path",
 ]

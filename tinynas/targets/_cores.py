@@ -43,6 +43,7 @@ class Core(_Frozen):
         has_fpu: single precision hardware floating point exists.
         pointer_bytes: size of a pointer, which TFLM's structures depend on.
         emulator: the emulator's name of the core, None where it has none.
+        timing: the file of `timings/` with the cycles of its instructions; None where Arm publishes none.
         cycle_counter: None where there is none.
         compilers: None where no firmware is built.
         sources: the documents that say so.
@@ -55,6 +56,7 @@ class Core(_Frozen):
     has_fpu: bool
     pointer_bytes: Literal[4, 8]
     emulator: str | None = None
+    timing: str | None = None
     cycle_counter: CycleCounter | None = None
     compilers: Compilers | None = None
     sources: tuple[str, ...] = Field(min_length=1)
