@@ -20,6 +20,7 @@ class Code:
         for start, end in image.code_ranges:
             self._instructions += decode(code[start - code_address : end - code_address], start)
         self._addresses = [instruction.address for instruction in self._instructions]
+        self._steps: list[Step | None] = [None] * len(self._instructions)
 
     def __len__(self) -> int:
         return len(self._instructions)
@@ -37,8 +38,11 @@ class Code:
 
     def step(self, index: int) -> Step:
         """The instruction and what it does. Raises `UnknownTimingError`."""
-        instruction = self._instructions[index]
-        return Step(instruction, operation(instruction))
+        step = self._steps[index]
+        if step is None:
+            instruction = self._instructions[index]
+            step = self._steps[index] = Step(instruction, operation(instruction))
+        return step
 
     def neighbour(self, index: int, offset: int) -> Step | None:
         """The instruction right before (-1) or behind (1), None where there is none or its encoding is not known."""
@@ -66,11 +70,15 @@ class Registers:
 
     def execute(self, step: Step) -> None:
         """Go on behind an instruction. One that may be skipped leaves nothing known of what it writes."""
-        found = {} if step.is_conditional else dict(step.operation.sums)
-        after = {register: value.within(self._values) for register, value in found.items()}
-        for register in range(16):
-            if step.operation.writes >> register & 1:
-                self._values[register] = after.get(register)
+        known = () if step.is_conditional else step.operation.sums
+        after = [(register, value.within(self._values)) for register, value in known]
+        written, register = step.operation.writes, 0
+        while written:
+            if written & 1:
+                self._values[register] = None
+            written, register = written >> 1, register + 1
+        for register, value in after:
+            self._values[register] = value
 
     def forget(self) -> None:
         """Begin again: what comes is reached from elsewhere, too."""

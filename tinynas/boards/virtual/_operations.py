@@ -6,6 +6,7 @@ not known here is an error, never a guess.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from tinynas.errors import TinyNASError
@@ -66,28 +67,31 @@ def operation(instruction: Instruction) -> Operation:
     Raises:
         UnknownTimingError: the encoding is not known.
     """
-    first, second = instruction.first, instruction.second
-    if instruction.size_bytes == 2:
-        found = _narrow(first)
-    elif first & 0xFE40 == 0xE800:
-        found = _multiple(first, second)
-    elif first & 0xFE40 == 0xE840:
-        found = _dual_or_exclusive(first, second)
-    elif first & 0xFE00 == 0xEA00:
-        found = _shifted_register(first, second)
-    elif first & 0xEC00 == 0xEC00:
-        found = _fpu(first, second)
-    elif first & 0xF800 == 0xF000:
-        found = _control(first, second) if second & 0x8000 else _immediate(first, second)
-    elif first & 0xFE00 == 0xF800:
-        found = _single(first, second)
-    elif first & 0xFF00 == 0xFA00:
-        found = _register(first, second)
-    else:
-        found = _multiplication(first, second)
+    found = _operation(instruction.size_bytes, instruction.first, instruction.second)
     if found is None:
         raise UnknownTimingError(f"no timing is known of the instruction {encoding(instruction)}")
     return found
+
+
+@functools.cache
+def _operation(size_bytes: int, first: int, second: int) -> Operation | None:
+    if size_bytes == 2:
+        return _narrow(first)
+    if first & 0xFE40 == 0xE800:
+        return _multiple(first, second)
+    if first & 0xFE40 == 0xE840:
+        return _dual_or_exclusive(first, second)
+    if first & 0xFE00 == 0xEA00:
+        return _shifted_register(first, second)
+    if first & 0xEC00 == 0xEC00:
+        return _fpu(first, second)
+    if first & 0xF800 == 0xF000:
+        return _control(first, second) if second & 0x8000 else _immediate(first, second)
+    if first & 0xFE00 == 0xF800:
+        return _single(first, second)
+    if first & 0xFF00 == 0xFA00:
+        return _register(first, second)
+    return _multiplication(first, second)
 
 
 def encoding(instruction: Instruction) -> str:

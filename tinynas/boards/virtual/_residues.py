@@ -36,21 +36,28 @@ class Residue:
     def within(self, values: Sequence[Residue | None]) -> Residue | None:
         """This sum of registers that are sums themselves; None where one that counts is not known."""
         total = Residue(0, self.constant)
-        for register in range(16):
-            factor = self.coefficients >> 2 * register & 3
-            value = values[register] if factor else None
-            if factor and value is None:
-                return None
-            if value is not None:
-                total = total.plus(value, factor)
+        left, register = self.coefficients, 0
+        while left:
+            if left & 3:
+                value = values[register]
+                if value is None:
+                    return None
+                total = total.plus(value, left & 3)
+            left, register = left >> 2, register + 1
         return total
 
 
 def register_residue(register: int, factor: int = 1) -> Residue:
     """A register times `factor`. SP, and PC where instructions read it as an address, are multiples of four."""
-    return Residue() if register in (_SP, _PC) else Residue((factor & 3) << 2 * register)
+    return _REGISTERS[factor & 3][register]
+
+
+_REGISTERS = tuple(
+    tuple(Residue(0 if register in (_SP, _PC) else factor << 2 * register) for register in range(16))
+    for factor in range(4)
+)
 
 
 def entry_residues() -> list[Residue | None]:
     """The registers themselves."""
-    return [register_residue(register) for register in range(16)]
+    return list(_REGISTERS[1])
