@@ -4,7 +4,7 @@ from ._bare_core import BareCore, CallReport, Grant, Right
 from ._blocks import FunctionCount
 from ._counting import InferenceCount
 from ._machine import VirtualBoard
-from ._operations import UnknownTimingError
+from ._operation import UnknownTimingError
 
 __all__ = [
     "BareCore",

@@ -14,8 +14,8 @@ from ._code import Code, Registers
 from ._cycle_model import CycleModel, Step
 from ._emulator import Emulator
 from ._native import Access, Block, Counter, TimedInstruction
-from ._operations import Access as SingleAccess
-from ._operations import UnknownTimingError
+from ._operation import Access as SingleAccess
+from ._operation import UnknownTimingError
 from ._residues import Residue
 from ._thumb import ALWAYS
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from .._elf import Image
 from ._cycle_model import Step
-from ._operations import Operation, UnknownTimingError, operation
+from ._operation import Operation, UnknownTimingError
+from ._operations import operation
 from ._residues import Residue, entry_residues
 from ._thumb import Instruction, decode
 

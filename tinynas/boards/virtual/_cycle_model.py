@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from tinynas.targets import Cost, Timing
 
-from ._operations import Access, Operation, UnknownTimingError, encoding
+from ._operation import Access, Operation, UnknownTimingError
+from ._operations import encoding
 from ._thumb import ALWAYS, Instruction
 
 BRANCHES = frozenset(
