@@ -36,10 +36,10 @@ smoke: setup
 	directory=$$(mktemp -d) && $(BIN)/tinynas run examples/smoke.toml --out $$directory/run && rm -r $$directory
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: setup
-	$(BIN)/python -m pytest -n 2 -m "slow and not hardware"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not hardware"
 
 # Without MODELS, small networks with random weights. Kill it and run it again: it continues where build/fuzz says.
 MODELS ?=

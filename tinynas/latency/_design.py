@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -166,10 +166,11 @@ def _traits_of(schedule: Schedule) -> frozenset[Trait]:
 def _substituted(schedule: Schedule, seed: int) -> Iterator[Schedule]:
     """The schedule with other kernels, where there are any: those for speed, and any, all equally likely."""
     rng = np.random.default_rng(seed)
+    possible = {layer: substitutes(schedule, layer)[1:] for layer in layers(schedule)}
     for for_speed in (True, False):
         variants: dict[int, str] = {}
-        for layer in layers(schedule):
-            others = [v.name for v in substitutes(schedule, layer)[1:] if v.for_speed or not for_speed]
+        for layer, instead in possible.items():
+            others = [v.name for v in instead if v.for_speed or not for_speed]
             if others:
                 variants |= dict.fromkeys(layer, others[int(rng.integers(len(others)))])
         if variants:
@@ -189,13 +190,13 @@ def _streamed(lowering: Lowering, schedule: Schedule, seed: int) -> Iterator[Sch
 
 def _most_informative(candidates: list[_Candidate], count: int) -> list[_Candidate]:
     names = _feature_names([c.schedule for c in candidates])
-    rows = [_rows(c.schedule, names) for c in candidates]
-    information = {variant: _RIDGE * np.eye(len(features)) for variant, features in names.items()}
+    information = _Information(names)
+    gains = [_Gain(_rows(c.schedule, names)) for c in candidates]
     chosen: list[_Candidate] = []
     left = list(range(len(candidates)))
     while left and len(chosen) < count:
-        best = max(left, key=lambda i: (_gain(information, rows[i]), -i))
-        _add(information, rows[best])
+        best = max(left, key=lambda i: (gains[i].of(information), -i))
+        information.add(gains[best].rows)
         left.remove(best)
         chosen.append(candidates[best])
     return chosen
@@ -216,8 +217,8 @@ def _missing(chosen: list[_Candidate], candidates: list[_Candidate], observation
 
     reachable = {v: _rank(rows / np.where(scale[v] > 0, scale[v], 1.0)) for v, rows in everything.items()}
     known = _stacked([scaled(c.schedule) for c in chosen])
-    information = {v: _RIDGE * np.eye(len(features)) for v, features in names.items()}
-    _add(information, known)
+    information = _Information(names)
+    information.add(known)
 
     def short(variant: str) -> bool:
         rows = known.get(variant, np.zeros((0, len(names[variant]))))
@@ -225,17 +226,18 @@ def _missing(chosen: list[_Candidate], candidates: list[_Candidate], observation
         return len(rows) < wanted or _rank(rows) < reachable[variant]
 
     added: list[_Candidate] = []
-    left = [(c, scaled(c.schedule)) for c in candidates]
+    left = [(c, _Gain(scaled(c.schedule))) for c in candidates]
+    wanting = set(filter(short, names))  # more rows never make a variant short again
     while left:
-        open_variants = {v for v in names if short(v)}
-        gains = [_gain(information, {v: r for v, r in rows.items() if v in open_variants}) for _, rows in left]
+        gains = [gain.of(information, wanting) for _, gain in left]
         best = int(np.argmax(gains))
         if not gains[best] > 0:
             break
-        candidate, rows = left.pop(best)
+        candidate, gain = left.pop(best)
         added.append(candidate)
-        known = _stacked([known, rows])
-        _add(information, rows)
+        known = _stacked([known, gain.rows])
+        information.add(gain.rows)
+        wanting = {v for v in wanting if v not in gain.rows or short(v)}
     return added
 
 
@@ -273,14 +275,48 @@ def _rank(rows: _Array) -> int:
     return int(np.linalg.matrix_rank(rows, tol=1e-6)) if rows.size else 0
 
 
-def _add(information: dict[str, _Array], rows: dict[str, _Array]) -> None:
-    for variant, more in rows.items():
-        information[variant] = information[variant] + more.T @ more
+class _Information:
+    """Per variant, the information matrix of the layers that were chosen, and its log determinant.
+
+    Args:
+        names: Per variant, of its loop counts.
+    """
+
+    def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
+        self.matrices: dict[str, _Array] = {v: _RIDGE * np.eye(len(features)) for v, features in names.items()}
+        self.log_determinants = {v: _log_determinant(matrix) for v, matrix in self.matrices.items()}
+
+    def add(self, rows: Mapping[str, _Array]) -> None:
+        """Have some layers be chosen as well."""
+        for variant, more in rows.items():
+            self.matrices[variant] = self.matrices[variant] + more.T @ more
+            self.log_determinants[variant] = _log_determinant(self.matrices[variant])
 
 
-def _gain(information: dict[str, _Array], added: dict[str, _Array]) -> float:
-    """How much the network's layers raise the sum of log determinants."""
-    return sum(
-        float(np.linalg.slogdet(information[v] + rows.T @ rows)[1] - np.linalg.slogdet(information[v])[1])
-        for v, rows in added.items()
-    )
+class _Gain:
+    """How much the layers of a network raise log determinants: found anew for variants whose matrix has changed.
+
+    Args:
+        rows: Per variant, of its layers.
+    """
+
+    def __init__(self, rows: Mapping[str, _Array]) -> None:
+        self.rows = dict(rows)
+        self._known: dict[str, tuple[_Array, float]] = {}
+
+    def of(self, information: _Information, variants: Container[str] | None = None) -> float:
+        """The sum over all variants, or those given."""
+        return sum(self._of(information, v) for v in self.rows if variants is None or v in variants)
+
+    def _of(self, information: _Information, variant: str) -> float:
+        matrix, rows = information.matrices[variant], self.rows[variant]
+        known = self._known.get(variant)
+        if known is not None and known[0] is matrix:
+            return known[1]
+        gain = _log_determinant(matrix + rows.T @ rows) - information.log_determinants[variant]
+        self._known[variant] = matrix, gain
+        return gain
+
+
+def _log_determinant(matrix: _Array) -> float:
+    return float(np.linalg.slogdet(matrix)[1])

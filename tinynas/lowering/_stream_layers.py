@@ -122,7 +122,7 @@ def streamed_layer(
 
 
 def executed_by(
-    step: Step, variant: KernelVariant, structures: Sequence[Structure], calls: Sequence[KernelCall]
+    step: Step, variant: KernelVariant, structures: Sequence[Structure], calls: Sequence[KernelCall], reason: str = ""
 ) -> Step:
     """A streamed layer with this kernel, and what follows from it.
 
@@ -131,6 +131,7 @@ def executed_by(
         variant: Its kernel.
         structures: Of its calls.
         calls: One for each structure.
+        reason: Why it has this kernel, in one line.
     """
     constants = variant.constant_bytes(calls[0]) + (len(calls) - 1) * variant.parameters.size_bytes
     return replace(
@@ -139,6 +140,7 @@ def executed_by(
         scratch_bytes=max(variant.scratch_bytes(call) for call in calls),
         constant_bytes=constants + STREAMED_LAYER.size_bytes,
         features=summed_loops(structures, map(variant.features, calls)),
+        reason=reason,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from tinynas.errors import UsageError
 from tinynas.graph import Graph, without_dead_operators
@@ -39,11 +40,11 @@ def substitutes(schedule: Schedule, layer: Sequence[int], *, suited: bool = True
         layer: Indices of the parts of one entry of `layers`.
         suited: Only those that suit the layer's weights and scales, where the graph has them.
     """
-    steps = [schedule.parts[index] for index in layer]
-    present = CATALOGUE[steps[0].variant]
-    kind = schedule.call(steps[0]).op.kind
+    places = [_Place.of(schedule, schedule.parts[index]) for index in layer]
+    present = CATALOGUE[places[0].step.variant]
+    kind = places[0].call.op.kind
     others = (v for v in CATALOGUE.values() if v is not present and kind in v.kinds)
-    return (present, *(v for v in others if all(_takes_over(schedule, step, v, suited) for step in steps)))
+    return (present, *(v for v in others if all(place.takes(v, suited) for place in places)))
 
 
 def with_variants(
@@ -122,25 +123,40 @@ def constant_bytes_of(variant: KernelVariant, call: KernelCall, band: Band | Non
     return addresses + (variant.parameters.size_bytes if band.parameters_step == index else 0)
 
 
-def _takes_over(schedule: Schedule, step: Step, variant: KernelVariant, suited: bool) -> bool:
-    """Whether a kernel executes a step, its storage included, and in patches also the operator as a whole.
+class _Place(NamedTuple):
+    """A step or streamed layer whose kernel may be another one.
 
-    Patches share what is packed for the operator, so a kernel must suit both.
+    Attributes:
+        step: The step.
+        call: Its kernel call; of a streamed layer that of all rows.
+        whole: The call of the operator as a whole, of which patches share what is packed.
+        by_rows: Of a streamed layer, its different calls.
     """
-    # Who shrinks is alone alive (`KernelCall.input_alone`); who does not, never needs to know.
-    call = replace(schedule.call(step), input_dies=step.shrinks, input_alone=step.shrinks)
-    if step.index >= len(schedule.steps) and not all(map(variant.executes, schedule.calls(step.index))):
-        return False
-    if step.output_buffer in step.input_buffers and not variant.in_place:
-        return False
-    if step.shrinks and not variant.shrinks(call):
-        return False
-    whole = replace(call, input_rows=None, output_rows=None)
-    return (
-        variant.executes(call)
-        and (step.band is None or variant.executes(whole))
-        and (not suited or _suits(variant, whole))
-    )
+
+    step: Step
+    call: KernelCall
+    whole: KernelCall
+    by_rows: tuple[KernelCall, ...]
+
+    @classmethod
+    def of(cls, schedule: Schedule, step: Step) -> _Place:
+        # Who shrinks is alone alive (`KernelCall.input_alone`); who does not, never needs to know.
+        call = replace(schedule.call(step), input_dies=step.shrinks, input_alone=step.shrinks)
+        whole = call if step.band is None else replace(call, input_rows=None, output_rows=None)
+        return cls(step, call, whole, schedule.calls(step.index) if step.index >= len(schedule.steps) else ())
+
+    def takes(self, variant: KernelVariant, suited: bool) -> bool:
+        """Whether a kernel executes it, its storage included, and in patches also the operator as a whole."""
+        if self.step.output_buffer in self.step.input_buffers and not variant.in_place:
+            return False
+        if self.step.shrinks and not variant.shrinks(self.call):
+            return False
+        return (
+            variant.executes(self.call)
+            and all(map(variant.executes, self.by_rows))
+            and (self.step.band is None or variant.executes(self.whole))
+            and (not suited or _suits(variant, self.whole))
+        )
 
 
 def suits(schedule: Schedule) -> bool:
@@ -159,7 +175,7 @@ def _executed(schedule: Schedule, step: Step, variant: KernelVariant, reason: st
     """The step, or the streamed layer, with this kernel, and what follows from it."""
     if step.index >= len(schedule.steps):
         structures = schedule.streamed_layer(step.index).structures
-        return replace(executed_by(step, variant, structures, schedule.calls(step.index)), reason=reason)
+        return executed_by(step, variant, structures, schedule.calls(step.index), reason)
     call = schedule.call(step)
     return replace(
         step,
