@@ -91,7 +91,8 @@ class CycleModel:
         """Cycles of instructions that follow each other, where IT blocks skip theirs."""
         total = 0
         for step in steps:
-            total += _SKIPPED if step.is_conditional else self.cycles(step, previous)
+            executed = self.cycles(step, previous)  # which has to be known of what is skipped, too
+            total += _SKIPPED if step.is_conditional else executed
             previous = None if step.is_conditional else step
         return total
 

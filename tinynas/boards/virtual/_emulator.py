@@ -14,7 +14,6 @@ from ._native import load_hooks
 
 PAGE_BYTES = 0x1000
 LR = arm_const.UC_ARM_REG_LR
-R0 = arm_const.UC_ARM_REG_R0
 PC = arm_const.UC_ARM_REG_PC
 FLAGS = arm_const.UC_ARM_REG_CPSR
 CORE_REGISTERS: tuple[int, ...] = tuple(getattr(arm_const, f"UC_ARM_REG_R{index}") for index in range(16))

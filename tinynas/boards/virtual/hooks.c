@@ -16,8 +16,6 @@ typedef int (*reg_read_function)(void *engine, int reg, void *value);
 typedef int (*reg_write_function)(void *engine, int reg, const void *value);
 typedef int (*stop_function)(void *engine);
 
-struct counter;
-
 /* Loads and stores of a block whose address leaves the same remainder modulo 4, or that of a sum of registers */
 struct access {
   uint32_t coefficients; /* of the registers at the entry to the block, two bits each, that of R0 lowest */
