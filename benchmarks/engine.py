@@ -1,4 +1,4 @@
-"""Networks and layers with our engine and with its peers: instructions, bits, flash and arena.
+"""Networks and layers with our engine and with its peers: instructions, modelled cycles, bits, flash and arena.
 
     python benchmarks/engine.py [MODEL.tflite ...] [--models DIR] [--against MORE ...] [--board virt-m4] [--json FILE]
 
@@ -12,6 +12,8 @@ compared twice: the output of the firmware for 10 random inputs, and on the same
 in memory of its own, with the access checks of random_layers.py. The reference executor itself is compared with
 LiteRT's reference kernels in every tensor. A second table has a sweep of layers. Peers' figures and their source are in
 peer_figures.py; where there is none for a network, CMSIS-NN's is added up by layer and marked "estimated".
+Cycles are those of the core's timing: its manual's, with zero wait states, a model. Cortex-M7 and M33 have none. CPI:
+cycles per instruction.
 Exit code 1: something is not bit-exact, or touches memory that is not its own.
 """
 
@@ -28,15 +30,18 @@ from itertools import product
 from pathlib import Path
 
 from engine_rows import LayerRow, NetworkRow, measure_layers, measure_network
-from peer_figures import CODE_TARGET_BYTES, SOURCE
+from peer_figures import CODE_TARGET_BYTES, CYCLES_SOURCE, SOURCE
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tinynas.targets import load_board
+from tinynas.targets import Board, Timing, load_board
 
 _FOLDERS = (Path("models"), Path(__file__).resolve().parents[2] / "shared" / "models")
 """Where models are looked for, the first that exists; otherwise --models names a folder."""
+
+_OF_NETWORKS = ("ratio", "cycles_ratio", "cycles_per_instruction", "cycles_per_mac", "correct")
+_OF_LAYERS = ("per_mac", "ratio", "cycles_per_instruction", "cycles_per_mac")
 
 
 def main() -> None:
@@ -68,17 +73,22 @@ def main() -> None:
         "board": board.name,
         "core": board.core.name,
         "peers": SOURCE,
-        "networks": [asdict(row) | {"ratio": row.ratio, "correct": row.correct} for row in networks],
-        "layers": [asdict(row) | {"per_mac": row.per_mac, "ratio": row.ratio} for row in layers],
+        "cycles_basis": None if board.timing is None else board.timing.basis,
+        "peers_cycles": CYCLES_SOURCE,
+        "networks": [asdict(row) | {name: getattr(row, name) for name in _OF_NETWORKS} for row in networks],
+        "layers": [asdict(row) | {name: getattr(row, name) for name in _OF_LAYERS} for row in layers],
     }
     if options.json is not None:
         text = json.dumps(document, indent=1)
         sys.stdout.write(text + "\n") if str(options.json) == "-" else options.json.write_text(text, encoding="utf-8")
     console = Console(width=200, highlight=False, stderr=str(options.json) == "-")
-    for table in (*_network_tables(networks, board.name), *([_layer_table(layers, board.name)] if layers else [])):
+    tables = (*_network_tables(networks, board), *([_layer_table(layers, board.name)] if layers else []))
+    for table in tables:
         console.print(table)
         console.print()
     console.print(f"Peers, whatever the board: {SOURCE}. Ratio: ours over CMSIS-NN's.", markup=False)
+    if board.timing is not None:
+        console.print(f"Cycles: {board.timing.basis}. Peers', whatever the board: {CYCLES_SOURCE}.", markup=False)
     wrong = [row for row in networks if not row.correct] + [row for row in layers if not row.correct]
     console.print(f"{len(networks)} networks, {len(layers)} layers: {len(wrong)} wrong")
     raise SystemExit(1 if wrong else 0)
@@ -95,10 +105,12 @@ def _networks(models: Sequence[Path], board: str, toolchains: Sequence[str], inp
                 yield measure_network(path, load_board(board), toolchain, inputs, Path(scratch), chosen=chosen)
 
 
-def _network_tables(rows: Sequence[NetworkRow], board: str) -> Iterator[Table]:
+def _network_tables(rows: Sequence[NetworkRow], board: Board) -> Iterator[Table]:
     if not rows:
         return
-    speed = Table(title=f"One inference on {board}, instructions", box=box.MARKDOWN)
+    if board.timing is not None:
+        yield from _cycle_tables(rows, board.name, board.timing)
+    speed = Table(title=f"One inference on {board.name}, instructions", box=box.MARKDOWN)
     for name in ("network", "compiler", "kernels"):
         speed.add_column(name)
     for name in ("MACs", "ours", "per MAC", "CMSIS-NN", "", "TinyEngine", "ratio", "target", ""):
@@ -129,15 +141,54 @@ def _network_tables(rows: Sequence[NetworkRow], board: str) -> Iterator[Table]:
     yield memory
 
 
+def _cycle_tables(rows: Sequence[NetworkRow], board: str, timing: Timing) -> Iterator[Table]:
+    cycles = Table(title=f"One inference on {board}, cycles: {timing.basis}", box=box.MARKDOWN)
+    for name in ("network", "compiler", "kernels"):
+        cycles.add_column(name)
+    for name in ("MACs", "ours", "CPI", "per MAC", "CMSIS-NN", "ratio"):
+        cycles.add_column(name, justify="right")
+    for row in rows:
+        peer = "" if row.cmsis_nn_cycles is None else f"{row.cmsis_nn_cycles:,}"
+        cycles.add_row(
+            *(row.name, row.toolchain, row.kernels, f"{row.macs:,}", f"{row.cycles:,}"),
+            *(_ratio(row.cycles_per_instruction), _ratio(row.cycles_per_mac), peer, _ratio(row.cycles_ratio)),
+        )
+    yield cycles
+    kernels = Table(title=f"The same by kernel, cycles: {timing.basis}", box=box.MARKDOWN)
+    for name in ("network", "compiler", "kernels", "kernel"):
+        kernels.add_column(name)
+    for name in ("layers", "MACs", "instructions", "cycles", "share", "CPI", "per MAC"):
+        kernels.add_column(name, justify="right")
+    for row in rows:
+        for each in row.by_kernel:
+            kernels.add_row(
+                *(row.name, row.toolchain, row.kernels, each.variant, str(each.layers), f"{each.macs:,}"),
+                *(
+                    f"{each.instructions:,}",
+                    f"{each.cycles:,}",
+                    f"{100 * (each.cycles or 0) / (row.cycles or 1):.1f} %",
+                ),
+                *(_ratio(each.cycles_per_instruction), _ratio(each.cycles_per_mac)),
+            )
+    yield kernels
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
 def _layer_table(rows: Sequence[LayerRow], board: str) -> Table:
     toolchains = list(dict.fromkeys(row.toolchain for row in rows))
-    table = Table(title=f"Layers on {board}, instructions per MAC (~ of the nearest layer measured)", box=box.MARKDOWN)
+    table = Table(
+        title=f"Layers on {board}, instructions and modelled cycles per MAC (~ of the nearest layer measured)",
+        box=box.MARKDOWN,
+    )
     for name in ("layer", "kernel"):
         table.add_column(name)
     for name in ("MACs", "CMSIS-NN", "TinyEngine"):
         table.add_column(name, justify="right")
     for toolchain in toolchains:
-        for name in (f"{toolchain}", "per output", "ratio"):
+        for name in (f"{toolchain}", "per output", "ratio", "cycles", "CPI"):
             table.add_column(name, justify="right")
     table.add_column("exact")
     of_layer: dict[tuple[str, str], list[LayerRow]] = {}
@@ -146,7 +197,7 @@ def _layer_table(rows: Sequence[LayerRow], board: str) -> Table:
     for (name, variant), same in of_layer.items():
         ours = {row.toolchain: row for row in same}
         first = same[0]
-        cells = [_figures(ours[t]) if t in ours else ("", "", "") for t in toolchains]
+        cells = [_figures(ours[t]) if t in ours else ("",) * 5 for t in toolchains]
         table.add_row(
             *(name, variant, f"{first.macs:,}"),
             *(_span(first.cmsis_nn, first.extrapolated), _span(first.tinyengine, first.extrapolated)),
@@ -156,9 +207,9 @@ def _layer_table(rows: Sequence[LayerRow], board: str) -> Table:
     return table
 
 
-def _figures(row: LayerRow) -> tuple[str, str, str]:
-    ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-    return f"{row.per_mac:.2f}", f"{row.instructions / row.outputs:.1f}", ratio
+def _figures(row: LayerRow) -> tuple[str, ...]:
+    alone = f"{row.per_mac:.2f}", f"{row.instructions / row.outputs:.1f}", _ratio(row.ratio)
+    return *alone, _ratio(row.cycles_per_mac), _ratio(row.cycles_per_instruction)
 
 
 def _span(figures: tuple[float, float] | None, extrapolated: bool) -> str:

@@ -16,11 +16,30 @@ from tinynas.formats import read_tflite
 from tinynas.graph import Graph, simplified
 from tinynas.kernels import InstructionSet
 from tinynas.lowering import Lowering, Schedule, lower
-from tinynas.pipeline import choose_for_board, deploy, measure, random_inputs
+from tinynas.pipeline import NetworkMeasurement, choose_for_board, deploy, measure, random_inputs
 from tinynas.targets import Board, load_board
 from tinynas.testing.layers import LayerImage, check_layers, for_speed, layer_of
 
 _NETWORK_LIMIT = 1_000_000_000  # instructions of one inference
+
+
+@dataclass(frozen=True)
+class KernelRow:
+    """The layers of a network that one kernel computes. Cycles are modelled, None where the core has no timing."""
+
+    variant: str
+    layers: int
+    macs: int
+    instructions: int
+    cycles: int | None
+
+    @property
+    def cycles_per_instruction(self) -> float | None:
+        return None if self.cycles is None else self.cycles / self.instructions
+
+    @property
+    def cycles_per_mac(self) -> float | None:
+        return None if self.cycles is None or not self.macs else self.cycles / self.macs
 
 
 @dataclass(frozen=True)
@@ -31,6 +50,10 @@ class NetworkRow:
         kernels: "by shape", as a search lowers it, or "chosen" with the flash of the board in view.
         target: instructions; on a core without the DSP extension, by what the same network takes on a Cortex-M4.
         cmsis_nn: instructions on a Cortex-M4, whatever the board; `basis` says whether "measured" or "estimated".
+        cycles: of one inference by the core's timing, a model; None where it has none. Those of a step contain the few
+            instructions of its call.
+        cmsis_nn_cycles: modelled cycles on a Cortex-M4, whatever the board; None where nobody counted them.
+        by_kernel: the kernels of the network, most instructions first.
         estimate: what adding up by layer gives, also where there is a measured figure to hold it against.
         covered_macs: share of the MACs in layers that the estimate has a figure for.
         inputs, wrong_outputs: random inputs on the virtual board, and how many outputs differ in any bit.
@@ -44,7 +67,9 @@ class NetworkRow:
     kernels: str
     macs: int
     instructions: int
+    cycles: int | None
     cmsis_nn: int
+    cmsis_nn_cycles: int | None
     basis: str
     estimate: int
     covered_macs: float
@@ -60,6 +85,7 @@ class NetworkRow:
     other_flash_bytes: int
     arena_bytes: int
     arena_lower_bound_bytes: int
+    by_kernel: tuple[KernelRow, ...]
 
     @property
     def per_mac(self) -> float:
@@ -69,6 +95,19 @@ class NetworkRow:
     def ratio(self) -> float:
         """Ours over CMSIS-NN's."""
         return self.instructions / self.cmsis_nn
+
+    @property
+    def cycles_per_instruction(self) -> float | None:
+        return None if self.cycles is None else self.cycles / self.instructions
+
+    @property
+    def cycles_per_mac(self) -> float | None:
+        return None if self.cycles is None else self.cycles / max(1, self.macs)
+
+    @property
+    def cycles_ratio(self) -> float | None:
+        """Ours over CMSIS-NN's, in modelled cycles."""
+        return None if self.cycles is None or self.cmsis_nn_cycles is None else self.cycles / self.cmsis_nn_cycles
 
     @property
     def correct(self) -> bool:
@@ -103,6 +142,9 @@ def measure_network(
         kernels="chosen" if chosen else "by shape",
         macs=schedule.macs,
         instructions=measured.ticks,
+        cycles=None if measured.step_cycles is None else sum(measured.step_cycles),
+        cmsis_nn_cycles=None if figures is None else figures.cmsis_nn_cycles,
+        by_kernel=_by_kernel(schedule, measured),
         cmsis_nn=figures.cmsis_nn if figures is not None else estimated.instructions,
         basis="measured" if figures is not None else "estimated",
         estimate=estimated.instructions,
@@ -120,6 +162,21 @@ def measure_network(
         arena_bytes=deployment.plan.arena_bytes,
         arena_lower_bound_bytes=deployment.plan.lower_bound_bytes,
     )
+
+
+def _by_kernel(schedule: Schedule, measured: NetworkMeasurement) -> tuple[KernelRow, ...]:
+    found: dict[str, KernelRow] = {}
+    cycles = measured.step_cycles
+    for index, step in enumerate(schedule.steps):
+        row = found.get(step.variant, KernelRow(step.variant, 0, 0, 0, None if cycles is None else 0))
+        found[step.variant] = KernelRow(
+            step.variant,
+            row.layers + 1,
+            row.macs + step.macs,
+            row.instructions + measured.steps[index],
+            None if cycles is None or row.cycles is None else row.cycles + cycles[index],
+        )
+    return tuple(sorted(found.values(), key=lambda row: -row.instructions))
 
 
 def _schedule(graph: Graph, board: Board, toolchain: str, chosen: bool) -> Schedule:
@@ -145,6 +202,7 @@ class LayerRow:
     macs: int
     outputs: int
     instructions: int
+    cycles: int | None
     cmsis_nn: tuple[float, float] | None
     tinyengine: tuple[float, float] | None
     extrapolated: bool
@@ -153,6 +211,14 @@ class LayerRow:
     @property
     def per_mac(self) -> float:
         return self.instructions / max(1, self.macs)
+
+    @property
+    def cycles_per_instruction(self) -> float | None:
+        return None if self.cycles is None else self.cycles / self.instructions
+
+    @property
+    def cycles_per_mac(self) -> float | None:
+        return None if self.cycles is None else self.cycles / max(1, self.macs)
 
     @property
     def ratio(self) -> float | None:
@@ -169,7 +235,7 @@ def measure_layers(board: Board, toolchain: str) -> Iterator[LayerRow]:
         layers += [layer_of(name, each) for each in ((schedule,) if faster == schedule else (schedule, faster))]
     with tempfile.TemporaryDirectory() as scratch:
         image = LayerImage(layers, board.core, load_toolchain(toolchain), Path(scratch))
-        for layer, result in zip(layers, check_layers(image), strict=True):
+        for layer, result in zip(layers, check_layers(image, timing=board.timing), strict=True):
             graph = layer.schedule.graph
             figures = layer_figures(graph, graph.ops[-1])
             yield LayerRow(
@@ -179,6 +245,7 @@ def measure_layers(board: Board, toolchain: str) -> Iterator[LayerRow]:
                 macs=result.macs,
                 outputs=graph.tensors[graph.outputs[0]].elements,
                 instructions=result.instructions,
+                cycles=result.cycles,
                 cmsis_nn=None if figures is None else figures.cmsis_nn,
                 tinyengine=None if figures is None else figures.tinyengine,
                 extrapolated=figures is not None and figures.extrapolated,

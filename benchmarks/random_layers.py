@@ -21,11 +21,10 @@ from rich.table import Table
 
 from tinynas.boards import load_toolchain
 from tinynas.kernels import InstructionSet
-from tinynas.targets import CORES
+from tinynas.targets import CORES, reference_boards
 from tinynas.testing.layers import LAYER_KINDS, LayerImage, LayerResult, check_layers, random_layer
 
 _PER_IMAGE = 100
-_CORES = ("cortex-m4f", "cortex-m7", "cortex-m33", "cortex-m0plus")
 _SHOWN = 20
 
 
@@ -33,7 +32,7 @@ def main() -> None:
     """Print the table; exit 1 if a layer fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layers", type=int, default=2000)
-    parser.add_argument("--core", choices=_CORES, default=_CORES[0])
+    parser.add_argument("--core", choices=sorted(reference_boards()), default="cortex-m4f")
     parser.add_argument("--toolchain", choices=("zig", "gcc"), default="zig")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", default=",".join(LAYER_KINDS), help=f"of {', '.join(LAYER_KINDS)}")

@@ -22,11 +22,10 @@ from pathlib import Path
 
 from tinynas.boards import load_toolchain
 from tinynas.kernels import InstructionSet
-from tinynas.targets import CORES
+from tinynas.targets import CORES, reference_boards
 from tinynas.testing.layers import Layer, LayerImage, LayerResult, check_layers, random_segments
 
 _PER_IMAGE = 100
-_CORES = ("cortex-m4f", "cortex-m7", "cortex-m33", "cortex-m0plus")
 _SHOWN = 20
 _COLUMNS = (
     *("networks", "segments", "layers in them", "runs", "wrong bytes", "guard bytes"),
@@ -40,7 +39,7 @@ def main() -> None:
     """Print the table; exit 1 if a network fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", type=int, default=2000)
-    parser.add_argument("--core", choices=_CORES, default=_CORES[0])
+    parser.add_argument("--core", choices=sorted(reference_boards()), default="cortex-m4f")
     parser.add_argument("--toolchain", choices=("zig", "gcc"), default="zig")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--network", type=int, action="append", help="only the one of this index; may be repeated")

@@ -30,10 +30,9 @@ from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
 from tinynas.lowering import Lowering, Schedule, Step, copies
 from tinynas.memory import Cell, StreamChoice, cells_of, patched_stages, plan_arena, stream_choices
 from tinynas.pipeline.deployment import deploy, measure, random_inputs
-from tinynas.targets import CORES, Board, load_board
+from tinynas.targets import CORES, Board, load_board, reference_boards
 
 MOST_INSTRUCTIONS = 1.25
-_BOARDS = {"cortex-m4f": "virt-m4", "cortex-m0plus": "virt-m0plus", "cortex-m33": "virt-m33", "cortex-m7": "virt-m7"}
 
 
 @dataclass(frozen=True)
@@ -144,12 +143,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", type=Path, help="int8 .tflite files to add")
-    parser.add_argument("--core", choices=sorted(_BOARDS), default="cortex-m4f")
+    parser.add_argument("--core", choices=sorted(reference_boards()), default="cortex-m4f")
     parser.add_argument("--toolchain", choices=("zig", "gcc"), default="zig")
     parser.add_argument("--measure", action="store_true", help="run each schedule on the virtual board")
     options = parser.parse_args(arguments)
     setting = Setting(
-        load_board(_BOARDS[options.core]),
+        load_board(reference_boards()[options.core]),
         Lowering.for_core(CORES[options.core]),
         load_latency_model(latency_model_path(options.core, options.toolchain)),
         options.toolchain,

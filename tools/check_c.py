@@ -23,6 +23,7 @@ import numpy as np
 from tinynas.engine import generate
 from tinynas.lowering import lower
 from tinynas.memory import plan_arena
+from tinynas.targets import CORES, Core
 from tinynas.testing import random_int8_graph
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,10 +37,7 @@ DEFINES = (
     '-DTN_MODEL_LABEL=""',
 )
 WARNINGS = ("-std=c99", "-ffreestanding", "-Wall", "-Wextra", "-Wconversion")
-CORES = (
-    ("--target=thumb-none-eabihf", "-mcpu=cortex-m4", "-DTN_CORE_CORTEX_M4F"),
-    ("--target=thumb-none-eabi", "-mcpu=cortex-m0plus", "-DTN_CORE_CORTEX_M0PLUS"),
-)
+CHECKED_CORES = ("cortex-m4f", "cortex-m0plus")
 JOBS = 2
 
 
@@ -94,16 +92,23 @@ def _cppcheck(tool: str, files: Sequence[Path], includes: Sequence[str]) -> list
 
 
 def _clang_tidy(tool: str, files: Sequence[Path], includes: Sequence[str]) -> list[str]:
-    def check(job: tuple[Path, tuple[str, ...]]) -> list[str]:
+    def check(job: tuple[Path, Core]) -> list[str]:
         path, core = job
         command = [tool, "--quiet", f"--config-file={ROOT / '.clang-tidy'}", str(path), "--"]
-        command += [*core, *WARNINGS, *DEFINES, *includes]
+        command += ["--target=thumb-none-eabi", *_flags(core), *WARNINGS, *DEFINES, *includes]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         return re.findall(r"^.*(?:warning|error): .*$", result.stdout, re.MULTILINE) or _failure(result)
 
     with ThreadPoolExecutor(JOBS) as pool:
-        found = pool.map(check, [(path, core) for path in files for core in CORES])
+        found = pool.map(check, [(path, core) for path in files for core in map(CORES.__getitem__, CHECKED_CORES)])
         return list(dict.fromkeys(line for lines in found for line in lines))
+
+
+def _flags(core: Core) -> list[str]:
+    """What GCC is told, which clang understands."""
+    if core.compilers is None:
+        raise SystemExit(f"nothing is compiled for {core.name}")
+    return [*core.compilers.gcc, f"-D{core.macro}"]
 
 
 def _failure(result: subprocess.CompletedProcess[str]) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from small_models import build_copy
 
 from tinynas.boards import Device, VirtualBoard
-from tinynas.targets import load_board
+from tinynas.targets import load_board, reference_boards
 
 
 def _boot(name: str, folder: Path, **options: bool) -> tuple[VirtualBoard, dict[str, Any], int]:
@@ -50,7 +50,7 @@ def test_stm32f7_clock(hse_connected: bool, tmp_path: Path) -> None:
     assert control[0xD14] >> 16 & 3 == 3  # both caches
 
 
-@pytest.mark.parametrize("name", ["virt-m0plus", "virt-m4", "virt-m7", "virt-m33"])
+@pytest.mark.parametrize("name", sorted(reference_boards().values()))
 def test_reference_boards_report_their_clock(name: str, tmp_path: Path) -> None:
     assert _boot(name, tmp_path)[2] == load_board(name).clock_hz
 

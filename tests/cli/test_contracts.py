@@ -78,7 +78,7 @@ def test_space_ranks_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str
     )
     assert set(compared) == {"configurations", "chosen", "criterion", "schedules", "too_small"}
     assert {frozenset(entry) for entry in compared["schedules"]} == {
-        frozenset({"name", "title", "chosen", "share_fits", "mean_macs", "p80_macs", "score"})
+        frozenset({"name", "title", "chosen", "share_fits", "mean_macs", "p80_macs", "mean_arena_bytes", "score"})
     }
     best = document["configurations"][0]
     assert document["chosen"] == {"width": best["width"], "resolution": best["resolution"]}

@@ -17,7 +17,7 @@ from tinynas.latency import with_random_constants
 
 KEYS = {
     *("changes", "ways_tried", "reordered", "in_place", "patches", "streams", "arena_bytes", "arena_bytes_by_shape"),
-    *("unit", "extra_ticks", "extra_flash_bytes"),
+    *("fits_by_shape", "unit", "extra_ticks", "extra_flash_bytes"),
 }
 
 
@@ -50,6 +50,20 @@ def test_three_commands_agree(
     text = (tmp_path / "project" / "model.c").read_text()
     calls = re.findall(r"^    STEP\((\w+)\);", text, re.MULTILINE)
     assert calls == [layer["variant"] for layer in measured["layers"]]
+
+
+def test_what_is_faster_within_an_arena_is_given_nothing_up_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = saved(large_image(), tmp_path)
+    words = ["measure", model, "--board", "virt-m4", "--virtual", "--no-layers", "--arena"]
+    measured = [call(capsys, *words, arena)[1] for arena in ("100000", "9000")]
+    assert [document["schedule"]["fits_by_shape"] for document in measured] == [True, False]
+    assert measured[0]["instructions"] <= measured[1]["instructions"]
+    for arena, text in (("100000", "faster within that arena than"), ("9000", "given up for memory, since")):
+        with pytest.raises(SystemExit):
+            main([*words, arena])
+        assert (text in capsys.readouterr().out) == (arena == "9000" or bool(measured[0]["schedule"]["changes"]))
 
 
 def test_what_is_given_up_is_printed_with_its_price(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from command_line import call
 
 from tinynas.cli import main
 from tinynas.graph import Graph, count_macs, execute
+from tinynas.targets import resource_path
 
 MEASURE_KEYS = {
     "transport",
@@ -19,6 +20,7 @@ MEASURE_KEYS = {
     "schedule",
     "latency_ms",
     "layers",
+    "functions",
     "sram_high_water_bytes",
     "flash_bytes",
     "matches_reference",
@@ -39,7 +41,7 @@ def test_measure_counts_layers_and_writes_what_the_reference_says(
     assert code == 0
     assert set(document) == MEASURE_KEYS
     assert {frozenset(layer) for layer in document["layers"]} == {
-        frozenset({"index", "kind", "name", "variant", "macs", "instructions", "per_mac"})
+        frozenset({"index", "kind", "name", "variant", "macs", "instructions", "per_mac", "cycles"})
     }
     per_mac = {layer["kind"]: layer["per_mac"] for layer in document["layers"]}
     assert per_mac == {
@@ -48,12 +50,44 @@ def test_measure_counts_layers_and_writes_what_the_reference_says(
     assert per_mac["MEAN"] is None
     assert 1 < per_mac["CONV_2D"] < 50
     assert document["transport"] == "virtual"
-    assert document["cycles"] is None
-    assert document["latency_ms"] is None
+    assert sum(layer["cycles"] for layer in document["layers"]) == document["cycles"] > document["instructions"]
+    assert document["cycles_basis"] == "Cortex-M4 TRM timings, zero wait states (model)"
+    assert document["latency_ms"] == pytest.approx(document["cycles"] / 72e3)
+    assert sum(function["instructions"] for function in document["functions"]) == document["instructions"]
+    assert sum(function["cycles"] for function in document["functions"]) == document["cycles"]
     assert document["matches_reference"] is True
     assert sum(layer["instructions"] for layer in document["layers"]) == document["instructions"] > 10_000
     expected = execute(graph, [inputs])[graph.outputs[0]]
     np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected)
+
+
+def test_a_core_without_timings_has_no_cycles(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, document, _ = call(capsys, "measure", str(model), "--board", "virt-m7", "--virtual")
+    assert code == 0
+    assert (document["cycles"], document["latency_ms"]) == (None, None)
+    assert "Arm publishes no timings of the cortex-m7" in document["cycles_basis"]
+    assert all("cycles" not in layer for layer in document["layers"])
+    assert {function["cycles"] for function in document["functions"]} == {None}
+
+
+def test_cycles_per_instruction_that_somebody_measured_come_first(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "virt-m4.toml"
+    text = (resource_path("boards") / path.name).read_text(encoding="utf-8")
+    path.write_text(text + '\n[cycles_per_instruction]\nvalue = 1.5\nbasis = "a test"\n', encoding="utf-8")
+    _, document, _ = call(capsys, "measure", str(model), "--board", str(path), "--virtual")
+    assert document["cycles"] == round(1.5 * document["instructions"])
+    assert document["cycles_basis"] == "instructions times 1.5: a test"
+    assert all("cycles" not in layer for layer in document["layers"])
+
+
+def test_measure_says_that_cycles_are_a_model(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["measure", str(model), "--board", "virt-m0plus", "--virtual"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Cortex-M0+ TRM timings, single-cycle multiplier, zero wait states (model)" in out
+    assert out.count("cycles") >= 2  # a column, and the line of the whole
 
 
 @pytest.mark.parametrize(("option", "shown"), [("--layers", True), ("--no-layers", False)])

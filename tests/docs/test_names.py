@@ -140,7 +140,7 @@ _UNKNOWN = "is no public name, and no file that is named beside it defines it"
         ("`tinynas.search._random.RandomSearch`", f"tinynas.search._random.RandomSearch {_UNKNOWN}"),
         ("`Schedule.mac`", f"Schedule.mac {_UNKNOWN}"),
         ("`VirtualBoard._make_peripherals`", f"VirtualBoard._make_peripherals {_UNKNOWN}"),
-        ("`CPU_MODELS` (`tinynas/boards/_elf.py`)", f"CPU_MODELS {_UNKNOWN}"),
+        ("`PAGE_BYTES` (`tinynas/boards/_elf.py`)", f"PAGE_BYTES {_UNKNOWN}"),
         ("`conv_9x9`", f"conv_9x9 {_UNKNOWN}"),
         ("`tn_dot_tile(int32_t *sums)`", f"tn_dot_tile {_UNKNOWN}"),
         ("`lower(graph, 1, 2, 3)`", "lower does not take these arguments: lower(graph, 1, 2, 3)"),
@@ -157,7 +157,7 @@ def test_a_wrong_name_is_one_line(text: str, what: str) -> None:
 
 
 def test_a_private_name_may_stand_beside_its_file() -> None:
-    assert wrong_names(Page("docs/good.md", "- `CPU_MODELS`\n  (`tinynas/boards/virtual/_emulator.py`)\n")) == []
+    assert wrong_names(Page("docs/good.md", "- `PAGE_BYTES`\n  (`tinynas/boards/virtual/_emulator.py`)\n")) == []
 
 
 @pytest.mark.parametrize("word", WORDS)

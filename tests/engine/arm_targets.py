@@ -9,22 +9,19 @@ from elftools.elf.elffile import ELFFile
 from host_models import INCLUDE, WARNINGS, zig
 
 from tinynas.kernels import MODEL_FLAGS
+from tinynas.targets import CORES, reference_boards
 
-ARM_TARGETS = {
-    "cortex-m0plus": ("thumb-freestanding-eabi", "cortex_m0plus"),
-    "cortex-m4": ("thumb-freestanding-eabihf", "cortex_m4+vfp4d16sp"),
-    "cortex-m7": ("thumb-freestanding-eabihf", "cortex_m7+fp_armv8d16sp"),
-    "cortex-m33": ("thumb-freestanding-eabihf", "cortex_m33+fp_armv8d16sp+dsp"),
-}
+ARM_TARGETS = sorted(reference_boards())
 _FREESTANDING = ("-ffreestanding", "-fno-sanitize=undefined", "-fomit-frame-pointer", "-fno-unwind-tables")
 _SECTIONS = ("-ffunction-sections", "-fdata-sections", "-fno-asynchronous-unwind-tables", "-g0")
 
 
 def compile_for(core: str, sources: Sequence[Path], output: Path, *flags: str) -> None:
     """One relocatable object of all sources: zig merges them, and takes long to start."""
-    triple, cpu = ARM_TARGETS[core]
+    compilers = CORES[core].compilers
+    assert compilers is not None
     common = (*WARNINGS, *MODEL_FLAGS, *_FREESTANDING, *_SECTIONS, f"-I{INCLUDE}")
-    zig("-target", triple, f"-mcpu={cpu}", *common, *flags, "-c", *sources, "-o", output)
+    zig(*compilers.zig, *common, *flags, "-c", *sources, "-o", output)
 
 
 def section_bytes(path: Path, prefix: str) -> int:

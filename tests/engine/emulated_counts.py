@@ -40,7 +40,7 @@ class EmulatedModels:
         self.schedules: list[Schedule] = [schedule for schedule, _ in built]
         image = directory / "image.elf"
         (directory / "image.ld").write_text(_SCRIPT)
-        compile_for("cortex-m4", sources, directory / "image.o")
+        compile_for("cortex-m4f", sources, directory / "image.o")
         linker = [sys.executable, "-m", "ziglang", "ld.lld", "-T", str(directory / "image.ld"), "-e", "0"]
         linked = subprocess.run(
             [*linker, str(directory / "image.o"), "-o", str(image)], capture_output=True, text=True, check=False

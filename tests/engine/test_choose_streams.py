@@ -14,6 +14,7 @@ from tinynas.targets import Reserve, load_board
 BOARD = load_board("nucleo-f303k8")
 LOWERING = Lowering.for_core(BOARD.core)
 MEMORY = NativeMemoryModel.for_board(BOARD)
+BIG = NativeMemoryModel.for_board(load_board("virt-m4"))
 LATENCY = load_latency_model(latency_model_path(BOARD.core.name, "zig"))
 
 
@@ -137,3 +138,19 @@ def test_patches_do_not_hide_an_order_that_costs_nothing() -> None:
     assert chosen.execution.reordered
     assert chosen.execution.patches is None
     assert chosen.extra_ticks == 0
+
+
+@pytest.mark.parametrize("side", [32, 48])
+def test_more_arena_never_makes_it_slower(side: int) -> None:
+    """Where it fits as a whole, too, and may take more than that."""
+    graph = bottlenecks(side)
+    whole = plan_arena(LOWERING(graph)).arena_bytes
+    ticks = []
+    for limit in (2 * whole, whole, whole - 1, *(int(share * whole) for share in (0.8, 0.6, 0.4))):
+        chosen = choose_schedule(graph, LOWERING, BIG, LATENCY, arena_bytes=limit)
+        assert chosen.fits
+        assert plan_arena(chosen.schedule).arena_bytes <= limit
+        predicted = LATENCY.predict(chosen.schedule).total
+        assert predicted is not None
+        ticks.append(predicted)
+    assert ticks == sorted(ticks)

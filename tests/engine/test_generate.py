@@ -64,7 +64,7 @@ def test_constant_bytes_of_segments_are_what_the_object_file_holds(core: Instruc
 def assert_constant_bytes(schedule: Schedule, folder: Path) -> None:
     model = generate(schedule, plan_arena(schedule), folder)
     output = folder / "constants.o"
-    compile_for("cortex-m4", [model.directory / "model_constants.c"], output)
+    compile_for("cortex-m4f", [model.directory / "model_constants.c"], output)
     addresses = 4 * (len(schedule.held_inputs) + len(schedule.outputs))
     expected = addresses + sum(step.constant_bytes for step in schedule.steps)
     assert section_bytes(output, ".rodata") == model.constant_bytes == expected

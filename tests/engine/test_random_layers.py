@@ -12,7 +12,7 @@ from tinynas.boards import Toolchain, ZigToolchain
 from tinynas.formats import write_tflite
 from tinynas.graph import execute
 from tinynas.kernels import CATALOGUE, InstructionSet, kernel_folder
-from tinynas.targets import CORES
+from tinynas.targets import CORES, reference_boards
 from tinynas.testing import run_litert
 from tinynas.testing.layers import (
     LayerImage,
@@ -24,7 +24,7 @@ from tinynas.testing.layers import (
     random_segments,
 )
 
-_CORES = ("cortex-m0plus", "cortex-m4f", "cortex-m7", "cortex-m33")
+_CORES = sorted(reference_boards())
 
 
 def _check(first: int, count: int, core: str, toolchain: Toolchain, folder: Path) -> list[LayerResult]:

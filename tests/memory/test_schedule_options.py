@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tinynas.graph import DType, Graph, GraphBuilder
-from tinynas.lowering import PatchPlan, Schedule, lower
+from tinynas.lowering import PatchPlan, Schedule, StreamPlan, lower
 from tinynas.memory import Ticks, advise, best_patch_plan, plan_arena, reorder
 from tinynas.spaces import build_graph, mobilenet_v2_architecture
 
@@ -144,3 +144,30 @@ def test_a_result_that_nobody_reads_is_not_another_order() -> None:
     assert len(lower(graph).graph.ops) == len(graph.ops) - 1
     option = {o.kind: o for o in advise(graph).options}["reorder"]
     assert (option.applied, option.how) == (False, "no order takes less")
+
+
+def test_advice_about_a_network_row_by_row_compares_with_the_same_rows() -> None:
+    """Nothing in it works in place, and every kernel is the one that shapes decide."""
+    b = GraphBuilder("rows", DType.INT8)
+    x = b.input((1, 32, 32, 16))
+    for name in ("a", "b", "c"):
+        x = b.conv_2d(x, 16, 3, name=name)
+    graph = b.build([x])
+    whole, rows = lower(graph), lower(graph, streams=[StreamPlan(0, (1, 1, 1))])
+    ticks = Ticks(lambda schedule: 100.0 if schedule == whole else 130.0 if schedule == rows else None, "cycles")
+    options = {option.kind: option for option in advise(graph, rows, ticks=ticks).options}
+    streams = options.pop("streams")
+    assert (streams.applied, streams.extra_ticks) == (True, 30)
+    assert streams.saved_bytes == plan_arena(whole).arena_bytes - plan_arena(rows).arena_bytes > 0
+    assert streams.how == "applied: parts of it row by row, for 30 cycles more"
+    assert not any(option.applied or option.saved_bytes for option in options.values())
+
+
+def test_advice_knows_what_runs_row_by_row_behind_patches(vww1: Graph) -> None:
+    patches = PatchPlan(5, 2)
+    streams = (StreamPlan(6, (1, 1, 1, 1)), StreamPlan(14, (2, 2)))
+    mixed, without = lower(vww1, patches, streams=streams), lower(vww1, patches)
+    ticks = Ticks(lambda schedule: 7.0 if schedule == mixed else 9.0 if schedule == without else None, "cycles")
+    (option,) = (o for o in advise(vww1, mixed, ticks=ticks).options if o.kind == "streams")
+    assert (option.applied, option.extra_ticks) == (True, -2)
+    assert option.how.endswith(", for 2 cycles fewer")

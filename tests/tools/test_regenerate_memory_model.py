@@ -12,7 +12,7 @@ import pytest
 from tinynas.boards import Toolchain
 from tinynas.kernels import CATALOGUE, InstructionSet
 from tinynas.memory import changed_sources, kernel_hashes, runtime_hashes
-from tinynas.targets import CORES, resource_path
+from tinynas.targets import CORES, reference_boards, resource_path
 
 _TOOL = Path(__file__).resolve().parents[2] / "tools" / "regenerate_memory_model.py"
 
@@ -29,7 +29,7 @@ def test_no_model_that_ships_is_stale() -> None:
     assert len(documents) > 20
 
 
-@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m33", "cortex-m4f", "cortex-m7"])
+@pytest.mark.parametrize("core", sorted(reference_boards()))
 @pytest.mark.parametrize("kind", ["native", "latency"])
 def test_models_that_ship_know_all_kernels(kind: str, core: str) -> None:
     document = json.loads((resource_path("memory_models") / f"{kind}-{core}-zig.json").read_text())

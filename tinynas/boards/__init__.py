@@ -19,7 +19,16 @@ from ._flasher import Flasher, PyOcdFlasher, load_flasher
 from ._frames import Frame, FrameError, decode_frame, encode_frame
 from ._toolchain import GccToolchain, Toolchain, ZigToolchain, load_toolchain
 from ._transport import PortInfo, SerialPort, Transport, list_ports
-from .virtual import BareCore, CallReport, Grant, InferenceCount, Right, VirtualBoard
+from .virtual import (
+    BareCore,
+    CallReport,
+    FunctionCount,
+    Grant,
+    InferenceCount,
+    Right,
+    UnknownTimingError,
+    VirtualBoard,
+)
 
 __all__ = [
     "BareCore",
@@ -33,6 +42,7 @@ __all__ = [
     "Flasher",
     "Frame",
     "FrameError",
+    "FunctionCount",
     "GccToolchain",
     "Grant",
     "Identity",
@@ -57,6 +67,7 @@ __all__ = [
     "Toolchain",
     "ToolchainError",
     "Transport",
+    "UnknownTimingError",
     "UnknownToolchainError",
     "VirtualBoard",
     "ZigToolchain",

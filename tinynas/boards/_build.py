@@ -170,7 +170,7 @@ def _units(board: Board, hal: str, model: Path, kernels: Sequence[Path], *, buil
     firmware = resource_path("firmware")
     runtime, hals = firmware / "runtime", firmware / "hal"
     libc = runtime / "libc"
-    core = "-DTN_CORE_" + re.sub(r"\W", "_", board.core.name).upper()
+    core = f"-D{board.core.macro}"
     baud = board.serial.baud if board.serial is not None else 115200
     hardware = (core, f"-DTN_CLOCK_HZ={board.clock_hz}u", f"-DTN_BAUD={baud}u")
     identity: tuple[str, ...] = (

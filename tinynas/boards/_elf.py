@@ -21,12 +21,13 @@ class ImageError(UsageError):
 
 @dataclass(frozen=True)
 class Symbol:
-    """A function or object. `address` has the Thumb bit removed."""
+    """A function or object. `address` has the Thumb bit removed; `file` is where one lies that others cannot name."""
 
     name: str
     address: int
     size_bytes: int
     is_function: bool
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,19 @@ class Image:
 
     def symbol_at(self, address: int) -> str:
         """Return "function+0x12" for the nearest function at or below `address`."""
-        addresses = [function.address for function in self._functions]
-        index = bisect.bisect_right(addresses, address) - 1
-        if index < 0:
+        function = self.function_at(address)
+        if function is None:
             return "no function"
-        function = self._functions[index]
         offset = address - function.address
-        if offset >= max(function.size_bytes, 2):
-            return "no function"
         return f"{function.name}+0x{offset:x}" if offset else function.name
+
+    def function_at(self, address: int) -> Symbol | None:
+        """Return the function that lies around `address`."""
+        index = bisect.bisect_right(self._functions, address, key=lambda function: function.address) - 1
+        if index < 0:
+            return None
+        function = self._functions[index]
+        return function if address - function.address < max(function.size_bytes, 2) else None
 
     def region_usage(self, board: Board) -> dict[str, int]:
         """Return the bytes taken in each region, from its first byte to the last one used, gaps included."""
@@ -113,25 +118,30 @@ def _read(path: Path, elf: ELFFile) -> Image:
             section.name, section["sh_addr"], load_address, section["sh_size"], has_contents
         )
     symbols = _symbols(elf)
-    functions = tuple(sorted((s for s in symbols.values() if s.is_function), key=lambda symbol: symbol.address))
+    functions = tuple(sorted((s for s in symbols if s.is_function), key=lambda symbol: symbol.address))
     segments = tuple(Segment(load["p_paddr"], load.data()) for load in loads if load["p_filesz"])
-    return Image(path, sections, symbols, segments, _code_ranges(elf), functions)
+    by_name = {symbol.name: symbol for symbol in symbols}
+    return Image(path, sections, by_name, segments, _code_ranges(elf), functions)
 
 
-def _symbols(elf: ELFFile) -> dict[str, Symbol]:
+def _symbols(elf: ELFFile) -> list[Symbol]:
+    """All symbols. Those of several files may share a name."""
     table = elf.get_section_by_name(".symtab")
     if not isinstance(table, SymbolTableSection):
-        return {}
-    symbols = {}
+        return []
+    symbols, file = [], ""
     for symbol in table.iter_symbols():
         kind = symbol["st_info"]["type"]
+        if kind == "STT_FILE":  # what is local to a file stands behind its name
+            file = symbol.name
         if not symbol.name or symbol["st_shndx"] == "SHN_UNDEF" or kind in ("STT_FILE", "STT_SECTION"):
             continue
         if symbol.name.startswith("$"):  # mapping symbols mark code and data, they name nothing
             continue
         is_function = kind == "STT_FUNC"
         address = symbol["st_value"] & ~1 if is_function else symbol["st_value"]
-        symbols[symbol.name] = Symbol(symbol.name, address, symbol["st_size"], is_function)
+        is_local = symbol["st_info"]["bind"] == "STB_LOCAL"
+        symbols.append(Symbol(symbol.name, address, symbol["st_size"], is_function, file if is_local else ""))
     return symbols
 
 

@@ -6,38 +6,13 @@ import functools
 import importlib.util
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal, Protocol
 
-from tinynas.targets import TOOLCHAIN_FLAGS, Core
+from tinynas.targets import TOOLCHAIN_FLAGS, Compilers, Core
 
 from ._errors import ToolchainError, UnknownToolchainError
-
-# LLVM names the FPU as a feature of the CPU; +dsp is needed on the Cortex-M33, where DSP is an option.
-_ZIG_TARGETS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "cortex-m0plus": ("thumb-freestanding-eabi", "cortex_m0plus"),
-        "cortex-m3": ("thumb-freestanding-eabi", "cortex_m3"),
-        "cortex-m4": ("thumb-freestanding-eabi", "cortex_m4"),
-        "cortex-m4f": ("thumb-freestanding-eabihf", "cortex_m4+vfp4d16sp"),
-        "cortex-m7": ("thumb-freestanding-eabihf", "cortex_m7+fp_armv8d16sp"),
-        "cortex-m33": ("thumb-freestanding-eabihf", "cortex_m33+fp_armv8d16sp+dsp"),
-    }
-)
-
-# GCC manual, "ARM Options": -mcpu, -mfpu, -mfloat-abi.
-_GCC_TARGETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "cortex-m0plus": ("-mcpu=cortex-m0plus", "-mfloat-abi=soft"),
-        "cortex-m3": ("-mcpu=cortex-m3", "-mfloat-abi=soft"),
-        "cortex-m4": ("-mcpu=cortex-m4+nofp", "-mfloat-abi=soft"),
-        "cortex-m4f": ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
-        "cortex-m7": ("-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"),
-        "cortex-m33": ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"),
-    }
-)
 
 
 class Toolchain(Protocol):
@@ -98,8 +73,7 @@ class ZigToolchain:
         return self._version
 
     def compile(self, core: Core, source: Path, output: Path, flags: Sequence[str]) -> None:
-        triple, cpu = _ZIG_TARGETS[core.name]
-        target = ["-target", triple, f"-mcpu={cpu}", *TOOLCHAIN_FLAGS[self.name]]
+        target = [*_flags(core).zig, *TOOLCHAIN_FLAGS[self.name]]
         run_tool([self._executable, "cc", *target, *flags, "-c", str(source), "-o", str(output)])
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, output: Path) -> None:
@@ -129,14 +103,20 @@ class GccToolchain:
         return self._version
 
     def compile(self, core: Core, source: Path, output: Path, flags: Sequence[str]) -> None:
-        target = ["-mthumb", *_GCC_TARGETS[core.name], *TOOLCHAIN_FLAGS[self.name]]
+        target = ["-mthumb", *_flags(core).gcc, *TOOLCHAIN_FLAGS[self.name]]
         run_tool([self._executable, *target, *flags, "-c", str(source), "-o", str(output)])
 
     def link(self, core: Core, objects: Sequence[Path], script: Path, output: Path) -> None:
         # No libgcc: the runtime has what compilers call, so that flash is a function of our own objects.
-        target = ["-mthumb", *_GCC_TARGETS[core.name], "-nostdlib", "-nostartfiles"]
+        target = ["-mthumb", *_flags(core).gcc, "-nostdlib", "-nostartfiles"]
         inputs = [str(path) for path in objects]
         run_tool([self._executable, *target, "-Wl,--gc-sections", f"-Wl,-T,{script}", *inputs, "-o", str(output)])
+
+
+def _flags(core: Core) -> Compilers:
+    if core.compilers is None:
+        raise ToolchainError(f"no compiler is known for {core.name}: it exists to count memory only")
+    return core.compilers
 
 
 def load_toolchain(name: Literal["zig", "gcc"] | str) -> Toolchain:

@@ -121,7 +121,7 @@ def export(
 
 
 def _picked(member: Mapping[str, Any]) -> str:
-    time = "" if member["latency_ms"] is None else f" ({member['latency_ms']:.2f} ms)"
+    time = "" if member["latency_ms"] is None else f" ({member['latency_ms']:.2f} ms: {member['latency_basis']})"
     facts = (
         f"{100 * member['held_out_int8_accuracy']:.2f} % of held-out images in int8",
         f"{member['latency']:,} {member['latency_unit']}{time}",

@@ -99,7 +99,8 @@ def render_measurement(console: Console, result: Mapping[str, Any], *, layers: b
     counted = result[unit] if result[unit] is not None else total
     console.print(f"one inference: [bold]{counted:,}[/] {unit} ({result['transport']}, {result['toolchain']})")
     if result["latency_ms"] is not None:
-        console.print(f"latency: {result['latency_ms']:.2f} ms ({result['cycles_basis']})")
+        cycles = "" if unit == "cycles" else f"{result['cycles']:,} cycles, "
+        console.print(f"latency: {cycles}{result['latency_ms']:.2f} ms ({result['cycles_basis']})")
     else:
         console.print(f"milliseconds: unknown ({result['cycles_basis']})")
     console.print(
@@ -111,20 +112,28 @@ def render_measurement(console: Console, result: Mapping[str, Any], *, layers: b
 
 
 def _profile(layers: Sequence[Mapping[str, Any]], unit: str, total: int) -> Table:
-    """The layers with their kernels, and their sum in the last row."""
+    """The layers with their kernels, and their sum in the last row; modelled cycles beside counted instructions."""
     from tinynas.graph import short_name
 
-    table = Table("#", "layer", "kind", "kernel", "MACs", unit, "per MAC", "share", box=None, pad_edge=False)
-    for column in (0, 4, 5, 6, 7):
+    units = list(dict.fromkeys((unit, *(("cycles",) if all("cycles" in layer for layer in layers) else ()))))
+    columns = [column for name in units for column in (name, "per MAC")]
+    table = Table("#", "layer", "kind", "kernel", "MACs", *columns, "share", box=None, pad_edge=False)
+    for column in (0, *range(4, len(table.columns))):
         table.columns[column].justify = "right"
     for layer in layers:
-        per_mac = "" if layer["per_mac"] is None else f"{layer['per_mac']:.2f}"
         table.add_row(
             *(str(layer["index"]), escape(short_name(layer["name"])), layer["kind"], layer["variant"]),
-            *(f"{layer['macs']:,}", f"{layer[unit]:,}", per_mac, f"{100 * layer[unit] / max(1, total):.1f} %"),
+            f"{layer['macs']:,}",
+            *(text for name in units for text in _figures(layer[name], layer["macs"])),
+            f"{100 * layer[unit] / max(1, total):.1f} %",
         )
     macs = sum(layer["macs"] for layer in layers)
+    sums = (sum(layer[name] for layer in layers) for name in units)
     table.add_section()
-    per_mac = f"{total / macs:.2f}" if macs else ""
-    table.add_row("", "all layers", "", "", f"{macs:,}", f"{total:,}", per_mac, "")
+    table.add_row("", "all layers", "", "", f"{macs:,}", *(text for each in sums for text in _figures(each, macs)), "")
     return table
+
+
+def _figures(ticks: int, macs: int) -> tuple[str, str]:
+    """A number of ticks, and for each MAC where there are any."""
+    return f"{ticks:,}", f"{ticks / macs:.2f}" if macs else ""

@@ -12,7 +12,11 @@ def print_changes(console: Console, schedule: Mapping[str, Any] | None) -> None:
     """Each change beyond what shapes alone decide, and what all of them cost; nothing where there is none."""
     if schedule is None or not schedule["changes"]:
         return
-    console.print("given up for memory, since shapes alone do not fit:")
+    console.print(
+        "faster within that arena than what shapes alone decide, which fits as well:"
+        if schedule["fits_by_shape"]
+        else "given up for memory, since shapes alone do not fit:"
+    )
     for change in schedule["changes"]:
         console.print(f"  {change}", markup=False)
     arena, by_shape = schedule["arena_bytes"], schedule["arena_bytes_by_shape"]
@@ -26,6 +30,8 @@ def print_input_by_rows(console: Console, rows: Mapping[str, Any]) -> None:
     console.print(
         f"input row by row: {rows['rows']:,} rows of {rows['row_bytes']:,} bytes; arena {rows['arena_bytes']:,} bytes, "
         f"{rows['arena_bytes_as_a_whole']:,} as a whole"
+        + "; --arena BYTES builds it in less"
+        * (rows["arena_bytes"] > rows["arena_bytes_as_a_whole"])
     )
 
 

@@ -97,7 +97,8 @@ def _render(console: Console, result: Mapping[str, Any]) -> None:
 
 
 def _render_schedules(console: Console, schedules: Sequence[Mapping[str, Any]]) -> None:
-    table = Table("schedule", "width", "resolution", "fit", "mean MACs", "p80 MACs", "score", box=None, pad_edge=False)
+    columns = ("schedule", "width", "resolution", "fit", "mean MACs", "p80 MACs", "mean arena", "score")
+    table = Table(*columns, box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for entry in schedules:
@@ -109,6 +110,7 @@ def _render_schedules(console: Console, schedules: Sequence[Mapping[str, Any]]) 
             "" if chosen is None else f"{100 * entry['share_fits']:.1f} %",
             _millions(entry["mean_macs"]),
             _millions(entry["p80_macs"]),
+            "" if chosen is None else f"{entry['mean_arena_bytes']:,.0f}",
             _millions(entry["score"]),
         )
     console.print("\nhow the chosen space moves with the schedule:")

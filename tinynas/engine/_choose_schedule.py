@@ -38,6 +38,7 @@ class ChosenSchedule:
         extra_flash_bytes: How much more flash it takes; None without a memory model.
         tried: Ways to execute the network that were looked at.
         nearest: Where none of them fits, the one that misses by the fewest bytes; else None.
+        fits_by_shape: Whether it fits as shapes alone decide; None where that was not asked.
     """
 
     execution: Execution
@@ -49,6 +50,7 @@ class ChosenSchedule:
     extra_flash_bytes: int | None
     tried: int
     nearest: ChosenSchedule | None = None
+    fits_by_shape: bool | None = None
 
     @property
     def schedule(self) -> Schedule:
@@ -92,7 +94,10 @@ class ChosenSchedule:
         if execution.patches is not None:
             found.append(f"the first {execution.patches.layers} layers in {execution.patches.patches} patches")
         segments = [step.name for step in self.kernels.schedule.steps if step.stream is not None]
-        found += segments[:_NAMED] + [f"{len(segments) - _NAMED} more segments row by row"] * (len(segments) > _NAMED)
+        found += segments[:_NAMED]
+        more = len(segments) - _NAMED
+        if more > 0:
+            found.append(f"{more} more segment{'s' * (more > 1)} row by row")
         return tuple(found)
 
 
@@ -184,8 +189,9 @@ def choose_schedule(
     """How to execute a finished network on a board: the fewest predicted ticks of what fits.
 
     What fits with the kernels of shapes alone keeps its arena: speed never raises SRAM. Only where that does not fit,
-    everything else is tried, and scratch may take whatever SRAM is left. Patches, which compute rows twice, are looked
-    at where nothing fits row by row, and with the rest row by row where that is faster than segments alone.
+    everything else is tried, and scratch may take whatever SRAM is left. Where the arena is given, what runs row by row
+    is looked at in any case: with a smaller arena it is at times faster, too. Patches, which compute rows twice, are
+    looked at where nothing fits row by row, and with the rest row by row where that is faster than segments alone.
 
     Args:
         graph: The int8 network.
@@ -212,7 +218,8 @@ def choose_schedule(
     short_of_sram = by_shape > board.arena_bytes
     by_shape_fits = memory.fits(schedule, reserve).fits is not False and not short_of_sram
     fits = unchanged.fits is not False and plan_arena(first.schedule).arena_bytes <= board.arena_bytes
-    if board.arena_bytes < 0 or (fits and (by_shape_fits or latency is None)):
+    by_rows = streams and (short_of_sram or (arena_bytes is not None and latency is not None))
+    if board.arena_bytes < 0 or (fits and (latency is None or (by_shape_fits and not by_rows))):
         return unchanged
     search = _Search(board, plain, first)
     looked_at = []
@@ -220,7 +227,7 @@ def choose_schedule(
         looked_at.append(order)
         search.look_at(whole(order, board.arena_bytes))
         search.look_at(board.some_apart(order))
-        if streams and short_of_sram:
+        if by_rows:
             search.look_at(row_by_row(order, board.arena_bytes, board.kernel_ticks))
         if search.fits_by_shape:
             break  # an order is neither faster nor slower
@@ -241,6 +248,7 @@ def choose_schedule(
         None if before is None or after is None else after - before,
         board.flash_bytes(kernels.schedule) - board.flash_bytes(first.schedule),
         search.tried,
+        fits_by_shape=by_shape_fits,
     )
     return found if board.fits(found.schedule) else replace(unchanged, tried=search.tried, nearest=found)
 

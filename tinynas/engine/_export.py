@@ -16,16 +16,16 @@ from tinynas.engine._prefix import DEFAULT_PREFIX, check_prefix, file_name, with
 from tinynas.kernels import CATALOGUE, KERNEL_FLAGS, InstructionSet, kernel_folder, with_headers
 from tinynas.lowering import Schedule
 from tinynas.memory import MemoryPlan
-from tinynas.targets import resource_path
+from tinynas.targets import CORES, resource_path
 
-_CPU_FLAGS: Mapping[InstructionSet, str] = MappingProxyType(
+_EXAMPLES: Mapping[InstructionSet, str] = MappingProxyType(
     {
-        InstructionSet.DSP: "-mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard",
-        InstructionSet.ARMV6M: "-mcpu=cortex-m0plus -mthumb",
-        InstructionSet.PORTABLE: "-mcpu=cortex-m3 -mthumb",
+        InstructionSet.DSP: "cortex-m4f",
+        InstructionSet.ARMV6M: "cortex-m0plus",
+        InstructionSet.PORTABLE: "cortex-m3",
     }
 )
-"""An example of flags for the compiler."""
+"""A core with that instruction set, as an example of what the compiler is told."""
 
 
 def export(
@@ -77,12 +77,19 @@ def export(
         info_name=name.replace("$", "$$"),
         prefix=prefix,
         kernel_flags=" ".join(KERNEL_FLAGS),
-        cpu_flags=_CPU_FLAGS[schedule.instruction_set],
+        cpu_flags=_example_flags(schedule.instruction_set),
     )
     (directory / "Makefile").write_text(makefile, encoding="utf-8")
     return replace(
         model, kernel_sources=tuple(kernels / path.relative_to(kernel_folder()) for path in model.kernel_sources)
     )
+
+
+def _example_flags(instruction_set: InstructionSet) -> str:
+    compilers = CORES[_EXAMPLES[instruction_set]].compilers
+    if compilers is None:
+        raise ValueError(f"{_EXAMPLES[instruction_set]} is no example: nothing is compiled for it")
+    return " ".join(("-mthumb", *compilers.gcc))
 
 
 def _renamed(model: GeneratedModel, prefix: str) -> GeneratedModel:

@@ -40,9 +40,7 @@ class InstructionSet(StrEnum):
     @classmethod
     def of(cls, core: Core) -> InstructionSet:
         """The instruction set of a core."""
-        if core.architecture == "armv6-m":
-            return cls.ARMV6M
-        return cls.DSP if core.has_dsp and core.has_fpu else cls.PORTABLE
+        return cls(core.instruction_set)
 
 
 ALL_INSTRUCTION_SETS = frozenset(InstructionSet)

@@ -73,8 +73,7 @@ class VariantModel:
     def ticks(self, features: Mapping[str, float]) -> float:
         """Ticks of a layer with these loop counts."""
         trips = map(features.get, self.features, self._unless_counted)
-        ticks: float = sum(map(mul, self._ticks_each, trips))
-        return ticks
+        return math.fsum(map(mul, self._ticks_each, trips))
 
     @property
     def degrees_of_freedom(self) -> float:

@@ -127,12 +127,27 @@ def _patch_plan(schedule: Schedule) -> PatchPlan | None:
     return PatchPlan(len({b.weights_step for b in bands}), len({b.patch for b in bands})) if bands else None
 
 
+def _stream_plans(schedule: Schedule) -> tuple[StreamPlan, ...]:
+    """What a schedule runs row by row."""
+    plans: list[StreamPlan] = []
+    position = 0
+    for step in schedule.steps:
+        if step.stream is not None:
+            rows = tuple(layer.rows_per_call for layer in step.stream.layers)
+            plans.append(StreamPlan(position, rows, step.stream.input_window_rows is not None))
+            position = plans[-1].end
+        elif step.band is None or step.band.weights_step == step.index:
+            position += 1
+    return tuple(plans)
+
+
 def _in_place(schedule: Schedule, arena: int) -> MemoryOption:
     graph, what = schedule.graph, "depthwise convolutions and element-wise operators in place of their inputs"
+    patches, streams = _patch_plan(schedule), _stream_plans(schedule)
     if _works_in_place(schedule):
-        without = plan_arena(_lowering_of(schedule, in_place=False)(graph)).arena_bytes
+        without = plan_arena(_lowering_of(schedule, in_place=False)(graph, patches, streams)).arena_bytes
         return MemoryOption("in-place", True, arena, max(0, without - arena), 0, f"applied: {what}")
-    better = plan_arena(_lowering_of(schedule)(graph)).arena_bytes
+    better = plan_arena(_lowering_of(schedule)(graph, patches, streams)).arena_bytes
     how = (
         f"{what}: what `lower` does unless told otherwise"
         if better < arena
@@ -147,26 +162,28 @@ def _reorder(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
         given = plan_arena(lowering(graph)).arena_bytes
         return MemoryOption("reorder", True, arena, max(0, given - arena), 0, "applied: the operators in another order")
     better = plan_arena(lowering(reorder(graph, _lowering_of(schedule)))).arena_bytes
+    in_parts = bool(_stream_plans(schedule)) or _patch_plan(schedule) is not None
     how = (
         "the operators in another order; from Python: write_tflite(reorder(read_tflite('MODEL.tflite')), 'NEW.tflite')"
         if better < arena
-        else "no order takes less"
+        else f"no order takes less{' as a whole' * in_parts}"
     )
     return MemoryOption("reorder", False, min(better, arena), max(0, arena - better), 0, how)
 
 
 def _kernels(schedule: Schedule, arena: int, ticks: Ticks) -> MemoryOption:
     """Scratch that was given up, or could be, with everything else as it is."""
-    lowering, plan = _lowering_of(schedule, in_place=_works_in_place(schedule)), _patch_plan(schedule)
-    by_shape = lowering(schedule.graph, plan)
+    lowering = _lowering_of(schedule, in_place=_works_in_place(schedule))
+    parts = _patch_plan(schedule), _stream_plans(schedule)
+    by_shape = lowering(schedule.graph, *parts)
     saved = plan_arena(by_shape).arena_bytes - arena
     if saved > 0:
         extra = _difference(ticks, by_shape, schedule)
         how = f"applied: kernels of less scratch{_price(extra, ticks.unit)}"
         return MemoryOption("kernels", True, arena, saved, 0, how, extra_ticks=extra)
     # What does not set the peak keeps its kernel: the limit is the smallest arena, not no scratch at all.
-    smallest = plan_arena(lowering.within(0)(schedule.graph, plan)).arena_bytes
-    relieved = lowering.within(smallest)(schedule.graph, plan)
+    smallest = plan_arena(lowering.within(0)(schedule.graph, *parts)).arena_bytes
+    relieved = lowering.within(smallest)(schedule.graph, *parts)
     better = plan_arena(relieved).arena_bytes
     if better >= arena:
         return MemoryOption("kernels", False, arena, 0, 0, "no kernel of less scratch takes less")
@@ -184,16 +201,20 @@ def _difference(ticks: Ticks, before: Schedule, after: Schedule) -> int | None:
 
 
 def _price(extra: int | None, unit: str) -> str:
-    return "" if extra is None else f", for {extra:,} {unit} more"
+    return "" if extra is None else f", for {abs(extra):,} {unit} {'more' if extra >= 0 else 'fewer'}"
 
 
 def _streams(schedule: Schedule, arena: int, ticks: Ticks) -> MemoryOption:
     """Parts row by row: as little arena as that can take, and as little as hardly costs anything."""
     graph, lowering = schedule.graph, _lowering_of(schedule)
     plain = lowering(graph)
-    if any(step.stream is not None for step in schedule.steps):
-        saved = max(0, plan_arena(plain).arena_bytes - arena)
-        extra = _difference(ticks, plain, schedule)
+    applied = _stream_plans(schedule)
+    if applied:
+        # Kernels by shape on both sides: what others are chosen for it costs, or gains, otherwise.
+        patches = _patch_plan(schedule)
+        without = lowering(graph, patches)
+        saved = max(0, plan_arena(without).arena_bytes - arena)
+        extra = _difference(ticks, without, lowering(graph, patches, applied))
         how = f"applied: parts of it row by row{_price(extra, ticks.unit)}"
         return MemoryOption("streams", True, arena, saved, 0, how, extra_ticks=extra)
     choices = [c for c in stream_choices(cells_of(plain, lowering), ticks.kernel) if c.arena_bytes < arena]
@@ -221,7 +242,7 @@ def _parts(choice: StreamChoice) -> str:
 def _patches(schedule: Schedule, arena: int) -> MemoryOption:
     graph, lowering = schedule.graph, _lowering_of(schedule)
     if _patch_plan(schedule) is not None:
-        plain = lowering(graph)
+        plain = lowering(graph, streams=_stream_plans(schedule))
         saved = max(0, plan_arena(plain).arena_bytes - arena)
         return MemoryOption(
             "patches", True, arena, saved, schedule.macs - plain.macs, "applied: first layers in patches"

@@ -36,11 +36,13 @@ class ArchitectureCost:
         macs: multiply-accumulates of one inference.
         fits: whether it meets every budget.
         excess: the largest overshoot of any budget relative to that budget (0.25 is a quarter too much), 0 if it fits.
+        arena_bytes: what its activations take; None where that is not counted.
     """
 
     macs: int
     fits: bool
     excess: float = 0.0
+    arena_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class ConfigurationResult:
         share_fits: share of them that fit.
         mean_macs: mean MACs of those that fit; None if none does.
         p80_macs: 80th percentile of the MACs of those that fit (a fifth have more); None if none does.
+        mean_arena_bytes: mean of what the activations of those that fit take; None if none does, or it is not counted.
         score: what the ranking is by, in MACs; see `CRITERION`.
         macs: MACs of the samples that fit, ascending.
     """
@@ -62,6 +65,7 @@ class ConfigurationResult:
     share_fits: float
     mean_macs: float | None
     p80_macs: float | None
+    mean_arena_bytes: float | None
     score: float
     macs: npt.NDArray[np.int64] = field(repr=False, compare=False)
 
@@ -110,6 +114,7 @@ def expected_best(values: npt.NDArray[np.float64], draws: int) -> float:
 def summarize(width: float, resolution: int, costs: list[ArchitectureCost]) -> ConfigurationResult:
     """The result of one configuration from the costs of its samples (at least one)."""
     fitting = np.sort(np.array([cost.macs for cost in costs if cost.fits], dtype=np.int64))
+    arenas = [cost.arena_bytes for cost in costs if cost.fits and cost.arena_bytes is not None]
     counted = np.zeros(len(costs), dtype=np.float64)
     counted[: len(fitting)] = fitting
     return ConfigurationResult(
@@ -119,6 +124,7 @@ def summarize(width: float, resolution: int, costs: list[ArchitectureCost]) -> C
         share_fits=len(fitting) / len(costs),
         mean_macs=float(fitting.mean()) if len(fitting) else None,
         p80_macs=float(np.quantile(fitting, 0.8)) if len(fitting) else None,
+        mean_arena_bytes=float(np.mean(arenas)) if arenas else None,
         score=expected_best(counted, BEST_OF) if len(fitting) else 0.0,
         macs=fitting,
     )

@@ -2,9 +2,10 @@
 
 from ._board import Board, CyclesPerInstruction, Flasher, Layout, Region, Reserve, Serial
 from ._compiler_flags import RUNTIME_FLAGS, TOOLCHAIN_FLAGS
-from ._cores import CORES, Core
-from ._loading import BoardFileError, UnknownBoardError, board_names, load_board
+from ._cores import CORES, Compilers, Core, CycleCounter
+from ._loading import BoardFileError, UnknownBoardError, board_names, load_board, reference_boards
 from ._resources import resource_path
+from ._timing import Cost, Cycles, Division, Pipeline, Timing, read_timing
 from ._validation import explain_validation_error, read_options
 
 __all__ = [
@@ -13,17 +14,26 @@ __all__ = [
     "TOOLCHAIN_FLAGS",
     "Board",
     "BoardFileError",
+    "Compilers",
     "Core",
+    "Cost",
+    "CycleCounter",
+    "Cycles",
     "CyclesPerInstruction",
+    "Division",
     "Flasher",
     "Layout",
+    "Pipeline",
     "Region",
     "Reserve",
     "Serial",
+    "Timing",
     "UnknownBoardError",
     "board_names",
     "explain_validation_error",
     "load_board",
     "read_options",
+    "read_timing",
+    "reference_boards",
     "resource_path",
 ]

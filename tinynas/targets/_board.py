@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from ._cores import CORES, Core
+from ._timing import Timing, read_timing
 
 
 class _Frozen(BaseModel):
@@ -94,6 +96,7 @@ class Board(_Frozen):
     Attributes:
         hal: folder under `firmware/hal`, or None where no firmware can be built (`host64`).
         clock_hz: the clock the HAL sets up, also what milliseconds are computed with.
+        multiply_cycles: of the part's multiplier, where the core leaves a choice (Cortex-M0+), None elsewhere.
         cycles_per_instruction: None unless it was measured; without it a virtual run reports no milliseconds.
         sources: document and section for every figure in the file.
     """
@@ -106,6 +109,7 @@ class Board(_Frozen):
     hal: str | None = None
     regions: tuple[Region, ...] = Field(min_length=1)
     layout: Layout
+    multiply_cycles: int | None = None
     serial: Serial | None = None
     flasher: Flasher | None = None
     cycles_per_instruction: CyclesPerInstruction | None = None
@@ -143,6 +147,14 @@ class Board(_Frozen):
         return sum(region.size_bytes for region in self.regions if region.kind == "flash")
 
     @property
+    def timing(self) -> Timing | None:
+        """The model of the core's cycles; None where Arm publishes none."""
+        if self.core.timing is None:
+            return None
+        timing = read_timing(self.core.timing)
+        return timing if self.multiply_cycles is None else timing.with_multiplier(self.multiply_cycles)
+
+    @property
     def is_virtual(self) -> bool:
         """True for boards that exist in the emulator only."""
         return self.hal == "virt"
@@ -169,6 +181,7 @@ class Board(_Frozen):
                 raise ValueError(f"layout.{role} names the region {name!r}; the regions are {', '.join(names)}")
             if kinds[name] != kind:
                 raise ValueError(f"layout.{role} must be in {kind}, but region {name!r} is {kinds[name]}")
+        self._check_multiplier()
         stack = self.region(self.layout.stack)
         if self.layout.stack_bytes > stack.size_bytes:
             raise ValueError(f"layout.stack_bytes is larger than region {stack.name!r} ({stack.size_bytes} bytes)")
@@ -177,3 +190,17 @@ class Board(_Frozen):
                 f"layout.stack: the memory below region {stack.name!r} is mapped; an overflow would go unseen"
             )
         return self
+
+    def _check_multiplier(self) -> None:
+        choices = () if self.core.timing is None else tuple(read_timing(self.core.timing).multipliers.values())
+        if self.multiply_cycles is None and choices:
+            raise ValueError(
+                f"multiply_cycles is missing: parts with a {self.core.name} multiply in {_either(choices)} cycles"
+            )
+        if self.multiply_cycles is not None and self.multiply_cycles not in choices:
+            offer = f"it is {_either(choices)}" if choices else "there is no choice"
+            raise ValueError(f"multiply_cycles = {self.multiply_cycles}: of a {self.core.name} {offer}")
+
+
+def _either(choices: Sequence[int]) -> str:
+    return " or ".join(str(choice) for choice in choices)

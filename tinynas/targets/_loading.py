@@ -28,6 +28,12 @@ def board_names() -> list[str]:
     return sorted(path.stem for path in resource_path("boards").glob("*.toml"))
 
 
+def reference_boards() -> dict[str, str]:
+    """Return the name of each core's reference board, by the name of the core: boards that only the emulator has."""
+    boards = [load_board(name) for name in board_names()]
+    return {board.core.name: board.name for board in boards if board.is_virtual}
+
+
 def load_board(name_or_path: str | Path) -> Board:
     """Load a board by its name, or from a path that ends in `.toml`.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tinynas.memory import NativeMemoryModel
-from tinynas.pipeline import rank_space
+from tinynas.pipeline import NothingFits, rank_space
 from tinynas.pipeline._progress import SilentProgress
 from tinynas.pipeline.costs import SCHEDULE_KINDS, CostModel, Sampling, compare_schedules
 from tinynas.pipeline.report import render_report
@@ -32,6 +33,8 @@ def test_less_memory_for_the_same_networks_never_lowers_the_score() -> None:
     assert scores[:4] == sorted(scores[:4])
     assert scores[0] < scores[2] < scores[3]
     assert entries[2]["chosen"]["resolution"] > entries[0]["chosen"]["resolution"]
+    arenas = [entry["mean_arena_bytes"] for entry in entries]
+    assert all(0 < arena <= 320 * 1024 for arena in arenas)
     assert done == list(range(1, 4 * len(SCHEDULE_KINDS) + 1))
 
 
@@ -39,7 +42,7 @@ def test_nothing_that_fits_is_said_so() -> None:
     board = load_board("nucleo-f303k8")
     sampling = Sampling([(1.0, 224)], 3, 0, 3, 1000)
     entries = compare_schedules(load_space("mobile"), sampling, board, NativeMemoryModel.for_board(board), Reserve())
-    assert all(entry["chosen"] is None and entry["score"] is None for entry in entries)
+    assert all(entry["chosen"] is entry["score"] is entry["mean_arena_bytes"] is None for entry in entries)
 
 
 def test_the_command_compares_only_when_asked() -> None:
@@ -58,6 +61,34 @@ def test_the_command_compares_only_when_asked() -> None:
     in_place = compared["schedules"][1]
     assert in_place["chosen"] == without["chosen"]
     assert in_place["score"] == without["configurations"][0]["score"]
+
+
+def rank_little(**words: Any) -> None:
+    """Five networks of a small space on a board of a few KB."""
+    rank_space("nucleo-f303k8", space="mobile-tiny", samples=5, input_channels=1, classes=10, **words)
+
+
+def test_schedules_that_fit_are_named_where_the_asked_one_does_not() -> None:
+    with pytest.raises(NothingFits) as plain:
+        rank_little(sram_bytes=1800, streams=False)
+    with pytest.raises(NothingFits) as compared:
+        rank_little(sram_bytes=1800, streams=False, compare=True)
+    message = str(compared.value)
+    assert message.startswith(f"{plain.value}; networks fit with these schedules: ")
+    assert "in place, row by row (w0.5-r20)" in message
+    assert "nothing in place (" not in message
+
+
+def test_a_shortage_of_sram_that_rows_would_end_is_said_to_be_one_of_flash() -> None:
+    for sram_bytes, flash_bytes, streams, said in (
+        (1800, 9000, True, True),
+        (1800, 9000, False, False),  # not allowed
+        (1300, None, True, False),  # flash is not what is short
+        (2500, 9000, True, False),  # SRAM is not
+    ):
+        with pytest.raises(NothingFits) as error:
+            rank_little(sram_bytes=sram_bytes, flash_bytes=flash_bytes, streams=streams)
+        assert str(error.value).endswith("; row by row it would take less SRAM, and no less flash") == said
 
 
 def test_the_report_of_a_run_has_the_comparison(tmp_path: Path) -> None:
@@ -79,3 +110,4 @@ def test_the_report_of_a_run_has_the_comparison(tmp_path: Path) -> None:
     assert "How the chosen space moves" in html
     for entry in document["schedules"]:
         assert entry["title"] in html
+        assert f"<td>{entry['mean_arena_bytes']:,.0f}</td>" in html

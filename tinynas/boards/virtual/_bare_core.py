@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tinynas.targets import Core, Region
+from tinynas.targets import Core, Region, Timing
 
 from .._elf import Image, read_image
-from .._errors import MachineFault, RunLimitError
-from ._counting import InstructionCounter
+from .._errors import MachineFault, NoFirmwareError, RunLimitError
+from ._counting import ExecutionCounter
 from ._emulator import FLAGS, PC, Emulator, library_function
 from ._instruction_checks import InstructionChecks
 from ._native import AccessWatch
@@ -44,12 +44,14 @@ class CallReport:
 
     Attributes:
         instructions: issued, the function's own and those of what it calls.
+        cycles: of the same, by the timing of the core; None without one.
         reads_outside: loads that touched a watched byte without the right to read it.
         writes_outside: stores, likewise.
         first: the first of these accesses, in words; empty if there is none.
     """
 
     instructions: int
+    cycles: int | None
     reads_outside: int
     writes_outside: int
     first: str
@@ -68,10 +70,12 @@ class BareCore:
         regions: the memory map; the first region holds code and cannot be watched.
         stack: name of the region whose upper end the stack starts at.
         watched: names of the regions where accesses need rights.
+        timing: of the core, by which cycles are counted; None: they are not.
         instruction_limit: the most that one call may execute.
 
     Raises:
         MachineFault: at once, where the image contains an instruction that the core lacks.
+        NoFirmwareError: the emulator does not have this core.
     """
 
     def __init__(
@@ -82,12 +86,15 @@ class BareCore:
         *,
         stack: str,
         watched: Iterable[str] = (),
+        timing: Timing | None = None,
         instruction_limit: int = 1_000_000_000,
     ) -> None:
         self.image = read_image(elf)
         self._limit = instruction_limit
         self._fault: tuple[str, int | None] | None = None
-        self._emulator = Emulator(core.name, self._note_fault)
+        if core.emulator is None:
+            raise NoFirmwareError(f"the emulator has no {core.name}: it exists to count memory only")
+        self._emulator = Emulator(core.emulator, self._note_fault)
         by_name = {region.name: region for region in regions}
         for region in regions:
             self._emulator.map_memory(region.address, region.size_bytes, writable=region.kind == "sram")
@@ -97,8 +104,8 @@ class BareCore:
         self._checks = InstructionChecks(self._emulator, self.image, core)
         self._checks.set_fpu(core.has_fpu)
         used = max((end for _, end in self.image.code_ranges), default=code.address) - code.address
-        self._counter = InstructionCounter(
-            self._emulator, self.image, code.address, self._emulator.read_memory(code.address, used)
+        self._counter = ExecutionCounter(
+            self._emulator, self.image, code.address, self._emulator.read_memory(code.address, used), timing
         )
         self._return = code.end - _RETURN_BYTES
         self._stack_top = by_name[stack].end
@@ -118,17 +125,20 @@ class BareCore:
         Raises:
             MachineFault: it did what silicon would trap, or left the memory map. The core is of no further use then.
             RunLimitError: it does not return.
+        UnknownTimingError: the core's manual has no timing of an instruction.
         """
         symbol = self.image.symbols[function]
         for watch in self._watches:
             watch.grant(grants)
-        before = self._counter.instructions
+        before, cycles_before = self._counter.instructions, self._counter.cycles
         self._counter.allow(self._limit)
         self._emulator.reset(self._stack_top, self._return | 1)
         complaint = self._emulator.run(symbol.address, until=self._return)
         self._require_return(function, complaint)
+        self._counter.leave(self._return)
         return CallReport(
             instructions=self._counter.instructions - before,
+            cycles=None if cycles_before is None else (self._counter.cycles or 0) - cycles_before,
             reads_outside=sum(watch.reads for watch in self._watches),
             writes_outside=sum(watch.writes for watch in self._watches),
             first=next(filter(None, (watch.first(self.image) for watch in self._watches)), ""),
@@ -142,6 +152,8 @@ class BareCore:
         if self._fault is not None:
             reason, address = self._fault
             raise MachineFault(reason, pc, self.image.symbol_at(pc), address)
+        if self._counter.failure is not None:
+            raise self._counter.failure
         if self._counter.limit_reached:
             raise RunLimitError(f"{function} did not return after {self._limit} instructions")
         if pc & ~1 != self._return:

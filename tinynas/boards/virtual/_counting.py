@@ -1,16 +1,18 @@
-"""Counting the instructions of an inference, step by step."""
+"""Counting the instructions and the cycles of an inference, step by step and function by function."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from tinynas.errors import UsageError
+from tinynas.errors import TinyNASError, UsageError
+from tinynas.targets import Timing
 
 from .._elf import Image, Symbol
-from ._emulator import LR, R0, Emulator, library_function
-from ._native import STEP_LIMIT, Counter
+from ._blocks import Blocks, FunctionCount
+from ._emulator import CORE_REGISTERS, FLAGS, Emulator, library_function
+from ._native import STEP_LIMIT, Block, Counter, FindBlock
 from ._thumb import Instruction, decode
 
 
@@ -20,25 +22,34 @@ class TooManyStepsError(UsageError):
 
 @dataclass(frozen=True)
 class InferenceCount:
-    """Instructions of `model_invoke`, from its entry to its return, over `inferences` calls of it.
+    """Instructions and cycles of `model_invoke`, from its entry to its return, over `inferences` calls of it.
 
     Where the input comes row by row, they are those of all calls of `model_push_row`, also of an image that is not
     complete; `inferences` are complete ones, and the first step has the pushes.
 
     `steps` has one entry per kernel call; their sum is the total. An instruction counts when it is issued, also where
     the condition of an IT block keeps it from having an effect.
+
+    Cycles are those of the core's timing (`Timing`), a model: `cycles` has one entry per kernel call, too, and is None
+    where the core has no timing. `functions` has both by function, without what each calls.
     """
 
     inferences: int
     steps: tuple[int, ...]
+    cycles: tuple[int, ...] | None = None
+    functions: Mapping[str, FunctionCount] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
         return sum(self.steps)
 
+    @property
+    def total_cycles(self) -> int | None:
+        return None if self.cycles is None else sum(self.cycles)
 
-class InstructionCounter:
-    """Counts every instruction, and those of an inference separated at the places where the kernels' calls return to.
+
+class ExecutionCounter:
+    """Counts instructions and cycles, all, and those of an inference separated where the kernels' calls return to.
 
     The calls are in `model_invoke`. Where the input comes row by row, the first step is all of `model_push_row` but its
     call of `model_finish`, which has the calls of the others and is not linked where there are none.
@@ -48,7 +59,7 @@ class InstructionCounter:
     call is a jump (a tail call), that span is a step of its own.
     """
 
-    def __init__(self, emulator: Emulator, image: Image, code_address: int, code: bytes) -> None:
+    def __init__(self, emulator: Emulator, image: Image, code_address: int, code: bytes, timing: Timing | None) -> None:
         push = image.symbols.get("model_push_row")
         invoke = push or image.symbols.get("model_invoke")
         calls = image.symbols.get("model_finish") if push else invoke
@@ -56,9 +67,14 @@ class InstructionCounter:
         self._by_rows = push is not None
         self._calls = 0
         self._ends_in_tail_call = False
+        self._has_timing = timing is not None
+        self._find = FindBlock(self._find_block)  # the native counter keeps a bare pointer to it
+        code_end = max((end for _, end in image.code_ranges), default=code_address)
+        self._table = (ctypes.c_void_p * ((code_end - code_address) // 2))()
         counter.reg_read, counter.stop = library_function("uc_reg_read"), library_function("uc_emu_stop")
-        counter.code, counter.code_address, counter.code_bytes = code, code_address, len(code)
-        counter.lr, counter.r0, counter.by_rows = LR, R0, self._by_rows
+        counter.find, counter.blocks = self._find, self._table
+        counter.code_address, counter.code_bytes = code_address, code_end - code_address
+        counter.registers[:], counter.flags, counter.by_rows = CORE_REGISTERS, FLAGS, self._by_rows
         if invoke is not None:
             counter.invoke_address, counter.invoke_end = invoke.address, invoke.address + invoke.size_bytes
         if calls is not None:
@@ -75,6 +91,7 @@ class InstructionCounter:
                 )
             counter.calls_address, counter.calls_end = calls.address, calls.address + calls.size_bytes
             counter.boundaries = bytes(boundaries)
+        self._blocks = Blocks(emulator, image, code_address, code, timing, counter)
         emulator.hook_blocks("tn_count_block", counter)
 
     @property
@@ -82,8 +99,26 @@ class InstructionCounter:
         """All instructions since reset."""
         return int(self._counter.instructions)
 
+    @property
+    def cycles(self) -> int | None:
+        """All cycles since reset, None where the core has no timing."""
+        return int(self._counter.cycles) if self._has_timing else None
+
+    def leave(self, address: int) -> None:
+        """Note that execution ended by going to `address`, which was not executed."""
+        if self._counter.last:
+            last = Block.from_address(self._counter.last)
+            self._counter.cycles += last.taken if address != last.address + last.size else 0
+            self._counter.last = None
+
+    @property
+    def failure(self) -> TinyNASError | None:
+        """Why the emulator was stopped: an instruction without a timing, at which the core raises no fault either."""
+        return self._blocks.failure
+
     def allow(self, instructions: int) -> None:
         """Stop the emulator when so many more have been executed."""
+        self._counter.last = None
         self._counter.limit_reached = 0
         self._counter.limit = self._counter.instructions + instructions
 
@@ -94,15 +129,27 @@ class InstructionCounter:
     def clear(self) -> None:
         """Forget the inferences counted so far."""
         self._counter.inferences = 0
-        ctypes.memset(ctypes.addressof(self._counter) + Counter.steps.offset, 0, Counter.steps.size)
+        for each in (Counter.steps, Counter.cycles_of_steps):
+            ctypes.memset(ctypes.addressof(self._counter) + each.offset, 0, each.size)
+        self._blocks.clear()
 
     def read(self) -> InferenceCount:
-        """Return the inferences completed since `clear` and their instructions, added up."""
-        spans = [int(self._counter.steps[index]) for index in range(self._by_rows + self._calls + 1)]
+        """Return the inferences completed since `clear` and what they took, added up."""
+        cycles = self._by_step(self._counter.cycles_of_steps) if self._has_timing else None
+        steps = self._by_step(self._counter.steps)
+        return InferenceCount(int(self._counter.inferences), steps, cycles, self._blocks.functions())
+
+    def _by_step(self, counts: ctypes.Array[ctypes.c_uint64]) -> tuple[int, ...]:
+        spans = [int(counts[index]) for index in range(self._by_rows + self._calls + 1)]
         if len(spans) > 1 and not self._ends_in_tail_call:
             epilogue = spans.pop()
             spans[-1] += epilogue
-        return InferenceCount(int(self._counter.inferences), tuple(spans))
+        return tuple(spans)
+
+    def _find_block(self, address: int, size: int) -> int | None:
+        found = self._blocks.find(address, size)
+        self._counter.unknown = int(self._blocks.failure is not None)
+        return found
 
 
 def _instructions(image: Image, function: Symbol, code_address: int, code: bytes) -> Iterator[Instruction]:

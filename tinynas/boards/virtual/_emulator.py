@@ -14,21 +14,9 @@ from ._native import load_hooks
 
 PAGE_BYTES = 0x1000
 LR = arm_const.UC_ARM_REG_LR
-R0 = arm_const.UC_ARM_REG_R0
 PC = arm_const.UC_ARM_REG_PC
 FLAGS = arm_const.UC_ARM_REG_CPSR
 CORE_REGISTERS: tuple[int, ...] = tuple(getattr(arm_const, f"UC_ARM_REG_R{index}") for index in range(16))
-
-CPU_MODELS: Mapping[str, int] = MappingProxyType(
-    {
-        "cortex-m0plus": arm_const.UC_CPU_ARM_CORTEX_M0,
-        "cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3,
-        "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
-        "cortex-m4f": arm_const.UC_CPU_ARM_CORTEX_M4,
-        "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
-        "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
-    }
-)
 
 _ACCESSES: Mapping[int, str] = MappingProxyType(
     {
@@ -61,12 +49,15 @@ OnFault = Callable[[str, int | None], None]
 
 
 class Emulator:
-    """A Cortex-M core without memory. `on_fault(reason, address)` is called when it cannot go on; it then stops."""
+    """A Cortex-M core without memory. `on_fault(reason, address)` is called when it cannot go on; it then stops.
 
-    def __init__(self, core: str, on_fault: OnFault) -> None:
+    `model` is one of the emulator's (`Core.emulator`).
+    """
+
+    def __init__(self, model: str, on_fault: OnFault) -> None:
         # UC_MODE_MCLASS would ignore the CPU model: an M0 would execute UDIV.
         self._uc: Any = _untyped(binding.Uc)(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
-        self._uc.ctl_set_cpu_model(CPU_MODELS[core])
+        self._uc.ctl_set_cpu_model(getattr(arm_const, f"UC_CPU_ARM_{model.upper().replace('-', '_')}"))
         self._on_fault = on_fault
         self._held: list[object] = []  # the emulator keeps bare pointers to these
         self._uc.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._invalid_access)

@@ -9,8 +9,8 @@ from tinynas.targets import Board
 
 from .._elf import read_image
 from .._errors import MachineFault, NoFirmwareError, RunLimitError
-from ._counting import InferenceCount, InstructionCounter
-from ._emulator import CPU_MODELS, PAGE_BYTES, Emulator
+from ._counting import ExecutionCounter, InferenceCount
+from ._emulator import PAGE_BYTES, Emulator
 from ._instruction_checks import InstructionChecks
 from ._peripherals import CycleCounter, NoRegisterError, Peripheral, SerialLine, SystemControl, VirtualPort
 from ._stm32 import stm32f3, stm32f7
@@ -35,6 +35,7 @@ class VirtualBoard:
         MachineFault: at once, where the image contains an instruction that the core lacks; later, from `read_until`,
             for any access outside the memory map, write to flash, misalignment, stack overflow or fault.
         RunLimitError: from `read_until`, when the limit is reached.
+        UnknownTimingError: from `read_until`, where the core has a timing and its manual none of an instruction.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class VirtualBoard:
         hse_connected: bool = True,
         instruction_limit: int = DEFAULT_INSTRUCTION_LIMIT,
     ) -> None:
-        if board.hal is None or board.core.name not in CPU_MODELS:
+        if board.hal is None or board.core.emulator is None:
             raise NoFirmwareError(f"board {board.name} has no firmware: it exists to count memory only")
         self.board = board
         self.image = read_image(elf)
@@ -54,7 +55,7 @@ class VirtualBoard:
         self._fault: tuple[str, int | None] | None = None
         self._idle = False
         self._line = SerialLine(self._stop_when_idle)
-        self._emulator = Emulator(board.core.name, self._note_fault)
+        self._emulator = Emulator(board.core.emulator, self._note_fault)
         for region in board.regions:
             self._emulator.map_memory(region.address, region.size_bytes, writable=region.kind == "sram")
         for segment in self.image.segments:
@@ -62,7 +63,7 @@ class VirtualBoard:
         start = board.code_region.address
         code = self._emulator.read_memory(start, max(self.image.region_usage(board)[board.layout.code], 8))
         self._checks = InstructionChecks(self._emulator, self.image, board.core)
-        self._counter = InstructionCounter(self._emulator, self.image, start, code)
+        self._counter = ExecutionCounter(self._emulator, self.image, start, code, board.timing)
         self.peripherals = self._make_peripherals(hse_connected=hse_connected)
         self._map_peripherals()
         # The core loads the stack pointer and the address of the reset handler from the vector table.
@@ -106,20 +107,25 @@ class VirtualBoard:
         """Instructions executed since reset."""
         return self._counter.instructions
 
+    @property
+    def cycles(self) -> int | None:
+        """Cycles since reset by the timing of the core, a model; None where it has none."""
+        return self._counter.cycles
+
     def clear_counts(self) -> None:
         """Forget the inferences counted so far."""
         self._counter.clear()
 
     def inference_counts(self) -> InferenceCount:
-        """Return the inferences completed since `clear_counts` and their instructions, added up."""
+        """Return the inferences completed since `clear_counts`, their instructions and cycles, added up."""
         return self._counter.read()
 
     def _make_peripherals(self, *, hse_connected: bool) -> tuple[Peripheral, ...]:
         control = SystemControl(self._checks.set_fpu)
         found: list[Peripheral] = [control]
-        if self.board.core.has_cycle_counter:
-            is_locked = self.board.core.name == "cortex-m7"
-            found.append(CycleCounter(lambda: self.instructions, control.is_tracing, locked=is_locked))
+        counter = self.board.core.cycle_counter
+        if counter is not None:
+            found.append(CycleCounter(lambda: self.instructions, control.is_tracing, locked=counter.is_locked))
         if self.board.hal == "virt":
             found.append(VirtualPort(self._line, lambda: self.instructions))
         elif self.board.hal == "stm32f3":
@@ -177,6 +183,8 @@ class VirtualBoard:
             raise MachineFault(failed.reason, failed.pc, self.image.symbol_at(failed.pc), failed.address)
         if self._fault is not None:
             raise self._explain(*self._fault)
+        if self._counter.failure is not None:
+            raise self._counter.failure
         if self._counter.limit_reached:
             where = self.image.symbol_at(self._emulator.pc)
             raise RunLimitError(

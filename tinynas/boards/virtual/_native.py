@@ -15,21 +15,50 @@ STEP_LIMIT = 4096
 _CACHE_ENTRIES = 1 << 14
 
 
-class _CachedBlock(ctypes.Structure):
-    _fields_ = (("address", ctypes.c_uint32), ("size", ctypes.c_uint32), ("instructions", ctypes.c_uint32))
+class Access(ctypes.Structure):
+    """`struct access`: loads and stores of a block whose alignment depends on registers."""
+
+    _fields_ = (
+        ("coefficients", ctypes.c_uint32),
+        ("constant", ctypes.c_uint32),
+        ("penalties", ctypes.c_uint32 * 4),
+    )
+
+
+class Block(ctypes.Structure):
+    """`struct block`: what a block takes, and how often it was executed."""
+
+    _fields_ = (
+        ("other", ctypes.c_void_p),
+        ("address", ctypes.c_uint32),
+        ("size", ctypes.c_uint32),
+        ("instructions", ctypes.c_uint32),
+        ("cycles", ctypes.c_uint32),
+        ("joined", ctypes.c_int32),
+        ("taken", ctypes.c_uint32),
+        ("ends_with_branch", ctypes.c_uint32),
+        ("access_count", ctypes.c_uint32),
+        ("accesses", ctypes.POINTER(Access)),
+        ("executions", ctypes.c_uint64),
+        ("more_cycles", ctypes.c_int64),
+    )
+
+
+FindBlock = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
 
 
 class Counter(ctypes.Structure):
-    """`struct counter`: instructions since reset, and per call of model_invoke."""
+    """`struct counter`: instructions and cycles since reset, and per call of model_invoke."""
 
     _fields_ = (
         ("reg_read", ctypes.c_void_p),
         ("stop", ctypes.c_void_p),
-        ("code", ctypes.c_char_p),
+        ("find", FindBlock),
+        ("blocks", ctypes.POINTER(ctypes.c_void_p)),
         ("code_address", ctypes.c_uint32),
         ("code_bytes", ctypes.c_uint32),
-        ("lr", ctypes.c_int32),
-        ("r0", ctypes.c_int32),
+        ("registers", ctypes.c_int32 * 16),
+        ("flags", ctypes.c_int32),
         ("invoke_address", ctypes.c_uint32),
         ("invoke_end", ctypes.c_uint32),
         ("calls_address", ctypes.c_uint32),
@@ -37,14 +66,33 @@ class Counter(ctypes.Structure):
         ("boundaries", ctypes.c_char_p),
         ("by_rows", ctypes.c_uint32),
         ("instructions", ctypes.c_uint64),
+        ("cycles", ctypes.c_uint64),
         ("limit", ctypes.c_uint64),
         ("limit_reached", ctypes.c_uint32),
+        ("unknown", ctypes.c_uint32),
         ("active", ctypes.c_uint32),
         ("return_address", ctypes.c_uint32),
         ("step", ctypes.c_uint32),
         ("inferences", ctypes.c_uint32),
+        ("last", ctypes.c_void_p),
+        ("step_cycles", ctypes.c_void_p),
         ("steps", ctypes.c_uint64 * STEP_LIMIT),
-        ("cache", _CachedBlock * _CACHE_ENTRIES),
+        ("cycles_of_steps", ctypes.c_uint64 * STEP_LIMIT),
+    )
+
+
+class TimedInstruction(ctypes.Structure):
+    """`struct timed_instruction`: one whose cycles depend on flags, operands or an address."""
+
+    _fields_ = (
+        ("counter", ctypes.POINTER(Counter)),
+        ("condition", ctypes.c_uint32),
+        ("executed", ctypes.c_int32),
+        ("access", Access),
+        ("dividend", ctypes.c_int32),
+        ("divisor", ctypes.c_int32),
+        ("is_signed", ctypes.c_uint32),
+        ("most", ctypes.c_uint32),
     )
 
 

@@ -155,7 +155,7 @@ class SystemControl(RegisterBank):
 
 
 class CycleCounter(RegisterBank):
-    """`DWT->CYCCNT`. On the virtual board it counts instructions: the emulator knows no cycles."""
+    """`DWT->CYCCNT`. On the virtual board it counts instructions, which are exact: cycles are a model there."""
 
     _CTRL, _CYCCNT, _LAR = 0x000, 0x004, 0xFB0
 

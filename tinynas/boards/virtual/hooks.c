@@ -16,35 +16,71 @@ typedef int (*reg_read_function)(void *engine, int reg, void *value);
 typedef int (*reg_write_function)(void *engine, int reg, const void *value);
 typedef int (*stop_function)(void *engine);
 
-struct cached_block {
+/* Loads and stores of a block whose address leaves the same remainder modulo 4, or that of a sum of registers */
+struct access {
+  uint32_t coefficients; /* of the registers at the entry to the block, two bits each, that of R0 lowest */
+  uint32_t constant;     /* what is added to their sum */
+  uint32_t penalties[4]; /* cycles for all of them, by the remainder of their address */
+};
+
+/* A block of the emulator: instructions that end with the first branch, or with the page */
+struct block {
+  struct block *other; /* of another size, at the same address */
   uint32_t address;
   uint32_t size;
   uint32_t instructions;
+  uint32_t cycles;     /* where it is jumped to, goes on behind its last instruction, and all accesses are aligned */
+  int32_t joined;      /* more, where what lies before it was executed right before it */
+  uint32_t taken;      /* more, where it does not go on behind its last instruction */
+  uint32_t ends_with_branch;
+  uint32_t access_count;
+  const struct access *accesses;
+  uint64_t executions; /* within inferences */
+  int64_t more_cycles; /* in all of these, than cycles * executions */
 };
+
+typedef struct block *(*find_function)(uint32_t address, uint32_t size);
 
 struct counter {
   reg_read_function reg_read;
   stop_function stop;
-  const uint8_t *code; /* copy of the code region: it cannot change, writes to it stop the machine */
+  find_function find;      /* describes a block when it is first seen; NULL where there is no code or no timing */
+  struct block **blocks;   /* one per halfword from code_address */
   uint32_t code_address;
   uint32_t code_bytes;
-  int32_t lr;                 /* the emulator's numbers of the link register */
-  int32_t r0;                 /* and of the register for results */
-  uint32_t invoke_address;    /* model_invoke, or model_push_row: [address, end) */
+  int32_t registers[16];   /* the emulator's numbers of the core registers */
+  int32_t flags;           /* and of the flags register */
+  uint32_t invoke_address; /* model_invoke, or model_push_row: [address, end) */
   uint32_t invoke_end;
-  uint32_t calls_address;     /* what calls the kernels: model_invoke, or model_finish: [address, end) */
+  uint32_t calls_address;  /* what calls the kernels: model_invoke, or model_finish: [address, end) */
   uint32_t calls_end;
-  const uint8_t *boundaries;  /* one byte per halfword of that: is it where a call returns to? */
-  uint32_t by_rows;           /* model_push_row: an inference is complete when it returns 0 */
-  uint64_t instructions;      /* all, since reset */
-  uint64_t limit;             /* stop when `instructions` reaches this */
+  const uint8_t *boundaries; /* one byte per halfword of that: is it where a call returns to? */
+  uint32_t by_rows;        /* model_push_row: an inference is complete when it returns 0 */
+  uint64_t instructions;   /* all, since reset */
+  uint64_t cycles;         /* likewise, by the timing of the core */
+  uint64_t limit;          /* stop when `instructions` reaches this */
   uint32_t limit_reached;
-  uint32_t active;            /* inside model_invoke or what it calls */
+  uint32_t unknown;        /* set by `find`: a block has an instruction without a timing; it ends with that block */
+  uint32_t active;         /* inside model_invoke or what it calls */
   uint32_t return_address;
-  uint32_t step;              /* calls that have returned in this inference */
-  uint32_t inferences;        /* completed since the counts were cleared */
+  uint32_t step;           /* calls that have returned in this inference */
+  uint32_t inferences;     /* completed since the counts were cleared */
+  struct block *last;      /* what is executed now; NULL after a stop */
+  uint64_t *step_cycles;   /* those of the step that it belongs to, NULL outside inferences */
   uint64_t steps[STEP_LIMIT];
-  struct cached_block cache[1u << CACHE_BITS];
+  uint64_t cycles_of_steps[STEP_LIMIT];
+};
+
+/* An instruction whose cycles depend on what it meets: one of an IT block, a division, an access to who knows where */
+struct timed_instruction {
+  struct counter *counter;
+  uint32_t condition;    /* of the IT block */
+  int32_t executed;      /* cycles on top where it is not skipped */
+  struct access access;  /* penalties are 0 where it accesses nothing */
+  int32_t dividend;      /* registers of a division, or -1 */
+  int32_t divisor;
+  uint32_t is_signed;
+  uint32_t most;         /* cycles on top for 32 bits of quotient */
 };
 
 /* What the instruction at one halfword of the code needs */
@@ -98,68 +134,126 @@ struct access_watch {
   uint32_t first_is_write;
 };
 
-static uint32_t count_block(struct counter *counter, uint32_t address, uint32_t size) {
-  struct cached_block *cached = &counter->cache[(address >> 1) & ((1u << CACHE_BITS) - 1u)];
+static struct block *find_block(struct counter *counter, uint32_t address, uint32_t size) {
+  uint32_t offset = address - counter->code_address;
+  struct block **first, *block;
 
-  if (cached->address != address || cached->size != size) {
-    uint32_t offset = address - counter->code_address;
-    uint32_t end = offset + size;
-    uint32_t instructions = 0;
-
-    if (end > counter->code_bytes || offset > end) {
-      return 0; /* not in flash: the machine stops at the fetch */
-    }
-    while (offset < end) {
-      uint32_t top = counter->code[offset + 1] >> 3; /* bits 15 to 11 of the first halfword */
-
-      offset += top >= 0x1D ? 4 : 2;
-      instructions++;
-    }
-    cached->address = address;
-    cached->size = size;
-    cached->instructions = instructions;
+  if (offset >= counter->code_bytes) {
+    return 0; /* not in flash: the machine stops at the fetch */
   }
-  return cached->instructions;
+  first = &counter->blocks[offset >> 1];
+  for (block = *first; block != 0; block = block->other) {
+    if (block->size == size) {
+      return block;
+    }
+  }
+  block = counter->find(address, size);
+  if (block != 0) {
+    block->other = *first;
+    *first = block;
+  }
+  return block;
+}
+
+static void add_cycles(struct counter *counter, int64_t cycles) {
+  counter->cycles += (uint64_t)cycles;
+  if (counter->step_cycles != 0) {
+    *counter->step_cycles += (uint64_t)cycles;
+    counter->last->more_cycles += cycles;
+  }
+}
+
+static uint32_t read_core_register(void *engine, const struct counter *counter, uint32_t index) {
+  uint32_t value = 0;
+
+  counter->reg_read(engine, counter->registers[index], &value);
+  return value;
+}
+
+static uint32_t penalty(void *engine, const struct counter *counter, const struct access *access) {
+  uint32_t address = access->constant;
+
+  for (uint32_t index = 0, left = access->coefficients; left != 0; index++, left >>= 2) {
+    if ((left & 3u) != 0) {
+      address += (left & 3u) * read_core_register(engine, counter, index);
+    }
+  }
+  return access->penalties[address & 3u];
+}
+
+static void count_cycles(void *engine, struct counter *counter, const struct block *block, int32_t joined) {
+  int64_t more = joined;
+
+  for (uint32_t index = 0; index < block->access_count; index++) {
+    more += penalty(engine, counter, &block->accesses[index]);
+  }
+  counter->cycles += block->cycles;
+  if (counter->step_cycles != 0) {
+    *counter->step_cycles += block->cycles;
+  }
+  if (more != 0) {
+    add_cycles(counter, more);
+  }
 }
 
 /* UC_HOOK_BLOCK */
 void tn_count_block(void *engine, uint64_t where, uint32_t size, void *user) {
   struct counter *counter = user;
   uint32_t address = (uint32_t)where;
-  uint32_t instructions = count_block(counter, address, size);
+  struct block *block, *last = counter->last;
+  int32_t joined = 0;
 
-  counter->instructions += instructions;
+  if (counter->unknown) {
+    counter->stop(engine);
+    return;
+  }
+  block = find_block(counter, address, size);
+  if (block == 0) {
+    counter->last = 0;
+    counter->step_cycles = 0;
+    return;
+  }
+  if (last != 0) {
+    if (address != last->address + last->size) {
+      if (last->taken != 0) {
+        add_cycles(counter, last->taken);
+      }
+    } else if (!last->ends_with_branch) {
+      joined = block->joined;
+    }
+  }
+  counter->last = block;
+  counter->step_cycles = 0;
+  counter->instructions += block->instructions;
   if (counter->instructions >= counter->limit) {
     counter->limit_reached = 1;
     counter->stop(engine);
   }
   if (address == counter->invoke_address && !counter->active) {
-    counter->reg_read(engine, counter->lr, &counter->return_address);
-    counter->return_address &= ~1u;
+    counter->return_address = read_core_register(engine, counter, 14) & ~1u;
     counter->active = 1;
     counter->step = 0;
   } else if (counter->active && address == counter->return_address) {
-    uint32_t missing = 0;
+    uint32_t missing = counter->by_rows ? read_core_register(engine, counter, 0) : 0;
 
-    if (counter->by_rows) {
-      counter->reg_read(engine, counter->r0, &missing);
-    }
     counter->active = 0;
     counter->inferences += missing == 0;
   }
-  if (!counter->active) {
-    return;
+  if (counter->active) {
+    if (counter->by_rows && address >= counter->invoke_address && address < counter->invoke_end) {
+      counter->step = 0;
+    }
+    if (counter->by_rows && address == counter->calls_address) {
+      counter->step = 1;
+    } else if (address >= counter->calls_address && address < counter->calls_end &&
+               counter->boundaries[(address - counter->calls_address) >> 1] && counter->step + 1 < STEP_LIMIT) {
+      counter->step++;
+    }
+    counter->steps[counter->step] += block->instructions;
+    counter->step_cycles = &counter->cycles_of_steps[counter->step];
+    block->executions++;
   }
-  if (counter->by_rows && address >= counter->invoke_address && address < counter->invoke_end) {
-    counter->step = 0;
-  }
-  if (counter->by_rows && address == counter->calls_address) {
-    counter->step = 1;
-  } else if (address >= counter->calls_address && address < counter->calls_end &&
-             counter->boundaries[(address - counter->calls_address) >> 1] && counter->step + 1 < STEP_LIMIT) {
-    counter->step++;
-  }
-  counter->steps[counter->step] += instructions;
+  count_cycles(engine, counter, block, joined);
 }
 
 /* Condition codes: DDI 0403, table A7-1. N, Z, C and V are bits 31 to 28 of the flags. */
@@ -178,6 +272,57 @@ static int condition_holds(uint32_t condition, uint32_t flags) {
     default: return 1;
   }
   return (condition & 1u) ? !holds : (int)holds;
+}
+
+static uint32_t bits_of(uint32_t value) {
+  uint32_t bits = 0;
+
+  for (; value != 0; value >>= 1) {
+    bits++;
+  }
+  return bits;
+}
+
+/* In proportion to the length of the quotient, by the leading zeros of its operands; rounded up */
+static uint32_t division_cycles(void *engine, const struct timed_instruction *timed) {
+  uint32_t dividend = read_core_register(engine, timed->counter, (uint32_t)timed->dividend);
+  uint32_t divisor = read_core_register(engine, timed->counter, (uint32_t)timed->divisor);
+  uint32_t quotient_bits;
+
+  if (timed->is_signed) {
+    dividend = dividend >> 31 ? 0u - dividend : dividend;
+    divisor = divisor >> 31 ? 0u - divisor : divisor;
+  }
+  if (divisor == 0 || dividend < divisor) {
+    return 0;
+  }
+  quotient_bits = bits_of(dividend) - bits_of(divisor) + 1u;
+  return (quotient_bits * timed->most + 31u) / 32u;
+}
+
+/* UC_HOOK_CODE, at the one instruction that `user` belongs to */
+void tn_time_instruction(void *engine, uint64_t where, uint32_t size, void *user) {
+  const struct timed_instruction *timed = user;
+  struct counter *counter = timed->counter;
+  uint32_t flags = 0;
+  int64_t more;
+
+  (void)where;
+  (void)size;
+  if (counter->last == 0) {
+    return;
+  }
+  if (timed->condition < 14) {
+    counter->reg_read(engine, counter->flags, &flags);
+    if (!condition_holds(timed->condition, flags)) {
+      return;
+    }
+  }
+  more = timed->executed + (int64_t)penalty(engine, counter, &timed->access);
+  if (timed->dividend >= 0) {
+    more += division_cycles(engine, timed);
+  }
+  add_cycles(counter, more);
 }
 
 static void require_alignment(void *engine, struct block_checks *checks, uint32_t base, uint32_t instruction) {
@@ -217,7 +362,7 @@ static int needs_on_entry(const struct block_checks *checks, uint32_t block, uin
   return needs->base != 0 && address - block <= 2u * needs->window;
 }
 
-static const struct checked_block *find_block(struct block_checks *checks, uint32_t address, uint32_t size) {
+static const struct checked_block *find_checked_block(struct block_checks *checks, uint32_t address, uint32_t size) {
   struct checked_block *block = &checks->cache[(address >> 1) & ((1u << CACHE_BITS) - 1u)];
 
   if (block->address != address || block->size != size) {
@@ -248,7 +393,7 @@ void tn_check_block(void *engine, uint64_t where, uint32_t size, void *user) {
   if (offset > checks->code_bytes || size > checks->code_bytes - offset) {
     return; /* not in flash: the machine stops at the fetch */
   }
-  block = find_block(checks, address, size);
+  block = find_checked_block(checks, address, size);
   if (block->fpu_at != 0 && !checks->fpu_enabled && checks->failed_at == 0) {
     checks->failed_at = block->fpu_at;
     checks->stop(engine);

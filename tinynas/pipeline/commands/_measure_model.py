@@ -121,6 +121,7 @@ def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board
     """A measurement with the keys of the contract of `tinynas measure --json`."""
     counted = measured.unit == "instructions"
     cycles, basis = _cycles(measured, board)
+    by_step = measured.step_cycles if _is_modelled(measured, board) else None
     graph = deployment.schedule.graph
     return {
         "transport": "virtual" if counted else "serial",
@@ -137,8 +138,13 @@ def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board
                 "macs": step.macs,
                 measured.unit: ticks,
                 "per_mac": ticks / step.macs if step.macs else None,
+                **({} if by_step is None else {"cycles": by_step[index]}),
             }
-            for step, ticks in zip(deployment.schedule.steps, measured.steps, strict=True)
+            for index, (step, ticks) in enumerate(zip(deployment.schedule.steps, measured.steps, strict=True))
+        ],
+        "functions": [
+            {"name": name, "instructions": count.instructions, "cycles": count.cycles}
+            for name, count in measured.functions.items()
         ],
         "sram_high_water_bytes": measured.memory.sram_high_water_bytes,
         "flash_bytes": deployment.firmware.flash_bytes,
@@ -154,10 +160,20 @@ def _cycles(measured: NetworkMeasurement, board: Board) -> tuple[int | None, str
         clock = f", at {measured.clock_hz / 1e6:g} MHz instead of the board file's {board.clock_hz / 1e6:g} MHz"
     if measured.unit == "cycles":
         return measured.ticks, f"{board.core.name} cycle counter{clock}"
-    declared = board.cycles_per_instruction
-    if declared is None:
-        return None, "the virtual board counts instructions; the board file declares no cycles per instruction"
-    return round(measured.ticks * declared.value), f"instructions times {declared.value:g}: {declared.basis}{clock}"
+    declared, timing = board.cycles_per_instruction, board.timing
+    if declared is not None:
+        return round(measured.ticks * declared.value), f"instructions times {declared.value:g}: {declared.basis}{clock}"
+    if measured.step_cycles is not None and timing is not None:
+        return sum(measured.step_cycles), f"{timing.basis}{clock}"
+    return None, (
+        f"the virtual board counts instructions: Arm publishes no timings of the {board.core.name}, "
+        "and the board file declares no cycles per instruction"
+    )
+
+
+def _is_modelled(measured: NetworkMeasurement, board: Board) -> bool:
+    """Whether cycles are those of the core's timing. A factor that somebody measured on silicon comes first."""
+    return measured.step_cycles is not None and board.cycles_per_instruction is None
 
 
 def _read_inputs(path: Path, file: Graph) -> Int8Array:

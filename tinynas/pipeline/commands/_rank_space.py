@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tinynas.errors import AnswerIsNo
@@ -67,7 +68,9 @@ def rank_space(
     watch.begin("space", len(configurations))
     ranking = sampling.rank(search_space, costs, lambda done, _total: watch.advance(done))
     if ranking.chosen is None:
-        raise NothingFits(_nearest_miss(ranking, search_space, costs, input_channels, classes))
+        message = _nearest_miss(ranking, search_space, costs, input_channels, classes)
+        schedules = compare_schedules(search_space, sampling, board, memory, Reserve()) if compare else []
+        raise NothingFits(message + _that_fit(schedules))
     watch.end(f"{len(configurations)} configurations of {samples} networks")
     document = {
         **ranking_json(ranking),
@@ -95,6 +98,16 @@ def _nearest_miss(
         f"{message}; the nearest, at width {nearest.width:g} and resolution {nearest.resolution}: "
         f"{costs.of(architecture).shortfall}"
     )
+
+
+def _that_fit(schedules: Sequence[Mapping[str, Any]]) -> str:
+    """With what other schedules networks fit, as the end of a message; empty where there are none."""
+    found = [
+        f"{entry['title']} (w{entry['chosen']['width']:g}-r{entry['chosen']['resolution']})"
+        for entry in schedules
+        if entry["chosen"] is not None
+    ]
+    return f"; networks fit with these schedules: {', '.join(found)}" if found else ""
 
 
 def ranking_json(ranking: SpaceRanking) -> dict[str, Any]:

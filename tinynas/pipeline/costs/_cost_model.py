@@ -149,12 +149,19 @@ class CostModel:
             flash_bytes=self.memory.flash_of(found.cost, self.reserve).total_bytes,
             latency=latency,
             regions=found.verdict.regions,
-            violations=(*found.verdict.reasons, *slow),
+            violations=(*found.verdict.reasons, *slow, *self._rows_not_tried(architecture, found)),
             excess=max(self._excess(found), overshoot),
             lowering=found.blocks.lowering,
             patches=None if found.stage is None else found.stage.plan,
             streams=found.streams,
         )
+
+    def _rows_not_tried(self, architecture: Architecture, found: _InMemory) -> list[str]:
+        """Says so where the arena is too large, and flash would be as well with parts row by row."""
+        short = found.verdict.fits is False and found.cost.arena_bytes > self._arena_bytes
+        if not self.streams or not short or self._streamed.could_help(architecture):
+            return []
+        return ["row by row it would take less SRAM, and no less flash"]
 
     def meets_all(self, architecture: Architecture) -> bool:
         """Whether a network meets every constraint."""
@@ -168,9 +175,9 @@ class CostModel:
         found = self._in_memory(architecture, unlinking=False)
         excess, fits = self._excess(found), found.verdict.fits is True
         if self.limit is None:
-            return ArchitectureCost(found.macs, fits, excess)
+            return ArchitectureCost(found.macs, fits, excess, found.cost.arena_bytes)
         slow, overshoot = self._too_slow(self._predict(architecture, found))
-        return ArchitectureCost(found.macs, fits and not slow, max(excess, overshoot))
+        return ArchitectureCost(found.macs, fits and not slow, max(excess, overshoot), found.cost.arena_bytes)
 
     def execution(self, architecture: Architecture, graph: Graph) -> Execution:
         """How `graph`, which is this network, is executed for these costs. Latency does not decide it."""

@@ -103,6 +103,7 @@ def schedule_json(chosen: ChosenSchedule) -> dict[str, Any]:
         "streams": [asdict(plan) for plan in execution.streams],
         "arena_bytes": plan_arena(chosen.schedule).arena_bytes,
         "arena_bytes_by_shape": chosen.arena_bytes_by_shape,
+        "fits_by_shape": chosen.fits_by_shape,
         "unit": chosen.kernels.unit,
         "extra_ticks": chosen.extra_ticks,
         "extra_flash_bytes": chosen.extra_flash_bytes,

@@ -106,8 +106,8 @@ def compare_schedules(
 
     Returns:
         One entry per kind, as `tinynas space --compare-schedules --json` prints them: `name`, `title`, the `chosen`
-        width and resolution, and of that configuration `share_fits`, `mean_macs`, `p80_macs` and `score`. All but the
-        first two are None where no sample fits.
+        width and resolution, and of that configuration `share_fits`, `mean_macs`, `p80_macs`, `mean_arena_bytes` and
+        `score`. All but the first two are None where no sample fits.
     """
     rankings: list[SpaceRanking] = []
 
@@ -129,5 +129,6 @@ def _entry(kind: ScheduleKind, ranking: SpaceRanking) -> dict[str, Any]:
         "share_fits": None if best is None else best.share_fits,
         "mean_macs": None if best is None else best.mean_macs,
         "p80_macs": None if best is None else best.p80_macs,
+        "mean_arena_bytes": None if best is None else best.mean_arena_bytes,
         "score": None if best is None else best.score,
     }

@@ -95,9 +95,8 @@ class StreamedBlocks:
             pushed: its input comes row by row: its first block runs so as well, whether it fits as a whole or not.
         """
         blocks = architecture.blocks
-        elsewhere = replace(combine(map(self._plain, blocks)), arena_bytes=0)
-        if self._memory.verdict((elsewhere,), self._reserve).fits is not True:
-            return None  # rows only add to flash
+        if not self.could_help(architecture):
+            return None
         alone = [self._alone(block) for block in blocks]
         too_large = [index for index, part in enumerate(alone) if part is None]
         for stage in range(too_large[-1] + 1 if too_large else 0, min(MOST_BLOCKS, len(blocks)) + 1):
@@ -112,6 +111,11 @@ class StreamedBlocks:
             if sum(found.cost.steps.values()) <= MOST_STEPS and self._fits(found):
                 return found
         return None
+
+    def could_help(self, architecture: Architecture) -> bool:
+        """Whether nothing but the arena is too large: rows only add to flash."""
+        elsewhere = replace(combine(map(self._plain, architecture.blocks)), arena_bytes=0)
+        return self._memory.verdict((elsewhere,), self._reserve).fits is True
 
     def schedule(self, part: StreamedPart) -> Schedule:
         """The steps of a part."""

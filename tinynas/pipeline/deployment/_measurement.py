@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.boards import Device, Identity, LinkError, MemoryReport, Transport, VirtualBoard
+from tinynas.boards import Device, FunctionCount, Identity, LinkError, MemoryReport, Transport, VirtualBoard
 from tinynas.graph import DType, Graph, execute
 from tinynas.latency import InferenceMeasurement, Measurement, Unit, measurements_of
 from tinynas.lowering import Schedule
@@ -34,6 +34,9 @@ class NetworkMeasurement:
         outputs: int8, one row per input.
         mismatches: how many outputs differ from the reference in any bit.
         clock_hz: the clock that the device reached, which may differ from the board file's.
+        step_cycles: cycles of each step by the timing of the core, a model; None on a real board, which counts them,
+            and where the core has no timing.
+        functions: on the virtual board, what each function took, without what it calls; most instructions first.
     """
 
     unit: Unit
@@ -43,6 +46,8 @@ class NetworkMeasurement:
     outputs: Int8Array
     mismatches: int
     clock_hz: int
+    step_cycles: tuple[int, ...] | None = None
+    functions: Mapping[str, FunctionCount] = field(default_factory=dict)
 
     def layers(self, schedule: Schedule) -> list[Measurement]:
         """The steps as the latency model learns from them."""
@@ -87,7 +92,7 @@ def measure(
         outputs = np.empty_like(expected)
         if isinstance(transport, VirtualBoard):
             transport.clear_counts()
-        ticks, steps = 0, tuple[int, ...]()
+        ticks, steps, counted = 0, tuple[int, ...](), None
         for index, values in enumerate(inputs):
             device.write_input(values.tobytes(), expected_ticks=expected_ticks)
             run = device.run(expected_ticks=expected_ticks)
@@ -95,8 +100,8 @@ def measure(
             if index == 0:
                 expected_ticks = ticks = run.ticks
                 if isinstance(transport, VirtualBoard):
-                    count = transport.inference_counts()
-                    ticks, steps = count.total, count.steps
+                    counted = transport.inference_counts()
+                    ticks, steps = counted.total, counted.steps
             progress(index + 1)
         memory = device.memory()
         if not isinstance(transport, VirtualBoard):
@@ -106,7 +111,10 @@ def measure(
             transport.close()
     mismatches = int((outputs != expected).reshape(len(inputs), -1).any(axis=1).sum())
     unit: Unit = "instructions" if isinstance(transport, VirtualBoard) else "cycles"
-    return NetworkMeasurement(unit, ticks, steps, memory, outputs, mismatches, identity.clock_hz)
+    measured = NetworkMeasurement(unit, ticks, steps, memory, outputs, mismatches, identity.clock_hz)
+    if counted is None:
+        return measured
+    return replace(measured, step_cycles=counted.cycles, functions=counted.functions)
 
 
 def warn_of_other_clock(clock_hz: int, board: Board) -> None:

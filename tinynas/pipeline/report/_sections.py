@@ -71,8 +71,8 @@ def schedules_section(comparison: Mapping[str, Any] | None) -> dict[str, Any] | 
     if comparison is None:
         return None
     summary = (
-        "The same networks, ranked under three ways of executing them. MACs are those of the network: rows that "
-        "patches compute twice do not count."
+        f"The same networks, ranked under {len(comparison['schedules'])} ways of executing them. MACs are those of the "
+        "network: rows that patches compute twice do not count. The arena is what activations and scratch take."
     )
     if comparison["limited"]:
         summary += " Memory alone decides here, without the limit on one inference that the run keeps."

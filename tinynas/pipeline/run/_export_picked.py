@@ -167,5 +167,6 @@ def _picked(member: Member, members: int, network: MemberNetwork) -> dict[str, A
         "latency": built["ticks"],
         "latency_unit": built["unit"],
         "latency_ms": built["latency_ms"],
+        "latency_basis": built["latency_basis"],
         "images_compared": built["images_compared"],
     }

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tinynas.boards import BareCore, Grant, MachineFault, Right, RunLimitError
 from tinynas.graph import Graph, execute
+from tinynas.targets import Timing
 from tinynas.testing._random_graphs import random_input
 from tinynas.testing.layers._image import LayerImage
 from tinynas.testing.layers._layer import writable
@@ -34,6 +35,7 @@ class LayerResult:
         fault: why the core stopped, or the first access outside; empty if neither.
         stopped: the core trapped or did not return.
         instructions: of one run.
+        cycles: of the same run, by the timing that was given; None without one.
         macs: of the layer.
     """
 
@@ -49,6 +51,7 @@ class LayerResult:
     fault: str
     stopped: bool
     instructions: int
+    cycles: int | None
     macs: int
 
     @property
@@ -71,33 +74,39 @@ class LayerResult:
 
 
 def check_layers(
-    image: LayerImage, seed: int = 0, *, random_inputs: int = 1, instruction_limit: int = LAYER_LIMIT
+    image: LayerImage,
+    seed: int = 0,
+    *,
+    random_inputs: int = 1,
+    timing: Timing | None = None,
+    instruction_limit: int = LAYER_LIMIT,
 ) -> Iterator[LayerResult]:
     """Run every layer of an image: on random values twice, with other bytes around its tensors, and on both ends.
 
-    With more than one random input, only the first of them runs twice.
+    With more than one random input, only the first of them runs twice. Cycles are counted where there is a `timing`.
 
     The dirt around tensors, in scratch and in outputs is random in one run and its complement in the next: a value
     that is read before it is written, or from outside, shows in the output. Loads and stores outside are counted on
     top, whether they matter or not.
     """
-    core = _core(image, instruction_limit)
+    core = _core(image, timing, instruction_limit)
     for index in range(len(image.layers)):
         rng = np.random.default_rng((seed, index))
         inputs = layer_inputs(image.layers[index].schedule.graph, rng, random_inputs)
         result = _check(core, image, index, inputs, rng)
         if result.stopped:
-            core = _core(image, instruction_limit)
+            core = _core(image, timing, instruction_limit)
         yield result
 
 
-def _core(image: LayerImage, limit: int) -> BareCore:
+def _core(image: LayerImage, timing: Timing | None, limit: int) -> BareCore:
     return BareCore(
         image.core,
         image.elf,
         image.regions,
         stack="stack",
         watched=("constants", "sram"),
+        timing=timing,
         instruction_limit=limit,
     )
 
@@ -124,6 +133,7 @@ def _check(
     dirt = rng.integers(0, 256, plan.arena_bytes, np.uint8)
     stack_dirt = rng.integers(0, 256, stack.size_bytes, np.uint8)
     differences = guard_bytes = reads = writes = instructions = runs = 0
+    cycles: int | None = None
     fault, stopped = "", False
     visible = layer.visible
     for each in inputs:
@@ -146,7 +156,7 @@ def _check(
         guard_bytes += int((after != dirt)[~used].sum())
         reads, writes = reads + report.reads_outside, writes + report.writes_outside
         fault = fault or report.first
-        instructions = report.instructions
+        instructions, cycles = report.instructions, report.cycles
         for t in visible:
             offset = plan.offsets[layer.schedule.buffer_of[t]]
             differences += int((after[offset : offset + graph.tensors[t].size_bytes] != _bytes(expected[t])).sum())
@@ -163,6 +173,7 @@ def _check(
         fault=fault,
         stopped=stopped,
         instructions=instructions,
+        cycles=cycles,
         macs=layer.schedule.macs,
     )
 

@@ -194,6 +194,16 @@ def test_a_kernel_that_was_never_calibrated_counts_as_wholly_wrong(
     assert comparison["predicted_after"][1] == pytest.approx(TRUE * 9, rel=0.05)
 
 
+@pytest.mark.parametrize(("within", "predicted"), [("conv", CALIBRATED * (2 + 3 + 4)), ("unknown", 0.0)])
+def test_a_streamed_segment_is_predicted_with_the_kernels_that_it_calls(within: str, predicted: float) -> None:
+    model = fit_latency([Measurement("conv", {"loops": n}, CALIBRATED * n) for n in (1.0, 2.0, 5.0, 9.0)])
+    kernels = [["conv", {"loops": 3.0}], [within, {"loops": 4.0}]]
+    layer = {"variant": "conv", "features": {"loops": 2.0}, "value": CALIBRATED * 10, "within": kernels}
+    comparison = _candidates._compare(1, [{"unit": "cycles", "ticks": 1.0, "layers": [layer]}], model, model)
+    assert comparison["predicted_before"] == pytest.approx([predicted])
+    assert comparison["layer_error_before"] == pytest.approx(1 - predicted / (CALIBRATED * 10))
+
+
 def test_a_later_round_refines_the_model_of_the_one_before(opened: Callable[..., Stage], tmp_path: Path) -> None:
     stage = opened(tmp_path)
     stage.measure(CANDIDATES[:1])

@@ -135,10 +135,11 @@ def _compare(
 
 
 def _layer(model: LatencyModel, entry: Mapping[str, Any]) -> float:
-    variant = model.variants.get(entry["variant"])
-    if variant is None or not variant.knows(entry["features"]):
-        return 0.0  # an error of 100 %: nothing was known of this kernel
-    return float(variant.coefficients @ variant.row(entry["features"]))
+    """Predicted ticks of a step, of a streamed segment with the kernels that it calls."""
+    kernels = [(entry["variant"], entry["features"]), *entry["within"]]
+    ticks = [model.kernel_ticks(variant, features) for variant, features in kernels]
+    # Where nothing is known of a kernel, an error of 100 %.
+    return 0.0 if None in ticks else sum(filter(None, ticks))
 
 
 def _mean_error(predicted: Sequence[float], measured: Sequence[float]) -> float:
