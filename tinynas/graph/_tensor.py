@@ -23,11 +23,14 @@ class DType(StrEnum):
 
     @property
     def size_bytes(self) -> int:
-        return {DType.INT8: 1, DType.UINT8: 1, DType.INT32: 4, DType.FLOAT32: 4}[self]
+        return _SIZE_BYTES[self]
 
     @property
     def numpy(self) -> np.dtype[np.generic]:
         return np.dtype(self.value)
+
+
+_SIZE_BYTES = {DType.INT8: 1, DType.UINT8: 1, DType.INT32: 4, DType.FLOAT32: 4}
 
 
 @dataclass(frozen=True)

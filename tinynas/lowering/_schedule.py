@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from tinynas.graph import Graph
 from tinynas.kernels import InstructionSet, KernelCall, PartialSums
@@ -52,8 +53,7 @@ class Band:
     parameters_step: int
 
 
-@dataclass(frozen=True)
-class Structure:
+class Structure(NamedTuple):
     """The calls of a streamed layer that share a parameter structure.
 
     Attributes:

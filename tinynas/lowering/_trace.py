@@ -130,6 +130,9 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
     # that it sees. A layer that is complete waits for more rows than there will be.
     ends = [layer.ends for layer in every]
     wanted = [[(of, [*layer.needed(rows[of]), rows[of] + 1]) for of in layer.operands] for layer in every]
+    # Of one operand, as most layers have, apart from those of further ones; the input waits for nothing.
+    of_first = [(0, [0] * len(ends[0])), *(of[0] for of in wanted[1:])]
+    of_others = [of[1:] for of in wanted]
     first_seen = [layer.first_seen for layer in every]
     # By layer, its readers and what these wait for of it; for rows of the input and of the last layer something always
     # waits.
@@ -143,12 +146,11 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
     order, waits, index = [], 0, 0
     while index > 0 or written[0] < input_rows:
         call = calls[index]
-        for operand, needed in wanted[index]:
-            if written[operand] < needed[call]:
-                waits += 1
-                index -= 1
-                break
-        else:
+        operand, needed = of_first[index]
+        possible = written[operand] >= needed[call]
+        for operand, needed in of_others[index]:
+            possible = possible and written[operand] >= needed[call]
+        if possible:
             there = written[index]
             for reader, needed in awaited[index]:
                 if there < needed[calls[reader]]:
@@ -172,6 +174,9 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
             if end - first > window_rows[index]:
                 window_rows[index] = end - first
             index = looked_at[index]
+        else:
+            waits += 1
+            index -= 1
     if written != rows:
         return None
     still_read = [_still_read(first_seen[reader], behind, input_rows) for reader, behind in calls_behind]
