@@ -11,6 +11,8 @@ import pytest
 from snippets import Snippets
 
 from tinynas.boards import UnknownTimingError
+from tinynas.boards.virtual._blocks import Blocks
+from tinynas.boards.virtual._counting import ExecutionCounter
 from tinynas.boards.virtual._operations import operation
 from tinynas.targets import CORES, Cycles, Timing, read_timing
 
@@ -258,3 +260,35 @@ def test_without_a_timing_there_are_no_cycles(core: str, tmp_path: Path) -> None
     image = Snippets(core, None, ["nop"], tmp_path)
     assert image.cycles(0) is None
     assert image.core.call("snippet_1").instructions == image.core.call("snippet_0").instructions + 1
+
+
+def test_a_timing_with_an_open_multiplier_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Cortex-M0\\+: it is open which multiplier the part has"):
+        Snippets("cortex-m0plus", read_timing("cortex-m0plus"), ["nop"], tmp_path)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("not a timing"), KeyboardInterrupt()])
+def test_what_is_raised_while_a_block_is_described_comes_out(
+    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(*_: object) -> int | None:
+        raise error
+
+    image = Snippets("cortex-m4f", read_timing("cortex-m4"), ["nop"], tmp_path)
+    monkeypatch.setattr(Blocks, "find", find)
+    with pytest.raises(type(error)) as caught:
+        image.cycles(0)
+    assert caught.value is error
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_before_the_description_begins_comes_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python handles signals where a function begins: nothing in it can catch that, and ctypes drops it."""
+
+    def interrupted(*_: object) -> int | None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ExecutionCounter, "_find_block", interrupted)
+    image = Snippets("cortex-m4f", read_timing("cortex-m4"), ["nop"], tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        image.cycles(0)

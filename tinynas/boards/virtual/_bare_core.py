@@ -125,7 +125,7 @@ class BareCore:
         Raises:
             MachineFault: it did what silicon would trap, or left the memory map. The core is of no further use then.
             RunLimitError: it does not return.
-        UnknownTimingError: the core's manual has no timing of an instruction.
+            UnknownTimingError: the core's manual has no timing of an instruction.
         """
         symbol = self.image.symbols[function]
         for watch in self._watches:
@@ -134,6 +134,7 @@ class BareCore:
         self._counter.allow(self._limit)
         self._emulator.reset(self._stack_top, self._return | 1)
         complaint = self._emulator.run(symbol.address, until=self._return)
+        self._counter.raise_error()
         self._require_return(function, complaint)
         self._counter.leave(self._return)
         return CallReport(

@@ -68,6 +68,7 @@ class ExecutionCounter:
         self._calls = 0
         self._ends_in_tail_call = False
         self._has_timing = timing is not None
+        self._error: BaseException | None = None
         self._find = FindBlock(self._find_block)  # the native counter keeps a bare pointer to it
         code_end = max((end for _, end in image.code_ranges), default=code_address)
         self._table = (ctypes.c_void_p * ((code_end - code_address) // 2))()
@@ -116,6 +117,14 @@ class ExecutionCounter:
         """Why the emulator was stopped: an instruction without a timing, at which the core raises no fault either."""
         return self._blocks.failure
 
+    def raise_error(self) -> None:
+        """Raise what was raised while a block was described: exceptions do not pass through the emulator."""
+        if self._error is not None:
+            raise self._error
+        if self._counter.unknown and self.failure is None:
+            # Python handles signals where a function begins: then it was raised before `_find_block` could catch it.
+            raise KeyboardInterrupt
+
     def allow(self, instructions: int) -> None:
         """Stop the emulator when so many more have been executed."""
         self._counter.last = None
@@ -147,7 +156,11 @@ class ExecutionCounter:
         return tuple(spans)
 
     def _find_block(self, address: int, size: int) -> int | None:
-        found = self._blocks.find(address, size)
+        try:
+            found = self._blocks.find(address, size)
+        except BaseException as error:  # C would go on with an undefined pointer
+            self._error = error
+            return None
         self._counter.unknown = int(self._blocks.failure is not None)
         return found
 

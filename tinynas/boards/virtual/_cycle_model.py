@@ -48,9 +48,14 @@ class CycleModel:
 
     What an instruction takes depends on itself and on the one right before it. Where the one before may have been
     skipped, or the pipeline was refilled, it is None.
+
+    Raises:
+        ValueError: it is open which multiplier the part has (`Timing.with_multiplier`).
     """
 
     def __init__(self, timing: Timing) -> None:
+        if any(isinstance(cost, Cost) and cost.multiplies for _, cost in timing.cycles):
+            raise ValueError(f"{timing.core}: it is open which multiplier the part has")
         self._timing = timing
         self._pipeline = timing.pipeline
 
@@ -121,8 +126,6 @@ class CycleModel:
         cost: Cost | None = getattr(self._timing.cycles, kind)
         if cost is None:
             raise self._unknown(step)
-        if cost.multiplies:
-            raise ValueError(f"{self._timing.core}: it is open which multiplier the part has")
         refill = self._pipeline.refill if cost.refills and kind != "branch_conditional" else 0
         return cost.cycles + cost.per_register * step.operation.transfers + refill
 

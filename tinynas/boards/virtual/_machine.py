@@ -178,6 +178,7 @@ class VirtualBoard:
         self._idle = False
         self._counter.allow(self._limit)
         complaint = self._emulator.run(self._next)
+        self._counter.raise_error()
         failed = self._checks.failure()
         if failed is not None:
             raise MachineFault(failed.reason, failed.pc, self.image.symbol_at(failed.pc), failed.address)

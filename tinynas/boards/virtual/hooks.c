@@ -44,7 +44,7 @@ typedef struct block *(*find_function)(uint32_t address, uint32_t size);
 struct counter {
   reg_read_function reg_read;
   stop_function stop;
-  find_function find;      /* describes a block when it is first seen; NULL where there is no code or no timing */
+  find_function find;      /* describes a block when it is first seen, and clears `unknown` */
   struct block **blocks;   /* one per halfword from code_address */
   uint32_t code_address;
   uint32_t code_bytes;
@@ -60,7 +60,7 @@ struct counter {
   uint64_t cycles;         /* likewise, by the timing of the core */
   uint64_t limit;          /* stop when `instructions` reaches this */
   uint32_t limit_reached;
-  uint32_t unknown;        /* set by `find`: a block has an instruction without a timing; it ends with that block */
+  uint32_t unknown;        /* a block could not be described: it ends with that block */
   uint32_t active;         /* inside model_invoke or what it calls */
   uint32_t return_address;
   uint32_t step;           /* calls that have returned in this inference */
@@ -147,11 +147,14 @@ static struct block *find_block(struct counter *counter, uint32_t address, uint3
       return block;
     }
   }
+  /* Python cannot raise through C: what it returns then is undefined, and it has not cleared `unknown`. */
+  counter->unknown = 1;
   block = counter->find(address, size);
-  if (block != 0) {
-    block->other = *first;
-    *first = block;
+  if (counter->unknown || block == 0) {
+    return 0;
   }
+  block->other = *first;
+  *first = block;
   return block;
 }
 
