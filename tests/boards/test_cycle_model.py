@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from snippets import Snippets
 
-from tinynas.boards import UnknownTimingError
+from tinynas.boards import MachineFault, UnknownTimingError
 from tinynas.boards.virtual._blocks import Blocks
 from tinynas.boards.virtual._counting import ExecutionCounter
 from tinynas.boards.virtual._operations import operation
@@ -291,4 +291,14 @@ def test_an_interrupt_before_the_description_begins_comes_out(tmp_path: Path, mo
     monkeypatch.setattr(ExecutionCounter, "_find_block", interrupted)
     image = Snippets("cortex-m4f", read_timing("cortex-m4"), ["nop"], tmp_path)
     with pytest.raises(KeyboardInterrupt):
+        image.cycles(0)
+
+
+@pytest.mark.parametrize("timing", [None, read_timing("cortex-m4")], ids=["instructions", "cycles"])
+def test_a_branch_into_constants_ends(timing: Timing | None, tmp_path: Path) -> None:
+    """Here the constant reads as a branch to itself, which no limit of instructions that are counted would end."""
+    image = Snippets(
+        "cortex-m4f", timing, ["adr r6, 1f; adds r6, #1; bx r6; .p2align 2; 1: .word 0xe7fee7fe"], tmp_path
+    )
+    with pytest.raises(MachineFault, match="execution of constants by the instruction at 0x080000.. in snippet_1"):
         image.cycles(0)

@@ -10,6 +10,7 @@ from tinynas.errors import TinyNASError
 from tinynas.targets import Timing
 
 from .._elf import Image
+from .._errors import MachineFault
 from ._code import Code, Registers
 from ._cycle_model import CycleModel, Step
 from ._emulator import Emulator
@@ -58,9 +59,13 @@ class Blocks:
             self._hook(emulator, self._model, timing, counter)
 
     def find(self, address: int, size: int) -> int | None:
-        """The address of the description of a block; None, with `failure`, where a timing is not known."""
+        """The address of the description of a block.
+
+        None, with `failure`, where it is no code (a literal pool, say, through a wild branch) or a timing is not known.
+        """
         first, end = self._code.index(address), self._code.index(address + size)
         if first == end or self._code[first].address != address:
+            self.failure = MachineFault("execution of constants", address, self._image.symbol_at(address))
             return None
         block = Block(address=address, size=size, instructions=end - first)
         if self._model is not None:

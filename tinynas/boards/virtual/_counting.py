@@ -114,7 +114,7 @@ class ExecutionCounter:
 
     @property
     def failure(self) -> TinyNASError | None:
-        """Why the emulator was stopped: an instruction without a timing, at which the core raises no fault either."""
+        """Why it was stopped where the core raises no fault: what is no code, or an instruction without a timing."""
         return self._blocks.failure
 
     def raise_error(self) -> None:

@@ -33,7 +33,8 @@ class VirtualBoard:
 
     Raises:
         MachineFault: at once, where the image contains an instruction that the core lacks; later, from `read_until`,
-            for any access outside the memory map, write to flash, misalignment, stack overflow or fault.
+            for any access outside the memory map, write to flash, execution of constants, misalignment, stack overflow
+            or fault.
         RunLimitError: from `read_until`, when the limit is reached.
         UnknownTimingError: from `read_until`, where the core has a timing and its manual none of an instruction.
     """

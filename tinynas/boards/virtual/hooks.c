@@ -136,21 +136,20 @@ struct access_watch {
 
 static struct block *find_block(struct counter *counter, uint32_t address, uint32_t size) {
   uint32_t offset = address - counter->code_address;
-  struct block **first, *block;
+  struct block **first = 0, *block;
 
-  if (offset >= counter->code_bytes) {
-    return 0; /* not in flash: the machine stops at the fetch */
-  }
-  first = &counter->blocks[offset >> 1];
-  for (block = *first; block != 0; block = block->other) {
-    if (block->size == size) {
-      return block;
+  if (offset < counter->code_bytes) {
+    first = &counter->blocks[offset >> 1];
+    for (block = *first; block != 0; block = block->other) {
+      if (block->size == size) {
+        return block;
+      }
     }
   }
   /* Python cannot raise through C: what it returns then is undefined, and it has not cleared `unknown`. */
   counter->unknown = 1;
   block = counter->find(address, size);
-  if (counter->unknown || block == 0) {
+  if (counter->unknown || block == 0 || first == 0) {
     return 0;
   }
   block->other = *first;
