@@ -121,7 +121,8 @@ def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board
     """A measurement with the keys of the contract of `tinynas measure --json`."""
     counted = measured.unit == "instructions"
     cycles, basis = _cycles(measured, board)
-    by_step = measured.step_cycles if _is_modelled(measured, board) else None
+    is_modelled = _is_modelled(measured, board)
+    by_step = measured.step_cycles if is_modelled else None
     graph = deployment.schedule.graph
     return {
         "transport": "virtual" if counted else "serial",
@@ -143,7 +144,7 @@ def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board
             for index, (step, ticks) in enumerate(zip(deployment.schedule.steps, measured.steps, strict=True))
         ],
         "functions": [
-            {"name": name, "instructions": count.instructions, "cycles": count.cycles}
+            {"name": name, "instructions": count.instructions, "cycles": count.cycles if is_modelled else None}
             for name, count in measured.functions.items()
         ],
         "sram_high_water_bytes": measured.memory.sram_high_water_bytes,
