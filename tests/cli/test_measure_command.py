@@ -80,6 +80,7 @@ def test_cycles_per_instruction_that_somebody_measured_come_first(
     assert document["cycles"] == round(1.5 * document["instructions"])
     assert document["cycles_basis"] == "instructions times 1.5: a test"
     assert all("cycles" not in layer for layer in document["layers"])
+    assert {function["cycles"] for function in document["functions"]} == {None}
 
 
 def test_measure_says_that_cycles_are_a_model(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +88,8 @@ def test_measure_says_that_cycles_are_a_model(model: Path, capsys: pytest.Captur
         main(["measure", str(model), "--board", "virt-m0plus", "--virtual"])
     out = " ".join(capsys.readouterr().out.split())
     assert "Cortex-M0+ TRM timings, single-cycle multiplier, zero wait states (model)" in out
-    assert out.count("cycles") >= 2  # a column, and the line of the whole
+    assert "cycles (model)" in out  # the column
+    assert out.count("cycles") >= 2  # and the line of the whole
 
 
 @pytest.mark.parametrize(("option", "shown"), [("--layers", True), ("--no-layers", False)])

@@ -116,7 +116,8 @@ def _profile(layers: Sequence[Mapping[str, Any]], unit: str, total: int) -> Tabl
     from tinynas.graph import short_name
 
     units = list(dict.fromkeys((unit, *(("cycles",) if all("cycles" in layer for layer in layers) else ()))))
-    columns = [column for name in units for column in (name, "per MAC")]
+    heads = {name: name if name == unit else f"{name} (model)" for name in units}
+    columns = [column for name in units for column in (heads[name], "per MAC")]
     table = Table("#", "layer", "kind", "kernel", "MACs", *columns, "share", box=None, pad_edge=False)
     for column in (0, *range(4, len(table.columns))):
         table.columns[column].justify = "right"
