@@ -29,7 +29,6 @@ MAINLINE: list[tuple[str, int]] = [
     ("ldr r6, [r1]; ldr r7, [r2]", 2 + 1),
     ("ldr r6, [r1]; ldrb r7, [r2, #3]; ldrsh r0, [r3, #2]; ldr r6, [r1, #4]", 2 + 1 + 1 + 1),
     ("ldr r6, [r1]; ldr r7, [r6]", 2 + 2),  # which waits for the address
-    ("ldr r6, [r1], #4; ldr r7, [r1], #4", 2 + 1),
     ("ldr r6, [r1]; nop; ldr r7, [r2]", 2 + 1 + 2),
     ("ldr r6, [r1]; add.w r6, r6, #4; ldr r7, [r2]", 2 + 1 + 2),
     ("ldr r6, 1f; b 2f; .p2align 2; 1: .word 7; 2:", 2 + 1 + P),
@@ -64,7 +63,6 @@ MAINLINE: list[tuple[str, int]] = [
     ("ldr r6, [r1, #1]; nop; ldr r6, [r1, #2]; nop; ldr r6, [r1, #3]", (2 + 2) + 1 + (2 + 1) + 1 + (2 + 2)),
     ("ldrh r6, [r1, #1]; nop; ldrsh r6, [r1, #3]; nop; ldrh r6, [r1, #2]", (2 + 1) + 1 + (2 + 1) + 1 + 2),
     ("str r4, [r1, #1]; strh r4, [r2, #3]", (1 + 2) + (1 + 1)),
-    ("ldr r6, [r1], #1; ldr r6, [r1], #1; ldr r6, [r1], #2; ldr r6, [r1]", 2 + (1 + 2) + (1 + 1) + 1),
     ("ldr r6, [r1, r4]", 2 + 2),
     ("ldr r6, [r1, r4, lsl #1]; nop; ldr r6, [r1, r4, lsl #2]", (2 + 1) + 1 + 2),
     ("adds r6, r1, #1; nop; ldr r7, [r6]; bic r6, r6, #3; nop; ldr r7, [r6]", 1 + 1 + (2 + 2) + 1 + 1 + 2),
@@ -129,12 +127,21 @@ MAINLINE: list[tuple[str, int]] = [
 ]
 
 CORTEX_M3: list[tuple[str, int]] = [
+    # a load with base update is not pipelined, neither with what lies before it nor with what lies behind it
+    ("ldr r6, [r1], #4; ldr r7, [r1], #4", 2 + 2),
+    ("ldr r6, [r1]; ldr r7, [r2, #4]!; ldr r0, [r3]; ldr r6, [r1]", 2 + 2 + 2 + 1),
+    ("ldr r6, [r1]; ldrb r7, [r2], #1; strh r4, [r3]", 2 + 2 + 1),
+    ("ldr r6, [r1]; str r4, [r2], #4", 2 + 1),  # a store takes 1 anyway
+    ("ldr r6, [r1], #1; ldr r6, [r1], #1; ldr r6, [r1], #2; ldr r6, [r1]", 2 + (2 + 2) + (2 + 1) + 2),
     ("mla r6, r4, r5, r4; mls r6, r4, r5, r4", 2 + 2),
     ("smull r6, r7, r4, r5; umull r6, r7, r4, r5", 5 + 5),
     ("smlal r6, r7, r4, r5; umlal r6, r7, r4, r5", 7 + 7),
 ]
 
 CORTEX_M4: list[tuple[str, int]] = [
+    ("ldr r6, [r1], #4; ldr r7, [r1], #4", 2 + 1),  # base updates are pipelined
+    ("ldr r6, [r1]; ldr r7, [r2, #4]!; ldr r0, [r3]", 2 + 1 + 1),
+    ("ldr r6, [r1], #1; ldr r6, [r1], #1; ldr r6, [r1], #2; ldr r6, [r1]", 2 + (1 + 2) + (1 + 1) + 1),
     ("mla r6, r4, r5, r4; mls r6, r4, r5, r4; smull r6, r7, r4, r5; umlal r6, r7, r4, r5", 4 * 1),
     ("smlad r6, r4, r5, r4; smuad r6, r4, r5; smlabt r6, r4, r5, r4; smmlar r6, r4, r5, r4; smmulr r6, r4, r5", 5 * 1),
     ("smlald r6, r7, r4, r5; smlalbt r6, r7, r4, r5; umaal r6, r7, r4, r5; smulwb r6, r4, r5", 4 * 1),

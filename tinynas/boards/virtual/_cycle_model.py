@@ -73,12 +73,7 @@ class CycleModel:
         if previous is None:
             return total
         before = previous.operation
-        if (
-            self._pipeline.loads_pipeline
-            and before.kind in _LOADS
-            and operation.kind in _PIPELINED
-            and not before.loads & operation.address
-        ):
+        if self._are_pipelined(before, operation):
             total = max(1, total - 1)
         if before.computes and before.writes & operation.address:
             total += self._pipeline.address_stall
@@ -115,6 +110,12 @@ class CycleModel:
             return self._pipeline.unaligned_halfword if residue & 1 else 0
         penalties = (0, self._pipeline.unaligned_word_at_byte, self._pipeline.unaligned_word_at_halfword)
         return penalties[2 if residue == 2 else residue & 1]
+
+    def _are_pipelined(self, before: Operation, operation: Operation) -> bool:
+        if not self._pipeline.loads_pipeline or before.kind not in _LOADS or operation.kind not in _PIPELINED:
+            return False
+        updates = before.updates_base or (operation.kind in _LOADS and operation.updates_base)
+        return not before.loads & operation.address and (self._pipeline.base_updates_pipeline or not updates)
 
     def _alone(self, step: Step) -> int:
         kind = step.operation.kind

@@ -34,6 +34,7 @@ class Operation:
         computes: whether what it writes is the result of data processing, or moved from the FPU: an address that is
             computed from it has to wait.
         loads: the register that a single load writes, one bit; 0 for all else.
+        updates_base: whether a single load or store writes the address back.
         address: core registers that an address is computed from, one bit each.
         access: None where it accesses no memory, bytes, or what is always aligned.
         sums: registers whose new values are known modulo four; others that are written are not.
@@ -47,6 +48,7 @@ class Operation:
     writes: int = 0
     computes: bool = False
     loads: int = 0
+    updates_base: bool = False
     address: int = 0
     access: Access | None = None
     sums: tuple[tuple[int, Residue], ...] = ()

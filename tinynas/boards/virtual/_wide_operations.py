@@ -195,6 +195,7 @@ def _indexed(second: int, base: int, target: int, size: int, *, is_load: bool) -
         found.kind,
         writes=found.writes | extra,
         loads=found.loads,
+        updates_base=True,
         address=found.address,
         access=found.access,
         sums=() if is_load and target == base else ((base, moved),),
