@@ -163,6 +163,16 @@ CORTEX_M4: list[tuple[str, int]] = [
     ("vadd.f32 s1, s2, s3; vmla.f32 s0, s1, s2", 1 + (1 + 3)),
     ("vdiv.f32 s0, s1, s2; vsqrt.f32 s3, s4", 14 + 14),
     ("vadd.f32 s0, s1, s2; vmov r6, s0", 1 + (1 + 1)),
+    ("vadd.f32 s0, s1, s2; vmov r6, r7, s0, s1", 1 + (2 + 1)),
+    ("vadd.f32 s1, s2, s3; vmov r6, r7, s0, s1", 1 + (2 + 1)),
+    ("vadd.f32 s2, s3, s4; vmov r6, r7, s0, s1", 1 + 2),
+    ("vadd.f32 s2, s3, s4; vmov r6, r7, d1", 1 + (2 + 1)),
+    ("vadd.f32 s3, s4, s5; vmov r6, r7, d1", 1 + (2 + 1)),
+    ("vadd.f32 s0, s1, s2; vmov d0, r4, r5", 1 + 2),  # into the FPU: it reads none of its registers
+    ("vadd.f32 s0, s1, s2; vmov.32 r6, d0[0]", 1 + (1 + 1)),
+    ("vadd.f32 s3, s1, s2; vmov.32 r6, d1[1]", 1 + (1 + 1)),
+    ("vadd.f32 s2, s1, s0; vmov.32 r6, d1[1]", 1 + 1),
+    ("vadd.f32 s0, s1, s2; vmov.32 d0[0], r4", 1 + 1),
 ]
 
 CORTEX_M0PLUS: list[tuple[str, int]] = [
@@ -307,5 +317,5 @@ def test_a_branch_into_constants_ends(timing: Timing | None, tmp_path: Path) -> 
     image = Snippets(
         "cortex-m4f", timing, ["adr r6, 1f; adds r6, #1; bx r6; .p2align 2; 1: .word 0xe7fee7fe"], tmp_path
     )
-    with pytest.raises(MachineFault, match="execution of constants by the instruction at 0x080000.. in snippet_1"):
+    with pytest.raises(MachineFault, match=r"execution of constants by the instruction at 0x080000.. in snippet_1"):
         image.cycles(0)

@@ -140,7 +140,7 @@ class Pipeline(_Frozen):
     Attributes:
         refill: P, where a branch is taken.
         loads_pipeline: a load or store right behind a load takes one less, unless the load gives its address.
-        base_updates_pipeline: so do loads that write the address back; otherwise neither they nor what lies behind them.
+        base_updates_pipeline: so do loads that write the address back; if not, neither they nor what is behind them.
         it_folds: IT takes none behind a 16-bit instruction.
         address_stall: more for an address that the data processing instruction right before computed.
         fpu_result_stall: more where the instruction right behind uses the result of FPU arithmetic.

@@ -22,8 +22,13 @@ def _fpu_transfer(first: int, second: int) -> Operation | None:
     if first & 0x01E0 == 0x0040:  # VMOV of two core registers
         if second & 0xD0 != 0x10:
             return None
-        written = bit(second >> 12) | bit(base) if first & 0x10 else 0
-        return Operation("fpu_move_pair", writes=written, computes=written != 0)
+        if not first & 0x10:
+            return Operation("fpu_move_pair")
+        pair = second << 1 & 0x1E | (
+            0 if second & 0x100 else second >> 5 & 1
+        )  # the first of a double, or of two singles
+        written = bit(second >> 12) | bit(base)
+        return Operation("fpu_move_pair", writes=written, computes=True, fpu_reads=3 << pair)
     mode = first >> 5 & 13  # P, U and W without D
     if mode & 8 and not mode & 1:  # VLDR, VSTR
         words = 2 if second & 0x100 else 1
@@ -47,7 +52,10 @@ def _fpu_move(first: int, second: int) -> Operation | None:
     if second & 0x0100:  # halves of doubles
         if first & 0xFFC0 != 0xEE00 or second & 0x6F:
             return None
-        return Operation("fpu_move", writes=bit(core) if to_core else 0, computes=to_core)
+        if not to_core:
+            return Operation("fpu_move")
+        moved = bit(first << 1 & 0x1E | first >> 5 & 1)
+        return Operation("fpu_move", writes=bit(core), computes=True, fpu_reads=moved)
     if second & 0x6F:
         return None
     code = first >> 5 & 7
