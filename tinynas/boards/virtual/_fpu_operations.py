@@ -24,11 +24,11 @@ def _fpu_transfer(first: int, second: int) -> Operation | None:
             return None
         if not first & 0x10:
             return Operation("fpu_move_pair")
-        pair = second << 1 & 0x1E | (
-            0 if second & 0x100 else second >> 5 & 1
-        )  # the first of a double, or of two singles
         written = bit(second >> 12) | bit(base)
-        return Operation("fpu_move_pair", writes=written, computes=True, fpu_reads=3 << pair)
+        lower = second << 1 & 0x1E  # of a double, or of two singles
+        if not second & 0x100:
+            lower |= second >> 5 & 1
+        return Operation("fpu_move_pair", writes=written, computes=True, fpu_reads=3 << lower)
     mode = first >> 5 & 13  # P, U and W without D
     if mode & 8 and not mode & 1:  # VLDR, VSTR
         words = 2 if second & 0x100 else 1
