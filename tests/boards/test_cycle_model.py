@@ -261,6 +261,7 @@ def test_an_instruction_without_a_timing_is_named(core: str, name: str, code: st
     ) as caught:
         image.cycles(1)
     assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 3
 
 
 def test_an_instruction_that_the_manual_leaves_out_is_named(tmp_path: Path) -> None:

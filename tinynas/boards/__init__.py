@@ -13,6 +13,7 @@ from ._errors import (
     ReserveError,
     RunLimitError,
     ToolchainError,
+    UnknownTimingError,
     UnknownToolchainError,
 )
 from ._flasher import Flasher, PyOcdFlasher, load_flasher
@@ -26,7 +27,6 @@ from .virtual import (
     Grant,
     InferenceCount,
     Right,
-    UnknownTimingError,
     VirtualBoard,
 )
 

@@ -69,5 +69,9 @@ class MachineFault(ExternalError):
         self.address = address
 
 
+class UnknownTimingError(ExternalError):
+    """The virtual board met an instruction whose timing no manual gives, or an encoding that is not known."""
+
+
 class RunLimitError(ExternalError):
     """The firmware on the virtual board ran for longer than allowed without coming to rest."""

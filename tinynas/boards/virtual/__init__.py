@@ -4,7 +4,6 @@ from ._bare_core import BareCore, CallReport, Grant, Right
 from ._blocks import FunctionCount
 from ._counting import InferenceCount
 from ._machine import VirtualBoard
-from ._operation import UnknownTimingError
 
 __all__ = [
     "BareCore",
@@ -13,6 +12,5 @@ __all__ = [
     "Grant",
     "InferenceCount",
     "Right",
-    "UnknownTimingError",
     "VirtualBoard",
 ]

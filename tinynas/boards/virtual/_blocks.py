@@ -10,13 +10,12 @@ from tinynas.errors import TinyNASError
 from tinynas.targets import Timing
 
 from .._elf import Image
-from .._errors import MachineFault
+from .._errors import MachineFault, UnknownTimingError
 from ._code import Code, Registers
 from ._cycle_model import CycleModel, Step
 from ._emulator import Emulator
 from ._native import Access, Block, Counter, TimedInstruction
 from ._operation import Access as SingleAccess
-from ._operation import UnknownTimingError
 from ._residues import Residue
 from ._thumb import ALWAYS
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
 
 from .._elf import Image
+from .._errors import UnknownTimingError
 from ._cycle_model import Step
-from ._operation import Operation, UnknownTimingError
+from ._operation import Operation
 from ._operations import operation
 from ._residues import Residue, entry_residues
 from ._thumb import Instruction, decode
@@ -29,10 +29,6 @@ class Code:
     def index(self, address: int) -> int:
         """Position of the instruction at an address, or of the next one."""
         return bisect.bisect_left(self._addresses, address)
-
-    def between(self, first: int, end: int) -> Sequence[Instruction]:
-        """Instructions from `first`, before `end`."""
-        return self._instructions[self.index(first) : self.index(end)]
 
     def __getitem__(self, index: int) -> Instruction:
         return self._instructions[index]

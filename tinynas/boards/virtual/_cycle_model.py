@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from tinynas.targets import Cost, Timing
 
-from ._operation import Access, Operation, UnknownTimingError
+from .._errors import UnknownTimingError
+from ._operation import Access, Operation
 from ._operations import encoding
 from ._thumb import ALWAYS, Instruction
 

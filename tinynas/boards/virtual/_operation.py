@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinynas.errors import TinyNASError
-
 from ._residues import Residue, register_residue
 
 SP, LR, PC = 13, 14, 15
-
-
-class UnknownTimingError(TinyNASError):
-    """An instruction whose timing no manual gives, or an encoding that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 
+from .._errors import UnknownTimingError
 from ._narrow_operations import narrow_operation
-from ._operation import Operation, UnknownTimingError
+from ._operation import Operation
 from ._thumb import Instruction
 from ._wide_operations import wide_operation
 
