@@ -27,6 +27,15 @@ def test_timings_say_where_they_are_from(name: str) -> None:
     assert timing.basis.endswith("zero wait states (model)")
 
 
+def test_a_choice_against_a_row_of_the_manual_says_so() -> None:
+    timing = read_timing("cortex-m4")
+    assert timing.cycles.fpu_move == Cost(cycles=1)
+    (said,) = (text for text in timing.assumptions if text.startswith("VMOV of one register"))
+    assert "The row of table 7-1 that names it" in said
+    assert "says 2" in said
+    assert "not measured" in said
+
+
 @pytest.mark.parametrize(
     ("text", "cost"),
     [
