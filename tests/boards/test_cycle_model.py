@@ -318,5 +318,5 @@ def test_a_branch_into_constants_ends(timing: Timing | None, tmp_path: Path) -> 
     image = Snippets(
         "cortex-m4f", timing, ["adr r6, 1f; adds r6, #1; bx r6; .p2align 2; 1: .word 0xe7fee7fe"], tmp_path
     )
-    with pytest.raises(MachineFault, match=r"execution of constants by the instruction at 0x080000.. in snippet_1"):
+    with pytest.raises(MachineFault, match=r"execution of constants .* by the instruction at 0x080000.. in snippet_1"):
         image.cycles(0)

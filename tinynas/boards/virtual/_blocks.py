@@ -64,7 +64,8 @@ class Blocks:
         """
         first, end = self._code.index(address), self._code.index(address + size)
         if first == end or self._code[first].address != address:
-            self.failure = MachineFault("execution of constants", address, self._image.symbol_at(address))
+            reason = "execution of constants (no mapping symbol says that code is there)"
+            self.failure = MachineFault(reason, address, self._image.symbol_at(address))
             return None
         block = Block(address=address, size=size, instructions=end - first)
         if self._model is not None:
