@@ -12,6 +12,7 @@ from small_models import write_model
 from unicorn import arm_const
 
 from tinynas.boards import Device, VirtualBoard, ZigToolchain, build_firmware
+from tinynas.boards.virtual._blocks import Blocks
 from tinynas.boards.virtual._cycle_model import CycleModel, Step
 from tinynas.boards.virtual._operations import operation
 from tinynas.boards.virtual._thumb import decode
@@ -194,3 +195,21 @@ def test_cores_without_timings_count_instructions_only(name: str, tmp_path: Path
     assert (machine.cycles, count.cycles, count.total_cycles) == (None, None, None)
     assert {function.cycles for function in count.functions.values()} == {None}
     assert sum(function.instructions for function in count.functions.values()) == count.total > 0
+
+
+def test_an_interrupt_stops_the_virtual_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(*_: object) -> int | None:
+        raise KeyboardInterrupt
+
+    board = load_board("virt-m4")
+    kernel = write_model(
+        tmp_path,
+        calls=["churn(model_arena, 9u);"],
+        declarations="void churn(int8_t *values, uint32_t n);",
+        kernel=CHURN,
+    )
+    firmware = build_firmware(board, tmp_path / "model", [kernel], ZigToolchain(), tmp_path / "out")
+    machine = VirtualBoard(board, firmware.elf)
+    monkeypatch.setattr(Blocks, "find", find)
+    with pytest.raises(KeyboardInterrupt):
+        Device(machine).run()
