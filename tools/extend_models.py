@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from firmware_probe import Probe, RecordingToolchain, build_probe
+from kernel_probes import probes_with
 from object_sections import resolve
-from regenerate_latency_model import FIT_LIMITS, measure
+from regenerate_latency_model import measure
 from regenerate_memory_model import NAMES, call_functions, check
 
 from tinynas.boards import Toolchain, load_toolchain
@@ -30,9 +31,7 @@ from tinynas.latency import (
     latency_model_path,
     load_latency_model,
     measurements_of,
-    probe_networks,
     save_latency_model,
-    with_random_constants,
 )
 from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import (
@@ -47,9 +46,6 @@ from tinynas.memory import (
     save_memory,
 )
 from tinynas.targets import Board, load_board
-
-PROBES = 3
-"""Networks of each kernel, of some dozen layers with it each: the last one is what the fit is checked with."""
 
 GENERATED_FILES = ("model.c:", "model_constants.c:")
 """What the names of sections of generated code begin with."""
@@ -95,22 +91,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         print(f"{board.name}, {toolchain.version()}: {name} takes {ticks} instructions")
     return 0
-
-
-def probes_with(kernel: str, lowering: Lowering) -> list[Schedule]:
-    """Networks with layers of a kernel.
-
-    Raises:
-        ValueError: No probe network has such a layer.
-    """
-    found = []
-    for graph in probe_networks(PROBES, FIT_LIMITS, seed=5):
-        schedule = lowering(with_random_constants(graph, seed=len(found)))
-        if kernel in {step.variant for step in schedule.steps}:
-            found.append(schedule)
-    if len(found) < PROBES:
-        raise ValueError(f"{len(found)} probe networks have a layer of {kernel}, {PROBES} are needed")
-    return found
 
 
 def _extended_memory(
