@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 
 from tinynas.formats import write_tflite
 from tinynas.graph import (
     OWN_KINDS,
+    Attributes,
     DType,
     Graph,
     GraphError,
@@ -49,6 +52,75 @@ def test_every_input_gives_what_the_reference_kernels_give(kind: OpKind) -> None
         if kind not in OF_LITERT:
             as_tflm = execute(graph, [EVERY_INPUT], runtime=Runtime.TFLM)[1]
             np.testing.assert_array_equal(as_tflm, run_tflm(content, [EVERY_INPUT])[0])
+
+
+def _of(kind: OpKind, x: Quantization, y: Quantization, attributes: Attributes) -> Graph:
+    tensors = (Tensor("x", (1, 16, 16, 1), DType.INT8, x), Tensor("y", (1, 16, 16, 1), DType.INT8, y))
+    return Graph(tensors, (Op(kind, (0,), (1,), attributes, "y"),), (0,), (1,))
+
+
+def _equals_both(graph: Graph) -> None:
+    content = write_tflite(graph)
+    np.testing.assert_array_equal(execute(graph, [EVERY_INPUT])[1], run_litert(content, [EVERY_INPUT])[1])
+    as_tflm = execute(graph, [EVERY_INPUT], runtime=Runtime.TFLM)[1]
+    np.testing.assert_array_equal(as_tflm, run_tflm(content, [EVERY_INPUT])[0])
+
+
+@pytest.mark.parametrize("alpha", [-0.5, -0.75, -0.125, -1.5])
+@pytest.mark.parametrize("zero_point", [3, 127])
+@pytest.mark.parametrize(("x_scale", "scale"), [(1 / 16, 1 / 16), (1 / 16, 1 / 8), (0.25, 1.0), (0.1, 0.1)])
+def test_halves_of_a_negative_alpha(alpha: float, zero_point: int, x_scale: float, scale: float) -> None:
+    x, y = Quantization((x_scale,), (zero_point,)), Quantization((scale,), (-5,))
+    _equals_both(_of(OpKind.LEAKY_RELU, x, y, LeakyReluAttributes(alpha)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "x_scale", "scale", "zero_point"),
+    [
+        ("LEAKY_RELU", "0x1.2e927ep-1", "0x1.936dfep-2", 0),
+        ("LEAKY_RELU", "0x1.163bbcp-3", "0x1.72fa50p-3", 127),
+        ("ABS", "0x1.067044p-3", "0x1.5deb06p-3", 0),
+        ("ABS", "0x1.188bdap-4", "0x1.760fcep-4", 0),
+    ],
+)
+def test_scales_of_which_float32_and_double_give_different_outputs(
+    kind: str, x_scale: str, scale: str, zero_point: int
+) -> None:
+    x, y = (Quantization((float.fromhex(s),), (z,)) for s, z in ((x_scale, zero_point), (scale, -5)))
+    attributes = LeakyReluAttributes(float(np.float32(1 / 3))) if kind == "LEAKY_RELU" else UnaryAttributes()
+    graph = _of(OpKind(kind), x, y, attributes)
+    _equals_both(graph)
+    values = [execute(graph, [EVERY_INPUT], runtime=runtime)[1] for runtime in Runtime]
+    assert not np.array_equal(*values)
+
+
+@pytest.mark.parametrize("exponent", [-12, -13])
+def test_elu_near_zero_is_that_of_each_runtime(exponent: int) -> None:
+    """There expm1 and exp - 1 differ. LiteRT's reference kernels lack ELU, so its others are asked."""
+    interpreters = importlib.import_module("ai_edge_litert.interpreter")
+    x, y = Quantization((2.0**exponent,), (127,)), Quantization((2.0 ** (exponent + 1),), (100,))
+    graph = _of(OpKind.ELU, x, y, UnaryAttributes())
+    content = write_tflite(graph)
+    resolver = interpreters.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = interpreters.Interpreter(model_content=content, experimental_op_resolver_type=resolver)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], EVERY_INPUT)
+    interpreter.invoke()
+    litert = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    tflm = run_tflm(content, [EVERY_INPUT])[0]
+    assert not np.array_equal(litert, tflm)
+    np.testing.assert_array_equal(execute(graph, [EVERY_INPUT])[1], litert)
+    np.testing.assert_array_equal(execute(graph, [EVERY_INPUT], runtime=Runtime.TFLM)[1], tflm)
+
+
+@pytest.mark.parametrize("zero_point", [-128, 3, 127])
+@pytest.mark.parametrize(
+    ("x_scale", "scale"), [(1e-3, 0.52), (0.1, 52.0), (0.1, 70.0), (1.7e-7, 1e-7), (1.7e-7, 1.7e-7), (1e-10, 3e-11)]
+)
+def test_a_hard_swish_that_shifts_by_16_and_more(x_scale: float, scale: float, zero_point: int) -> None:
+    """Scales of outputs 512 times those of inputs and more, and inputs near zero."""
+    x, y = (Quantization((float(np.float32(s)),), (z,)) for s, z in ((x_scale, zero_point), (scale, -5)))
+    _equals_both(_of(OpKind.HARD_SWISH, x, y, UnaryAttributes()))
 
 
 @pytest.mark.parametrize("kind", sorted(OF_ONE_RUNTIME))

@@ -30,6 +30,7 @@ from tinynas.graph.fixed_point._softmax import (
 )
 from tinynas.graph.fixed_point._tables import (
     absolute_table,
+    elu_table,
     hard_swish_exponents,
     hard_swish_table,
     leaky_multipliers,
@@ -54,6 +55,7 @@ __all__ = [
     "add_parameters",
     "add_plane",
     "convolution_multipliers",
+    "elu_table",
     "fully_connected_multipliers",
     "hard_swish_exponents",
     "hard_swish_table",
