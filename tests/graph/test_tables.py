@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,9 @@ from tinynas.graph import (
     UnaryAttributes,
     execute,
 )
+from tinynas.graph.fixed_point import table_of
+from tinynas.kernels import CATALOGUE
+from tinynas.lowering import lower
 from tinynas.testing import run_litert, run_tflm
 from tinynas.testing.operators import OF_ONE_RUNTIME, unary_attributes
 from tinynas.testing.operators.unary import OF_LITERT, OF_TFLM
@@ -156,6 +160,33 @@ def test_a_hard_swish_to_a_scale_that_no_runtime_takes_is_refused() -> None:
     graph = Graph(tensors, (Op(OpKind.HARD_SWISH, (0,), (1,), UnaryAttributes(), "y"),), (0,), (1,))
     with pytest.raises(GraphError, match="HARD_SWISH cannot bring an input of scale"):
         execute(graph, [np.zeros((1, 2), np.int8)])
+
+
+def test_a_scale_without_an_inverse_is_refused() -> None:
+    x, y = Quantization((0.1,), (0,)), Quantization((1e-39,), (0,))
+    with pytest.raises(GraphError, match="ELU 'y': the inverse of the output scale 1e-39 is infinite in float32"):
+        execute(_of(OpKind.ELU, x, y, UnaryAttributes()), [EVERY_INPUT])
+    with pytest.raises(ValueError, match="infinite in float32"):
+        table_of(np.exp, x, y)
+
+
+@pytest.mark.parametrize(
+    ("entries", "found"), [(np.zeros(255, np.int8), r"int8 \[255\]"), (np.zeros(256, np.int64), r"int64 \[256\]")]
+)
+def test_a_table_of_another_type_or_length_is_refused(
+    entries: np.ndarray, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before an executor or a kernel looks anything up in it."""
+    q = Quantization((0.1,), (0,))
+    graph = _of(OpKind.ABS, q, q, UnaryAttributes())
+    schedule = lower(graph)
+    monkeypatch.setattr(OpKind.ABS, "_spec", replace(OpKind.ABS.spec, table=lambda op, x, output, runtime: entries))
+    message = f"ABS 'y': its table is {found}, expected int8 \\[256\\]"
+    with pytest.raises(GraphError, match=message):
+        execute(graph, [EVERY_INPUT])
+    (step,) = schedule.steps
+    with pytest.raises(GraphError, match=message):
+        CATALOGUE[step.variant].pack(schedule.call(step), "abs")
 
 
 def test_a_leaky_relu_needs_its_alpha() -> None:

@@ -41,11 +41,29 @@ def table_of(
         transform: The function, of float32 values held in double precision. What it gives is rounded to float32, as
             the functions of the C library round it.
         x, output: Quantization of input and output.
+
+    Raises:
+        ValueError: The output scale has no inverse in float32.
     """
-    real = _FLOAT(x.scale) * (_INPUTS - x.zero_point).astype(_FLOAT)
-    values = transform(real.astype(np.float64)).astype(_FLOAT) * (_FLOAT(1) / _FLOAT(output.scale))
-    rounded = np.trunc(values.astype(np.float64) + np.copysign(0.5, values))
-    return _clamped(rounded + output.zero_point)
+    inverse = inverse_scale(output)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        real = _FLOAT(x.scale) * (_INPUTS - x.zero_point).astype(_FLOAT)
+        values = transform(real.astype(np.float64)).astype(_FLOAT) * inverse
+        rounded = np.trunc(values.astype(np.float64) + np.copysign(0.5, values))
+        return _clamped(rounded + output.zero_point)
+
+
+def inverse_scale(output: Quantization) -> np.float32:
+    """1 / scale in float32.
+
+    Raises:
+        ValueError: That is infinite.
+    """
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        inverse = _FLOAT(1) / _FLOAT(output.scale)
+    if not np.isfinite(inverse):
+        raise ValueError(f"the inverse of the output scale {output.scale:g} is infinite in float32")
+    return inverse
 
 
 def logistic_table(x: Quantization, output: Quantization, runtime: Runtime = Runtime.LITERT) -> Table:

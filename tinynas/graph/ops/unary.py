@@ -19,6 +19,7 @@ from tinynas.graph.fixed_point import (
     elu_table,
     hard_swish_exponents,
     hard_swish_table,
+    inverse_scale,
     leaky_multipliers,
     leaky_table,
     logistic_table,
@@ -60,9 +61,8 @@ def by_table(real: Callable[[Op, Float], Float]) -> Callable[[Node, Sequence[Arr
         x = required(arrays, 0)
         if node.is_float:
             return np.asarray(real(node.op, x), np.float32)
-        assert node.op.spec.table is not None
         x_quantization, output = node.quantization(node.input(0)), node.quantization(node.output)
-        table = node.op.spec.table(node.op, x_quantization, output, node.runtime)
+        table = node.op.table(x_quantization, output, node.runtime)
         return table[x.astype(np.int16) + 128]
 
     return reference
@@ -122,6 +122,10 @@ def _elu(op: Op, x: Float) -> Float:
     return values
 
 
+def _rescale_elu(op: Op, quantizations: Sequence[Quantization]) -> object:
+    return inverse_scale(quantizations[-1])
+
+
 def _hard_swish(op: Op, x: Float) -> Float:
     values: Float = x * np.clip(x + np.float32(3), np.float32(0), np.float32(6)) / np.float32(6)
     return values
@@ -172,7 +176,7 @@ SPECS = (
         lambda op, x, output, runtime: hard_swish_table(x, output),
         _rescale_hard_swish,
     ),
-    _spec("ELU", "x where it is not negative, else exp(x) - 1", _elu, _without_attributes(elu_table)),
+    _spec("ELU", "x where it is not negative, else exp(x) - 1", _elu, _without_attributes(elu_table), _rescale_elu),
     _spec(
         "LEAKY_RELU",
         "x where it is not negative, else alpha * x",
