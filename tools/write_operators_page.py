@@ -9,7 +9,7 @@ is given a file with one operator of each kind.
 from __future__ import annotations
 
 import argparse
-import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -17,7 +17,6 @@ from pathlib import Path
 
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
-from tflite_micro import runtime
 
 from tinynas.graph import OpKind
 from tinynas.kernels import CATALOGUE
@@ -26,6 +25,13 @@ from tinynas.plugins import OWN
 
 PAGE = Path(__file__).parents[1] / "docs" / "operators.md"
 _UNKNOWN = b"Didn't find op"
+_ASKED = b"the wheel is there"
+_ASK = f"""
+import sys
+from tflite_micro import runtime
+print({_ASKED.decode()!r}, flush=True)
+runtime.Interpreter.from_bytes(sys.stdin.buffer.read())
+"""
 _NO_BUILTINS = ("CUSTOM", "DELEGATE", "PLACEHOLDER_FOR_GREATER_OP_CODES")
 
 _HEAD = """# Operators of model files
@@ -98,20 +104,10 @@ def _file_with(name: str) -> bytes:
 
 def _messages(content: bytes) -> bytes:
     """What TFLM says to a file, in a process of its own: a kernel may not survive an operator that makes no sense."""
-    read, write = os.pipe()
-    process = os.fork()
-    if process == 0:
-        os.dup2(write, 1)
-        os.dup2(write, 2)
-        try:
-            runtime.Interpreter.from_bytes(content)
-        finally:
-            os._exit(0)
-    os.close(write)
-    with os.fdopen(read, "rb") as pipe:
-        said = pipe.read()
-    os.waitpid(process, 0)
-    return said
+    result = subprocess.run([sys.executable, "-c", _ASK], input=content, capture_output=True, check=False)
+    if _ASKED not in result.stdout:
+        raise RuntimeError(f"TFLM was not asked: {result.stderr.decode(errors='replace').strip()}")
+    return result.stdout + result.stderr
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
-"""Layers that are tables, whole, in patches and row by row: all tensors equal the reference on the emulated core."""
+"""Layers that are tables: the reference's values, whole and by rows on the emulated core, in patches on the host."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from host_models import build_models
 
 from tinynas.boards import load_toolchain
-from tinynas.graph import DType, Graph, GraphBuilder, OpKind, UnaryAttributes
+from tinynas.engine import generate
+from tinynas.graph import DType, Graph, GraphBuilder, Op, OpKind, Quantization, Tensor, UnaryAttributes, execute
 from tinynas.latency import latency_model_path, load_latency_model, with_random_constants
 from tinynas.lowering import Lowering, PatchPlan, Schedule, StreamPlan, lower
-from tinynas.memory import NativeMemoryModel
+from tinynas.memory import NativeMemoryModel, plan_arena
 from tinynas.targets import CORES, load_board
 from tinynas.testing.layers import LayerImage, check_layers, layer_of
 
@@ -38,6 +41,23 @@ def test_all_tensors_are_those_of_the_reference(name: str, tmp_path: Path) -> No
     layer = layer_of(name, SCHEDULES[name])
     (result,) = check_layers(LayerImage([layer], CORES["cortex-m4f"], load_toolchain("zig"), tmp_path))
     assert result.passed, result.complaint
+
+
+def test_in_patches_the_outputs_are_those_of_the_reference(tmp_path: Path) -> None:
+    graph = _network()
+    (model,) = build_models([graph], tmp_path, [PatchPlan(4, 3)])
+    for seed in range(3):
+        x = np.random.default_rng(seed).integers(-128, 128, (1, 9, 7, 3)).astype(np.int8)
+        np.testing.assert_array_equal(model.run(x)[0], execute(graph, [x])[graph.outputs[0]])
+
+
+@pytest.mark.parametrize("scale", [0.4, 1.0, 5.0, 1e4])
+def test_a_table_of_large_inputs_is_packed_without_a_warning(scale: float, tmp_path: Path) -> None:
+    x, y = Quantization((scale,), (127,)), Quantization((1 / 256,), (-128,))
+    tensors = (Tensor("x", (1, 4), DType.INT8, x), Tensor("y", (1, 4), DType.INT8, y))
+    graph = Graph(tensors, (Op(OpKind.LOGISTIC, (0,), (1,), UnaryAttributes(), "gate"),), (0,), (1,))
+    schedule = lower(graph)
+    assert generate(schedule, plan_arena(schedule), tmp_path).sources
 
 
 def test_alone_it_works_in_place() -> None:

@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import HealthCheck, given, settings
 
 from tinynas.formats import FormatError, read_metadata, read_tflite, write_tflite
-from tinynas.graph import DType, Graph, GraphBuilder, OpKind, Quantization, execute
+from tinynas.graph import DType, Graph, GraphBuilder, LeakyReluAttributes, OpKind, Quantization, execute
 from tinynas.testing import int8_graphs, random_float_graph, random_input, random_int8_graph, run_litert, run_tflm
 
 
@@ -80,6 +80,16 @@ def test_both_builtin_codes_and_the_versions_are_set():
         (schema.BuiltinOperator.RESIZE_NEAREST_NEIGHBOR,) * 2 + (3,),
         (schema.BuiltinOperator.FULLY_CONNECTED,) * 2 + (6,),
     ]
+
+
+def test_an_int8_leaky_relu_is_of_version_1():
+    """As TFLite's converter writes it: 2 is the version with int16."""
+    builder = GraphBuilder("leaky", DType.INT8)
+    (y,) = builder.operator(OpKind.LEAKY_RELU, [builder.input((1, 4))], LeakyReluAttributes(0.5), name="leaky")
+    graph = builder.build([y])
+    tensors = tuple(dataclasses.replace(t, quantization=Quantization((0.1,), (3,))) for t in graph.tensors)
+    model = schema.Model.GetRootAs(write_tflite(dataclasses.replace(graph, tensors=tensors)), 0)
+    assert model.OperatorCodes(0).Version() == 1
 
 
 def test_a_convolution_without_bias_gets_zeros_in_the_file():

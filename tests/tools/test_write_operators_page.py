@@ -30,6 +30,12 @@ def test_the_wheel_is_asked(name: str, known: bool) -> None:
     assert (tool._UNKNOWN not in tool._messages(tool._file_with(name))) == known
 
 
+def test_a_wheel_that_cannot_be_asked_does_not_know_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool, "_ASK", "raise ImportError('no wheel')")
+    with pytest.raises(RuntimeError, match=r"TFLM was not asked: (.|\n)*no wheel"):
+        tool._messages(tool._file_with("CONV_2D"))
+
+
 @pytest.mark.slow
 def test_the_column_is_what_the_wheel_knows() -> None:
     assert tool.tflm_operators() == _column_of_tflm()

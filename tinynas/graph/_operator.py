@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 
+TABLE_ENTRIES = 256
+"""Of the table of an operator that computes each int8 element on its own."""
+
 
 class _Kinds(type):
     """The class of `OpKind`: its attributes are the kinds, and it has as many as there are operators."""
@@ -119,6 +122,26 @@ class Op:
     def weights(self) -> Weights | None:
         """The rules for its weights; None where it has none."""
         return self.kind.spec.weights
+
+    def table(self, x: Quantization, output: Quantization, runtime: Runtime) -> npt.NDArray[np.int8]:
+        """What `OpSpec.table` gives, int8 [256]; only of operators that have one.
+
+        Raises:
+            GraphError: It is of another type or length, or scales are out of range.
+        """
+        assert self.spec.table is not None
+        where = f"{self.kind} {self.name!r}"
+        try:
+            table = np.asarray(self.spec.table(self, x, output, runtime))
+        except ValueError as error:
+            if isinstance(error, GraphError):
+                raise
+            raise GraphError(f"{where}: {error}") from error
+        if table.shape != (TABLE_ENTRIES,) or table.dtype != np.int8:
+            raise GraphError(
+                f"{where}: its table is {table.dtype} {list(table.shape)}, expected int8 [{TABLE_ENTRIES}]"
+            )
+        return table
 
 
 def without_activation(op: Op) -> Op:
@@ -232,7 +255,7 @@ class OpSpec:
         table: (operator, quantization of input, of output, runtime) -> the int8 output for each of the 256 int8 inputs,
             from -128 on: of an operator of one input that computes each element on its own.
         folds: Whether it is computed in advance where all of its inputs are constant: it takes as long as its output is
-            large, and sums up nothing, so that floats come out alike in any order.
+            large, and sums up nothing, so that floats come out alike in any order. In int8, what has a `table` is, too.
         reads_shape_only: Whether its output follows from the shape of its input.
         is_identity: (operator): whether it changes no value, given that its one output has the shape, type and
             quantization of its first input.
@@ -276,6 +299,10 @@ class OpSpec:
     def constants_of_file(self, op: Op) -> tuple[str, ...]:
         """Those of `constant_inputs` that a file has for an operator; none where the graph has them as inputs."""
         return () if len(op.inputs) > self.inputs[0] else self.constant_inputs
+
+    def folds_to(self, dtype: DType) -> bool:
+        """Whether an output of that type is computed in advance where all inputs are constant."""
+        return self.folds or (self.table is not None and dtype is DType.INT8)
 
     @property
     def may_compute_constants(self) -> bool:

@@ -310,10 +310,10 @@ def _require_supported_shapes(call: KernelCall) -> None:
     op = call.op
     where = f"{op.kind} {op.name!r}"
     if _reads_constants_only(call):
-        raise UnsupportedGraphError(
-            f"{where}: all of its inputs are constant: `tinynas.graph.simplified` computes it in advance, unless it is "
-            "too large for any microcontroller"
-        )
+        remedy = "`tinynas.graph.simplified` computes it in advance, unless it is too large for any microcontroller"
+        if not op.spec.folds_to(call.output.dtype):
+            remedy = "nothing computes it in advance; put the constant that it gives in its place"
+        raise UnsupportedGraphError(f"{where}: all of its inputs are constant: {remedy}")
     if op.spec.single_image and call.input.shape[0] != 1:
         raise UnsupportedGraphError(f"{where}: the engine runs one image at a time, got {list(call.input.shape)}")
     window = sliding_window(call.graph, op)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tinynas.graph import (
+    OWN_KINDS,
     ConcatenationAttributes,
     DType,
     ElementwiseAttributes,
     Graph,
+    LeakyReluAttributes,
     MeanAttributes,
     Op,
     OpKind,
@@ -20,6 +23,7 @@ from tinynas.graph import (
     ResizeNearestNeighborAttributes,
     ShapeAttributes,
     Tensor,
+    UnaryAttributes,
     execute,
     simplified,
 )
@@ -54,6 +58,34 @@ def test_a_constant_is_computed_in_advance() -> None:
     assert [op.kind for op in after.ops] == [OpKind.ADD]
     x = np.arange(36, dtype=np.int8).reshape(1, 6, 6, 1)
     np.testing.assert_array_equal(*(next(iter(execute(g, [x]).values())) for g in (graph, after)))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OWN_KINDS if kind.spec.table is not None])
+def test_a_table_of_a_constant_is_computed_in_advance(kind: OpKind) -> None:
+    attributes = LeakyReluAttributes(0.1) if kind is OpKind.LEAKY_RELU else UnaryAttributes()
+    constant = np.arange(-8, 8, dtype=np.int8).reshape(1, 4, 4, 1)
+    graph = beside_an_input(DType.INT8, constant, Op(kind, (1,), (2,), attributes, "table"), (1, 4, 4, 1))
+    computed = replace(graph.tensors[2], quantization=kind.spec.fixed_output or SCALE)
+    graph = replace(graph, tensors=(*graph.tensors[:2], computed, *graph.tensors[3:]))
+    after = simplified(graph)
+    assert [op.kind for op in after.ops] == [OpKind.ADD]
+    np.testing.assert_array_equal(*(next(iter(execute(g, [-constant]).values())) for g in (graph, after)))
+    assert len(Lowering()(after).steps) == 1
+
+
+def test_a_table_of_a_float_constant_stays_with_the_runtime() -> None:
+    """The functions of C libraries differ in the last bit."""
+    op = Op(OpKind.LOGISTIC, (1,), (2,), UnaryAttributes(), "table")
+    graph = beside_an_input(DType.FLOAT32, np.ones((1, 2), np.float32), op, (1, 2))
+    assert simplified(graph) is graph
+
+
+def test_what_sums_up_constants_says_that_nothing_computes_it() -> None:
+    op = Op(OpKind.MEAN, (1,), (2,), MeanAttributes((1, 2), keep_dims=True), "mean")
+    graph = beside_an_input(DType.INT8, np.ones((1, 2, 2, 3), np.int8), op, (1, 1, 1, 3))
+    assert simplified(graph) is graph
+    with pytest.raises(UnsupportedGraphError, match="'mean': all of its inputs are constant: nothing computes it"):
+        Lowering()(graph)
 
 
 def test_what_no_microcontroller_holds_is_not_computed() -> None:

@@ -60,7 +60,9 @@ FORMATS = (
     OperatorFormat("TANH", "", _read, onnx=_node("Tanh")),
     OperatorFormat("HARD_SWISH", "HardSwishOptions", _read, version=_first_version, onnx=_node("HardSwish")),
     OperatorFormat("ELU", "", _read, version=_first_version, onnx=_node("Elu")),
-    OperatorFormat("LEAKY_RELU", "LeakyReluOptions", _read_leaky, _write_leaky, onnx=_leaky_onnx),
+    OperatorFormat(
+        "LEAKY_RELU", "LeakyReluOptions", _read_leaky, _write_leaky, version=_first_version, onnx=_leaky_onnx
+    ),
     OperatorFormat("RELU", "", _read, onnx=_node("Relu")),
     OperatorFormat("RELU6", "", _read, onnx=_clip(0.0, 6.0)),
     OperatorFormat("RELU_N1_TO_1", "", _read, version=_first_version, onnx=_clip(-1.0, 1.0)),

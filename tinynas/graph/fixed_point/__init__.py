@@ -30,8 +30,10 @@ from tinynas.graph.fixed_point._softmax import (
 )
 from tinynas.graph.fixed_point._tables import (
     absolute_table,
+    elu_table,
     hard_swish_exponents,
     hard_swish_table,
+    inverse_scale,
     leaky_multipliers,
     leaky_table,
     logistic_table,
@@ -54,9 +56,11 @@ __all__ = [
     "add_parameters",
     "add_plane",
     "convolution_multipliers",
+    "elu_table",
     "fully_connected_multipliers",
     "hard_swish_exponents",
     "hard_swish_table",
+    "inverse_scale",
     "leaky_multipliers",
     "leaky_table",
     "logistic_table",

@@ -52,7 +52,8 @@ def saturating_rounding_doubling_high_mul(a: Int64Array, b: npt.ArrayLike) -> In
     """round(a * b / 2**31) for int32 values, halves towards plus infinity, like the Arm instruction SQRDMULH.
 
     gemmlowp writes this with a sign-dependent nudge and a truncating division; adding 2**30 and shifting
-    arithmetically is the same number for every product. Only -2**31 squared saturates.
+    arithmetically is the same number for every product. Only -2**31 squared saturates. The runtimes' kernels come to
+    these numbers where multipliers `b` are not negative; halves of negative ones they round the other way.
     """
     product: Int64Array = np.minimum((a * np.asarray(b, np.int64) + (1 << 30)) >> 31, _INT32_MAX)
     return product

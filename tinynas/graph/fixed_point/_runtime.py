@@ -13,7 +13,9 @@ class Runtime(StrEnum):
     - MUL: LiteRT multiplies and divides the three scales in float32, TFLM in double precision. About one output in
       10**5 differs by one unit.
     - LOGISTIC, TANH: LiteRT looks results of the real function up in a table, TFLM computes in fixed point.
-    - RELU as an operator: LiteRT divides the scales in float32, TFLM in double precision.
+    - ELU: LiteRT computes expm1(x), TFLM exp(x) - 1 in float32. LiteRT's reference kernels lack it: meant are
+      those that its interpreter takes without a delegate.
+    - RELU as an operator, LEAKY_RELU, ABS: LiteRT divides the scales in float32, TFLM in double precision.
     - RELU6 as an operator: LiteRT rescales, TFLM does not: they agree where input and output have one scale.
 
     TinyNAS, the firmware included, follows LiteRT; TFLM's numbers are there to check against it.

@@ -41,11 +41,29 @@ def table_of(
         transform: The function, of float32 values held in double precision. What it gives is rounded to float32, as
             the functions of the C library round it.
         x, output: Quantization of input and output.
+
+    Raises:
+        ValueError: The output scale has no inverse in float32.
     """
-    real = _FLOAT(x.scale) * (_INPUTS - x.zero_point).astype(_FLOAT)
-    values = transform(real.astype(np.float64)).astype(_FLOAT) * (_FLOAT(1) / _FLOAT(output.scale))
-    rounded = np.trunc(values.astype(np.float64) + np.copysign(0.5, values))
-    return _clamped(rounded + output.zero_point)
+    inverse = inverse_scale(output)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        real = _FLOAT(x.scale) * (_INPUTS - x.zero_point).astype(_FLOAT)
+        values = transform(real.astype(np.float64)).astype(_FLOAT) * inverse
+        rounded = np.trunc(values.astype(np.float64) + np.copysign(0.5, values))
+        return _clamped(rounded + output.zero_point)
+
+
+def inverse_scale(output: Quantization) -> np.float32:
+    """1 / scale in float32.
+
+    Raises:
+        ValueError: That is infinite.
+    """
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        inverse = _FLOAT(1) / _FLOAT(output.scale)
+    if not np.isfinite(inverse):
+        raise ValueError(f"the inverse of the output scale {output.scale:g} is infinite in float32")
+    return inverse
 
 
 def logistic_table(x: Quantization, output: Quantization, runtime: Runtime = Runtime.LITERT) -> Table:
@@ -62,6 +80,18 @@ def tanh_table(x: Quantization, output: Quantization, runtime: Runtime = Runtime
         values = rounding_divide_by_power_of_two(tanh(_in_q4(x), _INTEGER_BITS), 31 - 7)
         return _beyond_radius(values, x)
     return table_of(np.tanh, x, output)
+
+
+def elu_table(x: Quantization, output: Quantization, runtime: Runtime = Runtime.LITERT) -> Table:
+    """Of ELU: LiteRT takes expm1; TFLM subtracts 1 from exp, both in float32 (micro/kernels/elu.cc)."""
+
+    def of_litert(real: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.where(real < 0, np.expm1(np.minimum(real, 0)), real)
+
+    def of_tflm(real: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.where(real < 0, np.exp(np.minimum(real, 0)).astype(_FLOAT) - _FLOAT(1), real)
+
+    return table_of(of_tflm if runtime is Runtime.TFLM else of_litert, x, output)
 
 
 def rectifier_multiplier(x: Quantization, output: Quantization, runtime: Runtime = Runtime.LITERT) -> Multiplier:
@@ -89,31 +119,37 @@ def rectifier_6_table(x: Quantization, output: Quantization, runtime: Runtime = 
     return rectifier_table(x, output, 0.0, 6.0)
 
 
-def leaky_multipliers(x: Quantization, output: Quantization, alpha: float) -> tuple[Multiplier, Multiplier]:
-    """Of positive inputs, and of negative ones (LeakyReluPrepare): both in float32."""
-    with np.errstate(over="ignore", under="ignore"):
-        identity = _FLOAT(x.scale) / _FLOAT(output.scale)
-        leaking = _FLOAT(x.scale) * _FLOAT(alpha) / _FLOAT(output.scale)
-    return quantize_multiplier(float(identity)), _signed_multiplier(float(leaking))
+def leaky_multipliers(
+    x: Quantization, output: Quantization, alpha: float, runtime: Runtime = Runtime.LITERT
+) -> tuple[Multiplier, Multiplier]:
+    """Of positive inputs, and of negative ones the magnitude: LiteRT in float32 (LeakyReluPrepare), TFLM in double."""
+    magnitude = abs(_FLOAT(alpha))
+    if runtime is Runtime.TFLM:
+        leaking = x.scale * float(magnitude) / output.scale
+    else:
+        with np.errstate(over="ignore", under="ignore"):
+            leaking = float(_FLOAT(x.scale) * magnitude / _FLOAT(output.scale))
+    return rectifier_multiplier(x, output, runtime), quantize_multiplier(leaking)
 
 
-def leaky_table(x: Quantization, output: Quantization, alpha: float) -> Table:
-    """Of LEAKY_RELU (QuantizeLeakyRelu)."""
-    identity, leaking = leaky_multipliers(x, output, alpha)
+def leaky_table(x: Quantization, output: Quantization, alpha: float, runtime: Runtime = Runtime.LITERT) -> Table:
+    """Of LEAKY_RELU (QuantizeLeakyRelu). Where alpha is negative, exact halves go towards zero."""
+    identity, leaking = leaky_multipliers(x, output, alpha, runtime)
     differences = _INPUTS - x.zero_point
+    leaked = multiply_by_quantized_multiplier(differences, *leaking)
     scaled = np.where(
         differences >= 0,
         multiply_by_quantized_multiplier(differences, *identity),
-        multiply_by_quantized_multiplier(differences, *leaking),
+        -leaked if alpha < 0 else leaked,
     )
     return _clamped(scaled + output.zero_point)
 
 
-def absolute_table(x: Quantization, output: Quantization) -> Table:
+def absolute_table(x: Quantization, output: Quantization, runtime: Runtime = Runtime.LITERT) -> Table:
     """Of ABS; equal scales are not rescaled (AbsEvalQuantized)."""
     values = np.abs(_INPUTS - x.zero_point)
     if x.scale != output.scale:
-        values = multiply_by_quantized_multiplier(values, *rectifier_multiplier(x, output))
+        values = multiply_by_quantized_multiplier(values, *rectifier_multiplier(x, output, runtime))
     return _clamped(values + output.zero_point)
 
 
@@ -144,12 +180,12 @@ def hard_swish_table(x: Quantization, output: Quantization) -> Table:
     if unit_shift > 0:
         gate = _saturated(gate << 1)
     elif unit_shift < 0:
-        gate = rounding_divide_by_power_of_two(gate, -unit_shift)
+        gate = _divided_by_power_of_two(gate, -unit_shift)
     gate = (gate + (1 << 15)) >> 1
     product = gate * on_output_scale
     # Towards zero, where the products before are rounded: so their biases cancel.
     shifted = np.sign(product) * (np.abs(product) >> 15)
-    return _clamped(rounding_divide_by_power_of_two(shifted, -output_shift) + output.zero_point)
+    return _clamped(_divided_by_power_of_two(shifted, -output_shift) + output.zero_point)
 
 
 def _q4_multiplier(x: Quantization) -> Multiplier:
@@ -175,11 +211,6 @@ def _steps(real: float, output: Quantization) -> int:
     return math.trunc(ratio + math.copysign(0.5, ratio))
 
 
-def _signed_multiplier(real: float) -> Multiplier:
-    positive = quantize_multiplier(abs(real))
-    return Multiplier(-positive.value, positive.shift) if real < 0 else positive
-
-
 def _clamped(values: npt.NDArray[np.generic]) -> Table:
     return np.clip(values.astype(np.float64), -128, 127).astype(np.int8)
 
@@ -196,6 +227,13 @@ def _wrapped(values: Int64Array) -> Int64Array:
 def _saturated(values: Int64Array) -> Int64Array:
     saturated: Int64Array = np.clip(values, -(1 << 15), (1 << 15) - 1)
     return saturated
+
+
+def _divided_by_power_of_two(values: Int64Array, exponent: int) -> Int64Array:
+    """gemmlowp's RoundingDivideByPOT of 16 bits: from 16 on its mask is all ones, and nothing rounds to 0."""
+    if exponent >= 16:
+        return np.where(values < 0, np.int64(-1), np.int64(1))
+    return rounding_divide_by_power_of_two(values, exponent)
 
 
 def _doubling_high(values: Int64Array, multiplier: int) -> Int64Array:

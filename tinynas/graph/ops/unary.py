@@ -16,15 +16,16 @@ from tinynas.graph._tensor import Quantization
 from tinynas.graph.fixed_point import (
     Runtime,
     absolute_table,
+    elu_table,
     hard_swish_exponents,
     hard_swish_table,
+    inverse_scale,
     leaky_multipliers,
     leaky_table,
     logistic_table,
     rectifier_6_table,
     rectifier_multiplier,
     rectifier_table,
-    table_of,
     tanh_table,
 )
 from tinynas.graph.reference._node import Array, Node, required
@@ -60,9 +61,8 @@ def by_table(real: Callable[[Op, Float], Float]) -> Callable[[Node, Sequence[Arr
         x = required(arrays, 0)
         if node.is_float:
             return np.asarray(real(node.op, x), np.float32)
-        assert node.op.spec.table is not None
         x_quantization, output = node.quantization(node.input(0)), node.quantization(node.output)
-        table = node.op.spec.table(node.op, x_quantization, output, node.runtime)
+        table = node.op.table(x_quantization, output, node.runtime)
         return table[x.astype(np.int16) + 128]
 
     return reference
@@ -122,8 +122,8 @@ def _elu(op: Op, x: Float) -> Float:
     return values
 
 
-def _elu_table(op: Op, x: Quantization, output: Quantization, runtime: Runtime) -> Table:
-    return table_of(lambda real: np.where(real < 0, np.expm1(np.minimum(real, 0)), real), x, output)
+def _rescale_elu(op: Op, quantizations: Sequence[Quantization]) -> object:
+    return inverse_scale(quantizations[-1])
 
 
 def _hard_swish(op: Op, x: Float) -> Float:
@@ -148,10 +148,10 @@ def _rescale_leaky(op: Op, quantizations: Sequence[Quantization]) -> object:
     return leaky_multipliers(quantizations[0], quantizations[-1], _alpha(op))
 
 
-def _ignoring_runtime(
-    table: Callable[[Quantization, Quantization], Table],
+def _without_attributes(
+    table: Callable[[Quantization, Quantization, Runtime], Table],
 ) -> Callable[[Op, Quantization, Quantization, Runtime], Table]:
-    return lambda op, x, output, runtime: table(x, output)
+    return lambda op, x, output, runtime: table(x, output, runtime)
 
 
 SPECS = (
@@ -159,29 +159,29 @@ SPECS = (
         "LOGISTIC",
         "1 / (1 + exp(-x))",
         _logistic,
-        lambda op, x, output, runtime: logistic_table(x, output, runtime),
+        _without_attributes(logistic_table),
         fixed_output=Quantization((1 / 256,), (-128,)),
     ),
     _spec(
         "TANH",
         "hyperbolic tangent",
         _tanh,
-        lambda op, x, output, runtime: tanh_table(x, output, runtime),
+        _without_attributes(tanh_table),
         fixed_output=Quantization((1 / 128,), (0,)),
     ),
     _spec(
         "HARD_SWISH",
         "x * clamp(x + 3, 0, 6) / 6",
         _hard_swish,
-        _ignoring_runtime(hard_swish_table),
+        lambda op, x, output, runtime: hard_swish_table(x, output),
         _rescale_hard_swish,
     ),
-    _spec("ELU", "x where it is not negative, else exp(x) - 1", _elu, _elu_table),
+    _spec("ELU", "x where it is not negative, else exp(x) - 1", _elu, _without_attributes(elu_table), _rescale_elu),
     _spec(
         "LEAKY_RELU",
         "x where it is not negative, else alpha * x",
         _leaky,
-        lambda op, x, output, runtime: leaky_table(x, output, _alpha(op)),
+        lambda op, x, output, runtime: leaky_table(x, output, _alpha(op), runtime),
         _rescale_leaky,
         attributes=LeakyReluAttributes,
     ),
@@ -190,7 +190,7 @@ SPECS = (
         "RELU6",
         "clamp to 0 and 6, as an operator of its own",
         lambda op, x: np.clip(x, np.float32(0), np.float32(6)),
-        lambda op, x, output, runtime: rectifier_6_table(x, output, runtime),
+        _without_attributes(rectifier_6_table),
         _rescale_rectifier,
     ),
     _rectifier("RELU_N1_TO_1", "clamp to -1 and 1, as an operator of its own", -1.0, 1.0),
@@ -199,7 +199,7 @@ SPECS = (
         "ABS",
         "magnitude",
         lambda op, x: np.abs(x),
-        _ignoring_runtime(absolute_table),
+        _without_attributes(absolute_table),
         _rescale_rectifier,
     ),
 )

@@ -42,7 +42,8 @@ def _follows_from_constants(op: Op, inputs: Sequence[Tensor | None], outputs: Se
     if op.spec.reads_shape_only:
         return True
     read = [tensor for tensor in inputs if tensor is not None]
-    if not op.spec.folds or any(tensor.data is None for tensor in read):
+    folds = all(op.spec.folds_to(tensor.dtype) for tensor in outputs)
+    if not folds or any(tensor.data is None for tensor in read):
         return False
     skeleton = any(tensor.dtype is DType.INT8 and tensor.quantization is None for tensor in (*read, *outputs))
     return not skeleton

@@ -16,9 +16,7 @@ def _constant_bytes(call: KernelCall) -> int:
 
 
 def _pack(call: KernelCall, name: str) -> StepConstants:
-    of_table = call.op.spec.table
-    assert of_table is not None, "only called for operators with a table"
-    entries = of_table(call.op, quantization_of(call.input), quantization_of(call.output), Runtime.LITERT)
+    entries = call.op.table(quantization_of(call.input), quantization_of(call.output), Runtime.LITERT)
     table = integers(f"{name}_table", "int8_t", entries)
     return StepConstants((table,), {"table": table.name, "count": call.output.elements}, {})
 
