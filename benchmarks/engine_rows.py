@@ -42,8 +42,28 @@ class KernelRow:
         return None if self.cycles is None or not self.macs else self.cycles / self.macs
 
 
+class _Counted:
+    """What follows from counts of a network or layer."""
+
+    macs: int
+    instructions: int
+    cycles: int | None
+
+    @property
+    def per_mac(self) -> float:
+        return self.instructions / max(1, self.macs)
+
+    @property
+    def cycles_per_instruction(self) -> float | None:
+        return None if self.cycles is None else self.cycles / self.instructions
+
+    @property
+    def cycles_per_mac(self) -> float | None:
+        return None if self.cycles is None else self.cycles / max(1, self.macs)
+
+
 @dataclass(frozen=True)
-class NetworkRow:
+class NetworkRow(_Counted):
     """A network with one toolchain.
 
     Attributes:
@@ -88,21 +108,9 @@ class NetworkRow:
     by_kernel: tuple[KernelRow, ...]
 
     @property
-    def per_mac(self) -> float:
-        return self.instructions / max(1, self.macs)
-
-    @property
     def ratio(self) -> float:
         """Ours over CMSIS-NN's."""
         return self.instructions / self.cmsis_nn
-
-    @property
-    def cycles_per_instruction(self) -> float | None:
-        return None if self.cycles is None else self.cycles / self.instructions
-
-    @property
-    def cycles_per_mac(self) -> float | None:
-        return None if self.cycles is None else self.cycles / max(1, self.macs)
 
     @property
     def cycles_ratio(self) -> float | None:
@@ -193,7 +201,7 @@ def _portable_target(graph: Graph, toolchain: str, directory: Path, chosen: bool
 
 
 @dataclass(frozen=True)
-class LayerRow:
+class LayerRow(_Counted):
     """A layer of the sweep. Peers' figures are those of `peer_figures.LayerFigures`."""
 
     name: str
@@ -207,18 +215,6 @@ class LayerRow:
     tinyengine: tuple[float, float] | None
     extrapolated: bool
     correct: bool
-
-    @property
-    def per_mac(self) -> float:
-        return self.instructions / max(1, self.macs)
-
-    @property
-    def cycles_per_instruction(self) -> float | None:
-        return None if self.cycles is None else self.cycles / self.instructions
-
-    @property
-    def cycles_per_mac(self) -> float | None:
-        return None if self.cycles is None else self.cycles / max(1, self.macs)
 
     @property
     def ratio(self) -> float | None:

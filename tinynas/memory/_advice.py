@@ -141,13 +141,17 @@ def _stream_plans(schedule: Schedule) -> tuple[StreamPlan, ...]:
     return tuple(plans)
 
 
+def _again(schedule: Schedule, lowering: Lowering) -> Schedule:
+    """The same network in the same patches, and the same of it row by row, lowered otherwise."""
+    return lowering(schedule.graph, _patch_plan(schedule), _stream_plans(schedule))
+
+
 def _in_place(schedule: Schedule, arena: int) -> MemoryOption:
-    graph, what = schedule.graph, "depthwise convolutions and element-wise operators in place of their inputs"
-    patches, streams = _patch_plan(schedule), _stream_plans(schedule)
+    what = "depthwise convolutions and element-wise operators in place of their inputs"
     if _works_in_place(schedule):
-        without = plan_arena(_lowering_of(schedule, in_place=False)(graph, patches, streams)).arena_bytes
+        without = plan_arena(_again(schedule, _lowering_of(schedule, in_place=False))).arena_bytes
         return MemoryOption("in-place", True, arena, max(0, without - arena), 0, f"applied: {what}")
-    better = plan_arena(_lowering_of(schedule)(graph, patches, streams)).arena_bytes
+    better = plan_arena(_again(schedule, _lowering_of(schedule))).arena_bytes
     how = (
         f"{what}: what `lower` does unless told otherwise"
         if better < arena
@@ -174,16 +178,15 @@ def _reorder(graph: Graph, schedule: Schedule, arena: int) -> MemoryOption:
 def _kernels(schedule: Schedule, arena: int, ticks: Ticks) -> MemoryOption:
     """Scratch that was given up, or could be, with everything else as it is."""
     lowering = _lowering_of(schedule, in_place=_works_in_place(schedule))
-    parts = _patch_plan(schedule), _stream_plans(schedule)
-    by_shape = lowering(schedule.graph, *parts)
+    by_shape = _again(schedule, lowering)
     saved = plan_arena(by_shape).arena_bytes - arena
     if saved > 0:
         extra = _difference(ticks, by_shape, schedule)
         how = f"applied: kernels of less scratch{_price(extra, ticks.unit)}"
         return MemoryOption("kernels", True, arena, saved, 0, how, extra_ticks=extra)
     # What does not set the peak keeps its kernel: the limit is the smallest arena, not no scratch at all.
-    smallest = plan_arena(lowering.within(0)(schedule.graph, *parts)).arena_bytes
-    relieved = lowering.within(smallest)(schedule.graph, *parts)
+    smallest = plan_arena(_again(schedule, lowering.within(0))).arena_bytes
+    relieved = _again(schedule, lowering.within(smallest))
     better = plan_arena(relieved).arena_bytes
     if better >= arena:
         return MemoryOption("kernels", False, arena, 0, 0, "no kernel of less scratch takes less")
@@ -211,10 +214,9 @@ def _streams(schedule: Schedule, arena: int, ticks: Ticks) -> MemoryOption:
     applied = _stream_plans(schedule)
     if applied:
         # Kernels by shape on both sides: what others are chosen for it costs, or gains, otherwise.
-        patches = _patch_plan(schedule)
-        without = lowering(graph, patches)
+        without = lowering(graph, _patch_plan(schedule))
         saved = max(0, plan_arena(without).arena_bytes - arena)
-        extra = _difference(ticks, without, lowering(graph, patches, applied))
+        extra = _difference(ticks, without, _again(schedule, lowering))
         how = f"applied: parts of it row by row{_price(extra, ticks.unit)}"
         return MemoryOption("streams", True, arena, saved, 0, how, extra_ticks=extra)
     choices = [c for c in stream_choices(cells_of(plain, lowering), ticks.kernel) if c.arena_bytes < arena]

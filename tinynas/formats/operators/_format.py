@@ -43,6 +43,11 @@ def int8_version(graph: Graph, op: Op) -> int:
     return 2 if is_int8(graph, op) else 1
 
 
+def first_version(graph: Graph, op: Op) -> int:
+    """The version of operators that have one only, or are written in their first."""
+    return 1
+
+
 def is_int8(graph: Graph, op: Op) -> bool:
     """Whether an operator reads or writes int8."""
     return DType.INT8 in (graph.tensors[op.inputs[0]].dtype, graph.tensors[op.outputs[0]].dtype)

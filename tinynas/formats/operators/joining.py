@@ -8,10 +8,11 @@ from tinynas.formats.operators._format import (
     FileNode,
     OperatorFormat,
     counted_from_zero,
+    first_version,
     read_activation,
     write_activation,
 )
-from tinynas.graph import Attributes, ConcatenationAttributes, Graph, Op, PackAttributes
+from tinynas.graph import Attributes, ConcatenationAttributes, Op, PackAttributes
 
 if TYPE_CHECKING:
     from tinynas.formats._write_onnx import OnnxWriter
@@ -45,13 +46,9 @@ def _write_pack(op: Op, options: Any) -> None:
     options.axis, options.valuesCount = op.attributes.axis, len(op.inputs)
 
 
-def _first_version(graph: Graph, op: Op) -> int:
-    return 1
-
-
 FORMATS = (
     OperatorFormat(
         "CONCATENATION", "ConcatenationOptions", _read_concatenation, _write_concatenation, onnx=_concatenation_onnx
     ),
-    OperatorFormat("PACK", "PackOptions", _read_pack, _write_pack, version=_first_version),
+    OperatorFormat("PACK", "PackOptions", _read_pack, _write_pack, version=first_version),
 )

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from tinynas.formats.operators._format import FileNode, OperatorFormat, counted_from_zero
+from tinynas.formats.operators._format import FileNode, OperatorFormat, counted_from_zero, first_version
 from tinynas.graph import (
     Attributes,
     ExpandDimsAttributes,
-    Graph,
     Op,
     ReshapeAttributes,
     ShapeAttributes,
@@ -19,10 +18,6 @@ from tinynas.graph import (
 
 if TYPE_CHECKING:
     from tinynas.formats._write_onnx import OnnxWriter
-
-
-def _first_version(graph: Graph, op: Op) -> int:
-    return 1
 
 
 def _read_reshape(node: FileNode) -> Attributes:
@@ -79,15 +74,15 @@ def _write_shape(op: Op, options: Any) -> None:
 
 FORMATS = (
     OperatorFormat(
-        "RESHAPE", "ReshapeOptions", _read_reshape, _write_reshape, _reshape_constants, _first_version, _reshape_onnx
+        "RESHAPE", "ReshapeOptions", _read_reshape, _write_reshape, _reshape_constants, first_version, _reshape_onnx
     ),
     OperatorFormat(
         "EXPAND_DIMS",
         "ExpandDimsOptions",
         _read_expand_dims,
         constants=_expand_dims_constants,
-        version=_first_version,
+        version=first_version,
     ),
-    OperatorFormat("SQUEEZE", "SqueezeOptions", _read_squeeze, _write_squeeze, version=_first_version),
-    OperatorFormat("SHAPE", "ShapeOptions", _read_shape, _write_shape, version=_first_version),
+    OperatorFormat("SQUEEZE", "SqueezeOptions", _read_squeeze, _write_squeeze, version=first_version),
+    OperatorFormat("SHAPE", "ShapeOptions", _read_shape, _write_shape, version=first_version),
 )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynas.formats.operators._format import FileNode, OperatorFormat
-from tinynas.graph import Attributes, Graph, LeakyReluAttributes, Op, UnaryAttributes
+from tinynas.formats.operators._format import FileNode, OperatorFormat, first_version
+from tinynas.graph import Attributes, LeakyReluAttributes, Op, UnaryAttributes
 
 if TYPE_CHECKING:
     from tinynas.formats._write_onnx import OnnxWriter
@@ -28,10 +28,6 @@ def _read_leaky(node: FileNode) -> Attributes:
 def _write_leaky(op: Op, options: Any) -> None:
     assert isinstance(op.attributes, LeakyReluAttributes)
     options.alpha = op.attributes.alpha
-
-
-def _first_version(graph: Graph, op: Op) -> int:
-    return 1
 
 
 def _node(kind: str) -> Callable[[OnnxWriter, Op], None]:
@@ -58,14 +54,14 @@ def _leaky_onnx(writer: OnnxWriter, op: Op) -> None:
 FORMATS = (
     OperatorFormat("LOGISTIC", "", _read, onnx=_node("Sigmoid")),
     OperatorFormat("TANH", "", _read, onnx=_node("Tanh")),
-    OperatorFormat("HARD_SWISH", "HardSwishOptions", _read, version=_first_version, onnx=_node("HardSwish")),
-    OperatorFormat("ELU", "", _read, version=_first_version, onnx=_node("Elu")),
+    OperatorFormat("HARD_SWISH", "HardSwishOptions", _read, version=first_version, onnx=_node("HardSwish")),
+    OperatorFormat("ELU", "", _read, version=first_version, onnx=_node("Elu")),
     OperatorFormat(
-        "LEAKY_RELU", "LeakyReluOptions", _read_leaky, _write_leaky, version=_first_version, onnx=_leaky_onnx
+        "LEAKY_RELU", "LeakyReluOptions", _read_leaky, _write_leaky, version=first_version, onnx=_leaky_onnx
     ),
     OperatorFormat("RELU", "", _read, onnx=_node("Relu")),
     OperatorFormat("RELU6", "", _read, onnx=_clip(0.0, 6.0)),
-    OperatorFormat("RELU_N1_TO_1", "", _read, version=_first_version, onnx=_clip(-1.0, 1.0)),
-    OperatorFormat("RELU_0_TO_1", "", _read, version=_first_version, onnx=_clip(0.0, 1.0)),
+    OperatorFormat("RELU_N1_TO_1", "", _read, version=first_version, onnx=_clip(-1.0, 1.0)),
+    OperatorFormat("RELU_0_TO_1", "", _read, version=first_version, onnx=_clip(0.0, 1.0)),
     OperatorFormat("ABS", "AbsOptions", _read, onnx=_node("Abs")),
 )
