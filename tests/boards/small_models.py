@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tinynas.boards import Firmware, ZigToolchain, build_firmware
+from tinynas.boards import Device, Firmware, VirtualBoard, ZigToolchain, build_firmware
 from tinynas.targets import Board
 
 _HEADER = """
@@ -121,3 +121,17 @@ def build_body(board: Board, folder: Path, body: str, *, prologue: str = "") -> 
         kernel=f"#include <stdint.h>\nvoid act(int8_t *values);\n{prologue}\nvoid act(int8_t *values) {{ {body} }}\n",
     )
     return build_firmware(board, folder / "model", [kernel], ZigToolchain(), folder / "out")
+
+
+def churning(board: Board, kernel: str, rounds: int, folder: Path) -> tuple[VirtualBoard, Device]:
+    """A virtual board whose model calls the `churn` of `kernel` twice, for `rounds` and for three; its input is set."""
+    source = write_model(
+        folder,
+        calls=[f"churn(model_arena, {rounds}u);", "churn(model_arena, 3u);"],
+        declarations="void churn(int8_t *values, uint32_t n);",
+        kernel=kernel,
+    )
+    machine = VirtualBoard(board, build_firmware(board, folder / "model", [source], ZigToolchain(), folder / "out").elf)
+    device = Device(machine)
+    device.write_input(bytes(16))
+    return machine, device

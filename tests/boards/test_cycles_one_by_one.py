@@ -8,7 +8,7 @@ import pytest
 import unicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_models import write_model
+from small_models import churning, write_model
 from unicorn import arm_const
 
 from tinynas.boards import Device, VirtualBoard, ZigToolchain, build_firmware
@@ -127,17 +127,7 @@ class OneByOne:
 @settings(max_examples=4, deadline=None)
 def test_cycles_equal_counting_one_by_one(name: str, rounds: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     board = load_board(name)
-    folder = tmp_path_factory.mktemp("churn")
-    kernel = write_model(
-        folder,
-        calls=[f"churn(model_arena, {rounds}u);", "churn(model_arena, 3u);"],
-        declarations="void churn(int8_t *values, uint32_t n);",
-        kernel=CHURN,
-    )
-    firmware = build_firmware(board, folder / "model", [kernel], ZigToolchain(), folder / "out")
-    machine = VirtualBoard(board, firmware.elf)
-    device = Device(machine)
-    device.write_input(bytes(16))
+    machine, device = churning(board, CHURN, rounds, tmp_path_factory.mktemp("churn"))
     machine.clear_counts()
     device.run()
     count = machine.inference_counts()
