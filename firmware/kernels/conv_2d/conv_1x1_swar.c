@@ -7,15 +7,19 @@ TN_KERNEL void tn_conv_1x1_swar(const tn_conv_1x1_params *params, const int8_t *
 {
     const int32_t inputs = params->input_channels;
     const int32_t outputs = params->gemm.output_channels;
+    const int32_t pixels = params->pixels;
+    const int32_t several = pixels > 1 ? 1 : 0;
     uint32_t *const columns = (uint32_t *)(void *)scratch;
-    tn_pixel_group group = tn_first_group(params->pixels);
-    const int32_t apart = group.several * inputs;
-    do {
+    for (int32_t left = pixels; left > 0;) {
+        const tn_planes group = tn_planes_for(pixels, left);
         const int8_t *from = input + group.pixel * inputs;
-        (void)tn_pack_columns(columns, from, from + 2 * apart, inputs);
-        from += apart;
-        (void)tn_pack_columns(columns + TN_PLANE_WORDS, from, from + 2 * apart, inputs);
-        tn_gemm_swar(&params->gemm, columns, output + group.pixel * outputs, group.several * outputs);
-    } while (tn_next_group(&group));
-    tn_clamp_outputs(output, params->pixels * outputs, params->gemm.activation_min, params->gemm.activation_max);
+        const int32_t apart = several * group.planes * inputs;
+        for (int32_t plane = 0; plane < group.planes; plane++) {
+            (void)tn_pack_columns(columns + plane * TN_PLANE_WORDS, from, from + apart, inputs);
+            from += inputs;
+        }
+        tn_gemm_swar(&params->gemm, columns, group.planes, output + group.pixel * outputs, several * outputs);
+        left -= 2 * group.planes;
+    }
+    tn_clamp_outputs(output, pixels * outputs, params->gemm.activation_min, params->gemm.activation_max);
 }

@@ -43,12 +43,10 @@ static inline int32_t room_on_all_sides(const tn_conv_2d_im2col_params *params, 
 
 /* What two output pixels see becomes the two columns of a plane; `rows` has room for a row of either window. */
 static TN_KERNEL void pack_windows(const tn_conv_2d_im2col_params *params, const int8_t *input, uint32_t *plane,
-                                   const window *windows, int8_t *rows)
+                                   window first, window second, int8_t *rows)
 {
     const int32_t count = params->kernel_width * params->input_channels;
     const int32_t input_row = params->input_width * params->input_channels;
-    const window first = windows[0];
-    const window second = windows[2];
     const int32_t room = room_on_all_sides(params, first, count, input_row);
     if ((room | room_on_all_sides(params, second, count, input_row)) >= 0) {
         const int8_t *from = input + (first.top * input_row + first.left);
@@ -66,38 +64,42 @@ static TN_KERNEL void pack_windows(const tn_conv_2d_im2col_params *params, const
     }
 }
 
-/* The windows of four neighbours, in the order of the output, become four columns. */
+/* The windows of four neighbours, in the order of the output, become four columns; of two, two. */
 TN_KERNEL void tn_conv_2d_swar(const tn_conv_2d_im2col_params *params, const int8_t *restrict input,
                                  int8_t *restrict output, int8_t *restrict scratch)
 {
     const int32_t outputs = params->gemm.output_channels;
     const int32_t pixels = params->output_height * params->output_width;
+    const int32_t several = pixels > 1 ? 1 : 0;
     const int32_t step = params->stride_width * params->input_channels;
     const int32_t first = -(params->padding_left * params->input_channels);
     const int32_t end = first + params->output_width * step;
     uint32_t *const columns = (uint32_t *)(void *)scratch;
     int8_t *const rows = (int8_t *)(columns + TN_PAIR_WORDS * params->gemm.pairs);
-    tn_pixel_group group = tn_first_group(pixels);
     window start = {first, -params->padding_top};
     int32_t pixel = 0; /* whose window `start` is */
-    do {
+    for (int32_t left = pixels; left > 0;) {
+        const tn_planes group = tn_planes_for(pixels, left);
         window windows[TN_COLUMNS];
         for (start.left += (group.pixel - pixel) * step; start.left >= end; start.left -= end - first) {
             start.top += params->stride_height;
         }
         pixel = group.pixel;
         window next = start;
-        for (int32_t p = 0; p < TN_COLUMNS; p++) {
+        for (int32_t p = 0; p < 2 * group.planes; p++) {
             windows[p] = next;
-            next.left += group.several * step;
+            next.left += several * step;
             if (next.left == end) {
                 next.left = first;
                 next.top += params->stride_height;
             }
         }
-        pack_windows(params, input, columns, windows, rows);
-        pack_windows(params, input, columns + TN_PLANE_WORDS, windows + 1, rows);
-        tn_gemm_swar(&params->gemm, columns, output + pixel * outputs, group.several * outputs);
-    } while (tn_next_group(&group));
+        for (int32_t plane = 0; plane < group.planes; plane++) {
+            pack_windows(params, input, columns + plane * TN_PLANE_WORDS, windows[plane],
+                         windows[plane + group.planes], rows);
+        }
+        tn_gemm_swar(&params->gemm, columns, group.planes, output + pixel * outputs, several * outputs);
+        left -= 2 * group.planes;
+    }
     tn_clamp_outputs(output, pixels * outputs, params->gemm.activation_min, params->gemm.activation_max);
 }

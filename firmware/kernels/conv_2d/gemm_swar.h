@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The heart of the dense convolutions on Armv6-M: four columns against all output channels.
+ * The heart of the dense convolutions on Armv6-M: four columns, or two, against all output channels.
  *
  * A column is what one output pixel sees of the input, in the input's order, each row of the window padded to whole
  * pairs of elements. Four columns are packed two by two, columns 0 and 2 in one plane, 1 and 3 in the other: an element
@@ -14,7 +14,8 @@
  *     sum(p) = T - (sum(q) << 16).
  * Shifting P right leaves that bit in the carry, and ADCS adds it.
  *
- * Four words of columns hold a pair of elements: X and X' of the first plane, then of the second.
+ * Four words of columns hold a pair of elements: X and X' of the first plane, then of the second. Two columns are the
+ * first plane alone, with the second one's words left as they are.
  *
  * The constants of a layer are packed in words. First the weights in blocks of eight output channels, and a last
  * one of what is left over: of a block of n channels, for each element the n weights, padding elements included. All of
@@ -31,8 +32,24 @@
 
 enum { TN_PLANE_WORDS = 2, TN_PAIR_WORDS = 2 * TN_PLANE_WORDS };
 
-/* `step` is the distance between the outputs of two columns: the output channels, or 0 where all four are the same. */
-void tn_gemm_swar(const tn_gemm_params *params, const uint32_t *columns, int8_t *output, int32_t step);
+/* Output pixels whose columns are computed together: four, which are two planes, or two. */
+typedef struct {
+    int32_t pixel;  /* the first of them */
+    int32_t planes; /* also how many pixels the second column of a plane is behind its first */
+} tn_planes;
+
+/* The group that does what `left` of the pixels are left over, of which some may be computed twice. Three would be two
+ * planes, but where there are no four pixels; one alone stands for two. */
+static inline tn_planes tn_planes_for(int32_t pixels, int32_t left)
+{
+    const int32_t planes = left >= TN_COLUMNS - 1 && pixels >= TN_COLUMNS ? 2 : 1;
+    const int32_t first = left < 2 * planes ? pixels - 2 * planes : pixels - left;
+    const tn_planes group = {first < 0 ? 0 : first, planes};
+    return group;
+}
+
+/* `step` is the distance between the outputs of two columns: the output channels, or 0 where both are the same. */
+void tn_gemm_swar(const tn_gemm_params *params, const uint32_t *columns, int32_t planes, int8_t *output, int32_t step);
 
 /* Packs `count` elements of two columns into a plane; an odd last one stands alone. Returns the plane's next word. */
 uint32_t *tn_pack_columns(uint32_t *plane, const int8_t *first, const int8_t *second, int32_t count);

@@ -1,4 +1,4 @@
-"""The dense convolutions on Armv6-M: four columns, packed two by two, meet the output channels in blocks of eight."""
+"""The dense convolutions on Armv6-M: columns, packed two by two, meet the output channels in blocks of eight."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from tinynas.kernels.conv_2d.dense import (
     conv_1x1_constants,
     conv_2d_im2col_constants,
     dense_shape,
-    groups_of_columns,
     is_dense,
     is_pointwise,
     overhang,
@@ -58,31 +57,55 @@ def _constant_bytes(call: KernelCall, parameters: ParameterStructure) -> int:
     return words(2 * column_pairs(call) * outputs) + WORD * _CHANNEL_WORDS * outputs + parameters.size_bytes
 
 
+def _groups(pixels: int) -> tuple[int, int]:
+    """Groups of four pixels, and of two: see `tn_planes_for` in `firmware/kernels/conv_2d/gemm_swar.h`."""
+    if pixels < COLUMNS:
+        return 0, -(-pixels // 2)
+    four, left = divmod(pixels, COLUMNS)
+    return (four + 1, 0) if left == COLUMNS - 1 else (four, int(left > 0))
+
+
+def _planes(pixels: int) -> int:
+    """Planes of two columns, over all groups."""
+    four, two = _groups(pixels)
+    return 2 * four + two
+
+
 def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
-    groups, outputs, in_column = groups_of_columns(pixels), dense_shape(call)[0], column_pairs(call)
+    outputs, in_column = dense_shape(call)[0], column_pairs(call)
+    four, two = _groups(pixels)
     features = dict.fromkeys(_TILE_LOOPS, 0.0)
     if _is_general(call):
+        groups, in_planes = four + two, _planes(pixels) * outputs
         features |= {
             "general_groups": groups,
             "general_blocks": groups * -(-outputs // _BLOCK),
             "general_channels": groups * outputs,
-            "general_pairs": groups * outputs * in_column,
+            "general_planes": in_planes,
+            "general_pairs": in_planes * in_column,
         }
     else:
-        rest = groups * (outputs % _BLOCK)
-        channels = groups * outputs - rest
-        features |= {
-            "groups": groups,
-            "whole_groups": groups * (outputs >= _BLOCK),
-            "blocks": channels // _BLOCK,
-            "channels": channels,
-            "rounds": channels * -(-in_column // _UNROLLED),
-            "pairs": channels * in_column,
-            "rest_blocks": groups * (outputs % _BLOCK > 0),
-            "rest_channels": rest,
-            "rest_pairs": rest * in_column,
-        }
+        features |= _tiles_of_groups(four, outputs, in_column, "")
+        features |= _tiles_of_groups(two, outputs, in_column, _BY_TWO)
     return {"calls": 1, **features, **clamp_features(call)}
+
+
+def _tiles_of_groups(groups: int, outputs: int, in_column: int, prefix: str) -> dict[str, float]:
+    """The tiles of so many groups of four pixels, or of two."""
+    rest = groups * (outputs % _BLOCK)
+    channels = groups * outputs - rest
+    counts = {
+        "groups": groups,
+        "whole_groups": groups * (outputs >= _BLOCK),
+        "blocks": channels // _BLOCK,
+        "channels": channels,
+        "rounds": channels * -(-in_column // _UNROLLED),
+        "pairs": channels * in_column,
+        "rest_blocks": groups * (outputs % _BLOCK > 0),
+        "rest_channels": rest,
+        "rest_pairs": rest * in_column,
+    }
+    return {f"{prefix}{name}": count for name, count in counts.items()}
 
 
 def _weight_pairs(call: KernelCall) -> npt.NDArray[np.int8]:
@@ -97,7 +120,7 @@ def _is_general(call: KernelCall) -> bool:
     return call.has_constants and (is_general(call) or bool((_weight_pairs(call) == SMALLEST_WEIGHT).all(axis=2).any()))
 
 
-_TILE_LOOPS = {
+_LOOPS_OF_FOUR = {
     "groups": "groups of four pixels",
     "whole_groups": "groups of four pixels with blocks of eight output channels",
     "blocks": "blocks of eight output channels, over all groups",
@@ -107,11 +130,19 @@ _TILE_LOOPS = {
     "rest_blocks": "blocks of fewer channels",
     "rest_channels": "output channels in them",
     "rest_pairs": "pairs of elements in them",
-    "general_groups": "groups of four pixels of a layer that needs the general requantization",
-    "general_blocks": "blocks of up to eight output channels of such a layer",
-    "general_channels": "output channels in them",
-    "general_pairs": "pairs of elements in these",
 }
+_BY_TWO = "by_two_"
+_TILE_LOOPS = (
+    _LOOPS_OF_FOUR
+    | {f"{_BY_TWO}{name}": f"with two pixels in place of four: {text}" for name, text in _LOOPS_OF_FOUR.items()}
+    | {
+        "general_groups": "groups of pixels of a layer that needs the general requantization",
+        "general_blocks": "blocks of up to eight output channels of such a layer",
+        "general_channels": "output channels in them",
+        "general_planes": "planes of two pixels over these",
+        "general_pairs": "pairs of elements in these planes",
+    }
+)
 _RUN_LOOPS = {
     "runs": "runs of elements, of two pixels each, that are packed",
     "long_runs": "those of two elements or more",
@@ -133,7 +164,7 @@ def _run_features(runs: int, count: int) -> dict[str, float]:
 def _conv_1x1_features(call: KernelCall) -> dict[str, float]:
     inputs = call.weights.shape[3]
     pixels = call.input.elements // inputs
-    return _tile_features(call, pixels) | _run_features(2 * groups_of_columns(pixels), inputs)
+    return _tile_features(call, pixels) | _run_features(_planes(pixels), inputs)
 
 
 _WINDOW_LOOPS = {
@@ -157,22 +188,22 @@ def _conv_2d_features(call: KernelCall) -> dict[str, float]:
     stride_height, stride_width = window_of(call.graph, call.op).stride
     _, height, width, _ = call.output.shape
     pixels, count = height * width, kernel_width * inputs
-    windows = _windows(pixels)
-    y, x = windows // width, windows % width
+    planes = _pixels_of_planes(pixels)
+    y, x = np.divmod(planes, width)
     left, top = (x * stride_width - call.padding[2]) * inputs, y * stride_height - call.padding[0]
     before, after, rows = overhang(call, left, top)
     inside = (rows == kernel_height) & (before + after == 0)
-    plane_inside = inside[:, :2] & inside[:, 2:]
-    beside = ~np.tile(plane_inside, 2)
+    both_inside = inside.all(axis=1, keepdims=True)
+    beside = ~both_inside
     within, partly = beside * rows, (before + after > 0) & beside
-    planes = plane_inside.size
-    planes_inside = int(plane_inside.sum())
+    planes_inside = int(both_inside.sum())
+    planes_beside = len(planes) - planes_inside
     features = {
-        "ends": int((x == width - 1).sum()) if pixels >= COLUMNS else 0,
-        "turns": int(windows[-1, 0]) // width,
+        "ends": int((x == width - 1).sum()) if pixels > 1 else 0,
+        "turns": max(0, pixels - (2 if _groups(pixels)[1] else COLUMNS)) // width,
         "planes_inside": planes_inside,
-        "planes_beside": planes - planes_inside,
-        "rows_beside": (planes - planes_inside) * kernel_height,
+        "planes_beside": planes_beside,
+        "rows_beside": planes_beside * kernel_height,
         "rows_in_place": int((within * ~partly).sum()),
         "rows_outside": int((beside * (kernel_height - rows)).sum()),
         "rows_partly": int((rows * partly).sum()),
@@ -181,15 +212,20 @@ def _conv_2d_features(call: KernelCall) -> dict[str, float]:
         "copies": int((rows * partly * (before + after < count)).sum()),
         "copied": int((rows * partly * (count - before - after)).sum()),
     }
-    return _tile_features(call, pixels) | _run_features(planes * kernel_height, count) | features
+    return _tile_features(call, pixels) | _run_features(len(planes) * kernel_height, count) | features
 
 
-def _windows(pixels: int) -> _Indices:
-    """The pixels of each group, as the kernel takes them."""
-    if pixels < COLUMNS:  # each pixel is computed as four equal columns
-        return np.repeat(np.arange(pixels), COLUMNS).reshape(-1, COLUMNS)
-    first = np.minimum(COLUMNS * np.arange(groups_of_columns(pixels)), pixels - COLUMNS)
-    return first[:, np.newaxis] + np.arange(COLUMNS)
+def _pixels_of_planes(pixels: int) -> _Indices:
+    """The two pixels of each plane [planes, 2], as the kernel takes them: one alone stands for two."""
+    four, two = _groups(pixels)
+    of_four = np.minimum(COLUMNS * np.arange(four), pixels - COLUMNS)
+    of_two = np.arange(two) if four == 0 else np.array([pixels - 2])[:two]
+    return np.concatenate(
+        (
+            (of_four[:, np.newaxis, np.newaxis] + np.array([[0, 2], [1, 3]])).reshape(-1, 2),
+            np.minimum(of_two[:, np.newaxis] + np.array([0, 1]), pixels - 1),
+        )
+    )
 
 
 def _pack(call: KernelCall, name: str) -> tuple[Words, dict[str, str | int]]:
