@@ -20,8 +20,8 @@ _LAYERS = {"conv_2d_swar_w16": 400, "conv_2d_swar": 560}  # they have the most l
 _FEWER_LAYERS = 120
 # A last group that overlaps the one before takes other branches than the rest. Whether a window is inside the input is
 # found side by side, and the comparisons that this takes are not counted; nor are those that find how far a window
-# reaches over a border. The general requantization, in portable C, clamps by branches, one way or the other, as its data
-# happens to be.
+# reaches over a border. The general requantization, in portable C, clamps by branches, one way or the other, as its
+# data happens to be.
 _TOLERANCE = {
     "conv_1x1_swar": 1e-2,
     "conv_2d_swar": 8e-3,
