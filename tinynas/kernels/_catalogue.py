@@ -45,8 +45,8 @@ def by_rule(call: KernelCall) -> Iterator[KernelVariant]:
 
 def for_few_rows(call: KernelCall) -> KernelVariant | None:
     """The variant for few rows at a time that the local rule may choose, if there is one."""
-    if not any(v.few_rows for v in kernels_of(call.op.kind)):
-        return None
+    if not any(v.few_rows and v.executes(call) for v in kernels_of(call.op.kind)):
+        return None  # as most often; nothing is asked of the others
     return next((v for v in by_rule(call) if v.few_rows), None)
 
 

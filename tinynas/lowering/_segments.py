@@ -135,7 +135,7 @@ class Segments:
 
     def _call(self, p: PlannedStep, shape: int, structure: Structure) -> tuple[Mapping[str, float], int]:
         """Loop counts and bytes of scratch of one call."""
-        key = shape, p.variant.name, structure.input_rows, structure.output_rows, structure.padding, structure.sums
+        key = shape, p.variant.name, structure[1:]  # but for how many there are
         if key not in self._calls:
             call = structure.of(p.call)
             self._calls[key] = p.variant.features(call), p.variant.scratch_bytes(call)

@@ -42,7 +42,7 @@ def windows_behind(
     """
     height, input_row_bytes = input_shape
     executed = trace(layers, height, rows_per_call)
-    if executed is None or any(len(readers) > MOST_READERS for readers in executed.readers):
+    if executed is None or max(map(len, executed.readers)) > MOST_READERS:
         return None
     size = [input_row_bytes, *row_bytes]
     held = [align(rows * of, NATIVE_ALIGNMENT) for rows, of in zip(executed.window_rows, size, strict=True)]
@@ -73,7 +73,10 @@ def windows_inside(input_rows: int, layers: tuple[LayerRows, ...], row_bytes: tu
 
 def last_reader(layers: Sequence[LayerRows]) -> int:
     """The position of the last layer that reads a cell's input: where layers are looked at, when it has more rows."""
-    return max(position for position, layer in enumerate(layers, 1) if 0 in layer.operands)
+    position = len(layers)
+    while 0 not in layers[position - 1].operands:
+        position -= 1
+    return position
 
 
 def states_bytes(layers: Numbers) -> Numbers:
