@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import sub
@@ -240,8 +240,7 @@ def _alone(layer: LayerRows, input_rows: int, rows_at_once: int) -> Trace:
     )
 
 
-@dataclass(frozen=True)
-class Slides:
+class Slides(NamedTuple):
     """What moving the rows of windows to their beginnings takes; see the loops of the kernel `stream`."""
 
     slides: int = 0
@@ -249,13 +248,10 @@ class Slides:
     words: int = 0
     bytes: int = 0
 
-    def __add__(self, other: Slides) -> Slides:
-        return Slides(
-            self.slides + other.slides,
-            self.rounds + other.rounds,
-            self.words + other.words,
-            self.bytes + other.bytes,
-        )
+    @classmethod
+    def together(cls, each: Iterable[Slides]) -> Slides:
+        """What several windows take together."""
+        return cls(*map(sum, zip(cls(), *each, strict=True)))
 
     @property
     def loops(self) -> dict[str, float]:

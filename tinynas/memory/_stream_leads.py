@@ -110,8 +110,8 @@ def output_leads(cells: Sequence[ReadBack | None]) -> Counts:
         cells: Of a network; None for those that cannot run row by row.
     """
     leads = np.zeros((len(cells), len(cells)), np.int64)
-    # Of all segments that run through a cell, one behind the other, those that end first last: for each call of the
-    # last layer, the bytes of the output that are written then, and how many calls of this cell's last layer that needs.
+    # Of all segments that run through a cell, those that end first last: for each call of the last layer, the bytes of
+    # the output that are written then, and how many calls of this cell's last layer that needs.
     written = calls = np.zeros(0, np.int64)
     begins: list[int] = []
     for first in range(len(cells) - 1, -1, -1):

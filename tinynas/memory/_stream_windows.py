@@ -46,7 +46,7 @@ def windows_behind(
         return None
     size = [input_row_bytes, *row_bytes]
     held = [align(rows * of, NATIVE_ALIGNMENT) for rows, of in zip(executed.window_rows, size, strict=True)]
-    moved = sum(slides(executed, size, executed.window_rows, ROUND_BYTES), Slides())
+    moved = Slides.together(slides(executed, size, executed.window_rows, ROUND_BYTES))
     waits = -(-height // rows_per_call) * last_reader(layers)
     return Windows(sum(held[:-1]), {"waits": waits, **moved.loops})
 
@@ -67,7 +67,7 @@ def windows_inside(input_rows: int, layers: tuple[LayerRows, ...], row_bytes: tu
     assert executed is not None, "a cell that runs row by row comes to an end"
     held = [align(rows * of, NATIVE_ALIGNMENT) for rows, of in zip(executed.window_rows[1:], row_bytes, strict=True)]
     whole = (input_rows, *executed.window_rows[1:])
-    moved = sum(slides(executed, [0, *row_bytes], whole, ROUND_BYTES), Slides())
+    moved = Slides.together(slides(executed, [0, *row_bytes], whole, ROUND_BYTES))
     return Windows(sum(held[:-1]), {"waits": waits, **moved.loops})
 
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from tinynas.graph import DepthwiseConv2DAttributes
 from tinynas.kernels._constants import WORD
-from tinynas.kernels._geometry import window_of
 from tinynas.kernels._kernel import KernelCall, pairs, words
 
 
@@ -70,7 +69,7 @@ def swar_row_words(kernel: tuple[int, int], paired: bool) -> int:
 
 def _oriented(call: KernelCall, *, transposed: bool, in_pairs: bool = False) -> ChannelBuffer:
     """The buffer of a call as the image lies, or transposed, as far as windows reach; of columns and taps in pairs."""
-    window = window_of(call.graph, call.op)
+    window = call.window
     kernel, stride = window.filter_size, window.stride
     inputs, outputs = (call.input.shape[1], call.input.shape[2]), (call.output.shape[1], call.output.shape[2])
     padding = (call.padding[0], call.padding[2])
