@@ -126,9 +126,7 @@ class Segments:
         ]
         return CountedSegment(tuple(layers), waits)
 
-    def _counted(
-        self, p: PlannedStep, shape: int, rows: LayerRows, input_rows: int
-    ) -> tuple[Mapping[str, float], int]:
+    def _counted(self, p: PlannedStep, shape: int, rows: LayerRows, input_rows: int) -> tuple[Mapping[str, float], int]:
         """Loop counts of all calls of a layer together, and the most bytes of scratch that one of them takes."""
         key = shape, rows, input_rows
         if key not in self._layers:

@@ -227,7 +227,7 @@ def _alone(layer: LayerRows, input_rows: int, rows_at_once: int) -> Trace:
         order[come + done] = 0
     still = [seen[done] for done in calls]
     first_read = [first if first < there else there for first, there in zip(still, (0, *ends), strict=False)]
-    read = tuple([row if row < input_rows else input_rows for row in seen])
+    input_read, input_read_behind = _read_alone(layer, input_rows)
     return Trace(
         order=tuple(order),
         ends=(ends, layer.ends),
@@ -235,9 +235,26 @@ def _alone(layer: LayerRows, input_rows: int, rows_at_once: int) -> Trace:
         waits=len(ends),
         window_rows=(max(map(sub, ends, first_read)), layer.rows),
         readers=((1,), ()),
-        input_read=read[:-1],
-        input_read_behind=(*read[1:-1], input_rows),
+        input_read=input_read,
+        input_read_behind=input_read_behind,
     )
+
+
+def rows_read(layers: tuple[LayerRows, ...], input_rows: int) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """`input_read` and `input_read_behind` of a segment whose input's rows come one by one; None if it has no end.
+
+    Of one layer they do not depend on the order of its calls.
+    """
+    if len(layers) == 1:
+        return _read_alone(layers[0], input_rows)
+    executed = trace(layers, input_rows, 1)
+    return None if executed is None else (executed.input_read, executed.input_read_behind)
+
+
+def _read_alone(layer: LayerRows, input_rows: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The same of a segment of one layer."""
+    read = tuple([row if row < input_rows else input_rows for row in layer.first_seen])
+    return read[:-1], (*read[1:-1], input_rows)
 
 
 class Slides(NamedTuple):

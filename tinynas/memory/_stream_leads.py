@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.lowering import LayerRows, trace
+from tinynas.lowering import LayerRows, rows_read
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._stream_cells import StreamedCell
 
@@ -42,26 +42,28 @@ class _RowsBack(NamedTuple):
 @lru_cache(maxsize=65536)
 def _rows_back(layers: tuple[LayerRows, ...], input_rows: int) -> _RowsBack:
     """How rows go back through a cell of such layers, whatever its rows take."""
-    executed = trace(layers, input_rows, 1)
-    assert executed is not None, "a cell that runs row by row comes to an end"
-    ends = np.array([0, *layers[-1].ends])
-    read_behind = np.array([0, *executed.input_read_behind])
-    return _RowsBack(ends[1:], np.array(executed.input_read), read_behind, _rows_needed(layers, input_rows, ends))
+    read = rows_read(layers, input_rows)
+    assert read is not None, "a cell that runs row by row comes to an end"
+    return _RowsBack(
+        written=np.array(layers[-1].ends),
+        read=np.array(read[0]),
+        read_behind=np.array([0, *read[1]]),
+        needed=_rows_needed(layers, input_rows),
+    )
 
 
-def _rows_needed(layers: tuple[LayerRows, ...], input_rows: int, ends: Counts) -> Counts:
-    """Rows of a cell's input that must be there for some rows of its output."""
+def _rows_needed(layers: tuple[LayerRows, ...], input_rows: int) -> Counts:
+    """Rows of a cell's input that must be there for calls of its last layer, by their number: none, one, and so on."""
     heights = [input_rows, *(layer.rows for layer in layers)]
-    needed = {len(layers): ends}
+    calls = {len(layers): np.arange(layers[-1].calls + 1)}  # of each layer, and rows of the input
     for index in range(len(layers), 0, -1):
-        layer, end = layers[index - 1], needed[index]
-        if layer.rows_per_call > 1 and index < len(layers):
-            end = np.minimum(-(-end // layer.rows_per_call) * layer.rows_per_call, layer.rows)
-        end_seen = np.maximum(end * layer.stride + (layer.extent - layer.padding - layer.stride), 1)
+        layer = layers[index - 1]
         for operand in layer.operands:
-            rows = np.minimum(end_seen, heights[operand])
-            needed[operand] = np.maximum(needed[operand], rows) if operand in needed else rows
-    return needed[0]
+            needed = np.array([0, *layer.needed(heights[operand])])[calls[index]]
+            if operand > 0 and layers[operand - 1].rows_per_call > 1:
+                needed = -(-needed // layers[operand - 1].rows_per_call)
+            calls[operand] = np.maximum(calls[operand], needed) if operand in calls else needed
+    return calls[0]
 
 
 class ReadBack(NamedTuple):
