@@ -146,6 +146,7 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
     first_operand = [operand for operand, _ in of_first]
     needed_next = [needed[0] for _, needed in of_first]  # of that operand, for the next call
     first_seen = [layer.first_seen for layer in every]
+    seen_by = [[(reader, first_seen[reader]) for reader in of] for of in readers]
     # By layer, its readers and what these wait for of it; for rows of the input and of the last layer something always
     # waits.
     awaited = [[(r, needed) for r in readers[i] for of, needed in wanted[r] if of == i] for i in range(count)]
@@ -170,10 +171,10 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
             index -= 1
             continue
         first = there if readers[index] else 0  # a stride may pass rows by that are not there yet
-        for reader in readers[index]:
-            seen = first_seen[reader][calls[reader]]
-            if seen < first:
-                first = seen
+        for reader, seen in seen_by[index]:
+            row = seen[calls[reader]]
+            if row < first:
+                first = row
         call = calls[index]
         written[index] = end = ends[index][call]
         calls[index] = call + 1
