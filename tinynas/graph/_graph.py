@@ -55,6 +55,7 @@ class Graph:
 
 def sliding_window(graph: Graph, op: Op) -> Window | None:
     """The window that an operator of a graph moves over its first input; None where it has none."""
-    if op.spec.window is None:
+    window = op.spec.window
+    if window is None:
         return None
-    return op.spec.window(op, [graph.tensors[t].shape if t >= 0 else () for t in op.inputs])
+    return window(op, [graph.tensors[t].shape if t >= 0 else () for t in op.inputs])

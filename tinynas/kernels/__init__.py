@@ -6,7 +6,7 @@ from tinynas.kernels._clamp import activation_range
 from tinynas.kernels._constants import ConstantArray, Fields, StepConstants
 from tinynas.kernels._errors import MissingConstantsError, UnsupportedGraphError
 from tinynas.kernels._files import code_hash, code_of, kernel_folder, with_headers
-from tinynas.kernels._geometry import padding_of, window_of
+from tinynas.kernels._geometry import padding_of
 from tinynas.kernels._kernel import (
     KERNEL_FLAGS,
     MAX_DIMENSION,
@@ -55,7 +55,6 @@ __all__ = [
     "quantization_of",
     "require_symmetric_weights",
     "select_variant",
-    "window_of",
     "with_headers",
     "words",
 ]

@@ -45,8 +45,10 @@ def by_rule(call: KernelCall) -> Iterator[KernelVariant]:
 
 def for_few_rows(call: KernelCall) -> KernelVariant | None:
     """The variant for few rows at a time that the local rule may choose, if there is one."""
-    if not any(v.few_rows for v in kernels_of(call.op.kind)):
-        return None
+    preferred = (v for v in kernels_of(call.op.kind) if v.few_rows and not v.for_speed and v.executes(call))
+    variant = next(preferred, None)
+    if variant is None or not call.unlinked:
+        return variant
     return next((v for v in by_rule(call) if v.few_rows), None)
 
 

@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from tinynas.kernels._clamp import activation_range
 from tinynas.kernels._constants import ConstantArray, Fields, StepConstants, integers
-from tinynas.kernels._geometry import window_of
 from tinynas.kernels._kernel import KernelCall
 from tinynas.kernels._weights import data_of, quantization_of
 
@@ -35,7 +34,7 @@ def with_tables(
 
 def window_fields(call: KernelCall) -> dict[str, int]:
     """The geometry of a call with a window."""
-    window = window_of(call.graph, call.op)
+    window = call.window
     return {
         "kernel_height": window.filter_size[0],
         "kernel_width": window.filter_size[1],

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from tinynas.graph import Graph, Op, Window, sliding_window
+from tinynas.graph import Graph, Op, sliding_window
 from tinynas.kernels._kernel import KernelCall
-
-
-def window_of(graph: Graph, op: Op) -> Window:
-    """The window of an operator that has one: of a convolution or a pool."""
-    window = sliding_window(graph, op)
-    assert window is not None, "only called where there is one"
-    return window
 
 
 def padding_of(graph: Graph, op: Op) -> tuple[int, int, int, int]:
@@ -44,7 +37,7 @@ def valid_taps(size: int, outputs: int, taps: int, stride: int, dilation: int, b
 
 def window_counts(call: KernelCall) -> tuple[tuple[int, int], tuple[int, int]]:
     """Vertical and horizontal `valid_taps` of a call with a window."""
-    window = window_of(call.graph, call.op)
+    window = call.window
     vertical, horizontal = (
         valid_taps(
             call.input.shape[1 + i],

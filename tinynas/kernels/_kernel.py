@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from tinynas.graph import DType, Graph, Op, OpKind, Tensor
+from tinynas.graph import DType, Graph, Op, OpKind, Tensor, Window, sliding_window
 from tinynas.kernels._constants import WORD, StepConstants
 from tinynas.targets import Core
 
@@ -105,7 +105,7 @@ class KernelCall:
     unlinked: frozenset[str] = frozenset()
     """Kernels that the local rule passes over to save their code."""
     whole: KernelCall | None = field(default=None, compare=False, repr=False)
-    """The call that it computes some rows of: what follows from constants alone is the same, and asked of that one."""
+    """The call that it computes some rows of: what rows do not change is asked of that one."""
 
     @cached_property
     def input(self) -> Tensor:
@@ -133,6 +133,15 @@ class KernelCall:
             self.unlinked,
             self.whole or self,
         )
+
+    @cached_property
+    def window(self) -> Window:
+        """That of an operator that has one: of a convolution or a pool."""
+        if self.whole is not None:
+            return self.whole.window
+        window = sliding_window(self.graph, self.op)
+        assert window is not None, "only asked where there is one"
+        return window
 
     @cached_property
     def known_general(self) -> dict[int, bool]:

@@ -14,7 +14,7 @@ from tinynas.lowering._stream_loops import output_loops
 from tinynas.lowering._stream_plan import StreamError, StreamPlan
 from tinynas.lowering._streams import MOST_LAYERS, MOST_READERS, segment_scratch_bytes
 from tinynas.lowering._substitution import VariantError, layers, substitutes, suits, with_constants, with_variants
-from tinynas.lowering._trace import LayerRows, Slides, Trace, Write, copies, slides, trace
+from tinynas.lowering._trace import LayerRows, Slides, Trace, Write, copies, rows_read, slides, trace
 
 __all__ = [
     "DSP_LOWERING",
@@ -47,6 +47,7 @@ __all__ = [
     "lower",
     "operand_positions",
     "output_loops",
+    "rows_read",
     "segment_scratch_bytes",
     "select_within",
     "slides",

@@ -69,6 +69,7 @@ class _Part:
         rows: When they are called, if they write one row each.
         shapes: What their loop counts depend on beside rows (`_shape_of`).
         input_rows: Rows of what each of them reads.
+        row_bytes: Of a row of what each of them writes; 0 where it adds rows to sums.
     """
 
     few_rows: list[PlannedStep]
@@ -76,6 +77,7 @@ class _Part:
     rows: list[LayerRows]
     shapes: list[int]
     input_rows: list[int]
+    row_bytes: list[int]
 
 
 class Segments:
@@ -117,25 +119,25 @@ class Segments:
         height = part.input_rows[0]
         waits = segment_trace(segment, rows, height).waits if len(rows) > 1 else height  # alone, once for each row
         layers = [
-            self._counted(p, shape, of, input_rows)
-            for p, shape, of, input_rows in zip(segment, part.shapes, rows, part.input_rows, strict=True)
+            CountedLayer(of, row, p.variant.name, *self._counted(p, shape, of, input_rows), p.call.sums is not None)
+            for p, shape, of, input_rows, row in zip(
+                segment, part.shapes, rows, part.input_rows, part.row_bytes, strict=True
+            )
         ]
         return CountedSegment(tuple(layers), waits)
 
-    def _counted(self, p: PlannedStep, shape: int, rows: LayerRows, input_rows: int) -> CountedLayer:
+    def _counted(self, p: PlannedStep, shape: int, rows: LayerRows, input_rows: int) -> tuple[Mapping[str, float], int]:
+        """Loop counts of all calls of a layer together, and the most bytes of scratch that one of them takes."""
         key = shape, rows, input_rows
         if key not in self._layers:
             structures, _ = structures_of(p, rows, input_rows)
             features, scratch = zip(*(self._call(p, shape, structure) for structure in structures), strict=True)
             self._layers[key] = summed_loops(structures, features), max(scratch)
-        features_of_all, scratch_bytes = self._layers[key]
-        sums = p.call.sums is not None
-        row = 0 if sums else row_bytes(self._schedule.graph, p.output)
-        return CountedLayer(rows, row, p.variant.name, features_of_all, scratch_bytes, sums)
+        return self._layers[key]
 
     def _call(self, p: PlannedStep, shape: int, structure: Structure) -> tuple[Mapping[str, float], int]:
         """Loop counts and bytes of scratch of one call."""
-        key = shape, p.variant.name, structure.input_rows, structure.output_rows, structure.padding, structure.sums
+        key = shape, p.variant.name, structure[1:]  # but for how many there are
         if key not in self._calls:
             call = structure.of(p.call)
             self._calls[key] = p.variant.features(call), p.variant.scratch_bytes(call)
@@ -153,7 +155,8 @@ class Segments:
             rows = [layer_rows(graph, p, 1, position) for p in few_rows]
             shapes = [self._shapes.setdefault(_shape_of(p.call), len(self._shapes)) for p in few_rows]
             input_rows = [graph.tensors[p.inputs[0]].shape[1] for p in few_rows]
-            self._parts[first, end] = _Part(few_rows, more_rows, rows, shapes, input_rows)
+            row = [0 if p.call.sums is not None else row_bytes(graph, p.output) for p in few_rows]
+            self._parts[first, end] = _Part(few_rows, more_rows, rows, shapes, input_rows, row)
         return self._parts[first, end]
 
     def _planned(self, position: int) -> PlannedStep:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tinynas.lowering._rows import no_streamed_rows
 from tinynas.lowering._schedule import Schedule, Step
 from tinynas.lowering._storage import root_of
-from tinynas.lowering._sums import summed_image
+from tinynas.lowering._sums import may_sum, summed_image
 
 _Images = Sequence[int | None]
 """By step, the image of which it adds rows to sums."""
@@ -114,6 +114,8 @@ def _by_rows(schedule: Schedule, step: Step, images: _Images, begun: list[int], 
 
 def _summed(schedule: Schedule, step: Step, alias: dict[int, int]) -> int | None:
     """The image of which a step adds rows to sums where it is the last one of a segment: then it is always that."""
+    if not may_sum(schedule.graph.ops[step.ops[-1]]):
+        return None
     return summed_image(schedule.call(step), step.inputs, alias)
 
 

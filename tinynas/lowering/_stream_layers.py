@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from tinynas.graph import Graph, OpKind, op_macs, sliding_window
@@ -172,20 +172,30 @@ def structures_of(p: PlannedStep, rows: LayerRows, height: int) -> tuple[tuple[S
     Raises:
         StreamError: Some of its calls are not possible; the message says why.
     """
-    call = partial(_writing_call if p.call.sums is None else _summing_call, p, rows, height)
-    alike = _alike(rows, call, _without_padding(rows, height) if p.call.sums is None else range(0))
-    _, _, left, right = p.call.padding
+    structures, last = _structures(rows.of_any_operands, height, p.call.padding[2:], p.call.sums is not None)
+    # Rows of padding lie at both ends: who sees no other ones is among the first calls, or the last.
+    if p.call.op.kind is not OpKind.PAD and 0 in (structures[0].input_rows, structures[-1].input_rows):
+        raise StreamError(f"{where(p)}: some of its rows see nothing but padding")
+    if len(structures) > _MOST_STRUCTURES:
+        raise StreamError(f"{where(p)}: too many of its rows see padding")
+    return structures, last
+
+
+@lru_cache(maxsize=65536)
+def _structures(
+    rows: LayerRows, height: int, sides: tuple[int, int], summing: bool
+) -> tuple[tuple[Structure, ...], int]:
+    """The same of any layer with such rows, and padding at the sides of its operands, that may add rows to sums."""
+    call = partial(_summing_call if summing else _writing_call, rows, height)
+    alike = _alike(rows, call, range(0) if summing else _without_padding(rows, height))
     calls = [
         *((1, call(index)) for index in range(alike.start)),
         (len(alike), call(alike.start)),
         *((1, call(index)) for index in range(alike.stop, rows.calls)),
     ]
     structures = tuple(
-        Structure(count, of.input_rows, of.output_rows, (of.above, of.below, left, right), of.sums)
-        for count, of in calls
+        Structure(count, of.input_rows, of.output_rows, (of.above, of.below, *sides), of.sums) for count, of in calls
     )
-    if len(structures) > _MOST_STRUCTURES:
-        raise StreamError(f"{where(p)}: too many of its rows see padding")
     return structures, rows.calls - alike.stop
 
 
@@ -226,21 +236,19 @@ def _without_padding(rows: LayerRows, height: int) -> range:
     return range(-(-rows.padding // step), min(rows.rows // rows.rows_per_call, inside))
 
 
-def _summing_call(p: PlannedStep, rows: LayerRows, height: int, index: int) -> _Call:
+def _summing_call(rows: LayerRows, height: int, index: int) -> _Call:
     """A call of a layer that adds rows to sums, by its index."""
     first = index * rows.rows_per_call
     sums = PartialSums(begins=index == 0, ends=index == rows.calls - 1)
     return _Call(min(rows.rows_per_call, rows.rows - first), None, sums=sums)
 
 
-def _writing_call(p: PlannedStep, rows: LayerRows, height: int, index: int) -> _Call:
+def _writing_call(rows: LayerRows, height: int, index: int) -> _Call:
     """A call of a layer that writes rows, by its index."""
     written = index * rows.rows_per_call
     output_rows = min(rows.rows_per_call, rows.rows - written)
     first = written * rows.stride - rows.padding
     end = first + (output_rows - 1) * rows.stride + rows.extent
-    if p.call.op.kind is not OpKind.PAD and (first >= height or end <= 0):
-        raise StreamError(f"{where(p)}: some of its rows see nothing but padding")
     above = min(max(-first, 0), end - first)
     below = min(max(end - height, 0), end - first)
     return _Call(end - first - above - below, output_rows, above, below)

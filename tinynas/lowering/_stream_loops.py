@@ -15,7 +15,7 @@ def segment_loops(graph: Graph, source: int, segment: Sequence[PlannedStep], exe
     """Trip counts of the loops around the kernels' calls; see the kernel `stream`."""
     held = (graph.tensors[source].shape[1], *executed.window_rows[1:])
     row = _rows(graph, source, segment)
-    moved = sum(slides(executed, row, held, ROUND_BYTES), Slides())
+    moved = Slides.together(slides(executed, row, held, ROUND_BYTES))
     loops = _loops_of_calls(graph, source, segment, executed) | moved.loops
     return loops | output_loops(graph.tensors[segment[-1].output].size_bytes)
 
@@ -24,7 +24,7 @@ def pushed_loops(graph: Graph, source: int, segment: Sequence[PlannedStep], exec
     """The same where the input comes row by row; see the kernel `stream_rows`."""
     row = _rows(graph, source, segment)
     copied = copies(graph.tensors[source].shape[1], row[0], ROUND_BYTES)
-    moved = sum(slides(executed, row, executed.window_rows, ROUND_BYTES), copied)
+    moved = Slides.together((copied, *slides(executed, row, executed.window_rows, ROUND_BYTES)))
     return _loops_of_calls(graph, source, segment, executed) | moved.loops
 
 

@@ -9,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from tinynas.graph import Op
 from tinynas.kernels import CATALOGUE, KernelCall, PartialSums, by_rule
 from tinynas.lowering._storage import root_of
 
 _SUMMING = frozenset(kind for kernel in CATALOGUE.values() if kernel.keeps_sums for kind in kernel.kinds)
+
+
+def may_sum(op: Op) -> bool:
+    """Whether operators of its kind can add rows to sums."""
+    return op.kind in _SUMMING
 
 
 def summed_image(call: KernelCall, inputs: Sequence[int], alias: Mapping[int, int]) -> int | None:
@@ -23,7 +29,7 @@ def summed_image(call: KernelCall, inputs: Sequence[int], alias: Mapping[int, in
         inputs: The activations that it reads.
         alias: Outputs of RESHAPE -> their inputs. A fully connected layer reads an image through it.
     """
-    if call.op.kind not in _SUMMING or len(inputs) != 1:
+    if not may_sum(call.op) or len(inputs) != 1:
         return None
     image = root_of(alias, inputs[0]) if call.op.weights is not None else inputs[0]
     shape = call.graph.tensors[image].shape

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import sub
 from typing import NamedTuple
 
 
@@ -47,6 +48,11 @@ class LayerRows(NamedTuple):
         return LayerRows(self.operands, self.rows, rows_per_call, self.stride, self.extent, self.padding)
 
     @property
+    def of_any_operands(self) -> LayerRows:
+        """The same, whoever writes what it reads."""
+        return LayerRows((), self.rows, self.rows_per_call, self.stride, self.extent, self.padding)
+
+    @property
     def ends(self) -> list[int]:
         """Rows of its output that are there behind each of its calls."""
         return [*range(self.rows_per_call, self.rows, self.rows_per_call), self.rows]
@@ -54,14 +60,18 @@ class LayerRows(NamedTuple):
     @property
     def first_seen(self) -> list[int]:
         """The first row of its operands that each of its calls sees, and the one that a further call would see."""
-        seen = (end * self.stride - self.padding for end in (0, *self.ends))
+        seen = [-self.padding, *self._stepping(-self.padding)]
         return [row if row > 0 else 0 for row in seen]
 
     def needed(self, operand_rows: int) -> list[int]:
         """By call, the rows of an operand that must be there: one where all that it writes is padding."""
-        beyond = self.extent - self.padding - self.stride
-        seen = (end * self.stride + beyond for end in self.ends)
+        seen = self._stepping(self.extent - self.padding - self.stride)
         return [1 if row < 1 else operand_rows if row > operand_rows else row for row in seen]
+
+    def _stepping(self, beyond: int) -> list[int]:
+        """Of its operands, by call, the rows that windows have stepped over behind it, and some more."""
+        step, last = self.rows_per_call * self.stride, self.rows * self.stride + beyond
+        return [*range(step + beyond, last, step), last]
 
 
 class Write(NamedTuple):
@@ -131,9 +141,12 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
     ends = [layer.ends for layer in every]
     wanted = [[(of, [*layer.needed(rows[of]), rows[of] + 1]) for of in layer.operands] for layer in every]
     # Of one operand, as most layers have, apart from those of further ones; the input waits for nothing.
-    of_first = [(0, [0] * len(ends[0])), *(of[0] for of in wanted[1:])]
+    of_first = [(0, [0] * (len(ends[0]) + 1)), *(of[0] for of in wanted[1:])]
     of_others = [of[1:] for of in wanted]
+    first_operand = [operand for operand, _ in of_first]
+    needed_next = [needed[0] for _, needed in of_first]  # of that operand, for the next call
     first_seen = [layer.first_seen for layer in every]
+    seen_by = [[(reader, first_seen[reader]) for reader in of] for of in readers]
     # By layer, its readers and what these wait for of it; for rows of the input and of the last layer something always
     # waits.
     awaited = [[(r, needed) for r in readers[i] for of, needed in wanted[r] if of == i] for i in range(count)]
@@ -145,38 +158,35 @@ def trace(layers: tuple[LayerRows, ...], input_rows: int, rows_at_once: int) -> 
     calls_behind: list[tuple[int, list[int]]] = [(reader, []) for reader in readers[0]]
     order, waits, index = [], 0, 0
     while index > 0 or written[0] < input_rows:
-        call = calls[index]
-        operand, needed = of_first[index]
-        possible = written[operand] >= needed[call]
-        for operand, needed in of_others[index]:
-            possible = possible and written[operand] >= needed[call]
+        possible = written[first_operand[index]] >= needed_next[index]
         if possible:
-            there = written[index]
+            for operand, needed in of_others[index]:
+                possible = possible and written[operand] >= needed[calls[index]]
+        if possible:
+            there, possible = written[index], False
             for reader, needed in awaited[index]:
-                if there < needed[calls[reader]]:
-                    break
-            else:
-                waits += 1
-                index -= 1
-                continue
-            first = there if readers[index] else 0  # a stride may pass rows by that are not there yet
-            for reader in readers[index]:
-                seen = first_seen[reader][calls[reader]]
-                if seen < first:
-                    first = seen
-            written[index] = end = ends[index][call]
-            calls[index] += 1
-            if index == count:
-                for reader, behind in calls_behind:
-                    behind.append(calls[reader])
-            order.append(index)
-            first_read[index].append(first)
-            if end - first > window_rows[index]:
-                window_rows[index] = end - first
-            index = looked_at[index]
-        else:
+                possible = possible or there < needed[calls[reader]]
+        if not possible:
             waits += 1
             index -= 1
+            continue
+        first = there if readers[index] else 0  # a stride may pass rows by that are not there yet
+        for reader, seen in seen_by[index]:
+            row = seen[calls[reader]]
+            if row < first:
+                first = row
+        call = calls[index]
+        written[index] = end = ends[index][call]
+        calls[index] = call + 1
+        needed_next[index] = of_first[index][1][call + 1]
+        if index == count:
+            for reader, behind in calls_behind:
+                behind.append(calls[reader])
+        order.append(index)
+        first_read[index].append(first)
+        if end - first > window_rows[index]:
+            window_rows[index] = end - first
+        index = looked_at[index]
     if written != rows:
         return None
     still_read = [_still_read(first_seen[reader], behind, input_rows) for reader, behind in calls_behind]
@@ -212,34 +222,43 @@ def _still_read(first_seen: Sequence[int], calls: Sequence[int], rows: int) -> l
 def _alone(layer: LayerRows, input_rows: int, rows_at_once: int) -> Trace:
     """Execute a segment of one layer: whenever rows have come it is called as often as it can be, and then waits."""
     ends, needed, seen = LayerRows((), input_rows, rows_at_once).ends, layer.needed(input_rows), layer.first_seen
-    order: list[int] = []
-    first_read: list[int] = []
-    calls = there = window_rows = 0
-    for end in ends:
-        first = seen[calls]
-        if first > there:
-            first = there
-        first_read.append(first)
-        if end - first > window_rows:
-            window_rows = end - first
-        possible = bisect_right(needed, end)
-        order += (0, *(1,) * (possible - calls))
-        calls, there = possible, end
-    read = tuple([row if row < input_rows else input_rows for row in seen])
+    calls = [0, *[bisect_right(needed, end) for end in ends[:-1]]]  # that were possible before each row
+    order = [1] * (len(ends) + len(needed))
+    for come, done in enumerate(calls):
+        order[come + done] = 0
+    still = [seen[done] for done in calls]
+    first_read = [first if first < there else there for first, there in zip(still, (0, *ends), strict=False)]
+    input_read, input_read_behind = _read_alone(layer, input_rows)
     return Trace(
         order=tuple(order),
         ends=(ends, layer.ends),
         first_read=(first_read, [0] * len(needed)),
         waits=len(ends),
-        window_rows=(window_rows, layer.rows),
+        window_rows=(max(map(sub, ends, first_read)), layer.rows),
         readers=((1,), ()),
-        input_read=read[:-1],
-        input_read_behind=(*read[1:-1], input_rows),
+        input_read=input_read,
+        input_read_behind=input_read_behind,
     )
 
 
-@dataclass(frozen=True)
-class Slides:
+def rows_read(layers: tuple[LayerRows, ...], input_rows: int) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """`input_read` and `input_read_behind` of a segment whose input's rows come one by one; None if it has no end.
+
+    Of one layer they do not depend on the order of its calls.
+    """
+    if len(layers) == 1:
+        return _read_alone(layers[0], input_rows)
+    executed = trace(layers, input_rows, 1)
+    return None if executed is None else (executed.input_read, executed.input_read_behind)
+
+
+def _read_alone(layer: LayerRows, input_rows: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The same of a segment of one layer."""
+    read = tuple([row if row < input_rows else input_rows for row in layer.first_seen])
+    return read[:-1], (*read[1:-1], input_rows)
+
+
+class Slides(NamedTuple):
     """What moving the rows of windows to their beginnings takes; see the loops of the kernel `stream`."""
 
     slides: int = 0
@@ -247,13 +266,10 @@ class Slides:
     words: int = 0
     bytes: int = 0
 
-    def __add__(self, other: Slides) -> Slides:
-        return Slides(
-            self.slides + other.slides,
-            self.rounds + other.rounds,
-            self.words + other.words,
-            self.bytes + other.bytes,
-        )
+    @classmethod
+    def together(cls, each: Iterable[Slides]) -> Slides:
+        """What several windows take together."""
+        return cls(*map(sum, zip(cls(), *each, strict=True)))
 
     @property
     def loops(self) -> dict[str, float]:

@@ -16,27 +16,54 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tinynas.lowering import LayerRows, trace
+from tinynas.lowering import LayerRows, rows_read
 from tinynas.memory._live_ranges import NATIVE_ALIGNMENT, align
 from tinynas.memory._stream_cells import StreamedCell
 
 Counts = npt.NDArray[np.int64]
 
 
+class _RowsBack(NamedTuple):
+    """Rows of a cell's output, and of its input, that go with them.
+
+    Attributes:
+        written: Rows of the output that are there behind each call of its last layer.
+        read: By call, the first row of the input that is still read during it.
+        read_behind: The same behind so many calls: none, one, and so on.
+        needed: Rows of the input that must be there for so many calls.
+    """
+
+    written: Counts
+    read: Counts
+    read_behind: Counts
+    needed: Counts
+
+
 @lru_cache(maxsize=65536)
-def rows_needed(layers: tuple[LayerRows, ...], input_rows: int) -> Counts:
-    """Rows of a cell's input that must be there for its last layer's calls, by their number: none, one, and so on."""
+def _rows_back(layers: tuple[LayerRows, ...], input_rows: int) -> _RowsBack:
+    """How rows go back through a cell of such layers, whatever its rows take."""
+    read = rows_read(layers, input_rows)
+    assert read is not None, "a cell that runs row by row comes to an end"
+    return _RowsBack(
+        written=np.array(layers[-1].ends),
+        read=np.array(read[0]),
+        read_behind=np.array([0, *read[1]]),
+        needed=_rows_needed(layers, input_rows),
+    )
+
+
+def _rows_needed(layers: tuple[LayerRows, ...], input_rows: int) -> Counts:
+    """Rows of a cell's input that must be there for calls of its last layer, by their number: none, one, and so on."""
     heights = [input_rows, *(layer.rows for layer in layers)]
-    needed = {len(layers): np.array([0, *layers[-1].ends])}
+    calls = {len(layers): np.arange(layers[-1].calls + 1)}  # of each layer, and rows of the input
     for index in range(len(layers), 0, -1):
-        layer, end = layers[index - 1], needed[index]
-        if layer.rows_per_call > 1 and index < len(layers):
-            end = np.minimum(-(-end // layer.rows_per_call) * layer.rows_per_call, layer.rows)
-        end_seen = np.maximum(end * layer.stride + (layer.extent - layer.padding - layer.stride), 1)
+        layer = layers[index - 1]
         for operand in layer.operands:
-            rows = np.minimum(end_seen, heights[operand])
-            needed[operand] = np.maximum(needed[operand], rows) if operand in needed else rows
-    return needed[0]
+            needed = np.array([0, *layer.needed(heights[operand])])[calls[index]]
+            if operand > 0 and layers[operand - 1].rows_per_call > 1:
+                needed = -(-needed // layers[operand - 1].rows_per_call)
+            calls[operand] = np.maximum(calls[operand], needed) if operand in calls else needed
+    return calls[0]
 
 
 class ReadBack(NamedTuple):
@@ -68,15 +95,14 @@ def read_back(
         before: Rows that the last layer of the cell before it writes in a call; None for no such cell.
     """
     (input_rows, input_row_bytes), (height, row_bytes) = input_shape, output_shape
-    ends = np.array(cell.layers[-1].ends)
-    # Where rows are added to sums, all is written in the last call.
-    written = ends * row_bytes if cell.sums_bytes == 0 else np.where(ends < ends[-1], 0, height * row_bytes)
-    executed = trace(cell.layers, input_rows, 1)
-    assert executed is not None, "a cell that runs row by row comes to an end"
-    lead_bytes = (written - np.array(executed.input_read) * input_row_bytes).max(initial=0).item()
-    read = np.array([0, *executed.input_read_behind]) * input_row_bytes
-    calls_before = None if before is None else -(-rows_needed(cell.layers, input_rows) // before)
-    return ReadBack(written, lead_bytes, read, calls_before)
+    rows = _rows_back(cell.layers, input_rows)
+    if cell.sums_bytes == 0:
+        written = rows.written * row_bytes
+    else:  # where rows are added to sums, all is written in the last call
+        written = np.where(rows.written < rows.written[-1], 0, height * row_bytes)
+    lead_bytes = (written - rows.read * input_row_bytes).max(initial=0).item()
+    calls_before = None if before is None else -(-rows.needed // before)
+    return ReadBack(written, lead_bytes, rows.read_behind * input_row_bytes, calls_before)
 
 
 def output_leads(cells: Sequence[ReadBack | None]) -> Counts:
@@ -86,8 +112,8 @@ def output_leads(cells: Sequence[ReadBack | None]) -> Counts:
         cells: Of a network; None for those that cannot run row by row.
     """
     leads = np.zeros((len(cells), len(cells)), np.int64)
-    # Of all segments that run through a cell, one behind the other: for each call of the last layer, the bytes of the
-    # output that are written then, and how many calls of this cell's last layer that needs.
+    # Of all segments that run through a cell, those that end first last: for each call of the last layer, the bytes of
+    # the output that are written then, and how many calls of this cell's last layer that needs.
     written = calls = np.zeros(0, np.int64)
     begins: list[int] = []
     for first in range(len(cells) - 1, -1, -1):
@@ -96,17 +122,16 @@ def output_leads(cells: Sequence[ReadBack | None]) -> Counts:
             begins = []
             continue
         leads[first, first] = cell.lead_bytes
-        own = len(cell.written)
-        own_calls = np.arange(1, own + 1)
+        own_calls = np.arange(1, len(cell.written) + 1)
         if begins:
-            end = first + 1 + len(begins)
-            leads[first + 1 : end, first] = np.maximum.reduceat(written - cell.read_bytes[calls], begins)
-            written, calls = np.concatenate((cell.written, written)), np.concatenate((own_calls, calls))
+            lead_bytes = np.maximum.reduceat(written - cell.read_bytes[calls], begins)
+            leads[first + len(begins) : first : -1, first] = lead_bytes
+            begins.append(len(written))
+            written, calls = np.concatenate((written, cell.written)), np.concatenate((calls, own_calls))
         else:
-            written, calls = cell.written, own_calls
+            begins, written, calls = [0], cell.written, own_calls
         if cell.calls_before is None:
             begins = []
             continue
-        begins = [0, *[begin + own for begin in begins]]
         calls = cell.calls_before[calls]
     return align(np.maximum(leads, 0), NATIVE_ALIGNMENT)

@@ -81,7 +81,8 @@ def stream_choices(
             # Of the paths that the edge's arena has room for, the last one is the fastest.
             larger = bisect_right(arenas, edge.arena_bytes)
             into = candidates[edge.end]
-            into += [(edge.arena_bytes, path.ticks + edge.ticks, edge, path) for path in paths[:larger][-1:]]
+            if larger:
+                into.append((edge.arena_bytes, paths[larger - 1].ticks + edge.ticks, edge, paths[larger - 1]))
             into += [(path.arena_bytes, path.ticks + edge.ticks, edge, path) for path in paths[larger:]]
         paths = _front(candidates[place + 1])
     positions = [0]

@@ -42,11 +42,11 @@ def windows_behind(
     """
     height, input_row_bytes = input_shape
     executed = trace(layers, height, rows_per_call)
-    if executed is None or any(len(readers) > MOST_READERS for readers in executed.readers):
+    if executed is None or max(map(len, executed.readers)) > MOST_READERS:
         return None
     size = [input_row_bytes, *row_bytes]
     held = [align(rows * of, NATIVE_ALIGNMENT) for rows, of in zip(executed.window_rows, size, strict=True)]
-    moved = sum(slides(executed, size, executed.window_rows, ROUND_BYTES), Slides())
+    moved = Slides.together(slides(executed, size, executed.window_rows, ROUND_BYTES))
     waits = -(-height // rows_per_call) * last_reader(layers)
     return Windows(sum(held[:-1]), {"waits": waits, **moved.loops})
 
@@ -67,13 +67,16 @@ def windows_inside(input_rows: int, layers: tuple[LayerRows, ...], row_bytes: tu
     assert executed is not None, "a cell that runs row by row comes to an end"
     held = [align(rows * of, NATIVE_ALIGNMENT) for rows, of in zip(executed.window_rows[1:], row_bytes, strict=True)]
     whole = (input_rows, *executed.window_rows[1:])
-    moved = sum(slides(executed, [0, *row_bytes], whole, ROUND_BYTES), Slides())
+    moved = Slides.together(slides(executed, [0, *row_bytes], whole, ROUND_BYTES))
     return Windows(sum(held[:-1]), {"waits": waits, **moved.loops})
 
 
 def last_reader(layers: Sequence[LayerRows]) -> int:
     """The position of the last layer that reads a cell's input: where layers are looked at, when it has more rows."""
-    return max(position for position, layer in enumerate(layers, 1) if 0 in layer.operands)
+    position = len(layers)
+    while 0 not in layers[position - 1].operands:
+        position -= 1
+    return position
 
 
 def states_bytes(layers: Numbers) -> Numbers:

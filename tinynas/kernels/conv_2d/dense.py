@@ -10,7 +10,6 @@ import numpy.typing as npt
 from tinynas.graph import OpKind
 from tinynas.kernels._constants import WORD, Fields, StepConstants, word_array
 from tinynas.kernels._fields import window_fields
-from tinynas.kernels._geometry import window_of
 from tinynas.kernels._kernel import NO_PADDING, KernelCall, ParameterStructure, pairs
 from tinynas.kernels._weights import quantization_of
 
@@ -57,7 +56,7 @@ def is_dense(call: KernelCall, scratch_bytes: int, worth: int) -> bool:
     outputs, _, _, inputs = dense_shape(call)
     return (
         inputs == call.input.shape[3]
-        and window_of(call.graph, call.op).dilation == (1, 1)
+        and call.window.dilation == (1, 1)
         and outputs > 1
         and scratch_bytes <= worth * (call.input.size_bytes + call.output.size_bytes)
     )
@@ -65,7 +64,7 @@ def is_dense(call: KernelCall, scratch_bytes: int, worth: int) -> bool:
 
 def is_pointwise(call: KernelCall) -> bool:
     """Whether an output pixel sees the input pixel in its place and nothing else."""
-    window = window_of(call.graph, call.op)
+    window = call.window
     return window.filter_size == (1, 1) and window.stride == (1, 1) and call.padding == NO_PADDING
 
 

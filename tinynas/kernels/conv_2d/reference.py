@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinynas.graph import OpKind
 from tinynas.kernels._constants import StepConstants
 from tinynas.kernels._fields import output_fields, window_fields, with_tables
-from tinynas.kernels._geometry import window_counts, window_of
+from tinynas.kernels._geometry import window_counts
 from tinynas.kernels._kernel import (
     KernelCall,
     KernelVariant,
@@ -36,7 +36,7 @@ def _conv_2d_features(call: KernelCall) -> dict[str, float]:
     groups = groups_of(call)
     inputs = call.input.shape[3] // groups
     (tap_rows, _), (tap_columns, positions) = window_counts(call)
-    dilation = window_of(call.graph, call.op).dilation
+    dilation = call.window.dilation
     pixels = height * width
     tiles = groups * pairs(outputs // groups)
     dense = groups == 1 and dilation[1] == 1

@@ -12,7 +12,6 @@ from tinynas.kernels._channel_scales import channel_scales, is_general
 from tinynas.kernels._clamp import CLAMP_LOOPS, clamp_features
 from tinynas.kernels._constants import WORD
 from tinynas.kernels._fields import output_fields
-from tinynas.kernels._geometry import window_of
 from tinynas.kernels._kernel import NO_PADDING, InstructionSet, KernelCall, KernelVariant, ParameterStructure, words
 from tinynas.kernels._weights import SMALLEST_WEIGHT, by_output, quantization_of
 from tinynas.kernels.conv_2d.dense import (
@@ -185,7 +184,7 @@ _WINDOW_LOOPS = {
 
 def _conv_2d_features(call: KernelCall) -> dict[str, float]:
     _, kernel_height, kernel_width, inputs = dense_shape(call)
-    stride_height, stride_width = window_of(call.graph, call.op).stride
+    stride_height, stride_width = call.window.stride
     _, height, width, _ = call.output.shape
     pixels, count = height * width, kernel_width * inputs
     planes = _pixels_of_planes(pixels)

@@ -13,7 +13,6 @@ from tinynas.kernels._clamp import CLAMP_LOOPS, clamp_features
 from tinynas.kernels._constants import WORD
 from tinynas.kernels._errors import UnsupportedGraphError
 from tinynas.kernels._fields import output_fields
-from tinynas.kernels._geometry import window_of
 from tinynas.kernels._kernel import InstructionSet, KernelCall, KernelVariant, ParameterStructure, pairs
 from tinynas.kernels._layer_affine import CHANNELS_AT_ONCE, affine_words, as_words, has_drop, layer_affine
 from tinynas.kernels._weights import SMALLEST_WEIGHT, by_output
@@ -151,7 +150,7 @@ _WINDOW_LOOPS = {
 
 def _conv_2d_features(call: KernelCall) -> dict[str, float]:
     _, kernel_height, kernel_width, inputs = dense_shape(call)
-    stride_height, stride_width = window_of(call.graph, call.op).stride
+    stride_height, stride_width = call.window.stride
     _, height, width, _ = call.output.shape
     count = kernel_width * inputs
     left = (np.arange(width) * stride_width - call.padding[2]) * inputs

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynas.kernels._constants import WORD
-from tinynas.kernels._geometry import window_of
 from tinynas.kernels._kernel import KernelCall, pairs
 from tinynas.kernels.conv_2d.dense import dense_shape
 
@@ -61,7 +60,7 @@ class Windows:
     def of(cls, call: KernelCall) -> Windows:
         """By output column, elements of a row of the window left and right of the input; by output row, rows inside."""
         _, kernel_height, kernel_width, inputs = dense_shape(call)
-        stride = window_of(call.graph, call.op).stride
+        stride = call.window.stride
         _, input_height, input_width, _ = call.input.shape
         count = kernel_width * inputs
         lefts = [(x * stride[1] - call.padding[2]) * inputs for x in range(call.output.shape[2])]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
-from tinynas.graph import DepthwiseConv2DAttributes
+from tinynas.graph import DepthwiseConv2DAttributes, Window
 from tinynas.kernels._constants import WORD
-from tinynas.kernels._geometry import window_of
 from tinynas.kernels._kernel import KernelCall, pairs, words
 
 
@@ -70,10 +70,21 @@ def swar_row_words(kernel: tuple[int, int], paired: bool) -> int:
 
 def _oriented(call: KernelCall, *, transposed: bool, in_pairs: bool = False) -> ChannelBuffer:
     """The buffer of a call as the image lies, or transposed, as far as windows reach; of columns and taps in pairs."""
-    window = window_of(call.graph, call.op)
-    kernel, stride = window.filter_size, window.stride
     inputs, outputs = (call.input.shape[1], call.input.shape[2]), (call.output.shape[1], call.output.shape[2])
-    padding = (call.padding[0], call.padding[2])
+    return _buffer(call.window, inputs, outputs, (call.padding[0], call.padding[2]), transposed, in_pairs)
+
+
+@lru_cache(maxsize=65536)
+def _buffer(
+    window: Window,
+    inputs: tuple[int, int],
+    outputs: tuple[int, int],
+    padding: tuple[int, int],
+    transposed: bool,
+    in_pairs: bool,
+) -> ChannelBuffer:
+    """The same by what it depends on, each pair as (vertical, horizontal)."""
+    kernel, stride = window.filter_size, window.stride
     if transposed:
         inputs, outputs, kernel, stride, padding = map(_swapped, (inputs, outputs, kernel, stride, padding))
     rows = max(padding[0] + inputs[0], (outputs[0] - 1) * stride[0] + kernel[0])

@@ -6,7 +6,6 @@ from tinynas.graph import OpKind
 from tinynas.kernels._clamp import CLAMP_LOOPS, clamp_features
 from tinynas.kernels._constants import WORD, StepConstants
 from tinynas.kernels._fields import activation_fields
-from tinynas.kernels._geometry import window_of
 from tinynas.kernels._kernel import NO_PADDING, KernelCall, KernelVariant, ParameterStructure, structure_only
 from tinynas.kernels._pixel_sums import PIXEL_SUM_LOOPS, pixel_sum_features, pixels_of, sums_fields
 
@@ -15,7 +14,7 @@ _PARAMETERS = ParameterStructure("tn_pool_2d_rows_params", 16)
 
 def _is_global(call: KernelCall) -> bool:
     """Whether one window is the whole image."""
-    window = window_of(call.graph, call.op)
+    window = call.window
     return call.padding == NO_PADDING and window.filter_size == call.graph.tensors[call.source].shape[1:3]
 
 

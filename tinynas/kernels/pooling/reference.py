@@ -6,14 +6,14 @@ from tinynas.graph import OpKind, Pool2DAttributes
 from tinynas.kernels._clamp import CLAMP_LOOPS, clamp_features
 from tinynas.kernels._constants import StepConstants
 from tinynas.kernels._fields import activation_fields
-from tinynas.kernels._geometry import valid_taps, window_of
+from tinynas.kernels._geometry import valid_taps
 from tinynas.kernels._kernel import KernelCall, KernelVariant, ParameterStructure, always, structure_only
 
 _PARAMETERS = ParameterStructure("tn_pool_2d_params", 24)
 
 
 def _pool_features(call: KernelCall) -> dict[str, float]:
-    window = window_of(call.graph, call.op)
+    window = call.window
     filter_size, stride = window.filter_size, window.stride
     (tap_rows, _), (tap_columns, _) = (
         valid_taps(call.input.shape[1 + i], call.output.shape[1 + i], filter_size[i], stride[i], 1, call.padding[2 * i])
