@@ -27,7 +27,7 @@ DECLARED = M4.model_copy(update={"cycles_per_instruction": CyclesPerInstruction(
 def test_the_virtual_board_goes_by_cycles_where_the_core_has_a_timing(board: Board) -> None:
     quantity = deciding_quantity(board)
     if board.timing is None:
-        assert quantity == Quantity("instructions", "instructions, counted", None)
+        assert quantity == Quantity("instructions", "counted by the virtual board", None)
         assert quantity.per_ms(board.clock_hz) is None
     else:
         assert (quantity.unit, quantity.basis) == ("cycles", board.timing.basis)
@@ -79,5 +79,5 @@ def test_files_of_earlier_versions_are_read() -> None:
     document = to_json(_model(instruction_quantity(M4), 7.0))
     del document["basis"]
     again = from_json(document)
-    assert (again.unit, again.basis, again.instructions) == ("instructions", "", None)
+    assert (again.unit, again.basis, again.instructions) == ("instructions", "counted by the virtual board", None)
     assert again.counting(deciding_quantity(M4)) is again

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tinynas.compact_json import compact_json
 from tinynas.latency._measurement import LatencyError
 from tinynas.latency._model import LatencyModel, Overhead, VariantModel
+from tinynas.latency._quantity import COUNTED
 from tinynas.targets import resource_path
 
 FORMAT = "tinynas-latency-model/2"
@@ -66,7 +67,7 @@ def _model(document: dict[str, Any]) -> LatencyModel:
         variants={name: _variant(entry) for name, entry in document["variants"].items()},
         overhead=Overhead(**document["overhead"]),
         provenance=document["provenance"],
-        basis=document.get("basis", ""),
+        basis=document.get("basis", COUNTED if document["unit"] == "instructions" else ""),
         instructions=None if beside is None else _model(beside),
     )
 

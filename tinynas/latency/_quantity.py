@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from tinynas.latency._measurement import Unit
 from tinynas.targets import Board
 
+COUNTED = "counted by the virtual board"
+"""What instructions rest on."""
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -50,5 +53,10 @@ def instruction_quantity(board: Board) -> Quantity:
     """Instructions of the virtual board, for whoever asks for nothing else."""
     declared = board.cycles_per_instruction
     if declared is None:
-        return Quantity("instructions", "instructions, counted", None)
+        return Quantity("instructions", COUNTED, None)
     return Quantity("instructions", f"instructions times {declared.value:g}: {declared.basis}", declared.value)
+
+
+def no_cycles(board: Board) -> str:
+    """Why nobody knows the cycles of the virtual board, where `deciding_quantity` has none."""
+    return f"Arm publishes no timings of the {board.core.name}, and the board file declares no cycles per instruction"

@@ -94,7 +94,8 @@ def _measure(
     after = refine(
         before,
         layers,
-        unit=documents[0]["unit"],
+        unit=context.quantity.unit,
+        basis=context.quantity.basis,
         inferences=[inference_of(document) for document in documents],
         provenance={**before.provenance, "round": round_number},
     )
