@@ -2,8 +2,8 @@
 
     python benchmarks/predicted_latency.py MODEL.tflite ... [--board virt-m4] [--toolchain zig]
 
-Each model runs with the kernels chosen for the board. The interval is the one that `inspect` states, of 90 %. Cycles are
-those of the core's timing, a model; where it has none, there are instructions alone.
+Each model runs with the kernels chosen for the board. The interval is the one that `inspect` states, of 90 %. Cycles
+are those of the core's timing, a model; where it has none, there are instructions alone.
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ import dataclasses
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
+from statistics import fmean
 
 import tinynas
 from tinynas.boards import Device, Toolchain, VirtualBoard, build_firmware, load_toolchain
@@ -118,8 +120,11 @@ def fitted(quantity: Quantity, measured: Sequence[Counted], unseen: Sequence[Cou
         [model.predict(schedule) for schedule, _ in unseen],
         [float(sum(counts[quantity.unit])) for _, counts in unseen],
     )
-    error = layer_error(model, layers)
+    errors = layer_errors(model, layers)
+    error = fmean(chain(*errors.values()))
     print(f"{quantity.unit}: {len(layers)} layers, fit error {100 * error:.2f} %, unseen {metrics}")
+    for name in islice(errors, 5):
+        print(f"  {name}: mean {100 * fmean(errors[name]):.2f} %, at most {100 * max(errors[name]):.2f} %")
     refusal = refused(metrics)
     if refusal is not None:
         raise BadFitError(f"in {quantity.unit}, {refusal}")
@@ -160,13 +165,14 @@ def measure(board: Board, schedule: Schedule, toolchain: Toolchain) -> Counts:
     return {"instructions": counts.steps} | ({} if counts.cycles is None else {"cycles": counts.cycles})
 
 
-def layer_error(model: LatencyModel, layers: Sequence[Measurement]) -> float:
-    """Mean absolute relative error of the fitted layers."""
-    errors = []
+def layer_errors(model: LatencyModel, layers: Sequence[Measurement]) -> dict[str, list[float]]:
+    """Absolute relative errors of the fitted layers, by kernel, worst mean first."""
+    errors: dict[str, list[float]] = {}
     for layer in layers:
         parts = ((layer.variant, layer.features), *layer.within)
-        errors.append(abs(sum(model.variants[name].ticks(features) for name, features in parts) / layer.value - 1))
-    return sum(errors) / len(errors)
+        predicted = sum(model.variants[name].ticks(features) for name, features in parts)
+        errors.setdefault(layer.variant, []).append(abs(predicted / layer.value - 1))
+    return dict(sorted(errors.items(), key=lambda item: -fmean(item[1])))
 
 
 if __name__ == "__main__":
