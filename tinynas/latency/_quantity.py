@@ -29,6 +29,10 @@ class Quantity:
     basis: str
     cycles_each: float | None
 
+    def as_json(self) -> dict[str, str]:
+        """Its name and what it rests on, for `--json`."""
+        return {"unit": self.unit, "basis": self.basis}
+
     def per_ms(self, clock_hz: float) -> float | None:
         """Ticks in a millisecond at this clock; None where they are not known."""
         return None if self.cycles_each is None else 1e-3 * clock_hz / self.cycles_each

@@ -175,8 +175,14 @@ def _calibrate(bench: _Bench, seed: int, target: Path) -> dict[str, Any]:
     unseen = bench.measure_all("unseen networks", networks)
     holdout = _holdout(model, unseen)
     _write(target, {**to_json(model), "fit": fit, "holdout": holdout})
-    quantity = {"unit": model.unit, "basis": model.basis}
-    return {"measurements": len(layers), "decided_by": quantity, "fit": fit, "holdout": holdout, "file": str(target)}
+    quantity = fitted[0].measured.quantity
+    return {
+        "measurements": len(layers),
+        "decided_by": quantity.as_json(),
+        "fit": fit,
+        "holdout": holdout,
+        "file": str(target),
+    }
 
 
 def _holdout(model: LatencyModel, unseen: Sequence[_Measured]) -> dict[str, Any]:

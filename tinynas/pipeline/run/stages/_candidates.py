@@ -116,7 +116,8 @@ def _compare(
     measured = [entry["value"] for document in documents for entry in document["layers"]]
     comparison: dict[str, Any] = {
         "round": round_number,
-        "unit": documents[0]["unit"],
+        "unit": after.unit,
+        "basis": after.basis,
         "networks": len(documents),
         "layers": len(measured),
         "measured": measured,
