@@ -92,7 +92,7 @@ def test_advice_names_kernels_of_less_scratch_and_their_price(
     (option,) = (o for o in document["memory"]["options"] if o["kind"] == "kernels")
     assert (option["applied"], option["arena_bytes"], option["saved_bytes"]) == (False, 6400, 6400)
     assert option["extra_ticks"] > 0
-    assert f"for {option['extra_ticks']:,} instructions more" in option["how"]
+    assert f"for {option['extra_ticks']:,} cycles more" in option["how"]
 
 
 def test_the_nearest_miss_is_named_and_exported_with_a_warning(
