@@ -141,7 +141,7 @@ def measure_network(
     if apart.stopped:
         raise SystemExit(f"{path.name} on {board.name}: {apart.fault}")
     figures = NETWORKS.get(path.stem)
-    estimated = estimate(schedule, measured.steps)
+    estimated = estimate(schedule, measured.counts["instructions"].steps)
     target = figures.target if figures is not None else round(target_ratio(estimated) * estimated.instructions)
     litert, _, _ = compare(graph, content, inputs)
     return NetworkRow(
@@ -149,8 +149,8 @@ def measure_network(
         toolchain=toolchain,
         kernels="chosen" if chosen else "by shape",
         macs=schedule.macs,
-        instructions=measured.ticks,
-        cycles=None if measured.step_cycles is None else sum(measured.step_cycles),
+        instructions=measured.counts["instructions"].total,
+        cycles=measured.counts["cycles"].total if "cycles" in measured.counts else None,
         cmsis_nn_cycles=None if figures is None else figures.cmsis_nn_cycles,
         by_kernel=_by_kernel(schedule, measured),
         cmsis_nn=figures.cmsis_nn if figures is not None else estimated.instructions,
@@ -174,14 +174,15 @@ def measure_network(
 
 def _by_kernel(schedule: Schedule, measured: NetworkMeasurement) -> tuple[KernelRow, ...]:
     found: dict[str, KernelRow] = {}
-    cycles = measured.step_cycles
+    instructions = measured.counts["instructions"].steps
+    cycles = measured.counts["cycles"].steps if "cycles" in measured.counts else None
     for index, step in enumerate(schedule.steps):
         row = found.get(step.variant, KernelRow(step.variant, 0, 0, 0, None if cycles is None else 0))
         found[step.variant] = KernelRow(
             step.variant,
             row.layers + 1,
             row.macs + step.macs,
-            row.instructions + measured.steps[index],
+            row.instructions + instructions[index],
             None if cycles is None or row.cycles is None else row.cycles + cycles[index],
         )
     return tuple(sorted(found.values(), key=lambda row: -row.instructions))
@@ -197,7 +198,7 @@ def _portable_target(graph: Graph, toolchain: str, directory: Path, chosen: bool
     schedule = _schedule(graph, board, toolchain, chosen)
     deployment = deploy(graph, board, directory / board.name, toolchain=toolchain, schedule=schedule)
     measured = measure(deployment, board, random_inputs(deployment.schedule, 1, seed=0))
-    return round(PORTABLE_TARGET * measured.ticks)
+    return round(PORTABLE_TARGET * measured.counts["instructions"].total)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,13 @@ from known_networks import PEERS, mcunet_vww1, mobilenet_v2_r144, read_models
 
 from tinynas.graph import Graph
 from tinynas.kernels.streaming import ROUND_BYTES
-from tinynas.latency import LatencyModel, latency_model_path, load_latency_model, with_random_constants
+from tinynas.latency import (
+    LatencyModel,
+    instruction_quantity,
+    latency_model_path,
+    load_latency_model,
+    with_random_constants,
+)
 from tinynas.lowering import Lowering, Schedule, Step, copies
 from tinynas.memory import Cell, StreamChoice, cells_of, patched_stages, plan_arena, stream_choices
 from tinynas.pipeline.deployment import deploy, measure, random_inputs
@@ -104,7 +110,8 @@ def _measured(schedule: Schedule, predicted: float, setting: Setting) -> list[st
     """Counted instructions, the error of the prediction, and outputs that differ from the reference."""
     with tempfile.TemporaryDirectory() as folder:
         deployment = deploy(schedule.graph, setting.board, Path(folder), toolchain=setting.toolchain, schedule=schedule)
-        result = measure(deployment, setting.board, random_inputs(schedule, 2, seed=0))
+        counted = instruction_quantity(setting.board)
+        result = measure(deployment, setting.board, random_inputs(schedule, 2, seed=0), quantity=counted)
     steps = float(sum(result.steps))
     return [f"{result.ticks:,}", f"{100 * (predicted / steps - 1):+.2f} %", str(result.mismatches)]
 
@@ -147,10 +154,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--toolchain", choices=("zig", "gcc"), default="zig")
     parser.add_argument("--measure", action="store_true", help="run each schedule on the virtual board")
     options = parser.parse_args(arguments)
+    board = load_board(reference_boards()[options.core])
+    model = load_latency_model(latency_model_path(options.core, options.toolchain))
+    latency = model.counting(instruction_quantity(board))  # which the emulator counts exactly, on every core
+    assert latency is not None
     setting = Setting(
-        load_board(reference_boards()[options.core]),
+        board,
         Lowering.for_core(CORES[options.core]),
-        load_latency_model(latency_model_path(options.core, options.toolchain)),
+        latency,
         options.toolchain,
         options.measure,
     )

@@ -13,13 +13,13 @@ import argparse
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from firmware_probe import Probe, RecordingToolchain, build_probe
 from kernel_probes import probes_with
 from object_sections import resolve
-from regenerate_latency_model import measure
+from regenerate_latency_model import Counted, measure
 from regenerate_memory_model import NAMES, call_functions, check
 
 from tinynas.boards import Toolchain, load_toolchain
@@ -27,6 +27,7 @@ from tinynas.kernels import CATALOGUE, InstructionSet
 from tinynas.latency import (
     LatencyModel,
     Measurement,
+    Unit,
     fit_latency,
     latency_model_path,
     load_latency_model,
@@ -85,11 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     save_memory(memory, memory_path)
     save_latency_model(latency, latency_path)
     for name in names:
-        ticks = ", ".join(
-            f"{n}: {c:.3f}"
-            for n, c in zip(latency.variants[name].features, latency.variants[name].coefficients, strict=True)
-        )
-        print(f"{board.name}, {toolchain.version()}: {name} takes {ticks} instructions")
+        row = latency.variants[name]
+        ticks = ", ".join(f"{n}: {c:.3f}" for n, c in zip(row.features, row.coefficients, strict=True))
+        print(f"{board.name}, {toolchain.version()}: {name} takes {ticks} {latency.unit}")
     return 0
 
 
@@ -167,23 +166,33 @@ def _extended_latency(
     schedules: dict[str, list[Schedule]],
     hashes: dict[str, str],
 ) -> LatencyModel:
-    """The model with the loops of the new kernels."""
+    """The model with the loops of the new kernels, in each of its quantities."""
     _require_compiler(model.provenance["compiler"], toolchain)
+    counted = {
+        name: [(schedule, measure(board, schedule, toolchain)) for schedule in found]
+        for name, found in schedules.items()
+    }
+    extended = _with_loops(model, counted)
+    if model.instructions is not None:
+        extended = dataclasses.replace(extended, instructions=_with_loops(model.instructions, counted))
+    sources = _with(model.provenance["sources"], hashes)
+    return dataclasses.replace(extended, provenance={**model.provenance, "sources": sources})
+
+
+def _with_loops(model: LatencyModel, counted: Mapping[str, Sequence[Counted]]) -> LatencyModel:
     variants = dict(model.variants)
-    for name, found in schedules.items():
-        *fitted, unseen = [_layers(board, schedule, toolchain, name) for schedule in found]
+    for name, networks in counted.items():
+        *fitted, unseen = [_layers(name, model.unit, network) for network in networks]
         variants[name] = fit_latency([layer for layers in fitted for layer in layers]).variants[name]
         error = max(abs(variants[name].ticks(layer.features) / layer.value - 1) for layer in unseen)
         if error > LARGEST_ERROR:
-            raise StaleModelError(f"{name}: a layer that was not fitted is off by {error:.1%}")
-    sources = _with(model.provenance["sources"], hashes)
-    return dataclasses.replace(
-        model, variants=dict(sorted(variants.items())), provenance={**model.provenance, "sources": sources}
-    )
+            raise StaleModelError(f"{name}: a layer that was not fitted is off by {error:.1%} {model.unit}")
+    return dataclasses.replace(model, variants=dict(sorted(variants.items())))
 
 
-def _layers(board: Board, schedule: Schedule, toolchain: Toolchain, kernel: str) -> list[Measurement]:
-    return [layer for layer in measurements_of(*measure(board, schedule, toolchain)) if layer.variant == kernel]
+def _layers(kernel: str, unit: Unit, network: Counted) -> list[Measurement]:
+    schedule, counts = network
+    return [layer for layer in measurements_of(schedule, counts[unit]) if layer.variant == kernel]
 
 
 def _with(sources: dict[str, str], hashes: dict[str, str]) -> dict[str, str]:

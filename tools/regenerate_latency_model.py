@@ -1,4 +1,7 @@
-"""Fit the instruction counts of our kernels on the virtual board of a core, and write them to memory_models/.
+"""Fit what our kernels take on the virtual board of a core, and write it to memory_models/.
+
+Cycles by the timing of the core, a model, and the instructions of the same inferences beside them; instructions alone
+where Arm publishes no timings.
 
 The shipped model lets `tinynas inspect` predict without a board, and is the prior that measurements of a real board
 refine. Checked on networks drawn from another seed and with larger layers than the fitted ones.
@@ -12,8 +15,10 @@ import argparse
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
+from statistics import fmean
 
 import tinynas
 from tinynas.boards import Device, Toolchain, VirtualBoard, build_firmware, load_toolchain
@@ -23,9 +28,13 @@ from tinynas.latency import (
     LatencyModel,
     Measurement,
     NetworkLimits,
+    Quantity,
+    Unit,
     calibration_networks,
+    deciding_quantity,
     diverse_networks,
     fit_latency,
+    instruction_quantity,
     latency_metrics,
     latency_model_path,
     measurements_of,
@@ -42,11 +51,20 @@ CHECK_LIMITS = NetworkLimits(activation_bytes=16_000, weight_bytes=16_000, layer
 OBSERVATIONS = 4
 """Layers for each coefficient of a model that ships: twice what is measured on a board, for narrower intervals."""
 
+Counts = Mapping[Unit, tuple[int, ...]]
+"""What the steps of a schedule took, by unit."""
+
+Counted = tuple[Schedule, Counts]
+
 LARGEST_ERROR = 0.05
 """Mean absolute relative error on unseen networks that a shipped model may have."""
 
 LARGEST_HALF_WIDTH = 0.20
 """Half of the 90 % interval over the total that each unseen network may have."""
+
+
+class BadFitError(Exception):
+    """A model that should not ship."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,33 +81,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
     networks = calibration_networks(
         options.fit, limits=FIT_LIMITS, seed=3, lowering=lowering, observations=OBSERVATIONS
     )
-    measured = [measure(board, schedule, toolchain) for schedule in networks]
+    measured = [(schedule, measure(board, schedule, toolchain)) for schedule in networks]
     networks = diverse_networks(options.check, limits=CHECK_LIMITS, seed=4, lowering=lowering)
-    unseen = [measure(board, schedule, toolchain) for schedule in networks]
-    layers = [layer for schedule, ticks in measured for layer in measurements_of(schedule, ticks)]
-    model = fit_latency(layers)
-    metrics = latency_metrics(
-        [model.predict(schedule) for schedule, _ in unseen], [float(sum(ticks)) for _, ticks in unseen]
-    )
+    unseen = [(schedule, measure(board, schedule, toolchain)) for schedule in networks]
+    counted = instruction_quantity(board)
+    try:
+        instructions = fitted(counted, measured, unseen)
+        decides = deciding_quantity(board)
+        model = instructions
+        if decides != counted:
+            model = dataclasses.replace(fitted(decides, measured, unseen), instructions=instructions)
+    except BadFitError as error:
+        print(f"{board.name}: {error}: nothing is written", file=sys.stderr)
+        return 1
     provenance = {
         "board": board.name,
         "compiler": toolchain.version(),
         "sources": kernel_hashes(model.variants),
         "tinynas": tinynas.__version__,
         "networks": len(measured),
-        "layers": len(layers),
-        "fit_mape": layer_error(model, layers),
-        "check": dataclasses.asdict(metrics),
+        **model.provenance,
     }
-    print(f"{board.name}: {len(layers)} layers, fit error {100 * provenance['fit_mape']:.2f} %, unseen {metrics}")
-    refusal = refused(metrics)
-    if refusal is not None:
-        print(f"{refusal}: nothing is written", file=sys.stderr)
-        return 1
     path = latency_model_path(board.core.name, options.toolchain, options.out)
     save_latency_model(dataclasses.replace(model, provenance=provenance), path)
     print(f"wrote {path}")
     return 0
+
+
+def fitted(quantity: Quantity, measured: Sequence[Counted], unseen: Sequence[Counted]) -> LatencyModel:
+    """The model in one quantity, with how well it fits in its provenance.
+
+    Raises:
+        BadFitError: networks that were not fitted do not bear it out.
+    """
+    layers = layers_of(quantity, measured)
+    model = fit_latency(layers, unit=quantity.unit, basis=quantity.basis)
+    metrics = latency_metrics(
+        [model.predict(schedule) for schedule, _ in unseen],
+        [float(sum(counts[quantity.unit])) for _, counts in unseen],
+    )
+    errors = layer_errors(model, layers)
+    error = fmean(chain(*errors.values()))
+    print(f"{quantity.unit}: {len(layers)} layers, fit error {100 * error:.2f} %, unseen {metrics}")
+    for name in islice(errors, 5):
+        print(f"  {name}: mean {100 * fmean(errors[name]):.2f} %, at most {100 * max(errors[name]):.2f} %")
+    refusal = refused(metrics)
+    if refusal is not None:
+        raise BadFitError(f"in {quantity.unit}, {refusal}")
+    check = {"layers": len(layers), "fit_mape": error, "check": dataclasses.asdict(metrics)}
+    return dataclasses.replace(model, provenance=check)
+
+
+def layers_of(quantity: Quantity, measured: Sequence[Counted]) -> list[Measurement]:
+    """The layers of networks, in one quantity."""
+    return [layer for schedule, counts in measured for layer in measurements_of(schedule, counts[quantity.unit])]
 
 
 def refused(metrics: LatencyMetrics) -> str | None:
@@ -104,8 +149,8 @@ def refused(metrics: LatencyMetrics) -> str | None:
     return None
 
 
-def measure(board: Board, schedule: Schedule, toolchain: Toolchain) -> tuple[Schedule, tuple[int, ...]]:
-    """Instructions of each step of one inference, without profiling code."""
+def measure(board: Board, schedule: Schedule, toolchain: Toolchain) -> Counts:
+    """Each step of one inference, without profiling code: instructions, and cycles where the core has a timing."""
     with tempfile.TemporaryDirectory() as folder:
         model = generate(schedule, plan_arena(schedule), Path(folder) / "model")
         firmware = build_firmware(board, Path(folder) / "model", model.kernel_sources, toolchain, Path(folder))
@@ -117,16 +162,17 @@ def measure(board: Board, schedule: Schedule, toolchain: Toolchain) -> tuple[Sch
         device.run()
         counts = transport.inference_counts()
         transport.close()
-    return schedule, counts.steps
+    return {"instructions": counts.steps} | ({} if counts.cycles is None else {"cycles": counts.cycles})
 
 
-def layer_error(model: LatencyModel, layers: Sequence[Measurement]) -> float:
-    """Mean absolute relative error of the fitted layers."""
-    errors = []
+def layer_errors(model: LatencyModel, layers: Sequence[Measurement]) -> dict[str, list[float]]:
+    """Absolute relative errors of the fitted layers, by kernel, worst mean first."""
+    errors: dict[str, list[float]] = {}
     for layer in layers:
         parts = ((layer.variant, layer.features), *layer.within)
-        errors.append(abs(sum(model.variants[name].ticks(features) for name, features in parts) / layer.value - 1))
-    return sum(errors) / len(errors)
+        predicted = sum(model.variants[name].ticks(features) for name, features in parts)
+        errors.setdefault(layer.variant, []).append(abs(predicted / layer.value - 1))
+    return dict(sorted(errors.items(), key=lambda item: -fmean(item[1])))
 
 
 if __name__ == "__main__":

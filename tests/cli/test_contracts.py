@@ -28,7 +28,10 @@ def test_calibrate_with_too_few_networks_keeps_the_model_and_names_what_it_did_n
     words = ("calibrate", "--board", "nucleo-f303k8", "--virtual", "--out", str(path))
     code, document, _ = call(capsys, *words)
     assert code == 0
-    assert set(document) == {"measurements", "fit", "holdout", "file"}
+    assert set(document) == {"measurements", "decided_by", "fit", "holdout", "file"}
+    decided = {"unit": "cycles", "basis": "Cortex-M4 TRM timings, zero wait states (model)"}
+    assert document["decided_by"] == decided
+    assert {key: json.loads(path.read_text())[key] for key in decided} == decided
     holdout = document["holdout"]
     assert set(holdout) == {
         "networks",

@@ -15,7 +15,7 @@ from tinynas.latency import with_random_constants
 INSPECT_KEYS = {
     "": {
         *("macs", "params", "sram", "flash", "regions", "latency", "fits", "reasons", "ops", "memory"),
-        *("schedule", "kernels"),
+        *("decided_by", "schedule", "kernels"),
     },
     "sram": {
         "arena_bytes",
@@ -29,8 +29,8 @@ INSPECT_KEYS = {
     },
     "flash": {"weights_bytes", "code_bytes", "total_bytes", "available_bytes"},
     "latency": {
-        *("predicted_cycles", "predicted_ms", "low_ms", "high_ms", "basis"),
-        *("predicted_instructions", "low_instructions", "high_instructions"),
+        *(f"{name}_{unit}" for unit in ("cycles", "ms", "instructions") for name in ("predicted", "low", "high")),
+        "basis",
     },
 }
 
@@ -56,7 +56,15 @@ def test_inspect(engine: str, model: Path, capsys: pytest.CaptureFixture[str]) -
     sram, latency = document["sram"], document["latency"]
     kernels = document["kernels"]
     if engine == "native":
-        assert set(kernels) == {"unit", "saved_ticks", "extra_flash_bytes", "gap_ticks", "not_compared", "layers"}
+        assert set(kernels) == {
+            "unit",
+            "basis",
+            "saved_ticks",
+            "extra_flash_bytes",
+            "gap_ticks",
+            "not_compared",
+            "layers",
+        }
         assert {frozenset(layer) for layer in kernels["layers"]} == {
             frozenset({"steps", "name", "variant", "local", "scratch_given_up", "reason", "alternatives"})
         }
@@ -69,7 +77,13 @@ def test_inspect(engine: str, model: Path, capsys: pytest.CaptureFixture[str]) -
         assert kernels is None
     if engine == "native":
         assert sram["minimum_arena_bytes"] is None
-        assert 0 < latency["low_instructions"] <= latency["predicted_instructions"] <= latency["high_instructions"]
+        for unit in ("cycles", "instructions"):
+            assert 0 < latency[f"low_{unit}"] <= latency[f"predicted_{unit}"] <= latency[f"high_{unit}"]
+        assert latency["predicted_cycles"] > latency["predicted_instructions"]
+        assert latency["predicted_ms"] == pytest.approx(latency["predicted_cycles"] / 72e3)
+        assert latency["basis"] == "predicted cycles: Cortex-M4 TRM timings, zero wait states (model)"
+        assert document["decided_by"] == {"unit": "cycles", "basis": "Cortex-M4 TRM timings, zero wait states (model)"}
+        assert kernels["unit"] == document["schedule"]["unit"] == "cycles"
     else:
         assert sram["minimum_arena_bytes"] >= sram["arena_bytes"] + sram["persistent_bytes"]
         assert latency["predicted_instructions"] is None
@@ -116,9 +130,23 @@ def test_inspect_explains_the_kernels(model: Path, capsys: pytest.CaptureFixture
     for layer in document["kernels"]["layers"]:
         assert all(alternative["variant"] in out for alternative in layer["alternatives"])
     assert "the only kernel for it" in out
-    assert "instructions more" in out
+    assert "decided by cycles: Cortex-M4 TRM timings, zero wait states (model)" in out
+    assert "cycles more" in out
+    assert "instructions more" not in out
     code, document, _ = call(capsys, *words, "--engine", "tflm")
     assert (code, "leave out --engine tflm" in document["error"]) == (2, True)
+
+
+def test_inspect_says_that_instructions_decided_where_cycles_are_not_known(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("inspect", str(model), "--board", "virt-m7", "--why")
+    _, document, _ = call(capsys, *words)
+    assert document["decided_by"] == {"unit": "instructions", "basis": "counted by the virtual board"}
+    assert document["latency"]["predicted_cycles"] is document["latency"]["predicted_ms"] is None
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "decided by instructions" in capsys.readouterr().out
 
 
 def test_inspect_draws_nothing_where_it_cannot(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,8 @@ from tinynas.targets import resource_path
 
 MEASURE_KEYS = {
     "transport",
+    "unit",
+    "decided_by",
     "instructions",
     "cycles",
     "cycles_basis",
@@ -45,13 +47,15 @@ def test_measure_counts_layers_and_writes_what_the_reference_says(
     }
     per_mac = {layer["kind"]: layer["per_mac"] for layer in document["layers"]}
     assert per_mac == {
-        layer["kind"]: layer["instructions"] / layer["macs"] if layer["macs"] else None for layer in document["layers"]
+        layer["kind"]: layer["cycles"] / layer["macs"] if layer["macs"] else None for layer in document["layers"]
     }
     assert per_mac["MEAN"] is None
     assert 1 < per_mac["CONV_2D"] < 50
     assert document["transport"] == "virtual"
     assert sum(layer["cycles"] for layer in document["layers"]) == document["cycles"] > document["instructions"]
     assert document["cycles_basis"] == "Cortex-M4 TRM timings, zero wait states (model)"
+    assert document["unit"] == "cycles"
+    assert document["decided_by"] == {"unit": "cycles", "basis": document["cycles_basis"]}
     assert document["latency_ms"] == pytest.approx(document["cycles"] / 72e3)
     assert sum(function["instructions"] for function in document["functions"]) == document["instructions"]
     assert sum(function["cycles"] for function in document["functions"]) == document["cycles"]
@@ -66,6 +70,7 @@ def test_a_core_without_timings_has_no_cycles(model: Path, capsys: pytest.Captur
     assert code == 0
     assert (document["cycles"], document["latency_ms"]) == (None, None)
     assert "Arm publishes no timings of the cortex-m7" in document["cycles_basis"]
+    assert document["unit"] == document["decided_by"]["unit"] == "instructions"
     assert all("cycles" not in layer for layer in document["layers"])
     assert {function["cycles"] for function in document["functions"]} == {None}
 
@@ -79,6 +84,7 @@ def test_cycles_per_instruction_that_somebody_measured_come_first(
     _, document, _ = call(capsys, "measure", str(model), "--board", str(path), "--virtual")
     assert document["cycles"] == round(1.5 * document["instructions"])
     assert document["cycles_basis"] == "instructions times 1.5: a test"
+    assert document["unit"] == document["decided_by"]["unit"] == "instructions"
     assert all("cycles" not in layer for layer in document["layers"])
     assert {function["cycles"] for function in document["functions"]} == {None}
 

@@ -70,7 +70,7 @@ def test_scratch_is_given_up_where_sram_is_short_and_its_price_is_said() -> None
     assert fast is not None
     scratch, more = plain.steps[0].scratch_bytes, round(slow[0]) - round(fast[0])
     assert layer.reason == (
-        f"conv_2d: conv_2d_im2col is faster by {more:,} instructions, "
+        f"conv_2d: conv_2d_im2col is faster by {more:,} cycles, "
         f"but its scratch of {scratch:,} bytes does not fit: {scratch:,} too many"
     )
     by_shape = {alternative.variant: alternative for alternative in layer.alternatives}["conv_2d_im2col"]

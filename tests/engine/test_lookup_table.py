@@ -11,7 +11,7 @@ from host_models import build_models
 from tinynas.boards import load_toolchain
 from tinynas.engine import generate
 from tinynas.graph import DType, Graph, GraphBuilder, Op, OpKind, Quantization, Tensor, UnaryAttributes, execute
-from tinynas.latency import latency_model_path, load_latency_model, with_random_constants
+from tinynas.latency import instruction_quantity, latency_model_path, load_latency_model, with_random_constants
 from tinynas.lowering import Lowering, PatchPlan, Schedule, StreamPlan, lower
 from tinynas.memory import NativeMemoryModel, plan_arena
 from tinynas.targets import CORES, load_board
@@ -86,6 +86,9 @@ def test_the_models_know_it_on_every_core() -> None:
         for toolchain in ("zig", "gcc"):
             flash = NativeMemoryModel.for_board(board, toolchain).flash(schedule)
             assert flash.code_bytes > 0
-            prediction = load_latency_model(latency_model_path(board.core.name, toolchain)).predict(schedule)
+            shipped = load_latency_model(latency_model_path(board.core.name, toolchain))
+            model = shipped.counting(instruction_quantity(board))
+            assert model is not None
+            prediction = model.predict(schedule)
             (swish,) = [p.value for p in prediction.steps if schedule.steps[p.index].name == "swish"]
             assert swish == pytest.approx((9 if board.core.name == "cortex-m0plus" else 6) * elements, abs=25)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 from virtual_counts import measure
@@ -15,18 +13,22 @@ from tinynas.latency import (
     LatencyModel,
     LatencyPrediction,
     NetworkLimits,
+    Quantity,
+    deciding_quantity,
     diverse_networks,
+    instruction_quantity,
     latency_model_path,
     load_latency_model,
 )
 from tinynas.lowering import Lowering, Schedule, Step
 from tinynas.targets import CORES, load_board
-from tinynas.testing.layers import LayerImage, check_layers, random_layer
+from tinynas.testing.layers import Layer, LayerImage, LayerResult, check_layers, random_layer
 
 _LIMITS = NetworkLimits(activation_bytes=4000, weight_bytes=4000, layers=10, macs=300_000)
 _NETWORKS = 12
 _LAYERS = 300  # drawn towards the ends of every range
 _LARGEST_ERROR = 0.03
+M4 = load_board("virt-m4")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ def counted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         _Counted(step, _predict(model, schedule, step), count)
         for schedule in networks
         for step, count in zip(
-            schedule.steps, measure(schedule, tmp_path_factory.mktemp("network"), request.param), strict=True
+            schedule.steps,
+            measure(schedule, tmp_path_factory.mktemp("network"), request.param)[model.unit],
+            strict=True,
         )
     ]
 
@@ -95,18 +99,26 @@ def test_no_unusual_layer_is_far_off(counted: list[_Counted]) -> None:
     assert [entry for entry in far if entry[1] > _LARGEST_ERROR] == []
 
 
-def _extreme_layers(folder: Path) -> Iterator[_Counted]:
-    model = load_latency_model(latency_model_path("cortex-m4f", "zig"))
+@pytest.fixture(scope="module")
+def extremes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Layer, LayerResult]]:
     layers = [layer for layer in (random_layer(77, i) for i in range(_LAYERS)) if len(layer.schedule.steps) == 1]
-    results = check_layers(LayerImage(layers, CORES["cortex-m4f"], load_toolchain("zig"), folder))
-    for layer, result in zip(layers, results, strict=True):
-        (step,) = layer.schedule.steps
-        yield _Counted(step, _predict(model, layer.schedule, step), result.instructions)
+    image = LayerImage(layers, CORES["cortex-m4f"], load_toolchain("zig"), tmp_path_factory.mktemp("layers"))
+    return list(zip(layers, check_layers(image, timing=M4.timing), strict=True))
 
 
-def test_extreme_layers_are_inside_their_interval(tmp_path: Path) -> None:
+@pytest.mark.parametrize("quantity", [deciding_quantity(M4), instruction_quantity(M4)], ids=lambda q: q.unit)
+def test_extreme_layers_are_inside_their_interval(
+    quantity: Quantity, extremes: list[tuple[Layer, LayerResult]]
+) -> None:
     """Scales, weights, windows and paddings that no calibration draws. (Armv6-M branches by its data, too.)"""
-    layers = list(_extreme_layers(tmp_path))
+    model = load_latency_model(latency_model_path("cortex-m4f", "zig")).counting(quantity)
+    assert model is not None
+    layers = []
+    for layer, result in extremes:
+        (step,) = layer.schedule.steps
+        counted = result.cycles if model.unit == "cycles" else result.instructions
+        assert counted is not None
+        layers.append(_Counted(step, _predict(model, layer.schedule, step), counted))
     assert len(layers) > 0.8 * _LAYERS
     assert sum(layer.is_unusual for layer in layers) > 0.2 * len(layers)
     assert sum(layer.inside for layer in layers) >= 0.9 * len(layers)

@@ -282,6 +282,20 @@ def test_another_unit_drops_what_was_not_measured_in_it() -> None:
     assert set(refined.variants) == {"conv"}
 
 
+def test_another_basis_drops_what_was_not_measured_by_it() -> None:
+    """A model's cycles know no wait states: those of silicon are refined from them, and not mixed with them."""
+    rng = np.random.default_rng(7)
+    model = fit_latency(measure(layers(rng, 40)), unit="cycles", basis="a model")
+    assert set(refine(model, measure(layers(rng, 3, ("conv",)))).variants) == {"conv", "pool"}
+    silicon = {v: {k: 1.6 * c for k, c in cs.items()} for v, cs in TRUTH.items()}
+    refined = refine(model, measure(layers(rng, 3, ("conv",)), silicon), basis="a cycle counter")
+    assert (refined.unit, refined.basis) == ("cycles", "a cycle counter")
+    assert set(refined.variants) == {"conv"}
+    rows = layers(rng, 3, ("conv",))
+    values = [sum(ticks(v, f, silicon) for v, f in rows)]
+    assert latency_metrics([refined.predict(schedule(rows))], values).mape < 0.02
+
+
 def test_overhead_is_what_an_inference_takes_beside_its_steps() -> None:
     inferences = [InferenceMeasurement(n, 1000.0 * n, 1000.0 * n + 40 - 3 * n) for n in (2, 5, 9)]
     model = fit_latency(measure(layers(np.random.default_rng(8), 40)), inferences=inferences)

@@ -13,7 +13,7 @@ import extend_models as tool
 
 from tinynas.boards import load_toolchain
 from tinynas.kernels import CATALOGUE
-from tinynas.latency import latency_model_path, load_latency_model
+from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
 from tinynas.lowering import Lowering
 from tinynas.memory import KernelMemory, kernel_hashes, kernel_memory_path, load_kernel_memory
 from tinynas.targets import load_board
@@ -40,6 +40,29 @@ def test_the_rows_that_ship_come_back() -> None:
     shipped, schedules = _shipped(), {KERNEL: tool.probes_with(KERNEL, Lowering.for_core(BOARD.core))}
     arguments = BOARD, load_toolchain("zig"), _without(shipped), schedules, kernel_hashes([KERNEL])
     assert tool._extended_memory(*arguments) == shipped
+
+
+def test_cycles_and_instructions_come_back() -> None:
+    shipped = load_latency_model(latency_model_path(BOARD.core.name, "zig"))
+    assert shipped.instructions is not None
+    bare = _without_loops(shipped, instructions=_without_loops(shipped.instructions))
+    schedules = {KERNEL: tool.probes_with(KERNEL, Lowering.for_core(BOARD.core))}
+    again = tool._extended_latency(BOARD, load_toolchain("zig"), bare, schedules, kernel_hashes([KERNEL]))
+    assert (again.unit, again.basis) == (shipped.unit, shipped.basis)
+    for model, known in ((again, shipped), (again.instructions, shipped.instructions)):
+        assert list(model.variants) == list(known.variants)
+        row, same = model.variants[KERNEL], known.variants[KERNEL]
+        assert dict(zip(row.features, row.coefficients, strict=True)) == pytest.approx(
+            dict(zip(same.features, same.coefficients, strict=True)), abs=0.5
+        )
+    assert again.variants[KERNEL].ticks({"elements": 100.0}) > again.instructions.variants[KERNEL].ticks(
+        {"elements": 100.0}
+    )
+
+
+def _without_loops(model: LatencyModel, **changes: LatencyModel) -> LatencyModel:
+    variants = {name: variant for name, variant in model.variants.items() if name != KERNEL}
+    return dataclasses.replace(model, variants=variants, **changes)
 
 
 def test_a_kernel_of_another_size_is_refused() -> None:

@@ -24,8 +24,8 @@ _RANGE = struct.Struct("<II")
 _MEMORY = struct.Struct("<6I")
 _FAULT = struct.Struct("<7I")
 
-# An inference may take this many times as long as predicted, and at least so long: a prediction in instructions knows
-# neither wait states nor caches, and USB adapters hold bytes back for tens of milliseconds.
+# An inference may take this many times as long as predicted, and at least so long: a prediction in instructions, or in
+# cycles of a model, knows neither wait states nor caches, and USB adapters hold bytes back for tens of milliseconds.
 _PATIENCE = 5.0
 _LEAST_PATIENCE_S = 2.0
 _UNPREDICTED_S = 60.0

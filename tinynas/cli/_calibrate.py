@@ -51,7 +51,10 @@ def calibrate(
 
     def render(console: Console) -> None:
         holdout: dict[str, Any] = result["holdout"]
-        console.print(f"{result['measurements']} layers measured, fit error {100 * result['fit']['mape']:.1f} %")
+        decides = "{unit}: {basis}".format_map(result["decided_by"])
+        console.print(
+            f"{result['measurements']} layers measured in {decides}; fit error {100 * result['fit']['mape']:.1f} %"
+        )
         if holdout["networks"]:
             rank = "" if holdout["spearman"] is None else f"rank correlation {holdout['spearman']:.3f}, "
             console.print(

@@ -64,6 +64,9 @@ def inspect(
 
     def render(console: Console) -> None:
         if why:
+            if result["decided_by"] is not None:
+                console.print("decided by {unit}: {basis}".format_map(result["decided_by"]), markup=False)
+                console.print()
             _print_kernels(console, result["kernels"])
             console.print()
         _render(console, result, board)

@@ -91,16 +91,17 @@ def measure(
 
 def render_measurement(console: Console, result: Mapping[str, Any], *, layers: bool = True) -> None:
     """Draw the profile by layer, if wanted, and the totals of a measurement."""
-    unit = "instructions" if result["instructions"] is not None else "cycles"
-    total = sum(layer[unit] for layer in result["layers"])
+    unit, layers_of = result["unit"], result["layers"]
+    total = sum(layer[unit] for layer in layers_of)
     if layers:
-        console.print(_profile(result["layers"], unit, total))
+        console.print(_profile(layers_of, unit, total, is_model="(model)" in result["cycles_basis"]))
         console.print()
     counted = result[unit] if result[unit] is not None else total
-    console.print(f"one inference: [bold]{counted:,}[/] {unit} ({result['transport']}, {result['toolchain']})")
+    others = [name for name in ("instructions", "cycles") if name != unit and result[name] is not None]
+    beside = "".join(f", {result[name]:,} {name}" for name in others)
+    console.print(f"one inference: [bold]{counted:,}[/] {unit}{beside} ({result['transport']}, {result['toolchain']})")
     if result["latency_ms"] is not None:
-        cycles = "" if unit == "cycles" else f"{result['cycles']:,} cycles, "
-        console.print(f"latency: {cycles}{result['latency_ms']:.2f} ms ({result['cycles_basis']})")
+        console.print(f"latency: {result['latency_ms']:.2f} ms ({result['cycles_basis']})")
     else:
         console.print(f"milliseconds: unknown ({result['cycles_basis']})")
     console.print(
@@ -111,12 +112,12 @@ def render_measurement(console: Console, result: Mapping[str, Any], *, layers: b
     console.print(same if result["matches_reference"] else "[red]outputs differ from the reference[/]")
 
 
-def _profile(layers: Sequence[Mapping[str, Any]], unit: str, total: int) -> Table:
-    """The layers with their kernels, and their sum in the last row; modelled cycles beside counted instructions."""
+def _profile(layers: Sequence[Mapping[str, Any]], unit: str, total: int, *, is_model: bool) -> Table:
+    """The layers with their kernels, and their sum in the last row: what decides, and beside it what else is known."""
     from tinynas.graph import short_name
 
-    units = list(dict.fromkeys((unit, *(("cycles",) if all("cycles" in layer for layer in layers) else ()))))
-    heads = {name: name if name == unit else f"{name} (model)" for name in units}
+    units = [unit, *(name for name in ("instructions", "cycles") if name != unit and name in layers[0])]
+    heads = {name: f"{name} (model)" if name == "cycles" and is_model else name for name in units}
     columns = [column for name in units for column in (heads[name], "per MAC")]
     table = Table("#", "layer", "kind", "kernel", "MACs", *columns, "share", box=None, pad_edge=False)
     for column in (0, *range(4, len(table.columns))):

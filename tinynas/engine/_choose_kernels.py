@@ -78,6 +78,7 @@ class ChosenKernels:
         gap_ticks: How many fewer any other choice among the candidates without obstacles can take at most: 0 where this
             one is proved to be the best.
         not_compared: Why ticks did not decide, in a few words; empty where kernels were compared.
+        basis: What ticks rest on; empty where the latency model does not say.
     """
 
     schedule: Schedule
@@ -87,6 +88,7 @@ class ChosenKernels:
     extra_flash_bytes: int | None
     gap_ticks: int
     not_compared: str = ""
+    basis: str = ""
 
 
 def choose_kernels(
@@ -146,6 +148,7 @@ def choose_kernels(
         extra_flash_bytes=None if room is None else _left(by_shape, room) - _left(result, room),
         gap_ticks=0 if choice is None or missing else choice.ticks - choice.bound,
         not_compared=missing,
+        basis="" if latency is None else latency.basis,
     )
 
 

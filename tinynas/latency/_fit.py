@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ def fit_latency(
     measurements: Sequence[Measurement],
     *,
     unit: Unit = "instructions",
+    basis: str = "",
     inferences: Sequence[InferenceMeasurement] = (),
     provenance: Mapping[str, Any] | None = None,
 ) -> LatencyModel:
@@ -32,6 +32,7 @@ def fit_latency(
     Args:
         measurements: Layers, of any number of networks.
         unit: What their values count.
+        basis: What that rests on (`Quantity.basis`).
         inferences: Whole inferences of the same networks; without them the overhead is taken to be zero.
         provenance: Kept in the model and in its JSON.
 
@@ -46,7 +47,7 @@ def fit_latency(
     for is_asked in (_is_segment, _is_never_alone):
         left = _left_over(measurements, variants, is_asked)
         variants |= {name: _fit_variant(rows, totals) for name, (rows, totals) in left.items()}
-    return LatencyModel(unit, variants, _fit_overhead(inferences), dict(provenance or {}))
+    return LatencyModel(unit, variants, _fit_overhead(inferences), dict(provenance or {}), basis)
 
 
 def refine(
@@ -54,6 +55,7 @@ def refine(
     measurements: Sequence[Measurement],
     *,
     unit: Unit | None = None,
+    basis: str | None = None,
     inferences: Sequence[InferenceMeasurement] = (),
     provenance: Mapping[str, Any] | None = None,
     prior_weight: float = PRIOR_WEIGHT,
@@ -64,12 +66,22 @@ def refine(
     `prior_weight` the prior precision. The prior mean is first scaled by one factor per variant, fitted to the new
     layers, so that another compiler or unit moves also those coefficients that the new layers do not tell apart.
 
-    Variants without new measurements stay as they are; where the unit changes they are dropped, since nothing is
-    known of them in the new unit.
+    Variants without new measurements stay as they are; where the unit or its basis changes they are dropped, since
+    nothing is known of them in the new one: a model's cycles say little of how long a part waits for its flash.
+
+    Args:
+        model: What was known.
+        measurements: Layers, of any number of networks.
+        unit: What their values count; None for what the model's do.
+        basis: What that rests on; None for what the model's does.
+        inferences: Whole inferences of the same networks; without them the overhead stays.
+        provenance: Added to the model's.
+        prior_weight: Of the earlier model.
     """
-    unit = unit or model.unit
+    unit, basis = unit or model.unit, model.basis if basis is None else basis
+    stays = (unit, basis) == (model.unit, model.basis)
     fresh = _by_variant(measurements)
-    variants = dict(model.variants) if unit == model.unit else {}
+    variants = dict(model.variants) if stays else {}
     for name, rows in fresh.items():
         earlier = model.variants.get(name)
         variants[name] = _fit_variant(rows) if earlier is None else _refine_variant(earlier, rows, prior_weight)
@@ -79,9 +91,9 @@ def refine(
             variants[name] = (
                 _fit_variant(rows, totals) if earlier is None else _refine_variant(earlier, rows, prior_weight, totals)
             )
-    overhead = _fit_overhead(inferences) if inferences else (model.overhead if unit == model.unit else Overhead())
+    overhead = _fit_overhead(inferences) if inferences else (model.overhead if stays else Overhead())
     merged = {**model.provenance, **(provenance or {})}
-    return dataclasses.replace(model, unit=unit, variants=variants, overhead=overhead, provenance=merged)
+    return LatencyModel(unit, variants, overhead, merged, basis)
 
 
 def _by_variant(measurements: Sequence[Measurement]) -> dict[str, list[Measurement]]:

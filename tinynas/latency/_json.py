@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tinynas.compact_json import compact_json
 from tinynas.latency._measurement import LatencyError
 from tinynas.latency._model import LatencyModel, Overhead, VariantModel
+from tinynas.latency._quantity import COUNTED
 from tinynas.targets import resource_path
 
 FORMAT = "tinynas-latency-model/2"
@@ -22,9 +23,13 @@ FORMAT = "tinynas-latency-model/2"
 
 def to_json(model: LatencyModel) -> dict[str, Any]:
     """A JSON object from which `from_json` makes an equal model."""
+    return {"format": FORMAT, **_document(model)}
+
+
+def _document(model: LatencyModel) -> dict[str, Any]:
     return {
-        "format": FORMAT,
         "unit": model.unit,
+        "basis": model.basis,
         "provenance": dict(model.provenance),
         "overhead": {"per_inference": model.overhead.per_inference, "per_step": model.overhead.per_step},
         "variants": {
@@ -37,6 +42,7 @@ def to_json(model: LatencyModel) -> dict[str, Any]:
             }
             for name, v in sorted(model.variants.items())
         },
+        **({} if model.instructions is None else {"instructions": _document(model.instructions)}),
     }
 
 
@@ -49,14 +55,21 @@ def from_json(document: dict[str, Any], where: str = "latency model") -> Latency
     if document.get("format") != FORMAT:
         raise LatencyError(f"{where}: format is {document.get('format')!r}, expected {FORMAT!r}; calibrate again")
     try:
-        return LatencyModel(
-            unit=document["unit"],
-            variants={name: _variant(entry) for name, entry in document["variants"].items()},
-            overhead=Overhead(**document["overhead"]),
-            provenance=document["provenance"],
-        )
+        return _model(document)
     except (KeyError, TypeError, ValueError) as error:
         raise LatencyError(f"{where}: not a complete latency model ({error}); calibrate again") from error
+
+
+def _model(document: dict[str, Any]) -> LatencyModel:
+    beside = document.get("instructions")
+    return LatencyModel(
+        unit=document["unit"],
+        variants={name: _variant(entry) for name, entry in document["variants"].items()},
+        overhead=Overhead(**document["overhead"]),
+        provenance=document["provenance"],
+        basis=document.get("basis", COUNTED if document["unit"] == "instructions" else ""),
+        instructions=None if beside is None else _model(beside),
+    )
 
 
 def _variant(entry: dict[str, Any]) -> VariantModel:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 
 from tinynas.latency._measurement import Unit
+from tinynas.latency._quantity import Quantity
 from tinynas.lowering import Schedule, Step
 
 CALL = "calls"
@@ -132,16 +133,30 @@ class LatencyModel:
     """Ticks of a schedule as a sum over its steps.
 
     Attributes:
-        unit: What a tick is: instructions (virtual board) or cycles (real board).
+        unit: What a tick is: cycles or instructions.
         variants: Variant name -> its model.
         overhead: What is added for the calls around the steps.
         provenance: Where the measurements come from: board, toolchain, versions, networks.
+        basis: What ticks rest on (`Quantity.basis`); empty where an earlier version did not say.
+        instructions: The same kernels in instructions, counted in the same inferences; None where ticks are
+            instructions already, or a real board counted its cycles alone.
     """
 
     unit: Unit
     variants: Mapping[str, VariantModel]
     overhead: Overhead = field(default_factory=Overhead)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    basis: str = ""
+    instructions: LatencyModel | None = None
+
+    def counting(self, quantity: Quantity) -> LatencyModel | None:
+        """The model of this quantity, else that of instructions; None where there is neither.
+
+        Cycles of another basis are another quantity: those of a part with a slower multiplier, or of silicon.
+        """
+        if self.unit == "instructions" or (self.unit, self.basis) == (quantity.unit, quantity.basis):
+            return self
+        return self.instructions
 
     def predict(self, schedule: Schedule) -> LatencyPrediction:
         """Predict one inference.

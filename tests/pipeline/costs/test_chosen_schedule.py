@@ -56,7 +56,7 @@ CASES = {
     "plane": Case("virt-m4", _plane(), 3072 + 768, "shrinking, row by row"),
     "order": Case("virt-m4", branches(), 64 * 38, "the operators in another order"),
     "order-m0plus": Case("virt-m0plus", branches(), 64 * 38, "the operators in another order"),
-    "rows": Case("virt-m4", large_image(), 9000, "first to second, row by row"),
+    "rows": Case("virt-m4", large_image(), 9000, "first to pool, row by row"),
     "rows-m0plus": Case("virt-m0plus", large_image(), 9000, "first to second, row by row"),
     "patches": Case("virt-m4", large_image(), 9000, "the first 2 layers in", streams=False),
     "patches-m0plus": Case("virt-m0plus", large_image(), 9000, "the first 2 layers in", streams=False),

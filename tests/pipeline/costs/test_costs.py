@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from tinynas.engine import choose_kernels, choose_schedule
 from tinynas.graph import DType, count_macs
 from tinynas.kernels import InstructionSet
-from tinynas.latency import LatencyModel, Measurement, fit_latency
+from tinynas.latency import LatencyModel, Measurement, deciding_quantity, fit_latency, instruction_quantity
 from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import NativeMemoryModel, block_cost, combine, plan_arena
 from tinynas.pipeline.costs import BlockSchedules, CostModel, LatencyLimit
-from tinynas.pipeline.run import ConfigError, LimitsConfig, latency_limit
+from tinynas.pipeline.run import ConfigError, LimitsConfig, RunConfig, latency_limit, quantity_of_run
 from tinynas.spaces import Architecture, SearchSpace, build_block_graph, build_graph, load_space
 from tinynas.targets import Board, CyclesPerInstruction, Reserve, load_board
 
@@ -176,20 +178,47 @@ def test_unknown_and_exceeded_latency_are_violations(
     assert any("the limit is 1,000" in v for v in limited.with_latency(slow).of(architecture).violations)
 
 
-def test_limits_in_the_units_of_the_measurement(board: Board) -> None:
-    assert latency_limit(LimitsConfig(), board, "instructions") is None
-    assert latency_limit(LimitsConfig(instructions=500), board, "instructions") == LatencyLimit(500.0, "instructions")
-    assert latency_limit(LimitsConfig(latency_ms=2.0), board, "cycles") == LatencyLimit(144_000.0, "cycles")
-    slower = latency_limit(LimitsConfig(latency_ms=2.0), board, "cycles", clock_hz=64_000_000)
-    assert slower == LatencyLimit(128_000.0, "cycles")
-    with pytest.raises(ConfigError, match=r"give limits\.instructions instead"):
-        latency_limit(LimitsConfig(latency_ms=2.0), board, "instructions")
-    with pytest.raises(ConfigError, match=r"give limits\.latency_ms instead"):
-        latency_limit(LimitsConfig(instructions=500), board, "cycles")
+def test_limits_in_what_decides(board: Board) -> None:
+    modelled, counter = deciding_quantity(board), deciding_quantity(board, virtual=False)
+    assert latency_limit(LimitsConfig(), board, modelled) is None
+    counted = instruction_quantity(board)
+    assert latency_limit(LimitsConfig(instructions=500), board, counted) == LatencyLimit(500.0, "instructions")
+    for cycles in (modelled, counter):
+        assert latency_limit(LimitsConfig(latency_ms=2.0), board, cycles) == LatencyLimit(144_000.0, "cycles")
+        assert latency_limit(LimitsConfig(cycles=500), board, cycles) == LatencyLimit(500.0, "cycles")
+        slower = latency_limit(LimitsConfig(latency_ms=2.0), board, cycles, clock_hz=64_000_000)
+        assert slower == LatencyLimit(128_000.0, "cycles")
+    with pytest.raises(ConfigError, match=r"give limits\.latency_ms or limits\.cycles instead"):
+        latency_limit(LimitsConfig(instructions=500), board, counter)
+
+
+@pytest.mark.parametrize("given", ["cycles", "latency_ms"])
+def test_cycles_that_nobody_knows_are_refused_as_a_limit(given: str) -> None:
+    board = load_board("virt-m7")
+    with pytest.raises(ConfigError, match=rf"limits\.{given}: .* no timings .*; give limits\.instructions instead"):
+        latency_limit(LimitsConfig(**{given: 2}), board, deciding_quantity(board))
+
+
+def test_limits_by_a_factor_that_somebody_measured(board: Board) -> None:
     declared = board.model_copy(update={"cycles_per_instruction": CyclesPerInstruction(value=2.0, basis="measured")})
-    assert latency_limit(LimitsConfig(latency_ms=2.0), declared, "instructions") == LatencyLimit(
-        72_000.0, "instructions"
-    )
+    for limits in (LimitsConfig(latency_ms=2.0), LimitsConfig(cycles=144_000)):
+        limit = latency_limit(limits, declared, deciding_quantity(declared))
+        assert limit == LatencyLimit(72_000.0, "instructions")
+
+
+@pytest.mark.parametrize(
+    ("sections", "unit"),
+    [
+        ({}, "cycles"),
+        ({"limits": {"latency_ms": 5.0}}, "cycles"),
+        ({"limits": {"cycles": 5}}, "cycles"),
+        ({"limits": {"instructions": 5}}, "instructions"),
+        ({"limits": {"instructions": 5}, "measure": {"transport": "serial", "port": "line"}}, "cycles"),
+    ],
+)
+def test_a_run_that_limits_instructions_goes_by_them(sections: dict[str, Any], unit: str, board: Board) -> None:
+    config = RunConfig.model_validate({"board": board.name, "data": {"dataset": "d"}, **sections})
+    assert quantity_of_run(config, board).unit == unit
 
 
 @pytest.mark.parametrize("less", [4, 600, 2000])

@@ -1,4 +1,4 @@
-"""The chosen kernels on the virtual board: the same bits, no more SRAM, flash and instructions as predicted."""
+"""The chosen kernels on the virtual board: the same bits, no more SRAM, flash and ticks as predicted."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ import pytest
 
 from tinynas.engine import ChosenKernels, choose_kernels
 from tinynas.graph import DType, Graph, GraphBuilder
-from tinynas.latency import LatencyModel, latency_model_path, load_latency_model, with_random_constants
+from tinynas.latency import (
+    LatencyModel,
+    latency_model_path,
+    load_latency_model,
+    save_latency_model,
+    with_random_constants,
+)
 from tinynas.lowering import PatchPlan, Schedule, lower
 from tinynas.memory import MissingMemoryModelError, NativeMemoryModel, plan_arena
-from tinynas.pipeline.costs import _kernel_choice, choose_for_board
+from tinynas.pipeline.costs import _kernel_choice, choose_for_board, decided_by_json, load_latency
 from tinynas.pipeline.deployment import (
     Deployment,
     NetworkMeasurement,
@@ -92,10 +98,51 @@ def test_flash_is_what_was_predicted(built: Built, memory: NativeMemoryModel) ->
     assert memory.sram(chosen.schedule).static_bytes == deployment.firmware.static_sram_bytes
 
 
-def test_instructions_are_what_was_predicted(built: Built, latency: LatencyModel) -> None:
+def test_ticks_are_what_was_predicted(built: Built, latency: LatencyModel) -> None:
     _, chosen, _, measured = built
     predicted = latency.predict(chosen.schedule)
     assert predicted.total == pytest.approx(measured.ticks, rel=0.02)
+
+
+def test_cycles_and_instructions_choose_other_kernels_each_the_better_one(
+    memory: NativeMemoryModel, latency: LatencyModel, tmp_path: Path
+) -> None:
+    """Channels in fours save instructions of this layer, of which more are loads and taken branches."""
+    builder = GraphBuilder("one", DType.INT8)
+    x = builder.depthwise_conv_2d(builder.input((1, 12, 12, 32)), 3, name="depthwise")
+    schedule = lower(with_random_constants(builder.build([x]), seed=3))
+    assert latency.instructions is not None
+    models = (latency, latency.instructions)
+    chosen = {model.unit: choose_kernels(schedule, memory, model) for model in models}
+    assert [kernels.unit for kernels in chosen.values()] == ["cycles", "instructions"]
+    counts = {unit: run(kernels.schedule, tmp_path / unit)[1].counts for unit, kernels in chosen.items()}
+    assert counts["cycles"]["cycles"].total < counts["instructions"]["cycles"].total
+    assert counts["instructions"]["instructions"].total < counts["cycles"]["instructions"].total
+
+
+def test_a_file_without_cycles_is_asked_for_instructions(
+    latency: LatencyModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As of a core whose timing is newer than its fit."""
+    assert latency.instructions is not None
+    path = tmp_path / "model.json"
+    save_latency_model(replace(latency.instructions, provenance=latency.provenance), path)
+    monkeypatch.setattr(_kernel_choice, "latency_model_path", lambda *_: path)
+    decided = decided_by_json(choose_for_board(network(), BOARD, "zig").kernels)
+    assert decided == {"unit": "instructions", "basis": "counted by the virtual board"}
+    monkeypatch.undo()
+    assert BOARD.timing is not None
+    decided = decided_by_json(choose_for_board(network(), BOARD, "zig").kernels)
+    assert decided == {"unit": "cycles", "basis": BOARD.timing.basis}
+
+
+def test_a_model_of_the_users_decides_in_its_own_ticks(latency: LatencyModel, tmp_path: Path) -> None:
+    """It was calibrated on a real board, say, whose cycles are no model's."""
+    path = tmp_path / "model.json"
+    save_latency_model(replace(latency, basis="cortex-m4f cycle counter", instructions=None), path)
+    loaded = load_latency(BOARD, "zig", path)
+    assert loaded is not None
+    assert (loaded.unit, loaded.basis) == ("cycles", "cortex-m4f cycle counter")
 
 
 def test_the_reason_stands_at_each_call(built: Built) -> None:

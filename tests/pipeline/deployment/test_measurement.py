@@ -22,7 +22,7 @@ from tinynas.cli import main
 from tinynas.formats import read_tflite, write_tflite
 from tinynas.graph import DType, GraphBuilder, Padding, Tensor
 from tinynas.kernels import UnsupportedGraphError
-from tinynas.latency import with_random_constants
+from tinynas.latency import deciding_quantity, instruction_quantity, with_random_constants
 from tinynas.pipeline.commands import (
     MeasurementInputError,
     _calibrate_board,
@@ -62,9 +62,14 @@ def test_every_output_equals_the_reference_and_every_step_is_counted(deployment:
     inputs = random_inputs(deployment.schedule, 8, seed=1)
     measured = measure(deployment, BOARD, inputs)
     assert measured.mismatches == 0
-    assert measured.unit == "instructions"
-    assert len(measured.steps) == len(deployment.schedule.steps)
-    assert sum(measured.steps) == measured.ticks
+    assert measured.quantity == deciding_quantity(BOARD)
+    assert (measured.ticks, measured.steps) == (measured.counts["cycles"].total, measured.counts["cycles"].steps)
+    for counts in measured.counts.values():
+        assert len(counts.steps) == len(deployment.schedule.steps)
+        assert sum(counts.steps) == counts.total
+    assert measured.counts["cycles"].total > measured.counts["instructions"].total > 0
+    by_instructions = measure(deployment, BOARD, inputs, quantity=instruction_quantity(BOARD))
+    assert (by_instructions.ticks, by_instructions.counts) == (measured.counts["instructions"].total, measured.counts)
     assert measured.memory.static_sram_bytes == deployment.firmware.static_sram_bytes
     assert 0 < measured.memory.stack_used_bytes < measured.memory.stack_bytes
 

@@ -113,7 +113,8 @@ def calibrate_board(
 
     Args:
         board_name: a board's name or file.
-        virtual: measure on the virtual board (instructions).
+        virtual: measure on the virtual board: cycles by the timing of the core, a model, or instructions where there is
+            none.
         port: measure on the real board at this serial port (cycles); every network is flashed.
         probe: unique id of the debug probe that flashes the board; needed where several are connected.
         out: where the model goes; `latency-BOARD.json` in the working folder by default.
@@ -154,6 +155,7 @@ def _calibrate(bench: _Bench, seed: int, target: Path) -> dict[str, Any]:
     model = fit_latency(
         layers,
         unit=fitted[0].measured.unit,
+        basis=fitted[0].measured.quantity.basis,
         inferences=[network.inference() for network in fitted],
         provenance={
             "board": board.name,
@@ -173,7 +175,14 @@ def _calibrate(bench: _Bench, seed: int, target: Path) -> dict[str, Any]:
     unseen = bench.measure_all("unseen networks", networks)
     holdout = _holdout(model, unseen)
     _write(target, {**to_json(model), "fit": fit, "holdout": holdout})
-    return {"measurements": len(layers), "fit": fit, "holdout": holdout, "file": str(target)}
+    quantity = fitted[0].measured.quantity
+    return {
+        "measurements": len(layers),
+        "decided_by": quantity.as_json(),
+        "fit": fit,
+        "holdout": holdout,
+        "file": str(target),
+    }
 
 
 def _holdout(model: LatencyModel, unseen: Sequence[_Measured]) -> dict[str, Any]:

@@ -10,22 +10,19 @@ from tinynas.engine import ChosenSchedule, choose_schedule
 from tinynas.errors import UsageError
 from tinynas.formats import OFFLINE_PLAN_METADATA, read_metadata, read_offline_plan, read_tflite, tensor_table
 from tinynas.graph import Graph, count_macs, count_params, op_macs
-from tinynas.latency import LatencyModel
+from tinynas.latency import LatencyModel, LatencyPrediction, Quantity, instruction_quantity, no_cycles
 from tinynas.lowering import Lowering, Schedule
 from tinynas.memory import NativeMemoryModel, RegionUsage, live_ranges, plan_arena
 from tinynas.memory.tflm import FileTensors, TflmMemoryModel, TflmSram, offline_plan
 from tinynas.pipeline._read_network import read_network, uint8_json
-from tinynas.pipeline.costs import kernels_json, load_latency, schedule_json
+from tinynas.pipeline.costs import decided_by_json, kernels_json, load_latency, schedule_json
 from tinynas.pipeline.deployment import load_memory_model
 from tinynas.pipeline.report import arena_timeline, memory_advice
 from tinynas.pipeline.run.storage import write_atomically
 from tinynas.targets import Board, load_board
 
 _NO_LATENCY = dict.fromkeys(
-    (
-        *("predicted_cycles", "predicted_ms", "low_ms", "high_ms"),
-        *("predicted_instructions", "low_instructions", "high_instructions"),
-    )
+    f"{name}_{unit}" for unit in ("cycles", "ms", "instructions") for name in ("predicted", "low", "high")
 )
 
 
@@ -106,6 +103,7 @@ def _inspect_native(
         },
         "regions": [_region(region) for region in verdict.regions],
         "latency": _latency(schedule, board, latency),
+        "decided_by": decided_by_json(chosen.kernels),
         "fits": verdict.fits,
         "reasons": list(chosen.reasons),
         "ops": _native_ops(schedule),
@@ -137,33 +135,30 @@ def _latency(schedule: Schedule, board: Board, model: LatencyModel | None) -> di
     predicted = model.predict(schedule)
     if predicted.total is None or predicted.low is None or predicted.high is None:
         return {**_NO_LATENCY, "basis": f"the latency model never saw {', '.join(predicted.unknown)}"}
-    counts = dict.fromkeys(("predicted_instructions", "low_instructions", "high_instructions"))
-    if predicted.unit == "instructions":
-        counts = {
-            "predicted_instructions": predicted.total,
-            "low_instructions": predicted.low,
-            "high_instructions": predicted.high,
-        }
-    if predicted.unit == "cycles":
-        factor, basis = 1.0, "predicted cycles"
-    elif board.cycles_per_instruction is not None:
-        factor = board.cycles_per_instruction.value
-        basis = f"predicted instructions times {factor:g} cycles: {board.cycles_per_instruction.basis}"
-    else:
-        basis = (
-            f"{predicted.total:,.0f} instructions predicted ({predicted.low:,.0f} to {predicted.high:,.0f}); "
-            "the board file declares no cycles per instruction"
+    counting = model if model.unit == "instructions" else model.instructions
+    found = {**_NO_LATENCY, **_interval("instructions", None if counting is None else counting.predict(schedule))}
+    quantity = instruction_quantity(board)
+    if model.unit == "cycles":
+        quantity = Quantity("cycles", f"cycles: {model.basis or 'measured'}", 1.0)
+    if quantity.cycles_each is None:
+        basis = f"{predicted.total:,.0f} instructions predicted ({predicted.low:,.0f} to {predicted.high:,.0f}); " + (
+            no_cycles(board) if board.timing is None else "the latency model has no cycles"
         )
-        return {**_NO_LATENCY, **counts, "basis": basis}
-    per_ms = 1e3 * factor / board.clock_hz
+        return found | {"basis": basis}
     return {
-        "predicted_cycles": predicted.total * factor,
-        "predicted_ms": predicted.total * per_ms,
-        "low_ms": predicted.low * per_ms,
-        "high_ms": predicted.high * per_ms,
-        **counts,
-        "basis": basis,
+        **found,
+        **_interval("cycles", predicted, quantity.cycles_each),
+        **_interval("ms", predicted, 1e3 * quantity.cycles_each / board.clock_hz),
+        "basis": f"predicted {quantity.basis}",
     }
+
+
+def _interval(unit: str, predicted: LatencyPrediction | None, factor: float = 1.0) -> dict[str, float]:
+    """A prediction and its interval times a factor; nothing where it is not known."""
+    if predicted is None or predicted.total is None or predicted.low is None or predicted.high is None:
+        return {}
+    values = {"predicted": predicted.total, "low": predicted.low, "high": predicted.high}
+    return {f"{name}_{unit}": value * factor for name, value in values.items()}
 
 
 def _inspect_tflm(model: Path, graph: Graph, board: Board, kernels: str) -> dict[str, Any]:
@@ -224,6 +219,7 @@ def _inspect_tflm(model: Path, graph: Graph, board: Board, kernels: str) -> dict
             for index, op in enumerate(graph.ops)
         ],
         "memory": _tflm_advice(graph, tflm, tensors, usage, has_plan=stored is not None),
+        "decided_by": None,
         "schedule": None,
         "kernels": None,
     }

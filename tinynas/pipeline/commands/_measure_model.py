@@ -11,10 +11,11 @@ import numpy as np
 from tinynas.errors import UsageError
 from tinynas.graph import DType, Graph
 from tinynas.graph.passes import as_int8
+from tinynas.latency import Quantity, deciding_quantity, no_cycles
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline._read_network import read_network, tell_of_uint8, uint8_json
 from tinynas.pipeline.commands._input_by_rows import input_by_rows_for_board, input_by_rows_json
-from tinynas.pipeline.costs import choose_for_board, expected_ticks, schedule_json
+from tinynas.pipeline.costs import choose_for_board, decided_by_json, expected_ticks, schedule_json
 from tinynas.pipeline.deployment import (
     Deployment,
     Int8Array,
@@ -113,20 +114,27 @@ def measure_model(
                 np.save(stream, measured.outputs, allow_pickle=False)
         except OSError as error:
             raise storage_error(output_file, error) from error
-    document = {**measurement_json(deployment, measured, board), "schedule": schedule_json(chosen), **uint8_json(file)}
+    document = {
+        **measurement_json(deployment, measured, board),
+        "decided_by": decided_by_json(chosen.kernels),
+        "schedule": schedule_json(chosen),
+        **uint8_json(file),
+    }
     return document | ({"input_by_rows": input_by_rows_json(chosen)} if stream_input else {})
 
 
 def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board: Board) -> dict[str, Any]:
     """A measurement with the keys of the contract of `tinynas measure --json`."""
-    counted = measured.unit == "instructions"
-    cycles, basis = _cycles(measured, board)
-    is_modelled = _is_modelled(measured, board)
-    by_step = measured.step_cycles if is_modelled else None
+    instructions = measured.counts.get("instructions")
+    by_clock = deciding_quantity(board, virtual=instructions is not None)
+    cycles, basis = _cycles(measured, by_clock, board)
+    # Cycles by a factor that the board file declares are those of the whole alone.
+    shown = {unit: counts.steps for unit, counts in measured.counts.items() if unit in ("instructions", by_clock.unit)}
     graph = deployment.schedule.graph
     return {
-        "transport": "virtual" if counted else "serial",
-        "instructions": measured.ticks if counted else None,
+        "transport": "serial" if instructions is None else "virtual",
+        "unit": measured.unit,
+        "instructions": None if instructions is None else instructions.total,
         "cycles": cycles,
         "cycles_basis": basis,
         "latency_ms": None if cycles is None else 1e3 * cycles / measured.clock_hz,
@@ -137,14 +145,17 @@ def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board
                 "name": step.name,
                 "variant": step.variant,
                 "macs": step.macs,
-                measured.unit: ticks,
+                **{unit: steps[index] for unit, steps in shown.items()},
                 "per_mac": ticks / step.macs if step.macs else None,
-                **({} if by_step is None else {"cycles": by_step[index]}),
             }
             for index, (step, ticks) in enumerate(zip(deployment.schedule.steps, measured.steps, strict=True))
         ],
         "functions": [
-            {"name": name, "instructions": count.instructions, "cycles": count.cycles if is_modelled else None}
+            {
+                "name": name,
+                "instructions": count.instructions,
+                "cycles": count.cycles if by_clock.unit == "cycles" else None,
+            }
             for name, count in measured.functions.items()
         ],
         "sram_high_water_bytes": measured.memory.sram_high_water_bytes,
@@ -154,27 +165,14 @@ def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board
     }
 
 
-def _cycles(measured: NetworkMeasurement, board: Board) -> tuple[int | None, str]:
+def _cycles(measured: NetworkMeasurement, quantity: Quantity, board: Board) -> tuple[int | None, str]:
     """Cycles of one inference, and what they and their milliseconds rest on."""
+    if quantity.cycles_each is None:
+        return None, f"the virtual board counts instructions: {no_cycles(board)}"
     clock = ""
     if measured.clock_hz != board.clock_hz:
         clock = f", at {measured.clock_hz / 1e6:g} MHz instead of the board file's {board.clock_hz / 1e6:g} MHz"
-    if measured.unit == "cycles":
-        return measured.ticks, f"{board.core.name} cycle counter{clock}"
-    declared, timing = board.cycles_per_instruction, board.timing
-    if declared is not None:
-        return round(measured.ticks * declared.value), f"instructions times {declared.value:g}: {declared.basis}{clock}"
-    if measured.step_cycles is not None and timing is not None:
-        return sum(measured.step_cycles), f"{timing.basis}{clock}"
-    return None, (
-        f"the virtual board counts instructions: Arm publishes no timings of the {board.core.name}, "
-        "and the board file declares no cycles per instruction"
-    )
-
-
-def _is_modelled(measured: NetworkMeasurement, board: Board) -> bool:
-    """Whether cycles are those of the core's timing. A factor that somebody measured on silicon comes first."""
-    return measured.step_cycles is not None and board.cycles_per_instruction is None
+    return round(measured.counts[quantity.unit].total * quantity.cycles_each), f"{quantity.basis}{clock}"
 
 
 def _read_inputs(path: Path, file: Graph) -> Int8Array:

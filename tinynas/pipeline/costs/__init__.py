@@ -6,6 +6,7 @@ from tinynas.pipeline.costs._cost_model import CostModel
 from tinynas.pipeline.costs._expected_ticks import expected_ticks
 from tinynas.pipeline.costs._kernel_choice import (
     choose_for_board,
+    decided_by_json,
     kernels_json,
     load_latency,
     schedule_json,
@@ -23,6 +24,7 @@ __all__ = [
     "Sampling",
     "choose_for_board",
     "compare_schedules",
+    "decided_by_json",
     "expected_ticks",
     "kernels_json",
     "load_latency",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from tinynas.latency import latency_model_path, load_latency_model
+from tinynas.latency import deciding_quantity, latency_model_path, load_latency_model
 from tinynas.lowering import Schedule
 from tinynas.targets import Board
 
 
 def expected_ticks(schedule: Schedule, board: Board, toolchain: str) -> float | None:
-    """Instructions of one inference by the model that ships for the board's core; None where it does not know them."""
+    """Ticks of one inference by the model that ships for the board's core; None where it does not know them.
+
+    They are those of the virtual board, which knows neither wait states nor caches.
+    """
     path = latency_model_path(board.core.name, toolchain)
-    return load_latency_model(path).predict(schedule).total if path.is_file() else None
+    model = load_latency_model(path).counting(deciding_quantity(board)) if path.is_file() else None
+    return None if model is None else model.predict(schedule).total

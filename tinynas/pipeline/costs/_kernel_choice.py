@@ -11,7 +11,7 @@ from typing import Any
 from tinynas.engine import ChosenKernels, ChosenSchedule, choose_schedule
 from tinynas.errors import AnswerIsNo
 from tinynas.graph import Graph
-from tinynas.latency import LatencyModel, latency_model_path, load_latency_model
+from tinynas.latency import LatencyModel, Quantity, deciding_quantity, latency_model_path, load_latency_model
 from tinynas.lowering import Lowering, Schedule, with_variants
 from tinynas.memory import (
     MissingMemoryModelError,
@@ -77,14 +77,28 @@ def choose_for_board(
     return chosen
 
 
-def load_latency(board: Board, toolchain: str, path: Path | None = None) -> LatencyModel | None:
-    """The latency model in `path`, else the one that ships for the core, if there is one. Warns where it is stale."""
-    again = f"tinynas calibrate --board {board.name}"
-    if path is None:
-        path = latency_model_path(board.core.name, toolchain)
-        again = "make models"
-        if not path.is_file():
-            return None
+def load_latency(
+    board: Board, toolchain: str, path: Path | None = None, *, quantity: Quantity | None = None
+) -> LatencyModel | None:
+    """The latency model in `path`, else the one that ships for the core, if there is one. Warns where it is stale.
+
+    Args:
+        board: the target.
+        toolchain: "zig" or "gcc".
+        path: of a model that was fitted to this board: its ticks decide, whatever they are.
+        quantity: what the ticks of a model that ships should be; None for what decides on the board. Where it has no
+            such, it counts instructions.
+    """
+    if path is not None:
+        return _loaded(path, f"tinynas calibrate --board {board.name}")
+    path = latency_model_path(board.core.name, toolchain)
+    if not path.is_file():
+        return None
+    return _loaded(path, "make models").counting(quantity or deciding_quantity(board))
+
+
+def _loaded(path: Path, again: str) -> LatencyModel:
+    """The model in a file; warns where it is stale, and that `again` makes it anew."""
     model = load_latency_model(path)
     if changed := changed_sources(model.provenance, kernel_hashes()):
         logger.warning("latency model %s is stale: %s; run %s", path.name, say_changed(changed), again)
@@ -110,10 +124,16 @@ def schedule_json(chosen: ChosenSchedule) -> dict[str, Any]:
     }
 
 
+def decided_by_json(chosen: ChosenKernels) -> dict[str, str] | None:
+    """The quantity that decided, and what it rests on, for `--json`; None where there was no latency model."""
+    return None if chosen.unit is None else {"unit": chosen.unit, "basis": chosen.basis}
+
+
 def kernels_json(chosen: ChosenKernels) -> dict[str, Any]:
     """A choice of kernels as `tinynas inspect --json` prints it, and as `result.json` keeps it."""
     return {
         "unit": chosen.unit,
+        "basis": chosen.basis,
         "saved_ticks": chosen.saved_ticks,
         "extra_flash_bytes": chosen.extra_flash_bytes,
         "gap_ticks": chosen.gap_ticks,

@@ -4,6 +4,7 @@ from tinynas.pipeline.deployment._connection import connected
 from tinynas.pipeline.deployment._deployment import Deployment, deploy, load_memory_model
 from tinynas.pipeline.deployment._flashing import flash
 from tinynas.pipeline.deployment._measurement import (
+    Counts,
     Int8Array,
     NetworkMeasurement,
     measure,
@@ -12,6 +13,7 @@ from tinynas.pipeline.deployment._measurement import (
 )
 
 __all__ = [
+    "Counts",
     "Deployment",
     "Int8Array",
     "NetworkMeasurement",

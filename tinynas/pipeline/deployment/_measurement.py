@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynas.boards import Device, FunctionCount, Identity, LinkError, MemoryReport, Transport, VirtualBoard
 from tinynas.graph import DType, Graph, execute
-from tinynas.latency import InferenceMeasurement, Measurement, Unit, measurements_of
+from tinynas.latency import InferenceMeasurement, Measurement, Quantity, Unit, deciding_quantity, measurements_of
 from tinynas.lowering import Schedule
 from tinynas.pipeline.deployment._connection import baud_of
 from tinynas.pipeline.deployment._deployment import Deployment
@@ -23,31 +23,54 @@ Int8Array = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
+class Counts:
+    """One inference, counted.
+
+    Attributes:
+        total: without profiling code.
+        steps: of each step of the schedule.
+    """
+
+    total: int
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class NetworkMeasurement:
     """What a board reported for one network.
 
     Attributes:
-        unit: what ticks are: instructions on the virtual board, cycles on a real one.
-        ticks: one inference without profiling code.
-        steps: ticks of each step of the schedule.
+        quantity: what ticks are.
+        counts: of one inference, by unit: the virtual board has instructions, and where its core has a timing cycles by
+            that, a model; a real board has cycles.
         memory: sizes of the memory sections and the stack's high-water mark, from the device.
         outputs: int8, one row per input.
         mismatches: how many outputs differ from the reference in any bit.
         clock_hz: the clock that the device reached, which may differ from the board file's.
-        step_cycles: cycles of each step by the timing of the core, a model; None on a real board, which counts them,
-            and where the core has no timing.
         functions: on the virtual board, what each function took, without what it calls; most instructions first.
     """
 
-    unit: Unit
-    ticks: int
-    steps: tuple[int, ...]
+    quantity: Quantity
+    counts: Mapping[Unit, Counts]
     memory: MemoryReport
     outputs: Int8Array
     mismatches: int
     clock_hz: int
-    step_cycles: tuple[int, ...] | None = None
     functions: Mapping[str, FunctionCount] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> Unit:
+        return self.quantity.unit
+
+    @property
+    def ticks(self) -> int:
+        """One inference without profiling code."""
+        return self.counts[self.unit].total
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Ticks of each step of the schedule."""
+        return self.counts[self.unit].steps
 
     def layers(self, schedule: Schedule) -> list[Measurement]:
         """The steps as the latency model learns from them."""
@@ -64,6 +87,7 @@ def measure(
     inputs: Int8Array,
     *,
     line: Transport | None = None,
+    quantity: Quantity | None = None,
     expected_ticks: float | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> NetworkMeasurement:
@@ -77,6 +101,7 @@ def measure(
         board: the virtual one is made from this description.
         inputs: [N, ...] int8, N at least 1.
         line: leads to a real board, and stays open; None for the virtual one.
+        quantity: what ticks are; None for what decides on the board.
         expected_ticks: of one inference: by them a real board is waited for. None for a minute.
         progress: called with the number of inputs done.
 
@@ -92,7 +117,8 @@ def measure(
         outputs = np.empty_like(expected)
         if isinstance(transport, VirtualBoard):
             transport.clear_counts()
-        ticks, steps, counted = 0, tuple[int, ...](), None
+        counts: dict[Unit, Counts] = {}
+        ticks, functions = 0, {}
         for index, values in enumerate(inputs):
             device.write_input(values.tobytes(), expected_ticks=expected_ticks)
             run = device.run(expected_ticks=expected_ticks)
@@ -101,20 +127,20 @@ def measure(
                 expected_ticks = ticks = run.ticks
                 if isinstance(transport, VirtualBoard):
                     counted = transport.inference_counts()
-                    ticks, steps = counted.total, counted.steps
+                    counts["instructions"] = Counts(counted.total, counted.steps)
+                    if counted.cycles is not None:
+                        counts["cycles"] = Counts(sum(counted.cycles), counted.cycles)
+                    functions = dict(counted.functions)
             progress(index + 1)
         memory = device.memory()
         if not isinstance(transport, VirtualBoard):
-            steps = device.profile(expected_ticks=expected_ticks)
+            counts["cycles"] = Counts(ticks, device.profile(expected_ticks=expected_ticks))
     finally:
         if line is None:
             transport.close()
     mismatches = int((outputs != expected).reshape(len(inputs), -1).any(axis=1).sum())
-    unit: Unit = "instructions" if isinstance(transport, VirtualBoard) else "cycles"
-    measured = NetworkMeasurement(unit, ticks, steps, memory, outputs, mismatches, identity.clock_hz)
-    if counted is None:
-        return measured
-    return replace(measured, step_cycles=counted.cycles, functions=counted.functions)
+    decides = quantity or deciding_quantity(board, virtual=isinstance(transport, VirtualBoard))
+    return NetworkMeasurement(decides, counts, memory, outputs, mismatches, identity.clock_hz, functions)
 
 
 def warn_of_other_clock(clock_hz: int, board: Board) -> None:

@@ -228,7 +228,8 @@ def latency_section(records: Sequence[Record], winner: Mapping[str, Any] | None)
     ]
     if not rounds:
         return None
-    unit = rounds[0]["unit"]
+    unit, basis = rounds[0]["unit"], rounds[0].get("basis")  # which older runs do not name
+    shown = f" ({basis})" if basis else ""
     panels = []
     for entry in rounds:
         measured = entry["measured"]
@@ -250,8 +251,9 @@ def latency_section(records: Sequence[Record], winner: Mapping[str, Any] | None)
         panels.append((title, [e["after"] for e in known], [e["measured"] for e in known]))
     return {
         "summary": (
-            f"Layers are measured in {unit}. The first model was fitted to calibration networks; each round measured "
-            "its best networks and refined the model with them, and the next round searched with the refined model."
+            f"Layers are measured in {unit}{shown}. The first model was fitted to calibration networks; each round "
+            "measured its best networks and refined the model with them, and the next round searched with the refined "
+            "model."
         ),
         "figure": _figures.predicted_against_measured(panels, unit),
         "rounds": rounds,

@@ -26,7 +26,7 @@ from tinynas.pipeline.run._front import (
     read_front,
     would_be_built,
 )
-from tinynas.pipeline.run._latency_limit import latency_limit
+from tinynas.pipeline.run._latency_limit import latency_limit, quantity_of_run
 from tinynas.pipeline.run._plan_file import configuration_digest, read_plan
 from tinynas.pipeline.run._search_config import (
     ConfigError,
@@ -70,6 +70,7 @@ __all__ = [
     "method_options",
     "parse_conditions",
     "pick",
+    "quantity_of_run",
     "read_front",
     "read_plan",
     "read_result",

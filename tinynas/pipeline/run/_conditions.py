@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinynas.errors import UsageError
-from tinynas.pipeline.run._latency_limit import NO_MILLISECONDS, ticks_per_ms
+from tinynas.latency import Quantity
+from tinynas.pipeline.run._latency_limit import unknown_cycles
 from tinynas.registry import closest
 from tinynas.targets import Board
 
@@ -73,7 +74,7 @@ class Condition:
 
 
 def parse_conditions(
-    texts: Sequence[str], board: Board, unit: str, clock_hz: int | None = None
+    texts: Sequence[str], board: Board, decides: Quantity, clock_hz: int | None = None
 ) -> tuple[Condition, ...]:
     """Read conditions; several in one text stand between commas.
 
@@ -82,7 +83,7 @@ def parse_conditions(
     Args:
         texts: what was given.
         board: of the run.
-        unit: what its ticks are: "instructions" or "cycles".
+        decides: what its ticks are.
         clock_hz: what the device has reported; None: the board file's.
 
     Raises:
@@ -90,21 +91,21 @@ def parse_conditions(
     """
     quantities = {
         "latency": _Quantity("latency", "ms", _MILLISECONDS),
-        unit: _Quantity("latency", unit, _COUNTS),
+        decides.unit: _Quantity("latency", decides.unit, _COUNTS),
         "macs": _Quantity("macs", "", _COUNTS),
         "sram": _Quantity("sram_bytes", "bytes", _BYTES),
         "flash": _Quantity("flash_bytes", "bytes", _BYTES),
     }
     words = [word.strip() for text in texts for word in text.split(",")]
-    return tuple(_condition(word, quantities, board, unit, clock_hz) for word in words)
+    return tuple(_condition(word, quantities, board, decides, clock_hz) for word in words)
 
 
 def _condition(
-    text: str, quantities: Mapping[str, _Quantity], board: Board, unit: str, clock_hz: int | None
+    text: str, quantities: Mapping[str, _Quantity], board: Board, decides: Quantity, clock_hz: int | None
 ) -> Condition:
     match = _FORM.fullmatch(text)
     if match is None:
-        raise UsageError(f"{text!r} is no condition: write NAME<=VALUE, as sram<=12KB or {unit}<=2.4M")
+        raise UsageError(f"{text!r} is no condition: write NAME<=VALUE, as sram<=12KB or {decides.unit}<=2.4M")
     name = match["name"].lower()
     if name not in quantities:
         raise UsageError(f"{text!r}: nothing is known of {match['name']!r} here; {closest(name, quantities)}")
@@ -116,9 +117,9 @@ def _condition(
         raise UsageError(f"{text!r}: {what}; take one of {units}")
     per_shown = 1.0
     if name == "latency":
-        ticks = ticks_per_ms(board, unit, clock_hz)
+        ticks = decides.per_ms(board.clock_hz if clock_hz is None else clock_hz)
         if ticks is None:
-            raise UsageError(f"{text!r}: {NO_MILLISECONDS.format(board=board.name)}; limit {unit} instead")
+            raise UsageError(f"{text!r}: {unknown_cycles(board)}; limit {decides.unit} instead")
         per_shown = ticks
     most = float(match["value"]) * factor * per_shown
     if most <= 0:

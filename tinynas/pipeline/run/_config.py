@@ -167,15 +167,21 @@ class QuantizationConfig(Section):
 
 
 class LimitsConfig(Section):
-    """Hard limit on one inference. Milliseconds need a board whose cycles are known; instructions never do."""
+    """Hard limit on one inference.
+
+    Cycles and milliseconds need a board whose cycles are known, by its counter or by the timing of its core, a model.
+    Instructions are those of the virtual board; where they are limited, they are also what the search goes by.
+    """
 
     instructions: PositiveInt | None = None
+    cycles: PositiveInt | None = None
     latency_ms: Rate | None = None
 
     @model_validator(mode="after")
     def _one_unit(self) -> LimitsConfig:
-        if self.instructions is not None and self.latency_ms is not None:
-            raise ValueError("give either instructions or latency_ms, not both")
+        given = [name for name in ("latency_ms", "cycles", "instructions") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one of {', '.join(given)}, not {'both' if len(given) == 2 else 'all'}")
         return self
 
 

@@ -75,12 +75,12 @@ def export_picked(
         run, board = context.run, context.board
         with _of_this_version(run_directory):
             found, result = _kept(run, "selection", "search.json"), _kept(run, "result", RESULT)
-            front, trained, unit = read_front(found), _trained(result), result["unit"]
+            front, trained = read_front(found), _trained(result)
             clock_hz = _finished(run, "calibration")["clock_hz"]
             builds = {genotype: _finished(run, f"verify {key}") for genotype, key in trained.items()}
             steps = None if run.finished("plan") is None else _finished(run, "plan")["steps"]
-        asked = parse_conditions(conditions, board, unit, clock_hz)
-        limit = latency_limit(config.limits, board, unit, clock_hz=clock_hz)
+        asked = parse_conditions(conditions, board, context.quantity, clock_hz)
+        limit = latency_limit(config.limits, board, context.quantity, clock_hz=clock_hz)
         kept = () if limit is None else (_as_condition(limit),)
         most_flash = min((condition.most for condition in asked if condition.figure == "flash_bytes"), default=None)
         prepared = prepare(context, steps)

@@ -1,43 +1,64 @@
-"""The latency limit of a configuration, in what the board counts."""
+"""What decides in a run, and the latency limit of its configuration in that."""
 
 from __future__ import annotations
 
+from tinynas.latency import Quantity, deciding_quantity, instruction_quantity, no_cycles
 from tinynas.pipeline.costs import LatencyLimit
-from tinynas.pipeline.run._config import LimitsConfig
+from tinynas.pipeline.run._config import LimitsConfig, RunConfig
 from tinynas.pipeline.run._search_config import ConfigError
 from tinynas.targets import Board
 
-NO_MILLISECONDS = "the virtual {board} counts instructions and its board file declares no cycles per instruction"
-"""Why milliseconds are refused."""
+
+def quantity_of_run(config: RunConfig, board: Board) -> Quantity:
+    """What decides in a run: what decides on its board, or instructions where these are what is limited.
+
+    One quantity chooses, is searched for and is limited, so that what is built meets the limit that was searched under.
+    """
+    virtual = config.measure.transport == "virtual"
+    if virtual and config.limits.instructions is not None:
+        return instruction_quantity(board)
+    return deciding_quantity(board, virtual=virtual)
 
 
-def latency_limit(limits: LimitsConfig, board: Board, unit: str, *, clock_hz: int | None = None) -> LatencyLimit | None:
-    """The configured limit in ticks of `unit`.
+def latency_limit(
+    limits: LimitsConfig, board: Board, quantity: Quantity, *, clock_hz: int | None = None
+) -> LatencyLimit | None:
+    """The configured limit in ticks.
 
-    Milliseconds become cycles by the clock, `clock_hz` where the device has reported it, else the board file's; on
-    the virtual board, where ticks are instructions, also by the cycles per instruction that the board file declares.
+    Milliseconds become cycles by the clock, `clock_hz` where the device has reported it, else the board file's.
+
+    Args:
+        limits: of the configuration.
+        board: of the run.
+        quantity: what ticks are.
+        clock_hz: of the device.
 
     Raises:
-        ConfigError: milliseconds are asked of a board whose cycles per instruction are unknown, or instructions of a
-            board that counts cycles.
+        ConfigError: cycles or milliseconds are limited where nobody knows cycles, or instructions where only cycles are
+            counted.
     """
     if limits.instructions is not None:
-        if unit != "instructions":
-            raise ConfigError(f"limits.instructions: {board.name} measures {unit}; give limits.latency_ms instead")
-        return LatencyLimit(float(limits.instructions), unit)
-    if limits.latency_ms is None:
+        if quantity.unit != "instructions":
+            raise ConfigError(
+                f"limits.instructions: {board.name} measures {quantity.unit}; "
+                "give limits.latency_ms or limits.cycles instead"
+            )
+        return LatencyLimit(float(limits.instructions), quantity.unit)
+    given = "cycles" if limits.cycles is not None else "latency_ms"
+    if limits.cycles is None and limits.latency_ms is None:
         return None
-    ticks = ticks_per_ms(board, unit, clock_hz)
-    if ticks is None:
-        raise ConfigError(
-            f"limits.latency_ms: {NO_MILLISECONDS.format(board=board.name)}; give limits.instructions instead"
-        )
-    return LatencyLimit(limits.latency_ms * ticks, unit)
+    if quantity.cycles_each is None:
+        raise ConfigError(f"limits.{given}: {unknown_cycles(board)}; give limits.instructions instead")
+    if limits.cycles is not None:
+        return LatencyLimit(limits.cycles / quantity.cycles_each, quantity.unit)
+    per_ms = quantity.per_ms(board.clock_hz if clock_hz is None else clock_hz)
+    assert limits.latency_ms is not None
+    assert per_ms is not None
+    return LatencyLimit(limits.latency_ms * per_ms, quantity.unit)
 
 
-def ticks_per_ms(board: Board, unit: str, clock_hz: int | None = None) -> float | None:
-    """Ticks of `unit` in a millisecond; None where the board's cycles per instruction are not known."""
-    cycles = 1e-3 * (board.clock_hz if clock_hz is None else clock_hz)
-    if unit == "cycles":
-        return cycles
-    return None if board.cycles_per_instruction is None else cycles / board.cycles_per_instruction.value
+def unknown_cycles(board: Board) -> str:
+    """Why cycles and milliseconds are refused."""
+    if board.timing is not None:
+        return f"this run on the virtual {board.name} goes by instructions, which its configuration limits"
+    return f"the virtual {board.name} counts instructions: {no_cycles(board)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from tinynas.memory import firmware_hash
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline.report import write_report
 from tinynas.pipeline.run._config import RunConfig
+from tinynas.pipeline.run._latency_limit import quantity_of_run
 from tinynas.pipeline.run._plan_file import read_plan
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.search import method_versions, strategy_versions
@@ -84,6 +86,7 @@ def open_run(config: RunConfig, directory: Path, plan: str, progress: Progress |
         "config": config.model_dump(mode="json"),
         "--plan": plan,
         "board": board.model_dump(mode="json"),
+        "decided_by": asdict(quantity_of_run(config, board)),
         "space": space.definition(),
         "data": {"train": data.train.digest(), "test": data.test.digest()},
     }

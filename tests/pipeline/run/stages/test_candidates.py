@@ -77,7 +77,7 @@ class Board:
         def layers(of: Schedule) -> list[Measurement]:
             return [Measurement(s.variant, s.features, v) for s, v in zip(of.steps, values, strict=True)]
 
-        measured = SimpleNamespace(unit="instructions", ticks=sum(values) + OVERHEAD, clock_hz=1, layers=layers)
+        measured = SimpleNamespace(unit="cycles", ticks=sum(values) + OVERHEAD, clock_hz=1, layers=layers)
         return SimpleNamespace(deployment=SimpleNamespace(schedule=schedule), measured=measured)
 
 
@@ -135,7 +135,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
         runs.append(RunDirectory(path, {}).__enter__())
         context = RunContext(config, load_board("nucleo-f303k8"), load_space("mobile-tiny"), data, runs[0], watcher, 1)
         calibrated = [Measurement("conv", {"loops": n}, CALIBRATED * n) for n in (1.0, 2.0, 5.0, 9.0)]
-        context.run.write_json(latency_model_file(0), to_json(fit_latency(calibrated, unit="instructions")))
+        decides = context.quantity
+        model = fit_latency(calibrated, unit=decides.unit, basis=decides.basis)
+        context.run.write_json(latency_model_file(0), to_json(model))
         monkeypatch.setattr(_candidates, "build_and_measure", board.build_and_measure)
         return Stage(context, board, watcher)
 

@@ -102,7 +102,9 @@ def build_and_measure(
         if line is not None:
             expected = expected_ticks(deployment.schedule, context.board, settings.toolchain)
             flash(context.board, deployment.firmware.elf, probe=settings.probe)
-        measured = measure(deployment, context.board, inputs, line=line, expected_ticks=expected)
+        measured = measure(
+            deployment, context.board, inputs, line=line, quantity=context.quantity, expected_ticks=expected
+        )
     if measured.mismatches:
         raise ExternalError(
             f"{name}: {measured.mismatches} of {len(inputs)} outputs of the board differ from the reference executor"

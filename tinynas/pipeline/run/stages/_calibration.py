@@ -60,7 +60,8 @@ def _calibrate(context: RunContext, memory: NativeMemoryModel) -> dict[str, Any]
     warn_of_other_clock(documents[0]["clock_hz"], context.board)
     model = fit_latency(
         [layer for document in documents for layer in layers_of(document)],
-        unit=documents[0]["unit"],
+        unit=context.quantity.unit,
+        basis=context.quantity.basis,
         inferences=[inference_of(document) for document in documents],
         provenance={
             "board": context.board.name,

@@ -94,7 +94,8 @@ def _measure(
     after = refine(
         before,
         layers,
-        unit=documents[0]["unit"],
+        unit=context.quantity.unit,
+        basis=context.quantity.basis,
         inferences=[inference_of(document) for document in documents],
         provenance={**before.provenance, "round": round_number},
     )
@@ -115,7 +116,8 @@ def _compare(
     measured = [entry["value"] for document in documents for entry in document["layers"]]
     comparison: dict[str, Any] = {
         "round": round_number,
-        "unit": documents[0]["unit"],
+        "unit": after.unit,
+        "basis": after.basis,
         "networks": len(documents),
         "layers": len(measured),
         "measured": measured,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinynas.graph import DType, Graph
+from tinynas.latency import Quantity
 from tinynas.lowering import Lowering
 from tinynas.pipeline._progress import Progress
-from tinynas.pipeline.run import RunConfig
+from tinynas.pipeline.run import RunConfig, quantity_of_run
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.spaces import Architecture, Genotype, SearchSpace, build_graph
 from tinynas.targets import Board, Reserve
@@ -44,6 +45,11 @@ class RunContext:
         """Memory that the application keeps for itself."""
         reserve = self.config.reserve
         return Reserve(sram_bytes=reserve.sram_bytes, flash_bytes=reserve.flash_bytes)
+
+    @property
+    def quantity(self) -> Quantity:
+        """What decides: networks are chosen, searched for and limited by it."""
+        return quantity_of_run(self.config, self.board)
 
     @property
     def lowering(self) -> Lowering:

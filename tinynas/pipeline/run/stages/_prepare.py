@@ -55,8 +55,7 @@ def prepare(context: RunContext, plan: Steps | None = None) -> Prepared:
     torch.set_num_threads(1)
     config, board = context.config, context.board
     memory = load_memory_model(board, config.measure.toolchain)
-    unit = "instructions" if config.measure.transport == "virtual" else "cycles"
-    limit = latency_limit(config.limits, board, unit)
+    limit = latency_limit(config.limits, board, context.quantity)
     costs = CostModel(
         board,
         memory,
@@ -71,7 +70,7 @@ def prepare(context: RunContext, plan: Steps | None = None) -> Prepared:
     configurations = check_feasibility(context, costs)
     costs = costs.with_latency(calibrate(context, memory))
     # Milliseconds of the clock that the device runs at, which only the device knows.
-    limit = latency_limit(config.limits, board, unit, clock_hz=device_clock_hz(context))
+    limit = latency_limit(config.limits, board, context.quantity, clock_hz=device_clock_hz(context))
     costs = costs.with_limit(limit)
     if limit is not None:
         configurations = check_feasibility(context, costs, within_limit=True)
