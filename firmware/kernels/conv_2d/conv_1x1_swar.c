@@ -10,16 +10,16 @@ TN_KERNEL void tn_conv_1x1_swar(const tn_conv_1x1_params *params, const int8_t *
     const int32_t pixels = params->pixels;
     const int32_t several = pixels > 1 ? 1 : 0;
     uint32_t *const columns = (uint32_t *)(void *)scratch;
-    for (int32_t left = pixels; left > 0;) {
-        const tn_planes group = tn_planes_for(pixels, left);
+    tn_planes group = tn_first_planes(pixels);
+    do {
         const int8_t *from = input + group.pixel * inputs;
         const int32_t apart = several * group.planes * inputs;
-        for (int32_t plane = 0; plane < group.planes; plane++) {
-            (void)tn_pack_columns(columns + plane * TN_PLANE_WORDS, from, from + apart, inputs);
+        (void)tn_pack_columns(columns, from, from + apart, inputs);
+        if (group.planes > 1) {
             from += inputs;
+            (void)tn_pack_columns(columns + TN_PLANE_WORDS, from, from + apart, inputs);
         }
         tn_gemm_swar(&params->gemm, columns, group.planes, output + group.pixel * outputs, several * outputs);
-        left -= 2 * group.planes;
-    }
+    } while (tn_next_planes(&group, pixels));
     tn_clamp_outputs(output, pixels * outputs, params->gemm.activation_min, params->gemm.activation_max);
 }

@@ -78,8 +78,8 @@ TN_KERNEL void tn_conv_2d_swar(const tn_conv_2d_im2col_params *params, const int
     int8_t *const rows = (int8_t *)(columns + TN_PAIR_WORDS * params->gemm.pairs);
     window start = {first, -params->padding_top};
     int32_t pixel = 0; /* whose window `start` is */
-    for (int32_t left = pixels; left > 0;) {
-        const tn_planes group = tn_planes_for(pixels, left);
+    tn_planes group = tn_first_planes(pixels);
+    do {
         window windows[TN_COLUMNS];
         for (start.left += (group.pixel - pixel) * step; start.left >= end; start.left -= end - first) {
             start.top += params->stride_height;
@@ -94,12 +94,11 @@ TN_KERNEL void tn_conv_2d_swar(const tn_conv_2d_im2col_params *params, const int
                 next.top += params->stride_height;
             }
         }
-        for (int32_t plane = 0; plane < group.planes; plane++) {
-            pack_windows(params, input, columns + plane * TN_PLANE_WORDS, windows[plane],
-                         windows[plane + group.planes], rows);
+        pack_windows(params, input, columns, windows[0], windows[group.planes], rows);
+        if (group.planes > 1) {
+            pack_windows(params, input, columns + TN_PLANE_WORDS, windows[1], windows[3], rows);
         }
         tn_gemm_swar(&params->gemm, columns, group.planes, output + pixel * outputs, several * outputs);
-        left -= 2 * group.planes;
-    }
+    } while (tn_next_planes(&group, pixels));
     tn_clamp_outputs(output, pixels * outputs, params->gemm.activation_min, params->gemm.activation_max);
 }

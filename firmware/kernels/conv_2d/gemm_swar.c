@@ -65,9 +65,9 @@ typedef struct {
     uint32_t onward;         /* 56: from behind one block of weights to the next */
 } block_state;
 
-/* One pair of elements: eight MACs in 16 instructions, or four in 10 of a plane alone. r1 columns, r3 weights from there,
- * r8 and r9 both planes' T, r4 and r5 sums of their second columns. (Terse, for C99's limit on the length of a string.)
- */
+/* One pair of elements: eight MACs in 16 instructions, or four in 10 of a plane alone. r1 columns, r3 weights from
+ * there, r8 and r9 both planes' T, r4 and r5 sums of their second columns. (Terse, for C99's limit on the length of a
+ * string.) */
 #define FIRST_PLANE(step)                                                                                              \
     "ldrsb r7,[r1,r3]\n"                                                                                               \
     "ldm r1!,{r0,r6}\n" step "ldrsb r2,[r1,r3]\n"                                                                      \
@@ -213,8 +213,7 @@ static TN_KERNEL void blocks_by_two(block_state *state)
     __asm__ volatile(BLOCKS(NO_SECOND_PLANE, "", NEXT_SUM("12") OUTPUT) : [state] "+l"(state) : : SPOILED);
 }
 
-/* Code of a pair of elements, and of all from label 1 to label 2, by planes. */
-/* Code of a pair of elements of a plane alone, of all from label 1 to label 2, and what the other plane adds to each. */
+/* Bytes of code of a pair of elements of a plane alone, of all from label 1 to label 2, and what another plane adds. */
 enum { PAIR_BYTES = 20, REST_BYTES = 36, SECOND_PLANE_BYTES = 12 };
 
 static void compute(block_state *state, int32_t planes)
@@ -239,7 +238,7 @@ TN_KERNEL void tn_gemm_swar(const tn_gemm_params *params, const uint32_t *column
     if (params->general == 0) {
         const int32_t rest = outputs & (BLOCK - 1);
         const int32_t whole = outputs - rest;
-        const int32_t last = (2 * planes - 1) * step; /* column */
+        const int32_t last = planes > 1 ? 3 * step : step; /* column */
         const uint32_t second_plane = planes > 1 ? SECOND_PLANE_BYTES : 0;
         const uint32_t from_columns = (uint32_t)(uintptr_t)weights - (uint32_t)(uintptr_t)columns;
         block_state state;

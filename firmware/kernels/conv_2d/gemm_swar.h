@@ -32,20 +32,35 @@
 
 enum { TN_PLANE_WORDS = 2, TN_PAIR_WORDS = 2 * TN_PLANE_WORDS };
 
-/* Output pixels whose columns are computed together: four, which are two planes, or two. */
+/* Output pixels whose columns are computed together: four, which are two planes, or two. One that is alone in its layer
+ * stands for two. */
 typedef struct {
     int32_t pixel;  /* the first of them */
     int32_t planes; /* also how many pixels the second column of a plane is behind its first */
 } tn_planes;
 
-/* The group that does what `left` of the pixels are left over, of which some may be computed twice. Three would be two
- * planes, but where there are no four pixels; one alone stands for two. */
-static inline tn_planes tn_planes_for(int32_t pixels, int32_t left)
+static inline tn_planes tn_first_planes(int32_t pixels)
 {
-    const int32_t planes = left >= TN_COLUMNS - 1 && pixels >= TN_COLUMNS ? 2 : 1;
-    const int32_t first = left < 2 * planes ? pixels - 2 * planes : pixels - left;
-    const tn_planes group = {first < 0 ? 0 : first, planes};
-    return group;
+    const tn_planes first = {0, pixels >= TN_COLUMNS ? 2 : 1};
+    return first;
+}
+
+/* Whether there are further pixels, and their group: of those that fours leave over, three are two planes with the pixel
+ * before them, one and two are one plane. */
+static inline int tn_next_planes(tn_planes *group, int32_t pixels)
+{
+    group->pixel += 2 * group->planes;
+    const int32_t left = pixels - group->pixel;
+    if (left < TN_COLUMNS) {
+        if (left <= 0) {
+            return 0;
+        }
+        if (left < TN_COLUMNS - 1) {
+            group->planes = 1;
+        }
+        group->pixel = pixels - 2 * group->planes;
+    }
+    return 1;
 }
 
 /* `step` is the distance between the outputs of two columns: the output channels, or 0 where both are the same. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The walk of the dense convolutions over groups of four output pixels, which are four columns. Of pixels that four do
- * not divide, some of the last four are computed twice; fewer than four are computed one by one.
+ * The walk of the dense convolutions over groups of four output pixels, which are four columns; on Armv6-M there is
+ * another one (gemm_swar.h). Of pixels that four do not divide, some of the last four are computed twice; fewer than four
+ * are computed one by one.
  */
 #ifndef TINYNAS_PIXEL_GROUPS_H
 #define TINYNAS_PIXEL_GROUPS_H

@@ -57,7 +57,7 @@ def _constant_bytes(call: KernelCall, parameters: ParameterStructure) -> int:
 
 
 def _groups(pixels: int) -> tuple[int, int]:
-    """Groups of four pixels, and of two: see `tn_planes_for` in `firmware/kernels/conv_2d/gemm_swar.h`."""
+    """Groups of four pixels, and of two: see `tn_next_planes` in `firmware/kernels/conv_2d/gemm_swar.h`."""
     if pixels < COLUMNS:
         return 0, -(-pixels // 2)
     four, left = divmod(pixels, COLUMNS)
