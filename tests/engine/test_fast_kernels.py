@@ -111,6 +111,37 @@ def test_layers_within_the_limits(core: str, tmp_path: Path) -> None:
     assert [name for name, graph in packed.items() if not _is_fast(graph, core, tmp_path)] == []
 
 
+_GROUPS_OF_SWAR = {1: (0, 1), 2: (0, 1), 3: (0, 2), 4: (1, 0), 5: (1, 1), 6: (1, 1), 7: (2, 0), 8: (2, 0), 9: (2, 1)}
+"""By pixels: groups of four, and of two."""
+
+
+@pytest.mark.parametrize("kernel", [1, (1, 3)], ids=["1x1", "1x3"])
+def test_two_columns_where_fours_leave_pixels_over(kernel: int | tuple[int, int], tmp_path: Path) -> None:
+    """On Armv6-M, whole blocks of channels and others: every byte, and the groups that the features count."""
+    layers = []
+    for pixels in range(1, 20):
+        for outputs in (6, 16, 45):
+            graph = _network(
+                lambda b, n=pixels, c=outputs: b.conv_2d(b.input((1, 1, n, 1)), c, kernel, name="layer")  # type: ignore[misc]
+            )
+            layers.append(layer_of(f"{pixels} pixels, {outputs} channels", _lower(graph, "cortex-m0plus")))
+    results = list(check_layers(LayerImage(layers, CORES["cortex-m0plus"], load_toolchain("zig"), tmp_path)))
+    assert [f"{result.description}: {result}" for result in results if not result.passed] == []
+    swar = [(layer, result) for layer, result in zip(layers, results, strict=True) if layer.variant.endswith("_swar")]
+    features = [layer.schedule.steps[0].features for layer, _ in swar]
+    groups = {
+        int(layer.description.split()[0]): (of["groups"], of["by_two_groups"])
+        for (layer, _), of in zip(swar, features, strict=True)
+        if not of["general_groups"]
+    }
+    assert {pixels: groups.get(pixels) for pixels in _GROUPS_OF_SWAR} == _GROUPS_OF_SWAR
+    rows = np.array([list(of.values()) for of in features])
+    counts = np.array([result.instructions for _, result in swar])
+    fitted = rows @ np.linalg.lstsq(rows, counts, rcond=None)[0]
+    assert len(counts) > np.linalg.matrix_rank(rows) + 20
+    np.testing.assert_allclose(fitted, counts, rtol=2e-3)
+
+
 def test_features_explain_the_instructions_of_swar(tmp_path: Path) -> None:
     """On Armv6-M: whole rows and borders, odd and even sides, windows that are even or higher than the image."""
     core = CORES["cortex-m0plus"]

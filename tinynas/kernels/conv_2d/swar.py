@@ -86,6 +86,7 @@ def _tile_features(call: KernelCall, pixels: int) -> dict[str, float]:
     else:
         features |= _tiles_of_groups(four, outputs, in_column, "")
         features |= _tiles_of_groups(two, outputs, in_column, _BY_TWO)
+    features["left_over"] = int(pixels % COLUMNS > 0 if four else two > 1)
     return {"calls": 1, **features, **clamp_features(call)}
 
 
@@ -132,7 +133,8 @@ _LOOPS_OF_FOUR = {
 }
 _BY_TWO = "by_two_"
 _TILE_LOOPS = (
-    _LOOPS_OF_FOUR
+    {"left_over": "layers whose last group does not begin where the one before ends"}
+    | _LOOPS_OF_FOUR
     | {f"{_BY_TWO}{name}": f"with two pixels in place of four: {text}" for name, text in _LOOPS_OF_FOUR.items()}
     | {
         "general_groups": "groups of pixels of a layer that needs the general requantization",
