@@ -93,13 +93,18 @@ def render_measurement(console: Console, result: Mapping[str, Any], *, layers: b
     """Draw the profile by layer, if wanted, and the totals of a measurement."""
     unit, layers_of = result["unit"], result["layers"]
     total = sum(layer[unit] for layer in layers_of)
+    shown = {"instructions": "instructions", "cycles": "cycles"}
+    if "(model)" in result["cycles_basis"]:
+        shown["cycles"] = "cycles (model)"
     if layers:
-        console.print(_profile(layers_of, unit, total, is_model="(model)" in result["cycles_basis"]))
+        console.print(_profile(layers_of, unit, total, shown))
         console.print()
     counted = result[unit] if result[unit] is not None else total
     others = [name for name in ("instructions", "cycles") if name != unit and result[name] is not None]
-    beside = "".join(f", {result[name]:,} {name}" for name in others)
-    console.print(f"one inference: [bold]{counted:,}[/] {unit}{beside} ({result['transport']}, {result['toolchain']})")
+    beside = "".join(f", {result[name]:,} {shown[name]}" for name in others)
+    console.print(
+        f"one inference: [bold]{counted:,}[/] {shown[unit]}{beside} ({result['transport']}, {result['toolchain']})"
+    )
     if result["latency_ms"] is not None:
         console.print(f"latency: {result['latency_ms']:.2f} ms ({result['cycles_basis']})")
     else:
@@ -112,13 +117,12 @@ def render_measurement(console: Console, result: Mapping[str, Any], *, layers: b
     console.print(same if result["matches_reference"] else "[red]outputs differ from the reference[/]")
 
 
-def _profile(layers: Sequence[Mapping[str, Any]], unit: str, total: int, *, is_model: bool) -> Table:
+def _profile(layers: Sequence[Mapping[str, Any]], unit: str, total: int, shown: Mapping[str, str]) -> Table:
     """The layers with their kernels, and their sum in the last row: what decides, and beside it what else is known."""
     from tinynas.graph import short_name
 
     units = [unit, *(name for name in ("instructions", "cycles") if name != unit and name in layers[0])]
-    heads = {name: f"{name} (model)" if name == "cycles" and is_model else name for name in units}
-    columns = [column for name in units for column in (heads[name], "per MAC")]
+    columns = [column for name in units for column in (shown[name], "per MAC")]
     table = Table("#", "layer", "kind", "kernel", "MACs", *columns, "share", box=None, pad_edge=False)
     for column in (0, *range(4, len(table.columns))):
         table.columns[column].justify = "right"

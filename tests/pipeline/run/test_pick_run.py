@@ -186,7 +186,8 @@ def exit_line(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str
 @pytest.mark.parametrize(
     ("condition", "said"),
     [
-        ("latency<=20ms", "the virtual nucleo-f303k8 counts instructions"),
+        ("latency<=1us", "no member of the front has latency<=1us; the closest of "),
+        ("instructions<=2M", "nothing is known of 'instructions' here"),
         ("sran<=12KB", "did you mean 'sram'?"),
         ("sram=12KB", "is no condition"),
         ("sram<=10", "no member of the front has sram<=10; the closest of "),
