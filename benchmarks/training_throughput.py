@@ -3,10 +3,10 @@
     python benchmarks/training_throughput.py
     python benchmarks/training_throughput.py --against ../other-checkout --rounds 5
 
-Milliseconds of the processor, in one thread, for a step of Muon on 256 of the demo's images: the median of the steps of
-each round, and of these the median. Parts are those of torch's profiler, from a training of its own, which takes a
-little longer: convolutions forwards and backwards, batch normalization and activations, what else torch does (pooling,
-copies, the optimizer), and what is left: Python and gathering the batch. `--against` measures another checkout of this
+Milliseconds of the processor, in one thread, for a step of Muon on 256 of the demo's images: of each round the median
+of its steps, and of these the median. A training of its own under torch's profiler says how they are shared out among
+the operators of torch: convolutions forwards and backwards, batch normalization, activations, and all others (pooling,
+copies, the optimizer); "beside" is Python, and gathering the batch. `--against` measures another checkout of this
 project in turn, round by round, so that what runs beside it slows both: the ratio is the median of the rounds'.
 """
 
@@ -36,7 +36,7 @@ _HELD_OUT = 8000
 _FIRST = 5
 """Steps before the first that counts."""
 
-_MILLISECONDS = 1e3
+_MILLISECONDS, _MICROSECONDS = 1e3, 1e6
 
 # Of space "tiny", as the demo's runs train them: depthwise stages before wide convolutions, where a regression over
 # architectures begins, and a stem at full resolution before a depthwise stage and convolutions.
@@ -58,6 +58,8 @@ _PARTS = {
 }
 """Part -> what the names of torch's operators that belong to it begin or end with; the longest decides."""
 
+_OTHERS, _BESIDE = "others", "beside"
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line for each network."""
@@ -68,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     checkouts = [Path(__file__).resolve().parents[1]]
     checkouts += [] if options.against is None else [options.against.resolve()]
     table = Table(title=f"A step of {_BATCH} images: milliseconds of one core, {options.rounds} rounds")
-    for column in ("network", "MACs", "step", *_PARTS, "others of torch", "rest", "images/s"):
+    for column in ("network", "MACs", "step", *_PARTS, _OTHERS, _BESIDE, "images/s"):
         table.add_column(column, justify="left" if column == "network" else "right")
     if options.against is not None:
         table.add_column("step there", justify="right")
@@ -76,10 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for network in options.networks:
         rounds = [[_elsewhere(checkout, network, options) for checkout in checkouts] for _ in range(options.rounds)]
         here = statistics.median(times[0] for times in rounds)
-        parts = _parts(network, options.steps, options.data)
-        parts["rest"] = max(0.0, here - sum(parts.values()))
         cells = [network, f"{count_macs(_graph(network)):,}", f"{here:.1f}"]
-        cells += [f"{milliseconds:.1f}" for milliseconds in parts.values()]
+        cells += [f"{here * share:.1f}" for share in _shares(network, options.steps, options.data).values()]
         cells.append(f"{_BATCH * _MILLISECONDS / here:,.0f}")
         if options.against is not None:
             cells.append(f"{statistics.median(times[1] for times in rounds):.1f}")
@@ -120,15 +120,24 @@ def _step_milliseconds(network: str, steps: int, data: Path | None) -> float:
     return _MILLISECONDS * statistics.median(b - a for a, b in zip(times[_FIRST - 1 :], times[_FIRST:], strict=False))
 
 
-def _parts(network: str, steps: int, data: Path | None) -> dict[str, float]:
-    """Milliseconds of a step by what torch does."""
-    with profile(activities=[ProfilerActivity.CPU]) as found:
-        _train(network, steps, data, lambda: None)
-    parts = dict.fromkeys((*_PARTS, "others of torch"), 0.0)
-    for event in found.key_averages():
+def _shares(network: str, steps: int, data: Path | None) -> dict[str, float]:
+    """What of a step is spent with what."""
+    profiler = profile(activities=[ProfilerActivity.CPU])
+    ends: list[float] = []
+
+    def after_step() -> None:
+        if len(ends) == _FIRST:
+            profiler.start()
+        ends.append(time.perf_counter())
+
+    _train(network, _FIRST + 1 + steps, data, after_step)
+    profiler.stop()
+    microseconds = _MICROSECONDS * (ends[-1] - ends[_FIRST])
+    shares = dict.fromkeys((*_PARTS, _OTHERS), 0.0)
+    for event in profiler.key_averages():
         if event.key.startswith("aten::"):
-            parts[_part(event.key.removeprefix("aten::"))] += event.self_cpu_time_total / steps / _MILLISECONDS
-    return parts
+            shares[_part(event.key.removeprefix("aten::"))] += event.self_cpu_time_total / microseconds
+    return shares | {_BESIDE: 1 - sum(shares.values())}
 
 
 def _part(operator: str) -> str:
@@ -138,7 +147,7 @@ def _part(operator: str) -> str:
         for name in names
         if operator.startswith(name) or operator.endswith(name)
     ]
-    return max(fitting)[1] if fitting else "others of torch"
+    return max(fitting)[1] if fitting else _OTHERS
 
 
 def _train(network: str, steps: int, data: Path | None, after_step: Callable[[], None]) -> None:

@@ -32,10 +32,10 @@ def activate(op: Op, x: torch.Tensor) -> torch.Tensor:
 
 
 def bounded(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
-    """`torch.clamp` in place, whose gradient is 0 where the result is a bound, at the bounds as well (so in torch's ReLUs).
+    """`torch.clamp` in place, with the gradient of torch's ReLUs: 0 at the bounds as well.
 
-    torch's own ReLU6 in place copies what it overwrites, to compute the gradient. The result alone says where that is 0,
-    so that one tensor less of each layer is written, and waits in memory for the way back.
+    torch's own ReLU6 in place copies what it overwrites, to compute the gradient. The result alone says where that is
+    0, so that one tensor less of each layer is written, and waits in memory for the way back.
     """
     return _Bounded.apply(x, low, high) if x.requires_grad else x.clamp_(low, high)  # type: ignore[no-untyped-call, no-any-return]
 
