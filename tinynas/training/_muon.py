@@ -30,7 +30,7 @@ def orthogonalized(matrices: torch.Tensor) -> torch.Tensor:
         matrices: [n, rows, columns]; those with fewer rows than columns take fewer operations.
     """
     a, b, c = _COEFFICIENTS
-    x = matrices / torch.linalg.matrix_norm(matrices, keepdim=True).clamp(min=_EPSILON)
+    x: torch.Tensor = matrices / torch.linalg.vector_norm(matrices, dim=(1, 2), keepdim=True).clamp(min=_EPSILON)
     for _ in range(_ITERATIONS):
         gram = torch.bmm(x, x.mT)
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)

@@ -25,7 +25,7 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tupl
 
 
 def activate(op: Op, x: torch.Tensor) -> torch.Tensor:
-    """Apply the activation that is fused into `op`, in place: to a tensor that nothing else reads."""
+    """Apply the activation that is fused into `op`, in place: to a tensor that nothing else reads, nor its gradient."""
     if op.activation is Activation.NONE:
         return x
     return bounded(x, *_BOUNDS[op.activation])
@@ -37,7 +37,7 @@ def bounded(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
     torch's own ReLU6 in place copies what it overwrites, to compute the gradient. The result alone says where that is
     0, so that one tensor less of each layer is written, and waits in memory for the way back.
     """
-    return _Bounded.apply(x, low, high) if x.requires_grad else x.clamp_(low, high)  # type: ignore[no-untyped-call, no-any-return]
+    return _Bounded.apply(x, low, high) if x.requires_grad else x.clamp_(low, high)  # type: ignore[no-untyped-call]
 
 
 class _Bounded(torch.autograd.Function):
@@ -52,6 +52,6 @@ class _Bounded(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (y,) = ctx.saved_tensors
         return torch.ops.aten.hardtanh_backward(gradient, y, *ctx.bounds), None, None

@@ -36,9 +36,10 @@ def convolve(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor 
             same_padding(x.shape[1 + d], weights.shape[1 + d], stride[d], dilation[d]) for d in (0, 1)
         )
     if x.shape[3] == 1 and kernel.shape[3] > 1:
-        x = _columns_as_channels(x, kernel.shape[3], horizontal, stride[1], dilation[1])
+        padded = F.pad(x[..., 0], (*horizontal, *vertical))
+        x = _columns_as_channels(padded, kernel.shape[3], stride[1], dilation[1])
         kernel = kernel.permute(0, 3, 2, 1).contiguous()
-        stride, dilation, horizontal = (stride[0], 1), (dilation[0], 1), (0, 0)
+        stride, dilation, vertical, horizontal = (stride[0], 1), (dilation[0], 1), (0, 0), (0, 0)
     # Given a single tap and unequal strides, such as (3, 1), torch 2.13 (oneDNN) writes outside its tensors.
     if kernel.shape[2:] == (1, 1) and stride[0] != stride[1]:
         x, stride = x[:, :: stride[0], :: stride[1]], (1, 1)
@@ -55,9 +56,7 @@ def convolve(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor 
     return y.contiguous(memory_format=torch.channels_last) if one_channel else y
 
 
-def _columns_as_channels(
-    x: torch.Tensor, count: int, padding: tuple[int, int], stride: int, dilation: int
-) -> torch.Tensor:
+def _columns_as_channels(image: torch.Tensor, count: int, stride: int, dilation: int) -> torch.Tensor:
     """What each of `count` columns of a kernel sees of an image of one channel, as a channel of its own.
 
     A convolution of one channel leaves most of a vector unused, and its gradient by the weights takes as long as that
@@ -65,16 +64,14 @@ def _columns_as_channels(
     of 16 channels and stride 2 on 256 images of 28x28 takes 2.4 ms in place of 7.6 ms, forwards and backwards.
 
     Args:
-        x: [N, H, W, 1].
+        image: [N, H, W], padded.
         count: columns of the kernel.
-        padding: columns (before, after).
         stride: from one column of the result to the next.
         dilation: from one column of the kernel to the next.
 
     Returns:
         [N, H, W', count].
     """
-    rows = F.pad(x[..., 0], padding) if any(padding) else x[..., 0]
-    width = (rows.shape[2] - (count - 1) * dilation - 1) // stride + 1
+    width = (image.shape[2] - (count - 1) * dilation - 1) // stride + 1
     reach = (width - 1) * stride + 1
-    return torch.stack([rows[:, :, i * dilation : i * dilation + reach : stride] for i in range(count)], dim=-1)
+    return torch.stack([image[:, :, i * dilation : i * dilation + reach : stride] for i in range(count)], dim=-1)
