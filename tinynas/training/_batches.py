@@ -44,8 +44,9 @@ def augment(
     """Return augmented copies of `images` [N, H, W, C]."""
     count, height, width, _ = images.shape
     if augmentation.flip:
-        mirrored = rng.integers(0, 2, (count, 1, 1, 1)) == 1
-        images = np.where(mirrored, images[:, :, ::-1], images)
+        mirrored = rng.integers(0, 2, count) == 1
+        images = images.copy()
+        images[mirrored] = images[mirrored, :, ::-1]
     if augmentation.shift:
         s = augmentation.shift
         padded = np.pad(images, ((0, 0), (s, s), (s, s), (0, 0)))

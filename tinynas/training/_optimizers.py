@@ -1,16 +1,16 @@
-"""Which of torch's optimizers takes the steps of training, and with which options."""
+"""Which optimizer takes the steps of training, and with which options."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, ClassVar, Protocol
 
 import torch
 
 from tinynas.errors import UsageError
 from tinynas.training._flat_parameters import FlatParameters
+from tinynas.training._muon import MuonSteps
 
 # Ten times that of the paper, for trainings as short as ours. A network of 52,230 parameters after 200 steps of 128
 # Fashion-MNIST images at 20x20, Adam, held-out accuracy: 77.6 % at 0.001, 82.5 % at 0.003, 85.8 % at 0.01 and 85.9 % at
@@ -19,7 +19,7 @@ _ADAM_LEARNING_RATE = 0.01
 
 
 class Stepper(Protocol):
-    """What takes steps: one of torch's optimizers, or several at once."""
+    """What takes steps: one of torch's optimizers, or what can stand for one."""
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -148,9 +148,9 @@ class Muon:
     """Muon (Jordan et al. 2024): the momentum of a weight matrix, orthogonalized, is its step.
 
     As torch states it: B = momentum * B + G; U = G + momentum * B; W -= learning_rate * weight_decay * W;
-    W -= learning_rate * sqrt(max(1, rows / columns)) * NS(U), with NS five Newton-Schulz iterations in bfloat16 that
-    bring all singular values of U near 1. Matrices are those of `FlatParameters.matrices`. Batch norm and biases have
-    no singular values: they descend by `Sgd` of the same momentum, at the same learning rate.
+    W -= learning_rate * sqrt(max(1, rows / columns)) * NS(U), with NS five Newton-Schulz iterations that bring all
+    singular values of U near 1, in float32 here. Matrices are those of `FlatParameters.matrices`. Batch norm and biases
+    have no singular values: they descend by `Sgd` of the same momentum, at the same learning rate.
 
     The default learning rate is for batches of 256; `benchmarks/recipes.py` has what it reaches beside `Sgd`.
 
@@ -169,51 +169,7 @@ class Muon:
 
     def build(self, parameters: FlatParameters, gradient: torch.Tensor, learning_rate: float) -> Stepper:
         """As `Optimizer.build`."""
-        matrices = list(map(_with_gradient, parameters.matrices(parameters.flat), parameters.matrices(gradient)))
-        muon = _MuonOfWhatLearns(matrices, lr=learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
-        _, others = map(_with_gradient, parameters.split(parameters.flat), parameters.split(gradient))
-        if others.numel() == 0:
-            return muon
-        return _Together(muon, _nesterov([{"params": others}], learning_rate, self.momentum))
-
-
-class _MuonOfWhatLearns(torch.optim.Muon):
-    """Leaves alone what has no gradient, as the weights of a supernet that no network of a step has.
-
-    Orthogonalized, what is left of their momentum would be a step as long as any other.
-    """
-
-    def step(self, closure: Callable[[], float] | None = None) -> Any:
-        idle = [p for group in self.param_groups for p in group["params"] if not bool(p.grad.any())]
-        gradients = [p.grad for p in idle]
-        for p in idle:
-            p.grad = None
-        result = super().step(closure)  # type: ignore[no-untyped-call]
-        for p, gradient in zip(idle, gradients, strict=True):
-            p.grad = gradient
-        return result
-
-
-class _Together:
-    """Optimizers of different parameters, as one."""
-
-    def __init__(self, *optimizers: torch.optim.Optimizer) -> None:
-        self._optimizers = optimizers
-
-    @property
-    def param_groups(self) -> list[dict[str, Any]]:
-        return list(chain.from_iterable(optimizer.param_groups for optimizer in self._optimizers))
-
-    def step(self) -> None:
-        for optimizer in self._optimizers:
-            optimizer.step()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"together": [optimizer.state_dict() for optimizer in self._optimizers]}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        for optimizer, own in zip(self._optimizers, state["together"], strict=True):
-            optimizer.load_state_dict(own)
+        return MuonSteps(parameters, gradient, learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
 
 
 OPTIMIZERS: dict[str, type[Sgd] | type[Adam] | type[AdamW] | type[Muon]] = {

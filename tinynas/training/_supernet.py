@@ -159,6 +159,8 @@ class Supernet:
         if name not in self.parameters:
             raise SupernetError(f"the supernet has no parameter {name!r}: the subnet is from another search space")
         parameter = self.parameters[name]
+        if parameter.shape == shape:
+            return parameter
         if len(parameter.shape) != len(shape) or any(s > p for s, p in zip(shape, parameter.shape, strict=True)):
             raise SupernetError(
                 f"parameter {name!r} of the supernet is {list(parameter.shape)}, the subnet needs {list(shape)}: "

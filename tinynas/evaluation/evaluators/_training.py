@@ -40,7 +40,7 @@ from tinynas.training import Augmentation, OptimizerName, Split
 if TYPE_CHECKING:
     from tinynas.training import TrainingSettings
 
-_VERSION = 2
+_VERSION = 3
 _SUBSET, _SEEDS = 0x5B5E7, 0x5EED
 
 Share = Annotated[float, Field(gt=0, le=1)]

@@ -29,21 +29,49 @@ def convolve(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor 
     else:
         kernel = weights.permute(3, 0, 1, 2)
         groups = x.shape[3]
+    stride, dilation = attributes.stride, attributes.dilation
+    vertical, horizontal = ((0, 0), (0, 0))
+    if attributes.padding is Padding.SAME:
+        vertical, horizontal = (
+            same_padding(x.shape[1 + d], weights.shape[1 + d], stride[d], dilation[d]) for d in (0, 1)
+        )
+    if x.shape[3] == 1 and kernel.shape[3] > 1:
+        padded = F.pad(x[..., 0], (*horizontal, *vertical))
+        x = _columns_as_channels(padded, kernel.shape[3], stride[1], dilation[1])
+        kernel = kernel.permute(0, 3, 2, 1).contiguous()
+        stride, dilation, vertical, horizontal = (stride[0], 1), (dilation[0], 1), (0, 0), (0, 0)
+    # Given a single tap and unequal strides, such as (3, 1), torch 2.13 (oneDNN) writes outside its tensors.
+    if kernel.shape[2:] == (1, 1) and stride[0] != stride[1]:
+        x, stride = x[:, :: stride[0], :: stride[1]], (1, 1)
     # The strides of one channel fit both memory formats, and torch 2.13 (oneDNN) then computes wrong results for some
     # shapes, such as a 4x7 kernel of stride (1, 2) on a 5x7 image. Strides that say NCHW avoid that.
     one_channel = x.shape[3] == 1
     image = x.reshape(x.shape[0], 1, *x.shape[1:3]) if one_channel else x.permute(0, 3, 1, 2)
-    padding = (0, 0)
-    if attributes.padding is Padding.SAME:
-        (top, bottom), (left, right) = (
-            same_padding(x.shape[1 + d], weights.shape[1 + d], attributes.stride[d], attributes.dilation[d])
-            for d in (0, 1)
-        )
-        if top == bottom and left == right:
-            padding = (top, left)
-        else:
-            image = F.pad(image, (left, right, top, bottom))
     if one_channel:
         kernel = kernel.reshape(-1, 1, *weights.shape[1:3])
-    y = F.conv2d(image, kernel, bias, attributes.stride, padding, attributes.dilation, groups)
+    padding = (vertical[0], horizontal[0])
+    if vertical[0] != vertical[1] or horizontal[0] != horizontal[1]:
+        image, padding = F.pad(image, (*horizontal, *vertical)), (0, 0)
+    y = F.conv2d(image, kernel, bias, stride, padding, dilation, groups)
     return y.contiguous(memory_format=torch.channels_last) if one_channel else y
+
+
+def _columns_as_channels(image: torch.Tensor, count: int, stride: int, dilation: int) -> torch.Tensor:
+    """What each of `count` columns of a kernel sees of an image of one channel, as a channel of its own.
+
+    A convolution of one channel leaves most of a vector unused, and its gradient by the weights takes as long as that
+    of eight. One of as many channels as the kernel has columns, and of one column, has the same products: a 3x3 kernel
+    of 16 channels and stride 2 on 256 images of 28x28 takes 2.4 ms in place of 7.6 ms, forwards and backwards.
+
+    Args:
+        image: [N, H, W], padded.
+        count: columns of the kernel.
+        stride: from one column of the result to the next.
+        dilation: from one column of the kernel to the next.
+
+    Returns:
+        [N, H, W', count].
+    """
+    width = (image.shape[2] - (count - 1) * dilation - 1) // stride + 1
+    reach = (width - 1) * stride + 1
+    return torch.stack([image[:, :, i * dilation : i * dilation + reach : stride] for i in range(count)], dim=-1)

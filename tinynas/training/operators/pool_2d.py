@@ -37,7 +37,8 @@ def _image_and_window(
     size, stride, pads = attributes.filter_size, attributes.stride, None
     if attributes.padding is Padding.SAME:
         (top, bottom), (left, right) = (same_padding(x.shape[1 + d], size[d], stride[d]) for d in (0, 1))
-        pads = (left, right, top, bottom)
+        if left + right + top + bottom > 0:  # else torch's padding is a copy
+            pads = (left, right, top, bottom)
     return x.permute(0, 3, 1, 2), size, stride, pads
 
 

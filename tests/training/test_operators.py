@@ -1,0 +1,128 @@
+"""Operators that training computes in a way of its own equal their definitions, gradients included."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from toy_networks import LARGEST, toy_data
+
+from tinynas.graph import Activation, Conv2DAttributes, DepthwiseConv2DAttributes, GraphBuilder, Op, OpKind, Padding
+from tinynas.training import Augmentation, Sgd, Supernet, TrainingSettings, train_subnet
+from tinynas.training import _supernet as supernet_module
+from tinynas.training.operators import convolve
+from tinynas.training.operators._activation import bounded, same_padding
+
+
+def padded_convolution(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """A convolution as TensorFlow defines it: padding by itself, then torch's on contiguous images of all channels."""
+    attributes = op.attributes
+    assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes)
+    image = x.permute(0, 3, 1, 2).contiguous()
+    kernel = weights.permute(0, 3, 1, 2) if op.kind is OpKind.CONV_2D else weights.permute(3, 0, 1, 2)
+    if attributes.padding is Padding.SAME:
+        vertical, horizontal = (
+            same_padding(x.shape[1 + d], weights.shape[1 + d], attributes.stride[d], attributes.dilation[d])
+            for d in (0, 1)
+        )
+        image = F.pad(image, (*horizontal, *vertical))
+    groups = x.shape[3] // kernel.shape[1]
+    return F.conv2d(image, kernel.contiguous(), bias, attributes.stride, 0, attributes.dilation, groups)
+
+
+def one_channel_convolution(
+    kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], padding: Padding
+) -> Op:
+    builder = GraphBuilder()
+    x = builder.input((1, 9, 11, 1))
+    return builder.build(
+        [builder.conv_2d(x, 4, kernel, stride=stride, dilation=dilation, padding=padding, name="conv")]
+    ).ops[0]
+
+
+@pytest.mark.parametrize("padding", Padding)
+@pytest.mark.parametrize("dilation", [(1, 1), (2, 1), (1, 2)])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 2), (1, 2), (3, 1)])
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 1), (1, 3), (3, 3), (2, 4), (5, 5)])
+def test_convolutions_of_one_channel(
+    kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], padding: Padding
+) -> None:
+    op = one_channel_convolution(kernel, stride, dilation, padding)
+    random = torch.Generator().manual_seed(0)
+    results = []
+    values = [torch.randn(shape, generator=random) for shape in ((3, 9, 11, 1), (4, *kernel, 1), (4,))]
+    for function, dtype in ((convolve, torch.float32), (padded_convolution, torch.float64)):
+        x, weights, bias = (value.to(dtype).requires_grad_() for value in values)
+        y = function(op, x, weights, bias)
+        weighted = y * torch.linspace(-1, 1, y.numel(), dtype=dtype).view(y.shape)
+        results.append([y, *torch.autograd.grad(weighted.sum(), (x, weights, bias))])
+    for found, expected in zip(*results, strict=True):
+        torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_of_a_convolution_of_one_channel() -> None:
+    op = one_channel_convolution((3, 3), (2, 2), (1, 1), Padding.SAME)
+    random = torch.Generator().manual_seed(1)
+    shapes = ((2, 9, 11, 1), (4, 3, 3, 1))
+    values = [torch.randn(s, generator=random, dtype=torch.float64).requires_grad_() for s in shapes]
+    assert torch.autograd.gradcheck(lambda x, weights: convolve(op, x, weights, None), values)
+
+
+BOUNDS = {(0.0, math.inf): F.relu, (0.0, 6.0): F.relu6, (-1.0, 1.0): F.hardtanh}
+
+
+@pytest.mark.parametrize("bounds", BOUNDS)
+def test_bounded_is_the_activation_and_its_gradient(bounds: tuple[float, float]) -> None:
+    """At the bounds too, where the gradient of torch's is 0."""
+    values = torch.tensor([-7.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0, 7.0])
+    x, other = values.clone().requires_grad_(), values.clone().requires_grad_()
+    before = x * 1.0
+    y, expected = bounded(before, *bounds), BOUNDS[bounds](other)
+    assert torch.equal(y, expected)
+    assert y.data_ptr() == before.data_ptr()
+    torch.autograd.backward([y.square().sum(), expected.square().sum()])
+    assert x.grad is not None
+    assert other.grad is not None
+    assert torch.equal(x.grad, other.grad)
+    assert torch.equal(bounded(values.clone(), *bounds), expected)
+
+
+def test_gradients_of_bounded() -> None:
+    """To the second order, which a score by gradients of gradients asks for."""
+    x = torch.tensor([-2.0, 0.3, 2.0, 5.5, 6.5], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: bounded(x * 1.0, 0.0, 6.0).square(), (x,))
+    assert torch.autograd.gradgradcheck(lambda x: bounded(x * 1.0, 0.0, 6.0).square(), (x,))
+
+
+def test_bounded_in_place_of_a_view() -> None:
+    x, other = (torch.linspace(-3, 8, 12).view(3, 4).requires_grad_() for _ in range(2))
+    y = bounded((x * 1.0).T, 0.0, 6.0)
+    expected = F.relu6((other * 1.0).T)
+    torch.autograd.backward([(y * y).sum(), (expected * expected).sum()])
+    assert x.grad is not None
+    assert other.grad is not None
+    assert torch.equal(x.grad, other.grad)
+
+
+def test_training_equals_that_by_the_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for rounding, of a network with a one-channel input, depthwise convolutions and ReLU6."""
+    activations = {Activation.RELU: F.relu, Activation.RELU6: F.relu6, Activation.RELU_N1_TO_1: F.hardtanh}
+
+    def trained() -> torch.Tensor:
+        network = Supernet([LARGEST], seed=3)
+        settings = TrainingSettings(
+            20, batch_size=16, optimizer=Sgd(), learning_rate=0.05, augmentation=Augmentation(flip=True)
+        )
+        train_subnet(network, LARGEST, data=toy_data(128), settings=settings, seed=4)
+        return network.parameters.flat.clone()
+
+    found, start = trained(), Supernet([LARGEST], seed=3).parameters.flat
+    monkeypatch.setattr(supernet_module, "convolve", padded_convolution)
+    monkeypatch.setattr(
+        supernet_module, "activate", lambda op, x: activations.get(op.activation, lambda values: values)(x)
+    )
+    expected = trained()
+    assert float((expected - start).norm()) > 0.1
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
