@@ -1,16 +1,16 @@
-"""Known networks row by row: arena against predicted instructions, beside TinyEngine's patches and msf-CNN.
+"""Known networks row by row: arena against predicted ticks, beside TinyEngine's patches and msf-CNN.
 
     python benchmarks/streamed_schedules.py [MODEL.tflite ...] [--core cortex-m4f] [--toolchain zig] [--measure]
 
 Prints a table in Markdown, a row for each network and goal: half of the arena, the smallest arena within 25 % more
-instructions, and the smallest there is; each with the network's input as a whole, which the output may grow into, and
-with its input pushed row by row. Where it is faster within the same bytes, the first layers run in patches, and the row
-says so. MACs are those of the network in every row. Instructions are predicted by the latency
-model of the core, and those of the network as a whole with the kernels of shapes alone are 1.00. Scratch is what the
-largest segment has beside rows: the state of its layers, and its kernels' own. Moves are the part of the instructions
-that moves the rows of full windows to their beginnings, by the same model: windows that are rings could save no more
-than that, and what they would cost is not in it. With --measure, what the virtual board counts stands beside what was
-predicted, and the arena that the linker saw; it takes a minute for each network.
+ticks, and the smallest there is; each with the network's input as a whole, which the output may grow into, and with its
+input pushed row by row. Where it is faster within the same bytes, the first layers run in patches, and the row says so.
+MACs are those of the network in every row. Ticks are what decides on the core's virtual board, cycles by its timing or
+else instructions; they are predicted by its latency model, and those of the network as a whole with the kernels of
+shapes alone are 1.00. Scratch is what the largest segment has beside rows: the state of its layers, and its kernels'
+own. Moves are the part of the ticks that moves the rows of full windows to their beginnings, by the same model: windows
+that are rings could save no more than that, and what they would cost is not in it. With --measure, what the virtual
+board counts stands beside what was predicted, and the arena that the linker saw; it takes a minute for each network.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tinynas.graph import Graph
 from tinynas.kernels.streaming import ROUND_BYTES
 from tinynas.latency import (
     LatencyModel,
-    instruction_quantity,
+    deciding_quantity,
     latency_model_path,
     load_latency_model,
     with_random_constants,
@@ -38,7 +38,7 @@ from tinynas.memory import Cell, StreamChoice, cells_of, patched_stages, plan_ar
 from tinynas.pipeline.deployment import deploy, measure, random_inputs
 from tinynas.targets import CORES, Board, load_board, reference_boards
 
-MOST_INSTRUCTIONS = 1.25
+MOST_TICKS = 1.25
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _goals(choices: Sequence[StreamChoice], arena: int, base: float) -> Iterator
     half = [choice for choice in streamed if choice.arena_bytes <= arena // 2]
     if half:
         yield "half", half[-1]
-    fast = [choice for choice in streamed if choice.ticks <= MOST_INSTRUCTIONS * base]
+    fast = [choice for choice in streamed if choice.ticks <= MOST_TICKS * base]
     if fast and fast[0] is not streamed[0]:
         yield "smallest within 25 %", fast[0]
     yield "smallest", streamed[0]
@@ -107,11 +107,10 @@ def _row(graph: Graph, goal: str, how: str, schedule: Schedule, base: float, set
 
 
 def _measured(schedule: Schedule, predicted: float, setting: Setting) -> list[str]:
-    """Counted instructions, the error of the prediction, and outputs that differ from the reference."""
+    """Counted ticks, the error of the prediction, and outputs that differ from the reference."""
     with tempfile.TemporaryDirectory() as folder:
         deployment = deploy(schedule.graph, setting.board, Path(folder), toolchain=setting.toolchain, schedule=schedule)
-        counted = instruction_quantity(setting.board)
-        result = measure(deployment, setting.board, random_inputs(schedule, 2, seed=0), quantity=counted)
+        result = measure(deployment, setting.board, random_inputs(schedule, 2, seed=0))
     steps = float(sum(result.steps))
     return [f"{result.ticks:,}", f"{100 * (predicted / steps - 1):+.2f} %", str(result.mismatches)]
 
@@ -155,9 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--measure", action="store_true", help="run each schedule on the virtual board")
     options = parser.parse_args(arguments)
     board = load_board(reference_boards()[options.core])
-    model = load_latency_model(latency_model_path(options.core, options.toolchain))
-    latency = model.counting(instruction_quantity(board))  # which the emulator counts exactly, on every core
-    assert latency is not None
+    quantity = deciding_quantity(board)
+    latency = load_latency_model(latency_model_path(options.core, options.toolchain)).counting(quantity)
+    assert latency is not None, "no model that ships lacks what decides on its core"
     setting = Setting(
         board,
         Lowering.for_core(CORES[options.core]),
@@ -168,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     graphs = [mcunet_vww1(), mobilenet_v2_r144(), *read_models(options.models)]
     if options.measure:
         graphs = [graph if _has_constants(graph) else with_random_constants(graph, seed=0) for graph in graphs]
-    columns = ["network", "goal", "arena", "scratch", "segments", "MACs", "instructions", "moves"]
+    columns = ["network", "goal", "arena", "scratch", "segments", "MACs", quantity.unit, "moves"]
     columns += ["counted", "predicted", "wrong outputs"] if options.measure else []
     sys.stdout.write(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n")
     for graph in graphs:
