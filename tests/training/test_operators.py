@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -68,6 +71,31 @@ def test_gradients_of_a_convolution_of_one_channel() -> None:
     shapes = ((2, 9, 11, 1), (4, 3, 3, 1))
     values = [torch.randn(s, generator=random, dtype=torch.float64).requires_grad_() for s in shapes]
     assert torch.autograd.gradcheck(lambda x, weights: convolve(op, x, weights, None), values)
+
+
+@pytest.mark.parametrize("stride", [(2, 2), (3, 3), (3, 1)])
+def test_convolutions_of_one_tap_write_only_within_their_tensors(stride: tuple[int, int]) -> None:
+    """In a process of its own, which the C library ends where it finds its heap overwritten."""
+    program = f"""
+import torch
+from tinynas.graph import GraphBuilder
+from tinynas.training.operators import convolve
+
+torch.set_num_threads(1)
+builder = GraphBuilder()
+x = builder.input((1, 12, 12, 4))
+op = builder.build([builder.conv_2d(x, 32, 1, stride={stride}, name="conv")]).ops[0]
+for repetition in range(400):
+    for images in (1, 2, 5):
+        x = torch.randn(images, 12, 12, 4, requires_grad=True)
+        weights = torch.randn(32, 1, 1, 4, requires_grad=True)
+        torch.autograd.grad(convolve(op, x, weights, None).sum(), (x, weights))
+"""
+    # glibc from 2.34 on looks at MALLOC_CHECK_ in this library alone (mallopt(3)).
+    checks = {"MALLOC_CHECK_": "3", "LD_PRELOAD": "libc_malloc_debug.so.0"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=os.environ | checks, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 BOUNDS = {(0.0, math.inf): F.relu, (0.0, 6.0): F.relu6, (-1.0, 1.0): F.hardtanh}

@@ -40,8 +40,9 @@ def convolve(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor 
         x = _columns_as_channels(padded, kernel.shape[3], stride[1], dilation[1])
         kernel = kernel.permute(0, 3, 2, 1).contiguous()
         stride, dilation, vertical, horizontal = (stride[0], 1), (dilation[0], 1), (0, 0), (0, 0)
-    # Given a single tap and unequal strides, such as (3, 1), torch 2.13 (oneDNN) writes outside its tensors.
-    if kernel.shape[2:] == (1, 1) and stride[0] != stride[1]:
+    # Backwards through a convolution of a single tap whose stride is not 1, torch 2.13 (oneDNN) writes outside its
+    # tensors: by 12x12x4 images, 32 channels and stride 2 within a second.
+    if kernel.shape[2:] == (1, 1) and tuple(stride) != (1, 1):
         x, stride = x[:, :: stride[0], :: stride[1]], (1, 1)
     # The strides of one channel fit both memory formats, and torch 2.13 (oneDNN) then computes wrong results for some
     # shapes, such as a 4x7 kernel of stride (1, 2) on a 5x7 image. Strides that say NCHW avoid that.
