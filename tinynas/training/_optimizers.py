@@ -17,6 +17,10 @@ from tinynas.training._muon import MuonSteps
 # 0.02 (SGD at 0.2: 86.1 %).
 _ADAM_LEARNING_RATE = 0.01
 
+STATE_VERSION = 2
+"""Of what the optimizers of `OPTIMIZERS` keep in a checkpoint, and of the arithmetic of their steps: grows with changes
+of either, so that no training goes on from the state of another version."""
+
 
 class Stepper(Protocol):
     """What takes steps: one of torch's optimizers, or what can stand for one."""
