@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from toy_networks import LARGEST, toy_data
 
 from tinynas.graph import Activation, Conv2DAttributes, DepthwiseConv2DAttributes, GraphBuilder, Op, OpKind, Padding
-from tinynas.training import Augmentation, Sgd, Supernet, TrainingSettings, train_subnet
+from tinynas.training import Augmentation, Sgd, Supernet, TrainingSettings, images_to_tensor, train_subnet
 from tinynas.training import _supernet as supernet_module
 from tinynas.training.operators import convolve
 from tinynas.training.operators._activation import bounded, same_padding
@@ -132,6 +133,14 @@ def test_bounded_in_place_of_a_view() -> None:
     assert x.grad is not None
     assert other.grad is not None
     assert torch.equal(x.grad, other.grad)
+
+
+def test_images_to_tensor_leaves_its_images_as_they_are() -> None:
+    """Those of float32 as well, which `.float()` does not copy."""
+    for dtype in (np.uint8, np.float32):
+        images = np.full((2, 3, 3, 1), 51, dtype)
+        assert torch.equal(images_to_tensor(images), images_to_tensor(images))
+        assert np.array_equal(images, np.full((2, 3, 3, 1), 51, dtype))
 
 
 def test_training_equals_that_by_the_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
