@@ -37,10 +37,14 @@ def padded_convolution(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: tor
 
 
 def one_channel_convolution(
-    kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], padding: Padding
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    padding: Padding,
+    size: tuple[int, int] = (9, 11),
 ) -> Op:
     builder = GraphBuilder()
-    x = builder.input((1, 9, 11, 1))
+    x = builder.input((1, *size, 1))
     return builder.build(
         [builder.conv_2d(x, 4, kernel, stride=stride, dilation=dilation, padding=padding, name="conv")]
     ).ops[0]
@@ -53,10 +57,36 @@ def one_channel_convolution(
 def test_convolutions_of_one_channel(
     kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], padding: Padding
 ) -> None:
-    op = one_channel_convolution(kernel, stride, dilation, padding)
+    assert_equals_definition(one_channel_convolution(kernel, stride, dilation, padding), kernel, (9, 11))
+
+
+@pytest.mark.parametrize("padding", Padding)
+@pytest.mark.parametrize("stride", [(1, 1), (1, 4), (2, 3)])
+@pytest.mark.parametrize("kernel", [(1, 16), (1, 17), (2, 17), (1, 30)])
+def test_wide_kernels_of_one_channel(kernel: tuple[int, int], stride: tuple[int, int], padding: Padding) -> None:
+    op = one_channel_convolution(kernel, stride, (1, 1), padding, (3, 40))
+    assert_equals_definition(op, kernel, (3, 40))
+
+
+@pytest.mark.parametrize("columns", [3, 16, 17, 80])
+def test_columns_as_channels_take_no_more_than_16_times_the_memory(columns: int) -> None:
+    op = one_channel_convolution((1, columns), (1, 1), (1, 1), Padding.VALID, (1, 400))
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    images, weights = torch.rand(2, 1, 400, 1), torch.rand(4, 1, columns, 1, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        convolve(op, images, weights, None)
+    assert max(kept.values()) <= 16 * images.untyped_storage().nbytes()
+
+
+def assert_equals_definition(op: Op, kernel: tuple[int, int], size: tuple[int, int]) -> None:
     random = torch.Generator().manual_seed(0)
     results = []
-    values = [torch.randn(shape, generator=random) for shape in ((3, 9, 11, 1), (4, *kernel, 1), (4,))]
+    values = [torch.randn(shape, generator=random) for shape in ((3, *size, 1), (4, *kernel, 1), (4,))]
     for function, dtype in ((convolve, torch.float32), (padded_convolution, torch.float64)):
         x, weights, bias = (value.to(dtype).requires_grad_() for value in values)
         y = function(op, x, weights, bias)

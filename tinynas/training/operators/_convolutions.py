@@ -8,6 +8,11 @@ import torch.nn.functional as F
 from tinynas.graph import Conv2DAttributes, DepthwiseConv2DAttributes, Op, OpKind, Padding
 from tinynas.training.operators._activation import same_padding
 
+_MOST_COLUMNS = 16
+"""Of a one-channel kernel, that become channels. They take columns / stride times the memory of the images, until the
+way back. Nor are more of them faster: of 32 channels and stride 4 on 16 images of 1x8000, forwards and backwards, a
+1x16 kernel takes 3.5 ms in place of 5.3 ms, a 1x80 kernel would take 16.1 ms in place of 13.9 ms."""
+
 
 def convolve(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     """CONV_2D or DEPTHWISE_CONV_2D without its activation.
@@ -35,7 +40,7 @@ def convolve(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor 
         vertical, horizontal = (
             same_padding(x.shape[1 + d], weights.shape[1 + d], stride[d], dilation[d]) for d in (0, 1)
         )
-    if x.shape[3] == 1 and kernel.shape[3] > 1:
+    if x.shape[3] == 1 and 1 < kernel.shape[3] <= _MOST_COLUMNS:
         padded = F.pad(x[..., 0], (*horizontal, *vertical))
         x = _columns_as_channels(padded, kernel.shape[3], stride[1], dilation[1])
         kernel = kernel.permute(0, 3, 2, 1).contiguous()
