@@ -17,7 +17,7 @@ from tinynas.graph import Activation, Conv2DAttributes, DepthwiseConv2DAttribute
 from tinynas.training import Augmentation, Sgd, Supernet, TrainingSettings, images_to_tensor, train_subnet
 from tinynas.training import _supernet as supernet_module
 from tinynas.training.operators import convolve
-from tinynas.training.operators._activation import bounded, same_padding
+from tinynas.training.operators._activation import bounded_, same_padding
 
 
 def padded_convolution(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -138,26 +138,26 @@ def test_bounded_is_the_activation_and_its_gradient(bounds: tuple[float, float])
     values = torch.tensor([-7.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0, 7.0])
     x, other = values.clone().requires_grad_(), values.clone().requires_grad_()
     before = x * 1.0
-    y, expected = bounded(before, *bounds), BOUNDS[bounds](other)
+    y, expected = bounded_(before, *bounds), BOUNDS[bounds](other)
     assert torch.equal(y, expected)
     assert y.data_ptr() == before.data_ptr()
     torch.autograd.backward([y.square().sum(), expected.square().sum()])
     assert x.grad is not None
     assert other.grad is not None
     assert torch.equal(x.grad, other.grad)
-    assert torch.equal(bounded(values.clone(), *bounds), expected)
+    assert torch.equal(bounded_(values.clone(), *bounds), expected)
 
 
 def test_gradients_of_bounded() -> None:
     """To the second order, which a score by gradients of gradients asks for."""
     x = torch.tensor([-2.0, 0.3, 2.0, 5.5, 6.5], dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: bounded(x * 1.0, 0.0, 6.0).square(), (x,))
-    assert torch.autograd.gradgradcheck(lambda x: bounded(x * 1.0, 0.0, 6.0).square(), (x,))
+    assert torch.autograd.gradcheck(lambda x: bounded_(x * 1.0, 0.0, 6.0).square(), (x,))
+    assert torch.autograd.gradgradcheck(lambda x: bounded_(x * 1.0, 0.0, 6.0).square(), (x,))
 
 
 def test_bounded_in_place_of_a_view() -> None:
     x, other = (torch.linspace(-3, 8, 12).view(3, 4).requires_grad_() for _ in range(2))
-    y = bounded((x * 1.0).T, 0.0, 6.0)
+    y = bounded_((x * 1.0).T, 0.0, 6.0)
     expected = F.relu6((other * 1.0).T)
     torch.autograd.backward([(y * y).sum(), (expected * expected).sum()])
     assert x.grad is not None
@@ -188,7 +188,7 @@ def test_training_equals_that_by_the_definitions(monkeypatch: pytest.MonkeyPatch
     found, start = trained(), Supernet([LARGEST], seed=3).parameters.flat
     monkeypatch.setattr(supernet_module, "convolve", padded_convolution)
     monkeypatch.setattr(
-        supernet_module, "activate", lambda op, x: activations.get(op.activation, lambda values: values)(x)
+        supernet_module, "activate_", lambda op, x: activations.get(op.activation, lambda values: values)(x)
     )
     expected = trained()
     assert float((expected - start).norm()) > 0.1

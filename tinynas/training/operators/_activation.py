@@ -24,14 +24,17 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tupl
     return total // 2, total - total // 2
 
 
-def activate(op: Op, x: torch.Tensor) -> torch.Tensor:
-    """Apply the activation that is fused into `op`, in place: to a tensor that nothing else reads, nor its gradient."""
+def activate_(op: Op, x: torch.Tensor) -> torch.Tensor:
+    """Apply the activation that is fused into `op`, in place: to a tensor that nothing else reads, nor its gradient.
+
+    Like torch's functions of such names, it changes `x`, and returns it.
+    """
     if op.activation is Activation.NONE:
         return x
-    return bounded(x, *_BOUNDS[op.activation])
+    return bounded_(x, *_BOUNDS[op.activation])
 
 
-def bounded(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
+def bounded_(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
     """`torch.clamp` in place, with the gradient of torch's ReLUs: 0 at the bounds as well.
 
     torch's own ReLU6 in place copies what it overwrites, to compute the gradient. The result alone says where that is
@@ -41,7 +44,7 @@ def bounded(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
 
 
 class _Bounded(torch.autograd.Function):
-    """What `bounded` does where gradients are computed."""
+    """What `bounded_` does where gradients are computed."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, low: float, high: float) -> torch.Tensor:
