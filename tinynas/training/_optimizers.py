@@ -23,7 +23,7 @@ of either, so that no training goes on from the state of another version."""
 
 
 class Stepper(Protocol):
-    """What takes steps: one of torch's optimizers, or what can stand for one."""
+    """What takes steps: one of torch's optimizers, or `MuonSteps`, which can stand for one."""
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -44,7 +44,7 @@ class Stepper(Protocol):
 
 
 class Optimizer(Protocol):
-    """Options of one of torch's optimizers: a frozen dataclass, whose `repr` a checkpoint is known by."""
+    """Options of an optimizer, torch's or our own: a frozen dataclass, whose `repr` a checkpoint is known by."""
 
     default_learning_rate: ClassVar[float]
     """Peak of the learning rate's schedule where training names none."""

@@ -49,8 +49,8 @@ def convolve(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor 
     # tensors: by 12x12x4 images, 32 channels and stride 2 within a second.
     if kernel.shape[2:] == (1, 1) and tuple(stride) != (1, 1):
         x, stride = x[:, :: stride[0], :: stride[1]], (1, 1)
-    # The strides of one channel fit both memory formats, and torch 2.13 (oneDNN) then computes wrong results for some
-    # shapes, such as a 4x7 kernel of stride (1, 2) on a 5x7 image. Strides that say NCHW avoid that.
+    # Kernels of one column, and of more columns than become channels, still see one channel. Its strides fit both
+    # memory formats, and torch (oneDNN) was then found to compute wrong results for some shapes: say NCHW by them.
     one_channel = x.shape[3] == 1
     image = x.reshape(x.shape[0], 1, *x.shape[1:3]) if one_channel else x.permute(0, 3, 1, 2)
     if one_channel:
