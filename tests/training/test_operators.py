@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,11 +14,20 @@ import torch
 import torch.nn.functional as F
 from toy_networks import LARGEST, toy_data
 
-from tinynas.graph import Activation, Conv2DAttributes, DepthwiseConv2DAttributes, GraphBuilder, Op, OpKind, Padding
+from tinynas.graph import (
+    Activation,
+    Conv2DAttributes,
+    DepthwiseConv2DAttributes,
+    GraphBuilder,
+    Op,
+    OpKind,
+    Padding,
+    UnaryAttributes,
+)
 from tinynas.training import Augmentation, Sgd, Supernet, TrainingSettings, images_to_tensor, train_subnet
 from tinynas.training import _supernet as supernet_module
-from tinynas.training.operators import convolve
-from tinynas.training.operators._activation import bounded_, same_padding
+from tinynas.training.operators import apply_weightless, convolve
+from tinynas.training.operators._activation import BOUNDS, bounded_, same_padding
 
 
 def padded_convolution(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -129,16 +139,21 @@ for repetition in range(400):
     assert done.returncode == 0, done.stderr
 
 
-BOUNDS = {(0.0, math.inf): F.relu, (0.0, 6.0): F.relu6, (-1.0, 1.0): F.hardtanh}
+RECTIFIERS: dict[tuple[float, float], Callable[[torch.Tensor], torch.Tensor]] = {
+    (0.0, math.inf): F.relu,
+    (0.0, 6.0): F.relu6,
+    (-1.0, 1.0): F.hardtanh,
+    (0.0, 1.0): lambda x: F.hardtanh(x, 0.0, 1.0),
+}
 
 
-@pytest.mark.parametrize("bounds", BOUNDS)
+@pytest.mark.parametrize("bounds", RECTIFIERS)
 def test_bounded_is_the_activation_and_its_gradient(bounds: tuple[float, float]) -> None:
     """At the bounds too, where the gradient of torch's is 0."""
     values = torch.tensor([-7.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0, 7.0])
     x, other = values.clone().requires_grad_(), values.clone().requires_grad_()
     before = x * 1.0
-    y, expected = bounded_(before, *bounds), BOUNDS[bounds](other)
+    y, expected = bounded_(before, *bounds), RECTIFIERS[bounds](other)
     assert torch.equal(y, expected)
     assert y.data_ptr() == before.data_ptr()
     torch.autograd.backward([y.square().sum(), expected.square().sum()])
@@ -146,6 +161,27 @@ def test_bounded_is_the_activation_and_its_gradient(bounds: tuple[float, float])
     assert other.grad is not None
     assert torch.equal(x.grad, other.grad)
     assert torch.equal(bounded_(values.clone(), *bounds), expected)
+
+
+@pytest.mark.parametrize("name", ["RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1"])
+def test_operators_of_their_own_are_the_fused_activations(name: str) -> None:
+    """Values and gradients, at the bounds too, but for their input, which stays as it is."""
+    builder = GraphBuilder()
+    op = builder.build([builder.operator(OpKind(name), [builder.input((1, 9))], UnaryAttributes())[0]]).ops[0]
+    values = torch.tensor([[-7.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0, 7.0]])
+    x, other = values.clone().requires_grad_(), values.clone().requires_grad_()
+    before = x * 1.0
+    y, fused = apply_weightless(op, [before]), bounded_(other * 1.0, *BOUNDS[name])
+    assert torch.equal(y, fused)
+    assert torch.equal(before, values)
+    torch.autograd.backward([y.square().sum(), fused.square().sum()])
+    assert x.grad is not None
+    assert other.grad is not None
+    assert torch.equal(x.grad, other.grad)
+
+
+def test_every_fused_activation_has_bounds() -> None:
+    assert set(Activation) - {Activation.NONE} <= set(BOUNDS)
 
 
 def test_gradients_of_bounded() -> None:
