@@ -24,7 +24,7 @@ def convolve(op: Op, x: torch.Tensor, weights: torch.Tensor, bias: torch.Tensor 
         bias: [O] or None.
 
     Returns:
-        [N, O, H', W'] in channels_last memory: the layout that batch normalization wants.
+        [N, O, H', W'], as a rule in channels_last memory: the layout that batch normalization wants.
     """
     attributes = op.attributes
     assert isinstance(attributes, Conv2DAttributes | DepthwiseConv2DAttributes)
