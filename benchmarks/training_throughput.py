@@ -101,12 +101,12 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _elsewhere(checkout: Path, network: str, options: argparse.Namespace) -> float:
-    """One round in a process of its own, with the package of `checkout`."""
+    """One round in a process of its own, with the package of `checkout`. What it says on stderr is seen."""
     command = [sys.executable, __file__, "--steps-of", network, "--steps", str(options.steps)]
     if options.data is not None:
         command += ["--data", str(options.data.resolve())]
     environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
-    return float(json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout))
+    return float(json.loads(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout))
 
 
 def _graph(network: str) -> Graph:

@@ -29,6 +29,7 @@ from tinynas.training import (
 from tinynas.training import _descent as descent_module
 from tinynas.training._checkpoint import load_checkpoint, save_checkpoint
 from tinynas.training._muon import orthogonalized as orthogonalized_together
+from tinynas.training._optimizers import STATE_VERSION
 
 Vector = npt.NDArray[np.float64]
 
@@ -265,6 +266,28 @@ def test_a_checkpoint_with_another_layout_is_refused(tmp_path: Path) -> None:
     save_checkpoint(checkpoint, {"key": "0" * 64, "step": 6, "parameters": flat, "velocity": flat})
     with pytest.raises(CheckpointError, match="delete it to start anew"):
         trained("sgd", checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_checkpoint_of_an_earlier_state_of_optimizers_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = tmp_path / "supernet.checkpoint"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(descent_module, "STATE_VERSION", STATE_VERSION - 1)
+        trained(name, checkpoint=checkpoint)
+    with pytest.raises(CheckpointError, match="or to another version of TinyNAS: delete it to start anew"):
+        trained(name, checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize(
+    "state", [{}, {"momentum": torch.ones(1)}, {"momentum": 0.9}, {"state": {}, "param_groups": [{"lr": 0.1}]}]
+)
+def test_a_state_that_is_not_of_these_parameters_is_refused(state: dict[str, object]) -> None:
+    parameters = FlatParameters({"a/weights": (3, 7), "b/weights": (2, 5)})
+    optimizer = Muon().build(parameters, torch.zeros(31), learning_rate=0.1)
+    with pytest.raises(CheckpointError, match="no momentum of 31 parameters: delete it to start anew"):
+        optimizer.load_state_dict(state)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -11,7 +11,7 @@ import torch
 from tinynas.graph import Graph, Op, without_activation
 from tinynas.quantization._calibration import Calibration
 from tinynas.quantization._fake_quantization import round_activation, round_weights
-from tinynas.training import activate, graph_weights, images_to_tensor, logits_tensor, op_value
+from tinynas.training import activate_, graph_weights, images_to_tensor, logits_tensor, op_value
 
 # Of the largest activation, over all images that are looked at at once: 128 MB in float32.
 _MOST_ELEMENTS = 1 << 25
@@ -67,4 +67,4 @@ def _without_activation(op: Op) -> Op:
 
 
 def _activated(op: Op, values: torch.Tensor) -> torch.Tensor:
-    return activate(op, values) if op.weights is not None else values
+    return activate_(op, values) if op.weights is not None else values

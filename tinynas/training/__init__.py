@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     )
     from tinynas.training._tensors import images_to_tensor
     from tinynas.training._training import train_subnet, train_supernet, training_device
-    from tinynas.training.operators import activate
+    from tinynas.training.operators import activate_
 
 _NEEDS_TORCH = {
     "_accuracy": ("SubnetScorer", "accuracy", "score_subnet"),
@@ -62,7 +62,7 @@ _NEEDS_TORCH = {
     "_flat_parameters": ("FlatParameters",),
     "_float_execution": ("graph_logits", "graph_values", "graph_weights", "op_value"),
     "_mixture": ("Mixture",),
-    "operators": ("activate",),
+    "operators": ("activate_",),
     "_optimizers": ("OPTIMIZERS", "Adam", "AdamW", "Muon", "Optimizer", "Sgd"),
     "_processes": ("ProcessPool", "TaskPool", "WorkerError"),
     "_relaxed_supernet": ("RelaxedGraph", "RelaxedSupernet", "relaxation_error"),
@@ -127,7 +127,7 @@ __all__ = [
     "TrainingSettings",
     "WorkerError",
     "accuracy",
-    "activate",
+    "activate_",
     "architecture_parameters",
     "data_directory",
     "descend",

@@ -24,6 +24,7 @@ from tinynas.training._architecture import (
 from tinynas.training._batches import training_batch
 from tinynas.training._checkpoint import CheckpointClock, save_checkpoint
 from tinynas.training._descent import Descent, ProgressCallback, TrainingDiverged, TrainingSettings, load_state
+from tinynas.training._optimizers import STATE_VERSION
 from tinynas.training._processes import ProcessPool
 from tinynas.training._relaxed_supernet import RelaxedGraph, RelaxedSupernet
 from tinynas.training._splits import Split
@@ -187,7 +188,7 @@ def train_architecture(
     """
     parameters = supernet.parameters
     initial = [hashlib.sha256(t.cpu().numpy().tobytes()).hexdigest() for t in (parameters.flat, architecture)]
-    identity = (initial, sorted(parameters.shapes.items()), search, data.digest(), settings, seed)
+    identity = (initial, sorted(parameters.shapes.items()), search, data.digest(), settings, seed, STATE_VERSION)
     key = hashlib.sha256(repr(identity).encode()).hexdigest()
     state = load_state(checkpoint, key) if checkpoint is not None and checkpoint.exists() else None
     start = 0 if state is None else int(state["step"])

@@ -17,7 +17,7 @@ from tinynas.training._batches import Augmentation, training_batch
 from tinynas.training._checkpoint import CheckpointClock, CheckpointError, load_checkpoint, save_checkpoint
 from tinynas.training._flat_parameters import FlatParameters
 from tinynas.training._learning_rate import LearningRateSchedule
-from tinynas.training._optimizers import Optimizer, Sgd
+from tinynas.training._optimizers import STATE_VERSION, Optimizer, Sgd
 from tinynas.training._processes import ProcessPool
 from tinynas.training._splits import Split
 from tinynas.training._tensors import images_to_tensor, shared, tensor_of
@@ -203,12 +203,14 @@ def descend(
         progress: called after each step.
 
     Raises:
-        CheckpointError: the checkpoint is damaged or belongs to other settings, data or networks.
+        CheckpointError: the checkpoint is damaged, or belongs to other settings, data or networks or to another
+            version of TinyNAS.
         TrainingDiverged: the loss is no longer finite.
     """
     parameters = model.parameters
     initial = hashlib.sha256(parameters.flat.cpu().numpy().tobytes()).hexdigest()
-    key = hashlib.sha256(repr((model.identity(), initial, data.digest(), settings, seed)).encode()).hexdigest()
+    identity = (model.identity(), initial, data.digest(), settings, seed, STATE_VERSION)
+    key = hashlib.sha256(repr(identity).encode()).hexdigest()
     state = load_state(checkpoint, key) if checkpoint is not None and checkpoint.exists() else None
     start = 0 if state is None else int(state["step"])
     if state is not None:
@@ -260,10 +262,15 @@ def descend(
 
 
 def load_state(checkpoint: Path, key: str) -> dict[str, Any]:
-    """The state of the run that `key` stands for, which says all that its layout depends on."""
+    """The state of the run that `key` stands for, which says all that its layout depends on.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged, or of another key.
+    """
     state = load_checkpoint(checkpoint)
     if state.get("key") != key:
         raise CheckpointError(
-            f"checkpoint {checkpoint} belongs to other settings, data or networks: delete it to start anew"
+            f"checkpoint {checkpoint} belongs to other settings, data or networks, or to another version of TinyNAS: "
+            "delete it to start anew"
         )
     return state

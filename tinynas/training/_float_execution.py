@@ -9,7 +9,7 @@ import torch
 
 from tinynas.graph import Graph, GraphError, Op
 from tinynas.training._supernet import logits_tensor
-from tinynas.training.operators import activate, apply_weightless, convolve, fully_connected
+from tinynas.training.operators import activate_, apply_weightless, convolve, fully_connected
 
 
 def graph_weights(graph: Graph) -> dict[int, torch.Tensor]:
@@ -78,8 +78,8 @@ def _weighted(op: Op, x: torch.Tensor, weights: Mapping[int, torch.Tensor]) -> t
     kernel = weights[op.inputs[1]]
     bias = weights[op.inputs[2]] if len(op.inputs) > 2 and op.inputs[2] >= 0 else None
     if not op.spec.is_convolution:
-        return activate(op, fully_connected(op, x, kernel, bias))
-    return activate(op, convolve(op, x, kernel, bias)).permute(0, 2, 3, 1)
+        return activate_(op, fully_connected(op, x, kernel, bias))
+    return activate_(op, convolve(op, x, kernel, bias)).permute(0, 2, 3, 1)
 
 
 def graph_logits(graph: Graph, weights: Mapping[int, torch.Tensor], images: torch.Tensor) -> torch.Tensor:

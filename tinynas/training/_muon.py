@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from tinynas.training._checkpoint import CheckpointError
 from tinynas.training._flat_parameters import FlatParameters
 
 # Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks": the quintic polynomial whose slope at 0
@@ -128,5 +129,14 @@ class MuonSteps:
         return {"momentum": self._momentum}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        self._momentum.copy_(state["momentum"])
+        """Continue from what `state_dict` returned.
+
+        Raises:
+            CheckpointError: `state` is of another optimizer, or of other parameters.
+        """
+        momentum = state.get("momentum")
+        if not isinstance(momentum, torch.Tensor) or momentum.shape != self._momentum.shape:
+            raise CheckpointError(
+                f"the checkpoint holds no momentum of {self._momentum.numel()} parameters: delete it to start anew"
+            )
+        self._momentum.copy_(momentum)

@@ -17,9 +17,13 @@ from tinynas.training._muon import MuonSteps
 # 0.02 (SGD at 0.2: 86.1 %).
 _ADAM_LEARNING_RATE = 0.01
 
+STATE_VERSION = 2
+"""Of what the optimizers of `OPTIMIZERS` keep in a checkpoint, and of the arithmetic of their steps: grows with changes
+of either, so that no training goes on from the state of another version."""
+
 
 class Stepper(Protocol):
-    """What takes steps: one of torch's optimizers, or what can stand for one."""
+    """What takes steps: one of torch's optimizers, or `MuonSteps`, which can stand for one."""
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -40,7 +44,7 @@ class Stepper(Protocol):
 
 
 class Optimizer(Protocol):
-    """Options of one of torch's optimizers: a frozen dataclass, whose `repr` a checkpoint is known by."""
+    """Options of an optimizer, torch's or our own: a frozen dataclass, whose `repr` a checkpoint is known by."""
 
     default_learning_rate: ClassVar[float]
     """Peak of the learning rate's schedule where training names none."""

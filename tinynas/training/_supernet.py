@@ -16,7 +16,7 @@ from tinynas.errors import UsageError
 from tinynas.graph import DType, Graph, Op, OpKind
 from tinynas.training._checkpoint import load_checkpoint, save_checkpoint
 from tinynas.training._flat_parameters import FlatParameters
-from tinynas.training.operators import activate, apply_weightless, convolve, fully_connected
+from tinynas.training.operators import activate_, apply_weightless, convolve, fully_connected
 
 # TensorFlow's default; a larger epsilon than torch's keeps folded weights of near-dead channels in the range of int8.
 BATCH_NORM_EPSILON = 1e-3
@@ -220,7 +220,7 @@ class Supernet:
     ) -> torch.Tensor:
         weights = self.slice(f"{op.name}/weights", graph.tensor(op.inputs[1]).shape)
         if not op.spec.is_convolution:
-            return activate(op, fully_connected(op, x, weights, self._bias(graph, op)))
+            return activate_(op, fully_connected(op, x, weights, self._bias(graph, op)))
         if relaxation is not None:
             weights = relaxation.kernel(op, weights)
         y = convolve(op, x, weights, self._bias(graph, op))
@@ -240,7 +240,7 @@ class Supernet:
                 momentum=1.0,
                 eps=BATCH_NORM_EPSILON,
             )
-        return activate(op, y).permute(0, 2, 3, 1)
+        return activate_(op, y).permute(0, 2, 3, 1)
 
     def _bias(self, graph: Graph, op: Op) -> torch.Tensor | None:
         if len(op.inputs) < 3 or op.inputs[2] < 0 or has_batch_norm(graph, op):

@@ -17,8 +17,8 @@ def tensor_of(array: npt.NDArray[Any]) -> torch.Tensor:
 
 
 def images_to_tensor(images: npt.NDArray[np.uint8], device: torch.device | str = "cpu") -> torch.Tensor:
-    """Return uint8 images as the network sees them: float32 pixel / 255, [N, H, W, C]."""
-    return tensor_of(images).to(device).float().mul_(PIXEL_SCALE)
+    """Return uint8 images as the network sees them: float32 pixel / 255, [N, H, W, C], in memory of their own."""
+    return tensor_of(images).to(device).to(torch.float32, copy=True).mul_(PIXEL_SCALE)
 
 
 def shared(tensor: torch.Tensor) -> torch.Tensor:

@@ -16,11 +16,11 @@ import torch
 
 from tinynas.errors import UsageError
 from tinynas.graph import Op
-from tinynas.training.operators._activation import activate
+from tinynas.training.operators._activation import activate_
 from tinynas.training.operators._convolutions import convolve
 from tinynas.training.operators._fully_connected import fully_connected
 
-__all__ = ["activate", "apply_weightless", "convolve", "fully_connected"]
+__all__ = ["activate_", "apply_weightless", "convolve", "fully_connected"]
 
 _FORWARD: Mapping[str, Callable[[Op, Sequence[torch.Tensor]], torch.Tensor]] = MappingProxyType(
     {

@@ -7,12 +7,14 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from tinynas.graph import Activation, Op
 
-_BOUNDS = MappingProxyType(
-    {Activation.RELU: (0.0, math.inf), Activation.RELU6: (0.0, 6.0), Activation.RELU_N1_TO_1: (-1.0, 1.0)}
+BOUNDS = MappingProxyType(
+    {"RELU": (0.0, math.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}
 )
+"""Of rectifiers, by the names that they have as fused activations and as operators of their own."""
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
@@ -24,15 +26,23 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tupl
     return total // 2, total - total // 2
 
 
-def activate(op: Op, x: torch.Tensor) -> torch.Tensor:
-    """Apply the activation that is fused into `op`, in place: to a tensor that nothing else reads, nor its gradient."""
+def activate_(op: Op, x: torch.Tensor) -> torch.Tensor:
+    """Apply the activation that is fused into `op`, in place: to a tensor that nothing else reads, nor its gradient.
+
+    Like torch's functions of such names, it changes `x`, and returns it.
+    """
     if op.activation is Activation.NONE:
         return x
-    return bounded(x, *_BOUNDS[op.activation])
+    return bounded_(x, *BOUNDS[op.activation])
 
 
 def bounded(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
-    """`torch.clamp` in place, with the gradient of torch's ReLUs: 0 at the bounds as well.
+    """`torch.clamp` with the gradient of torch's ReLUs: 0 at the bounds as well."""
+    return F.hardtanh(x, low, high)
+
+
+def bounded_(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """`bounded` in place.
 
     torch's own ReLU6 in place copies what it overwrites, to compute the gradient. The result alone says where that is
     0, so that one tensor less of each layer is written, and waits in memory for the way back.
@@ -41,7 +51,7 @@ def bounded(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
 
 
 class _Bounded(torch.autograd.Function):
-    """What `bounded` does where gradients are computed."""
+    """What `bounded_` does where gradients are computed."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, low: float, high: float) -> torch.Tensor:

@@ -16,12 +16,12 @@ from tinynas.graph import (
     ResizeNearestNeighborAttributes,
     TransposeAttributes,
 )
-from tinynas.training.operators._activation import activate
+from tinynas.training.operators._activation import activate_
 
 
 def _concatenation(op: Op, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
     assert isinstance(op.attributes, ConcatenationAttributes)
-    return activate(op, torch.cat(list(inputs), dim=op.attributes.axis))
+    return activate_(op, torch.cat(list(inputs), dim=op.attributes.axis))
 
 
 def _reshape(op: Op, inputs: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from tinynas.graph import Op, Padding, Pool2DAttributes
-from tinynas.training.operators._activation import activate, same_padding
+from tinynas.training.operators._activation import activate_, same_padding
 
 
 def _average(op: Op, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -43,7 +43,7 @@ def _image_and_window(
 
 
 def _finish(op: Op, pooled: torch.Tensor) -> torch.Tensor:
-    return activate(op, pooled.permute(0, 2, 3, 1))
+    return activate_(op, pooled.permute(0, 2, 3, 1))
 
 
 FORWARD = {"AVERAGE_POOL_2D": _average, "MAX_POOL_2D": _maximum}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 
 from tinynas.graph import LeakyReluAttributes, Op
+from tinynas.training.operators._activation import BOUNDS, bounded
 
 
 def _of(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Op, Sequence[torch.Tensor]], torch.Tensor]:
@@ -25,9 +27,6 @@ FORWARD = {
     "HARD_SWISH": _of(F.hardswish),
     "ELU": _of(F.elu),
     "LEAKY_RELU": _leaky_relu,
-    "RELU": _of(F.relu),
-    "RELU6": _of(F.relu6),
-    "RELU_N1_TO_1": _of(lambda x: torch.clamp(x, -1.0, 1.0)),
-    "RELU_0_TO_1": _of(lambda x: torch.clamp(x, 0.0, 1.0)),
     "ABS": _of(torch.abs),
+    **{name: _of(partial(bounded, low=low, high=high)) for name, (low, high) in BOUNDS.items()},
 }
