@@ -46,7 +46,7 @@ def deciding_quantity(board: Board, *, virtual: bool = True) -> Quantity:
     instructions where there is none.
     """
     if not virtual:
-        return Quantity("cycles", f"{board.core.name} cycle counter", 1.0)
+        return Quantity("cycles", counter_of(board.core.name), 1.0)
     timing = board.timing
     if timing is None or board.cycles_per_instruction is not None:
         return instruction_quantity(board)
@@ -59,6 +59,11 @@ def instruction_quantity(board: Board) -> Quantity:
     if declared is None:
         return Quantity("instructions", COUNTED, None)
     return Quantity("instructions", f"instructions times {declared.value:g}: {declared.basis}", declared.value)
+
+
+def counter_of(core: str) -> str:
+    """What cycles of silicon rest on."""
+    return f"{core} cycle counter"
 
 
 def no_cycles(board: Board) -> str:
