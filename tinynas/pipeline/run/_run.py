@@ -17,7 +17,7 @@ from tinynas.memory import firmware_hash
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline.report import write_report
 from tinynas.pipeline.run._config import RunConfig
-from tinynas.pipeline.run._latency_limit import quantity_of_run
+from tinynas.pipeline.run._latency_limit import latency_limit, quantity_of_run
 from tinynas.pipeline.run._plan_file import read_plan
 from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.search import method_versions, strategy_versions
@@ -69,6 +69,7 @@ def open_run(config: RunConfig, directory: Path, plan: str, progress: Progress |
 
     Raises:
         MissingExtraError: torch is not installed.
+        ConfigError: the latency limit is in what nobody knows of the board; the directory is not touched.
         RunDirectoryError: the directory belongs to another run, or is in use.
         TinyNASError: board, space or data are not there, or damaged.
     """
@@ -77,6 +78,8 @@ def open_run(config: RunConfig, directory: Path, plan: str, progress: Progress |
     from tinynas.pipeline.run.stages import RunContext, load_data
 
     board = load_board(config.board)
+    quantity = quantity_of_run(config, board)
+    latency_limit(config.limits, board, quantity)
     space = load_space(config.space.name)
     data = load_data(config)
     identity = {
@@ -86,7 +89,7 @@ def open_run(config: RunConfig, directory: Path, plan: str, progress: Progress |
         "config": config.model_dump(mode="json"),
         "--plan": plan,
         "board": board.model_dump(mode="json"),
-        "decided_by": asdict(quantity_of_run(config, board)),
+        "decided_by": asdict(quantity),
         "space": space.definition(),
         "data": {"train": data.train.digest(), "test": data.test.digest()},
     }
