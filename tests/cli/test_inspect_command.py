@@ -166,6 +166,19 @@ def test_inspect_takes_no_cycles_of_another_core(
     assert (code, "cycles.json: its cycles are those of Cortex-M4" in document["error"]) == (2, True)
 
 
+def test_inspect_says_within_what_bounds(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for board, units in (("virt-m4", ("cycles", "ms", "instructions")), ("virt-m7", ("instructions",))):
+        words = ("inspect", str(model), "--board", board)
+        latency = call(capsys, *words)[1]["latency"]
+        with pytest.raises(SystemExit):
+            main(words)
+        out = " ".join(capsys.readouterr().out.split())
+        for unit in units:
+            digits = 2 if unit == "ms" else 0
+            predicted, low, high = (f"{latency[f'{name}_{unit}']:,.{digits}f}" for name in ("predicted", "low", "high"))
+            assert f"{predicted} {unit} ({low} to {high})" in out
+
+
 def test_inspect_draws_nothing_where_it_cannot(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     absent = tmp_path / "absent"
     words = ("inspect", str(model), "--board", "virt-m4", "--plot")

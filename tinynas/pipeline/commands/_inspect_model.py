@@ -142,10 +142,8 @@ def _latency(schedule: Schedule, board: Board, model: LatencyModel | None) -> di
     if model.unit == "cycles":
         quantity = Quantity("cycles", f"cycles: {model.basis}", 1.0)
     if quantity.cycles_each is None:
-        basis = f"{predicted.total:,.0f} instructions predicted ({predicted.low:,.0f} to {predicted.high:,.0f}); " + (
-            no_cycles(board) if board.timing is None else "the latency model has no cycles"
-        )
-        return found | {"basis": basis}
+        unknown = no_cycles(board) if board.timing is None else "the latency model has no cycles of the board"
+        return found | {"basis": f"predicted instructions: {unknown}"}
     return {
         **found,
         **_interval("cycles", predicted, quantity.cycles_each),
