@@ -31,7 +31,11 @@ def test_calibrate_with_too_few_networks_keeps_the_model_and_names_what_it_did_n
     assert set(document) == {"measurements", "decided_by", "fit", "holdout", "file"}
     decided = {"unit": "cycles", "basis": "Cortex-M4 TRM timings, zero wait states (model)"}
     assert document["decided_by"] == decided
-    assert {key: json.loads(path.read_text())[key] for key in decided} == decided
+    written = json.loads(path.read_text())
+    assert {key: written[key] for key in decided} == decided
+    beside = written["instructions"]
+    assert (beside["unit"], beside["basis"]) == ("instructions", "counted by the virtual board")
+    assert beside["variants"].keys() == written["variants"].keys()
     holdout = document["holdout"]
     assert set(holdout) == {
         "networks",

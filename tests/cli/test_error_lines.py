@@ -108,11 +108,11 @@ def test_missing_data_set(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     assert not (tmp_path / "runs").exists()
 
 
-def _configure_run(folder: Path, settings: str) -> None:
-    """A run of the small board on black images, with further settings."""
+def _configure_run(folder: Path, settings: str, board: str = "nucleo-f303k8") -> None:
+    """A run of a board, small by default, on black images, with further settings."""
     x, y = np.zeros((40, 16, 16), np.uint8), np.arange(40) % 2
     np.savez(folder / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    text = 'board = "nucleo-f303k8"\n[data]\ndataset = "d.npz"\nholdout = 10\n'
+    text = f'board = "{board}"\n[data]\ndataset = "d.npz"\nholdout = 10\n'
     (folder / "run.toml").write_text(text + settings)
 
 
@@ -149,6 +149,24 @@ def test_a_latency_limit_that_nothing_meets_is_answered_before_anything_is_train
     assert code == 1
     assert "the limit is 5,000" in document["error"]
     assert not (out / "supernet.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ("latency_ms = 5", "limits.latency_ms: the virtual virt-m7 counts instructions"),
+        ("cycles = 5", "limits.cycles: the virtual virt-m7 counts instructions"),
+    ],
+)
+def test_a_limit_in_what_nobody_knows_leaves_the_folder_to_the_next_try(
+    limit: str, said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    out = tmp_path / "run"
+    _configure_run(tmp_path, f"[limits]\n{limit}\n", board="virt-m7")
+    code, document, _ = call(capsys, "run", str(tmp_path / "run.toml"), "--out", str(out))
+    assert (code, said in document["error"], out.exists()) == (2, True, False)
+    assert "give limits.instructions instead" in document["error"]
 
 
 def test_names_of_operators_are_printed_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from command_line import call
 from tinynas.cli import main
 from tinynas.formats import write_tflite
 from tinynas.graph import DType, GraphBuilder
-from tinynas.latency import with_random_constants
+from tinynas.latency import latency_model_path, load_latency_model, save_latency_model, with_random_constants
 
 INSPECT_KEYS = {
     "": {
@@ -147,6 +148,35 @@ def test_inspect_says_that_instructions_decided_where_cycles_are_not_known(
     with pytest.raises(SystemExit):
         main(words)
     assert "decided by instructions" in capsys.readouterr().out
+
+
+def test_inspect_takes_no_cycles_of_another_core(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_m4 = latency_model_path("cortex-m4f", "zig")
+    words = ("inspect", str(model), "--board", "virt-m7", "--latency")
+    _, document, _ = call(capsys, *words, str(of_m4))
+    assert document["decided_by"] == {"unit": "instructions", "basis": "counted by the virtual board"}
+    latency = document["latency"]
+    assert latency["predicted_cycles"] is latency["predicted_ms"] is None
+    assert latency["predicted_instructions"] > 0
+    cycles = tmp_path / "cycles.json"
+    save_latency_model(replace(load_latency_model(of_m4), instructions=None), cycles)
+    code, document, _ = call(capsys, *words, str(cycles))
+    assert (code, "cycles.json: its cycles are those of Cortex-M4" in document["error"]) == (2, True)
+
+
+def test_inspect_says_within_what_bounds(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for board, units in (("virt-m4", ("cycles", "ms", "instructions")), ("virt-m7", ("instructions",))):
+        words = ("inspect", str(model), "--board", board)
+        latency = call(capsys, *words)[1]["latency"]
+        with pytest.raises(SystemExit):
+            main(words)
+        out = " ".join(capsys.readouterr().out.split())
+        for unit in units:
+            digits = 2 if unit == "ms" else 0
+            predicted, low, high = (f"{latency[f'{name}_{unit}']:,.{digits}f}" for name in ("predicted", "low", "high"))
+            assert f"{predicted} {unit} ({low} to {high})" in out
 
 
 def test_inspect_draws_nothing_where_it_cannot(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

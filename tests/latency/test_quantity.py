@@ -19,20 +19,26 @@ from tinynas.latency import (
 from tinynas.targets import Board, CyclesPerInstruction, load_board
 
 M4, M0PLUS, M7 = (load_board(name) for name in ("virt-m4", "virt-m0plus", "virt-m7"))
+_MODEL = "TRM timings, zero wait states (model)"
+_M0PLUS_MODEL = "Cortex-M0+ TRM timings, single-cycle multiplier, zero wait states (model)"
 SLOW = M0PLUS.model_copy(update={"multiply_cycles": 32})
 DECLARED = M4.model_copy(update={"cycles_per_instruction": CyclesPerInstruction(value=1.5, basis="a test")})
 
 
-@pytest.mark.parametrize("board", [M4, M0PLUS, M7, load_board("virt-m33")], ids=lambda board: board.name)
-def test_the_virtual_board_goes_by_cycles_where_the_core_has_a_timing(board: Board) -> None:
-    quantity = deciding_quantity(board)
-    if board.timing is None:
-        assert quantity == Quantity("instructions", "counted by the virtual board", None)
-        assert quantity.per_ms(board.clock_hz) is None
-    else:
-        assert (quantity.unit, quantity.basis) == ("cycles", board.timing.basis)
-        assert "(model)" in quantity.basis
-        assert quantity.per_ms(72_000_000) == 72_000
+@pytest.mark.parametrize(
+    ("name", "quantity", "shown"),
+    [
+        ("virt-m4", Quantity("cycles", f"Cortex-M4 {_MODEL}", 1.0, is_model=True), "cycles (model)"),
+        ("nucleo-f303k8", Quantity("cycles", f"Cortex-M4 {_MODEL}", 1.0, is_model=True), "cycles (model)"),
+        ("virt-m0plus", Quantity("cycles", _M0PLUS_MODEL, 1.0, is_model=True), "cycles (model)"),
+        ("virt-m7", Quantity("instructions", "counted by the virtual board", None), "instructions"),
+        ("virt-m33", Quantity("instructions", "counted by the virtual board", None), "instructions"),
+    ],
+)
+def test_what_the_virtual_board_goes_by(name: str, quantity: Quantity, shown: str) -> None:
+    assert deciding_quantity(load_board(name)) == quantity
+    assert quantity.name == shown
+    assert quantity.per_ms(72_000_000) == (72_000 if quantity.unit == "cycles" else None)
 
 
 def test_a_factor_that_somebody_measured_comes_first() -> None:
@@ -46,6 +52,7 @@ def test_a_real_board_goes_by_what_its_counter_counts(board: Board) -> None:
     quantity = deciding_quantity(board, virtual=False)
     assert quantity.unit == "cycles"
     assert quantity.basis == f"{board.core.name} cycle counter"
+    assert quantity.name == "cycles"
 
 
 def _model(quantity: Quantity, ticks: float) -> LatencyModel:
@@ -81,3 +88,7 @@ def test_files_of_earlier_versions_are_read() -> None:
     again = from_json(document)
     assert (again.unit, again.basis, again.instructions) == ("instructions", "counted by the virtual board", None)
     assert again.counting(deciding_quantity(M4)) is again
+    silicon = deciding_quantity(M4, virtual=False)
+    document = to_json(replace(_model(silicon, 7.0), provenance={"core": M4.core.name}))
+    del document["basis"]
+    assert from_json(document).has_cycles_of(silicon)

@@ -53,7 +53,8 @@ def export(
         typer.Option(
             metavar="CONDITIONS",
             help='Run of nsga2: the most accurate member of its front with "latency<=20ms, sram<=12KB" (or '
-            "instructions, flash, macs), trained now if it was not; may be given several times.",
+            "flash, macs, and cycles or instructions, by which the run goes), trained now if it was not; may be given "
+            "several times.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,

@@ -112,8 +112,9 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
         console.print(
             f"  (all that the board sets aside for the stack counts in its region: {spare:,} bytes more than it takes)"
         )
-    if latency["predicted_cycles"] is not None:
-        console.print(f"latency  {latency['predicted_cycles']:,.0f} cycles, {latency['predicted_ms']:.1f} ms")
+    known = [unit for unit in ("cycles", "ms", "instructions") if latency[f"predicted_{unit}"] is not None]
+    if known:
+        console.print(f"latency  {', '.join(_predicted(latency, unit) for unit in known)}")
     console.print(f"  {latency['basis']}", markup=False)
     print_changes(console, result["schedule"])
     if result["kernels"] is not None:
@@ -133,6 +134,14 @@ def _render(console: Console, result: Mapping[str, Any], board: str) -> None:
     console.print(f"{verdict[result['fits']]} {board}")
     for reason in result["reasons"]:
         console.print(f"  {reason}", markup=False)
+
+
+def _predicted(latency: Mapping[str, Any], unit: str) -> str:
+    """What one inference is predicted to take, and within what bounds."""
+    predicted, low, high = (
+        f"{latency[f'{name}_{unit}']:,.{2 if unit == 'ms' else 0}f}" for name in ("predicted", "low", "high")
+    )
+    return f"{predicted} {unit} ({low} to {high})"
 
 
 def _kernels_summary(kernels: Mapping[str, Any]) -> str:

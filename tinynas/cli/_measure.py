@@ -93,9 +93,7 @@ def render_measurement(console: Console, result: Mapping[str, Any], *, layers: b
     """Draw the profile by layer, if wanted, and the totals of a measurement."""
     unit, layers_of = result["unit"], result["layers"]
     total = sum(layer[unit] for layer in layers_of)
-    shown = {"instructions": "instructions", "cycles": "cycles"}
-    if "(model)" in result["cycles_basis"]:
-        shown["cycles"] = "cycles (model)"
+    shown = {"instructions": "instructions", "cycles": result["cycles_name"]}
     if layers:
         console.print(_profile(layers_of, unit, total, shown))
         console.print()

@@ -62,8 +62,9 @@ def render_result(console: Console, result: Mapping[str, Any]) -> None:
     )
     # Older results are those of a supernet.
     evaluator, accuracy = result.get("evaluator", "supernet"), result.get("evaluator_is_accuracy", True)
+    unit = result.get("unit_name", result["unit"])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("", "int8 accuracy", f"held-out, {evaluator}", "MACs", "SRAM", "flash", result["unit"]):
+    for title in ("", "int8 accuracy", f"held-out, {evaluator}", "MACs", "SRAM", "flash", unit):
         table.add_column(title, justify="left" if title == "" else "right")
     for entry in (winner, *result["baselines"]):
         shared = entry["shared_accuracy"]

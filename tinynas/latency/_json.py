@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tinynas.compact_json import compact_json
 from tinynas.latency._measurement import LatencyError
 from tinynas.latency._model import LatencyModel, Overhead, VariantModel
-from tinynas.latency._quantity import COUNTED
+from tinynas.latency._quantity import COUNTED, counter_of
 from tinynas.targets import resource_path
 
 FORMAT = "tinynas-latency-model/2"
@@ -67,9 +67,17 @@ def _model(document: dict[str, Any]) -> LatencyModel:
         variants={name: _variant(entry) for name, entry in document["variants"].items()},
         overhead=Overhead(**document["overhead"]),
         provenance=document["provenance"],
-        basis=document.get("basis", COUNTED if document["unit"] == "instructions" else ""),
+        basis=document["basis"] if "basis" in document else _earlier_basis(document),
         instructions=None if beside is None else _model(beside),
     )
+
+
+def _earlier_basis(document: dict[str, Any]) -> str:
+    """What ticks rest on in a file of a version that did not say: cycles came from silicon alone."""
+    if document["unit"] == "instructions":
+        return COUNTED
+    core = document["provenance"].get("core")
+    return "" if core is None else counter_of(core)
 
 
 def _variant(entry: dict[str, Any]) -> VariantModel:

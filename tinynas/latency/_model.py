@@ -154,9 +154,11 @@ class LatencyModel:
 
         Cycles of another basis are another quantity: those of a part with a slower multiplier, or of silicon.
         """
-        if self.unit == "instructions" or (self.unit, self.basis) == (quantity.unit, quantity.basis):
-            return self
-        return self.instructions
+        return self if self.unit == "instructions" or self.has_cycles_of(quantity) else self.instructions
+
+    def has_cycles_of(self, quantity: Quantity) -> bool:
+        """Whether ticks are cycles, and the same as these."""
+        return (self.unit, quantity.unit, self.basis) == ("cycles", "cycles", quantity.basis)
 
     def predict(self, schedule: Schedule) -> LatencyPrediction:
         """Predict one inference.

@@ -1,6 +1,7 @@
 """What decides on a board: the one quantity by which networks are predicted, chosen, searched for and limited.
 
-Cycles where they are known, instructions elsewhere. Nothing else in this package or above it asks which.
+Cycles where they are known, by a counter or by the timing of the core, instructions elsewhere. Whoever has a board asks
+here; a latency model is asked for that quantity, and has it or counts instructions (`LatencyModel.counting`).
 """
 
 from __future__ import annotations
@@ -23,11 +24,18 @@ class Quantity:
         basis: Where their number comes from, for readers; of cycles without silicon it says that they are a model.
         cycles_each: Cycles that one tick takes: 1 of cycles, what the board file declares of instructions. None where
             nobody knows, and milliseconds neither.
+        is_model: Whether cycles come from a model of the core's timing, and no silicon was asked.
     """
 
     unit: Unit
     basis: str
     cycles_each: float | None
+    is_model: bool = False
+
+    @property
+    def name(self) -> str:
+        """The unit for readers, in tables and beside axes."""
+        return f"{self.unit} (model)" if self.is_model else self.unit
 
     def as_json(self) -> dict[str, str]:
         """Its name and what it rests on, for `--json`."""
@@ -46,11 +54,11 @@ def deciding_quantity(board: Board, *, virtual: bool = True) -> Quantity:
     instructions where there is none.
     """
     if not virtual:
-        return Quantity("cycles", f"{board.core.name} cycle counter", 1.0)
+        return Quantity("cycles", counter_of(board.core.name), 1.0)
     timing = board.timing
     if timing is None or board.cycles_per_instruction is not None:
         return instruction_quantity(board)
-    return Quantity("cycles", timing.basis, 1.0)
+    return Quantity("cycles", timing.basis, 1.0, is_model=True)
 
 
 def instruction_quantity(board: Board) -> Quantity:
@@ -59,6 +67,11 @@ def instruction_quantity(board: Board) -> Quantity:
     if declared is None:
         return Quantity("instructions", COUNTED, None)
     return Quantity("instructions", f"instructions times {declared.value:g}: {declared.basis}", declared.value)
+
+
+def counter_of(core: str) -> str:
+    """What cycles of silicon rest on."""
+    return f"{core} cycle counter"
 
 
 def no_cycles(board: Board) -> str:

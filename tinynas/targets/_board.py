@@ -97,7 +97,8 @@ class Board(_Frozen):
         hal: folder under `firmware/hal`, or None where no firmware can be built (`host64`).
         clock_hz: the clock the HAL sets up, also what milliseconds are computed with.
         multiply_cycles: of the part's multiplier, where the core leaves a choice (Cortex-M0+), None elsewhere.
-        cycles_per_instruction: None unless it was measured; without it a virtual run reports no milliseconds.
+        cycles_per_instruction: None unless it was measured. Without it the cycles and milliseconds of a virtual run are
+            those of the core's `timing`, a model, and unknown where there is none.
         sources: document and section for every figure in the file.
     """
 

@@ -20,6 +20,7 @@ from tinynas.latency import (
 from tinynas.lowering import PatchPlan, Schedule, lower
 from tinynas.memory import MissingMemoryModelError, NativeMemoryModel, plan_arena
 from tinynas.pipeline.costs import _kernel_choice, choose_for_board, decided_by_json, load_latency
+from tinynas.pipeline.costs._kernel_choice import OtherCyclesError
 from tinynas.pipeline.deployment import (
     Deployment,
     NetworkMeasurement,
@@ -28,7 +29,7 @@ from tinynas.pipeline.deployment import (
     measure,
     random_inputs,
 )
-from tinynas.targets import load_board
+from tinynas.targets import CyclesPerInstruction, load_board
 
 BOARD = load_board("virt-m4")
 
@@ -143,6 +144,26 @@ def test_a_model_of_the_users_decides_in_its_own_ticks(latency: LatencyModel, tm
     loaded = load_latency(BOARD, "zig", path)
     assert loaded is not None
     assert (loaded.unit, loaded.basis) == ("cycles", "cortex-m4f cycle counter")
+
+
+def test_cycles_of_another_core_or_part_do_not_decide(
+    latency: LatencyModel, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    declared = BOARD.model_copy(update={"cycles_per_instruction": CyclesPerInstruction(value=1.5, basis="a test")})
+    both, cycles = tmp_path / "both.json", tmp_path / "cycles.json"
+    save_latency_model(latency, both)
+    save_latency_model(replace(latency, instructions=None), cycles)
+    assert load_latency(BOARD, "zig", cycles) is not None
+    assert not caplog.records
+    for board in (load_board("virt-m7"), declared):
+        caplog.clear()
+        loaded = load_latency(board, "zig", both)
+        assert loaded is not None
+        assert loaded.unit == "instructions"
+        assert f"both.json: its cycles are those of {latency.basis}, not of {board.name}" in caplog.text
+        with pytest.raises(OtherCyclesError, match="makes a model of the board") as refused:
+            load_latency(board, "zig", cycles)
+        assert refused.value.exit_code == 2
 
 
 def test_the_reason_stands_at_each_call(built: Built) -> None:

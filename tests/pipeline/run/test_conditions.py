@@ -56,14 +56,25 @@ def test_time_is_ticks_where_the_board_says_how(text: str, seconds: float) -> No
     assert instructions.most == pytest.approx(cycles.most / 2)
 
 
+def test_cycles_are_instructions_times_what_the_board_file_declares() -> None:
+    declared = BOARD.model_copy(update={"cycles_per_instruction": FACTOR})
+    counted, cycles = parse_conditions(["instructions<=1M, cycles<=2M"], declared, deciding_quantity(declared))
+    assert (counted.most, cycles.most) == (1e6, 1e6)
+    assert (counted.worded(FIGURES), cycles.worded(FIGURES)) == ("3,000,000 instructions", "6,000,000 cycles")
+
+
 @pytest.mark.parametrize(
     ("text", "decides", "said"),
     [
         ("latency<=20ms", COUNTED, "goes by instructions, which its configuration limits; limit instructions instead"),
         ("latency<=20", CYCLES, "latency needs a unit; take one of us, ms, s"),
         ("latency<=20KB", CYCLES, "'KB' is no unit of latency"),
-        ("instructions<=2M", CYCLES, "nothing is known of 'instructions' here"),
-        ("cycles<=2M", COUNTED, "nothing is known of 'cycles' here"),
+        (
+            "instructions<=2M",
+            CYCLES,
+            "this run goes by cycles (Cortex-M4 TRM timings, zero wait states (model)); limit cycles",
+        ),
+        ("cycles<=2M", COUNTED, "this run goes by instructions (counted by the virtual board); limit instructions"),
         ("sran<=12KB", COUNTED, "did you mean 'sram'?"),
         ("flash_bytes<=12KB", COUNTED, "did you mean 'flash'?"),
         ("energy<=1mJ", COUNTED, "nothing is known of 'energy' here; one of flash, instructions"),

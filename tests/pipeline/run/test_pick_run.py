@@ -100,6 +100,24 @@ def test_killed_or_not_the_same_member_is_exported_and_nothing_is_done_twice(
     assert [record["kind"] for record in journal(whole)[records:]] == ["continued"]
 
 
+def test_a_run_of_an_earlier_version_is_not_continued_and_still_exported(
+    copied: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """It went by instructions where cycles decide now, and did not say so."""
+    run = copied("run")
+    records = journal(run)
+    assert records[0]["identity"]["decided_by"] == {"unit": "cycles", "cycles_each": 1.0}
+    del records[0]["identity"]["decided_by"]
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    (run / "journal.jsonl").write_text(text)
+    with pytest.raises(RunDirectoryError, match="earlier version of TinyNAS, which went by instructions") as refused:
+        export_picked(run, tmp_path / "no.tflite", ["sram<=16KB"])
+    assert "\n" not in str(refused.value)
+    assert (run / "journal.jsonl").read_text() == text
+    assert "<html" in render_report(run)
+    export_winner(run, tmp_path / "winner.tflite")
+
+
 @pytest.mark.slow
 def test_exports_change_no_report_and_no_later_choice(copied: Callable[[str], Path], tmp_path: Path) -> None:
     run, other = copied("run"), copied("other")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from tinynas.latency import (
     InferenceMeasurement,
     LatencyModel,
     Measurement,
+    Quantity,
     calibration_networks,
     diverse_networks,
     fit_latency,
+    instruction_quantity,
     latency_metrics,
     to_json,
 )
@@ -57,6 +59,10 @@ class _Measured:
 
     def layers(self) -> list[Measurement]:
         return self.measured.layers(self.schedule)
+
+    def counted_in(self, quantity: Quantity) -> _Measured:
+        """The same inference in another quantity, which the board has counted too."""
+        return replace(self, measured=replace(self.measured, quantity=quantity))
 
     def inference(self) -> InferenceMeasurement:
         return self.measured.inference()
@@ -113,8 +119,8 @@ def calibrate_board(
 
     Args:
         board_name: a board's name or file.
-        virtual: measure on the virtual board: cycles by the timing of the core, a model, or instructions where there is
-            none.
+        virtual: measure on the virtual board: cycles by the timing of the core, a model, and instructions of the same
+            inferences beside them; instructions alone where there is none.
         port: measure on the real board at this serial port (cycles); every network is flashed.
         probe: unique id of the debug probe that flashes the board; needed where several are connected.
         out: where the model goes; `latency-BOARD.json` in the working folder by default.
@@ -152,11 +158,13 @@ def _calibrate(bench: _Bench, seed: int, target: Path) -> dict[str, Any]:
     fitted = bench.measure_all("calibration networks", networks)
     warn_of_other_clock(fitted[0].measured.clock_hz, board)
     layers = [layer for network in fitted for layer in network.layers()]
-    model = fit_latency(
-        layers,
-        unit=fitted[0].measured.unit,
-        basis=fitted[0].measured.quantity.basis,
-        inferences=[network.inference() for network in fitted],
+    quantity, counted = fitted[0].measured.quantity, instruction_quantity(board)
+    instructions = None
+    if quantity != counted and counted.unit in fitted[0].measured.counts:
+        instructions = _fit([network.counted_in(counted) for network in fitted])
+    model = replace(
+        _fit(fitted),
+        instructions=instructions,
         provenance={
             "board": board.name,
             "core": board.core.name,
@@ -175,7 +183,6 @@ def _calibrate(bench: _Bench, seed: int, target: Path) -> dict[str, Any]:
     unseen = bench.measure_all("unseen networks", networks)
     holdout = _holdout(model, unseen)
     _write(target, {**to_json(model), "fit": fit, "holdout": holdout})
-    quantity = fitted[0].measured.quantity
     return {
         "measurements": len(layers),
         "decided_by": quantity.as_json(),
@@ -183,6 +190,17 @@ def _calibrate(bench: _Bench, seed: int, target: Path) -> dict[str, Any]:
         "holdout": holdout,
         "file": str(target),
     }
+
+
+def _fit(networks: Sequence[_Measured]) -> LatencyModel:
+    """The model in the quantity that the networks are counted in."""
+    quantity = networks[0].measured.quantity
+    return fit_latency(
+        [layer for network in networks for layer in network.layers()],
+        unit=quantity.unit,
+        basis=quantity.basis,
+        inferences=[network.inference() for network in networks],
+    )
 
 
 def _holdout(model: LatencyModel, unseen: Sequence[_Measured]) -> dict[str, Any]:

@@ -57,6 +57,7 @@ def inspect_model(
 
     Raises:
         InspectError: `plot` goes with the other engine, or lies in no folder.
+        OtherCyclesError: `latency_file` has nothing but cycles, and they are not the board's.
         TinyNASError: the model cannot be read or lowered, the board or its memory model is unknown.
     """
     if plot is not None and engine == "tflm":
@@ -139,12 +140,10 @@ def _latency(schedule: Schedule, board: Board, model: LatencyModel | None) -> di
     found = {**_NO_LATENCY, **_interval("instructions", None if counting is None else counting.predict(schedule))}
     quantity = instruction_quantity(board)
     if model.unit == "cycles":
-        quantity = Quantity("cycles", f"cycles: {model.basis or 'measured'}", 1.0)
+        quantity = Quantity("cycles", f"cycles: {model.basis}", 1.0)
     if quantity.cycles_each is None:
-        basis = f"{predicted.total:,.0f} instructions predicted ({predicted.low:,.0f} to {predicted.high:,.0f}); " + (
-            no_cycles(board) if board.timing is None else "the latency model has no cycles"
-        )
-        return found | {"basis": basis}
+        unknown = no_cycles(board) if board.timing is None else "the latency model has no cycles of the board"
+        return found | {"basis": f"predicted instructions: {unknown}"}
     return {
         **found,
         **_interval("cycles", predicted, quantity.cycles_each),

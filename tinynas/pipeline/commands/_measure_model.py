@@ -137,6 +137,7 @@ def measurement_json(deployment: Deployment, measured: NetworkMeasurement, board
         "instructions": None if instructions is None else instructions.total,
         "cycles": cycles,
         "cycles_basis": basis,
+        "cycles_name": by_clock.name if by_clock.unit == "cycles" else "cycles",
         "latency_ms": None if cycles is None else 1e3 * cycles / measured.clock_hz,
         "layers": [
             {

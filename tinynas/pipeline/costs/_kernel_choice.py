@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynas.engine import ChosenKernels, ChosenSchedule, choose_schedule
-from tinynas.errors import AnswerIsNo
+from tinynas.errors import AnswerIsNo, UsageError
 from tinynas.graph import Graph
 from tinynas.latency import LatencyModel, Quantity, deciding_quantity, latency_model_path, load_latency_model
 from tinynas.lowering import Lowering, Schedule, with_variants
@@ -25,6 +25,10 @@ from tinynas.pipeline.deployment import load_memory_model
 from tinynas.targets import Board, Reserve
 
 logger = logging.getLogger(__name__)
+
+
+class OtherCyclesError(UsageError):
+    """A latency model has cycles of another core or part, and nothing else."""
 
 
 class ArenaTooSmall(AnswerIsNo):
@@ -85,16 +89,32 @@ def load_latency(
     Args:
         board: the target.
         toolchain: "zig" or "gcc".
-        path: of a model that was fitted to this board: its ticks decide, whatever they are.
+        path: of a model that was fitted to this board, real or virtual: its cycles decide where they are the board's,
+            else its instructions.
         quantity: what the ticks of a model that ships should be; None for what decides on the board. Where it has no
             such, it counts instructions.
+
+    Raises:
+        OtherCyclesError: the model in `path` has nothing but cycles, and they are not the board's.
     """
     if path is not None:
-        return _loaded(path, f"tinynas calibrate --board {board.name}")
+        return _of_board(_loaded(path, f"tinynas calibrate --board {board.name}"), board, path)
     path = latency_model_path(board.core.name, toolchain)
     if not path.is_file():
         return None
     return _loaded(path, "make models").counting(quantity or deciding_quantity(board))
+
+
+def _of_board(model: LatencyModel, board: Board, path: Path) -> LatencyModel:
+    """A model of the user's in cycles of the board, by its counter or by the timing of its core; else instructions."""
+    quantities = (deciding_quantity(board, virtual=False), deciding_quantity(board))
+    if model.unit == "instructions" or any(map(model.has_cycles_of, quantities)):
+        return model
+    others = f"{path.name}: its cycles are those of {model.basis or 'another board'}, not of {board.name}"
+    if model.instructions is None:
+        raise OtherCyclesError(f"{others}: `tinynas calibrate --board {board.argument}` makes a model of the board")
+    logger.warning("%s: its instructions decide", others)
+    return model.instructions
 
 
 def _loaded(path: Path, again: str) -> LatencyModel:

@@ -138,7 +138,7 @@ def pareto_front(
     Args:
         points: with `accuracy`, `latency`, `sram_bytes` and `on_front`.
         marks: named points, drawn on top (the winner, the baselines).
-        unit: of `latency`.
+        unit: of `latency`, which says where it is a model's.
         value: what `accuracy` is.
     """
     with _figure(7.2, 3.8) as figure:
@@ -202,7 +202,10 @@ def memory_timeline(blocks: Sequence[Block], arena_bytes: int, available_bytes: 
 
 
 def predicted_against_measured(panels: Sequence[tuple[str, Sequence[float], Sequence[float]]], unit: str) -> str:
-    """One log-log panel per (title, predicted, measured): dots on the diagonal are right."""
+    """One log-log panel per (title, predicted, measured): dots on the diagonal are right.
+
+    The unit says where what the board took is a model's.
+    """
     columns = min(3, max(1, len(panels)))
     rows = -(-len(panels) // columns)
     with _figure(3.2 * columns, 3.0 * rows) as figure:
@@ -218,9 +221,9 @@ def predicted_against_measured(panels: Sequence[tuple[str, Sequence[float], Sequ
             axes.set_ylim(low, high)
             axes.set_title(title, fontsize=9)
             if index + columns >= len(panels):
-                axes.set_xlabel(f"measured {unit} of a layer")
+                axes.set_xlabel(f"a layer on the board: {unit}")
             if index % columns == 0:
-                axes.set_ylabel(f"predicted {unit}")
+                axes.set_ylabel(f"predicted: {unit}")
         return _svg(figure)
 
 

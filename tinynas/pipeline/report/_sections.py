@@ -146,7 +146,9 @@ def search_section(search: Mapping[str, Any] | None, result: Mapping[str, Any] |
         "progress": _figures.search_progress(
             scores, starts, None if macs_only is None else macs_only["score"], value=_value(evaluator, accuracy)
         ),
-        "pareto": _figures.pareto_front(points, marks, search["unit"], value=_value(evaluator, accuracy)),
+        "pareto": _figures.pareto_front(
+            points, marks, search.get("unit_name", search["unit"]), value=_value(evaluator, accuracy)
+        ),
         "source": f"search.json, seed {search['seed']}; scores are the records of kind evaluation in journal.jsonl",
     }
 
@@ -251,11 +253,11 @@ def latency_section(records: Sequence[Record], winner: Mapping[str, Any] | None)
         panels.append((title, [e["after"] for e in known], [e["measured"] for e in known]))
     return {
         "summary": (
-            f"Layers are measured in {unit}{shown}. The first model was fitted to calibration networks; each round "
+            f"Layers are counted in {unit}{shown}. The first model was fitted to calibration networks; each round "
             "measured its best networks and refined the model with them, and the next round searched with the refined "
             "model."
         ),
-        "figure": _figures.predicted_against_measured(panels, unit),
+        "figure": _figures.predicted_against_measured(panels, rounds[0].get("unit_name", unit)),
         "rounds": rounds,
         "layers": layers,
         "source": "the finished refinements in journal.jsonl, latency/model-*.json, winner/measurement.json",

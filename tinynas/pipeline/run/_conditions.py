@@ -15,13 +15,14 @@ from tinynas.targets import Board
 
 _FORM = re.compile(r"(?P<name>[a-z_]+) *<= *(?P<value>[0-9]+(_[0-9]+)*(\.[0-9]+)?) *(?P<unit>[a-z]*)", re.IGNORECASE)
 
+_TICKS = ("cycles", "instructions")
 _BYTES = {"": 1.0, "b": 1.0, "kb": 2.0**10, "kib": 2.0**10, "mb": 2.0**20, "mib": 2.0**20}
 _COUNTS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 _MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
 @dataclass(frozen=True)
-class _Quantity:
+class _Limitable:
     """What can be limited.
 
     Attributes:
@@ -69,7 +70,7 @@ class Condition:
         name = "" if self.figure == "latency" else f"{self.figure.removesuffix('_bytes')} "
         if value is None:
             return f"{name}unknown {self.shown}".rstrip()
-        number = f"{value:,.0f}" if self.per_shown == 1 else f"{value / self.per_shown:,.4g}"
+        number = f"{value / self.per_shown:,.4g}" if self.shown == "ms" else f"{value / self.per_shown:,.0f}"
         return f"{name}{number} {self.shown}".rstrip()
 
 
@@ -89,33 +90,39 @@ def parse_conditions(
     Raises:
         UsageError: one is no condition, names what is not known, or has another unit.
     """
-    quantities = {
-        "latency": _Quantity("latency", "ms", _MILLISECONDS),
-        decides.unit: _Quantity("latency", decides.unit, _COUNTS),
-        "macs": _Quantity("macs", "", _COUNTS),
-        "sram": _Quantity("sram_bytes", "bytes", _BYTES),
-        "flash": _Quantity("flash_bytes", "bytes", _BYTES),
+    in_cycles = {} if decides.cycles_each is None else {"cycles": _Limitable("latency", "cycles", _COUNTS)}
+    limitable = {
+        **in_cycles,
+        "latency": _Limitable("latency", "ms", _MILLISECONDS),
+        decides.unit: _Limitable("latency", decides.unit, _COUNTS),
+        "macs": _Limitable("macs", "", _COUNTS),
+        "sram": _Limitable("sram_bytes", "bytes", _BYTES),
+        "flash": _Limitable("flash_bytes", "bytes", _BYTES),
     }
     words = [word.strip() for text in texts for word in text.split(",")]
-    return tuple(_condition(word, quantities, board, decides, clock_hz) for word in words)
+    return tuple(_condition(word, limitable, board, decides, clock_hz) for word in words)
 
 
 def _condition(
-    text: str, quantities: Mapping[str, _Quantity], board: Board, decides: Quantity, clock_hz: int | None
+    text: str, limitable: Mapping[str, _Limitable], board: Board, decides: Quantity, clock_hz: int | None
 ) -> Condition:
     match = _FORM.fullmatch(text)
     if match is None:
         raise UsageError(f"{text!r} is no condition: write NAME<=VALUE, as sram<=12KB or {decides.unit}<=2.4M")
     name = match["name"].lower()
-    if name not in quantities:
-        raise UsageError(f"{text!r}: nothing is known of {match['name']!r} here; {closest(name, quantities)}")
-    quantity = quantities[name]
-    factor = quantity.units.get(match["unit"].lower())
+    if name in _TICKS and name not in limitable:
+        raise UsageError(f"{text!r}: this run goes by {decides.unit} ({decides.basis}); limit {decides.unit} instead")
+    if name not in limitable:
+        raise UsageError(f"{text!r}: nothing is known of {match['name']!r} here; {closest(name, limitable)}")
+    found = limitable[name]
+    factor = found.units.get(match["unit"].lower())
     if factor is None:
-        units = ", ".join(found for found in quantity.units if found)
+        units = ", ".join(each for each in found.units if each)
         what = f"{match['unit']!r} is no unit of {name}" if match["unit"] else f"{name} needs a unit"
         raise UsageError(f"{text!r}: {what}; take one of {units}")
     per_shown = 1.0
+    if name == "cycles" and decides.cycles_each is not None:
+        per_shown = 1 / decides.cycles_each
     if name == "latency":
         ticks = decides.per_ms(board.clock_hz if clock_hz is None else clock_hz)
         if ticks is None:
@@ -126,4 +133,4 @@ def _condition(
         raise UsageError(f"{text!r}: a limit is above 0")
     if not math.isfinite(most):
         raise UsageError(f"{text!r}: a limit is a finite number; leave out what is not limited")
-    return Condition(text, quantity.figure, most, quantity.shown, per_shown)
+    return Condition(text, found.figure, most, found.shown, per_shown)

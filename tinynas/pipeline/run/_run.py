@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +16,9 @@ from tinynas.memory import firmware_hash
 from tinynas.pipeline._progress import Progress, SilentProgress
 from tinynas.pipeline.report import write_report
 from tinynas.pipeline.run._config import RunConfig
-from tinynas.pipeline.run._latency_limit import quantity_of_run
+from tinynas.pipeline.run._latency_limit import latency_limit, quantity_of_run
 from tinynas.pipeline.run._plan_file import read_plan
-from tinynas.pipeline.run.storage import RunDirectory
+from tinynas.pipeline.run.storage import RunDirectory, RunDirectoryError, read_journal
 from tinynas.search import method_versions, strategy_versions
 from tinynas.spaces import SearchSpace, load_space, space_versions
 from tinynas.targets import load_board
@@ -69,6 +68,7 @@ def open_run(config: RunConfig, directory: Path, plan: str, progress: Progress |
 
     Raises:
         MissingExtraError: torch is not installed.
+        ConfigError: the latency limit is in what nobody knows of the board; the directory is not touched.
         RunDirectoryError: the directory belongs to another run, or is in use.
         TinyNASError: board, space or data are not there, or damaged.
     """
@@ -77,6 +77,8 @@ def open_run(config: RunConfig, directory: Path, plan: str, progress: Progress |
     from tinynas.pipeline.run.stages import RunContext, load_data
 
     board = load_board(config.board)
+    quantity = quantity_of_run(config, board)
+    latency_limit(config.limits, board, quantity)
     space = load_space(config.space.name)
     data = load_data(config)
     identity = {
@@ -86,12 +88,25 @@ def open_run(config: RunConfig, directory: Path, plan: str, progress: Progress |
         "config": config.model_dump(mode="json"),
         "--plan": plan,
         "board": board.model_dump(mode="json"),
-        "decided_by": asdict(quantity_of_run(config, board)),
+        "decided_by": {"unit": quantity.unit, "cycles_each": quantity.cycles_each},
         "space": space.definition(),
         "data": {"train": data.train.digest(), "test": data.test.digest()},
     }
+    _refuse_earlier(directory)
     with RunDirectory(directory, identity) as run:
         yield RunContext(config, board, space, data, run, progress or SilentProgress(), available_processors())
+
+
+def _refuse_earlier(directory: Path) -> None:
+    """A run that was started before cycles decided on virtual boards is not continued in another quantity."""
+    path = directory / "journal.jsonl"
+    records = read_journal(path) if path.is_file() else []
+    started: Any = next((record.get("identity") for record in records if record["kind"] == "started"), None)
+    if started is not None and "decided_by" not in started:
+        raise RunDirectoryError(
+            f"{directory} was made by an earlier version of TinyNAS, which went by instructions on virtual boards: "
+            "`tinynas report` and `tinynas export` still read it; to run again, give a new directory (--out)"
+        )
 
 
 def plugin_versions(config: RunConfig, space: SearchSpace) -> dict[str, str]:

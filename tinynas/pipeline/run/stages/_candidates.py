@@ -100,7 +100,7 @@ def _measure(
         provenance={**before.provenance, "round": round_number},
     )
     context.run.write_json(latency_model_file(round_number), to_json(after))
-    comparison = _compare(round_number, documents, before, after)
+    comparison = {**_compare(round_number, documents, before, after), "unit_name": context.quantity.name}
     context.progress.end(
         f"error per layer {100 * comparison['layer_error_before']:.3f} % -> "
         f"{100 * comparison['layer_error_after']:.3f} %, per network "

@@ -58,6 +58,7 @@ def _write(
         "seed": context.config.seed,
         "transport": context.config.measure.transport,
         "unit": verified["winner"]["unit"],
+        "unit_name": context.quantity.name,
         "decided_by": context.quantity.as_json(),
         "test_images": len(context.data.test),
         "evaluator": search["evaluator"],

@@ -124,6 +124,7 @@ def _write_search(context: RunContext, search: Search, choices: dict[str, Scored
             "accuracy": search.accuracy,
             "choices": {name: entry.as_json() for name, entry in choices.items()},
             "unit": "ticks" if latency is None else latency.unit,
+            "unit_name": "ticks" if latency is None else context.quantity.name,
             "seed": context.config.seed,
         },
     )

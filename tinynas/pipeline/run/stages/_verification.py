@@ -155,7 +155,7 @@ def _verify(
         "predicted_layers": _predicted_layers(context, built),
     }
     context.run.write_json(place.measurement, document)
-    context.progress.end(f"{len(inputs)} images bit by bit, {built.measured.ticks:,} {built.measured.unit}")
+    context.progress.end(f"{len(inputs)} images bit by bit, {built.measured.ticks:,} {context.quantity.name}")
     usage = memory.fits(built.deployment.schedule, place.reserve).regions
     linked = built.deployment.firmware.region_usage
     return {
