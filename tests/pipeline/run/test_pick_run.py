@@ -205,7 +205,7 @@ def exit_line(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str
     ("condition", "said"),
     [
         ("latency<=1us", "no member of the front has latency<=1us; the closest of "),
-        ("instructions<=2M", "nothing is known of 'instructions' here"),
+        ("instructions<=2M", "this run goes by cycles (Cortex-M4 TRM timings"),
         ("sran<=12KB", "did you mean 'sram'?"),
         ("sram=12KB", "is no condition"),
         ("sram<=10", "no member of the front has sram<=10; the closest of "),
