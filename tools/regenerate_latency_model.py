@@ -51,10 +51,10 @@ CHECK_LIMITS = NetworkLimits(activation_bytes=16_000, weight_bytes=16_000, layer
 OBSERVATIONS = 4
 """Layers for each coefficient of a model that ships: twice what is measured on a board, for narrower intervals."""
 
-Counts = Mapping[Unit, tuple[int, ...]]
+StepCounts = Mapping[Unit, tuple[int, ...]]
 """What the steps of a schedule took, by unit."""
 
-Counted = tuple[Schedule, Counts]
+Counted = tuple[Schedule, StepCounts]
 
 LARGEST_ERROR = 0.05
 """Mean absolute relative error on unseen networks that a shipped model may have."""
@@ -149,7 +149,7 @@ def refused(metrics: LatencyMetrics) -> str | None:
     return None
 
 
-def measure(board: Board, schedule: Schedule, toolchain: Toolchain) -> Counts:
+def measure(board: Board, schedule: Schedule, toolchain: Toolchain) -> StepCounts:
     """Each step of one inference, without profiling code: instructions, and cycles where the core has a timing."""
     with tempfile.TemporaryDirectory() as folder:
         model = generate(schedule, plan_arena(schedule), Path(folder) / "model")

@@ -41,9 +41,13 @@ class Quantity:
         """Its name and what it rests on, for `--json`."""
         return {"unit": self.unit, "basis": self.basis}
 
+    def of_cycles(self, cycles: float) -> float | None:
+        """Ticks that take so many cycles; None where they are not known."""
+        return None if self.cycles_each is None else cycles / self.cycles_each
+
     def per_ms(self, clock_hz: float) -> float | None:
         """Ticks in a millisecond at this clock; None where they are not known."""
-        return None if self.cycles_each is None else 1e-3 * clock_hz / self.cycles_each
+        return self.of_cycles(1e-3 * clock_hz)
 
 
 def deciding_quantity(board: Board, *, virtual: bool = True) -> Quantity:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import Any
 
@@ -70,8 +70,8 @@ _SHAPE = attrgetter("shape")
 class MuonSteps:
     """Takes Muon's steps (`Muon` says which), without a look at each matrix by itself where that is not needed.
 
-    Momentum and weight decay are of whole vectors, and matrices of one shape are orthogonalized together: those of our
-    networks are so small that calling torch takes longer than computing.
+    The momentum is that of a whole vector, and matrices of one shape are orthogonalized together: those of our networks
+    are so small that calling torch takes longer than computing.
 
     A matrix without any gradient is left alone, and so is its momentum, as the weights of a supernet that no network of
     a step has: orthogonalized, what is left of their momentum would be a step as long as any other.
@@ -102,24 +102,26 @@ class MuonSteps:
         _, self._others_update = parameters.split(self._update)
         vectors = (parameters.flat, gradient, self._momentum, self._update)
         matrices = [_Matrix(*views) for views in zip(*map(parameters.matrices, vectors), strict=True)]
-        self._matrices = sorted(matrices, key=_SHAPE)
+        self._equal = [list(equal) for _, equal in groupby(sorted(matrices, key=_SHAPE), _SHAPE)]
 
     @torch.no_grad()
     def step(self) -> None:
         """Change the parameters by the gradient."""
         rate = self.param_groups[0]["lr"]
-        learning = [matrix for matrix in self._matrices if bool(matrix.gradient.any())]
-        idle = [(m.momentum, m.momentum.clone()) for m in self._matrices if m not in learning]
+        idle = [matrix for matrix in chain(*self._equal) if not bool(matrix.gradient.any())]
+        kept = [matrix.momentum.clone() for matrix in idle]
         self._momentum.mul_(self._decay).add_(self._gradient)
         torch.add(self._gradient, self._momentum, alpha=self._decay, out=self._update)
-        for momentum, before in idle:
-            momentum.copy_(before)
+        for matrix, momentum in zip(idle, kept, strict=True):
+            matrix.momentum.copy_(momentum)
         self._others.sub_(self._others_update, alpha=rate)
-        for _, equal in groupby(learning, _SHAPE):
-            self._step(list(equal), rate)
+        for equal in self._equal:
+            self._step([matrix for matrix in equal if matrix not in idle], rate)
 
     def _step(self, equal: Sequence[_Matrix], rate: float) -> None:
         """Change matrices of one shape."""
+        if not equal:
+            return
         steps = orthogonalized(torch.stack([matrix.wide(matrix.update) for matrix in equal]))
         for matrix, step in zip(equal, steps, strict=True):
             matrix.wide(matrix.values).mul_(1 - rate * self._weight_decay).sub_(step, alpha=rate * matrix.scale)

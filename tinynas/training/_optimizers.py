@@ -84,7 +84,13 @@ class Sgd:
 
     def build(self, parameters: FlatParameters, gradient: torch.Tensor, learning_rate: float) -> Stepper:
         """As `Optimizer.build`."""
-        return _nesterov(_groups(parameters, gradient, self.weight_decay), learning_rate, self.momentum)
+        return torch.optim.SGD(
+            _groups(parameters, gradient, self.weight_decay),
+            lr=learning_rate,
+            momentum=self.momentum,
+            nesterov=self.momentum > 0,  # torch refuses it without momentum
+            fused=True,
+        )
 
 
 @dataclass(frozen=True)
@@ -183,18 +189,6 @@ OPTIMIZERS: dict[str, type[Sgd] | type[Adam] | type[AdamW] | type[Muon]] = {
     "muon": Muon,
 }
 """By the names that a configuration has for them."""
-
-
-def _nesterov(
-    groups: list[dict[str, torch.nn.Parameter | float]], learning_rate: float, momentum: float
-) -> torch.optim.SGD:
-    return torch.optim.SGD(
-        groups,
-        lr=learning_rate,
-        momentum=momentum,
-        nesterov=momentum > 0,  # torch refuses it without momentum
-        fused=True,
-    )
 
 
 def _with_gradient(vector: torch.Tensor, gradient: torch.Tensor) -> torch.nn.Parameter:

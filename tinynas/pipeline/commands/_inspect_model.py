@@ -136,9 +136,9 @@ def _latency(schedule: Schedule, board: Board, model: LatencyModel | None) -> di
     predicted = model.predict(schedule)
     if predicted.total is None or predicted.low is None or predicted.high is None:
         return {**_NO_LATENCY, "basis": f"the latency model never saw {', '.join(predicted.unknown)}"}
-    counting = model if model.unit == "instructions" else model.instructions
-    found = {**_NO_LATENCY, **_interval("instructions", None if counting is None else counting.predict(schedule))}
     quantity = instruction_quantity(board)
+    counting = model.counting(quantity)
+    found = {**_NO_LATENCY, **_interval("instructions", None if counting is None else counting.predict(schedule))}
     if model.unit == "cycles":
         quantity = Quantity("cycles", f"cycles: {model.basis}", 1.0)
     if quantity.cycles_each is None:

@@ -120,14 +120,13 @@ def _condition(
         units = ", ".join(each for each in found.units if each)
         what = f"{match['unit']!r} is no unit of {name}" if match["unit"] else f"{name} needs a unit"
         raise UsageError(f"{text!r}: {what}; take one of {units}")
-    per_shown = 1.0
-    if name == "cycles" and decides.cycles_each is not None:
-        per_shown = 1 / decides.cycles_each
-    if name == "latency":
-        ticks = decides.per_ms(board.clock_hz if clock_hz is None else clock_hz)
-        if ticks is None:
-            raise UsageError(f"{text!r}: {unknown_cycles(board)}; limit {decides.unit} instead")
-        per_shown = ticks
+    ticks = {
+        "cycles": decides.of_cycles(1.0),
+        "latency": decides.per_ms(board.clock_hz if clock_hz is None else clock_hz),
+    }
+    per_shown = ticks.get(name, 1.0)
+    if per_shown is None:
+        raise UsageError(f"{text!r}: {unknown_cycles(board)}; limit {decides.unit} instead")
     most = float(match["value"]) * factor * per_shown
     if most <= 0:
         raise UsageError(f"{text!r}: a limit is above 0")

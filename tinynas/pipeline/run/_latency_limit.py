@@ -44,17 +44,16 @@ def latency_limit(
                 "give limits.latency_ms or limits.cycles instead"
             )
         return LatencyLimit(float(limits.instructions), quantity.unit)
-    given = "cycles" if limits.cycles is not None else "latency_ms"
-    if limits.cycles is None and limits.latency_ms is None:
-        return None
-    if quantity.cycles_each is None:
-        raise ConfigError(f"limits.{given}: {unknown_cycles(board)}; give limits.instructions instead")
     if limits.cycles is not None:
-        return LatencyLimit(limits.cycles / quantity.cycles_each, quantity.unit)
-    per_ms = quantity.per_ms(board.clock_hz if clock_hz is None else clock_hz)
-    assert limits.latency_ms is not None
-    assert per_ms is not None
-    return LatencyLimit(limits.latency_ms * per_ms, quantity.unit)
+        given, ticks = "cycles", quantity.of_cycles(limits.cycles)
+    elif limits.latency_ms is not None:
+        per_ms = quantity.per_ms(board.clock_hz if clock_hz is None else clock_hz)
+        given, ticks = "latency_ms", None if per_ms is None else limits.latency_ms * per_ms
+    else:
+        return None
+    if ticks is None:
+        raise ConfigError(f"limits.{given}: {unknown_cycles(board)}; give limits.instructions instead")
+    return LatencyLimit(ticks, quantity.unit)
 
 
 def unknown_cycles(board: Board) -> str:

@@ -18,7 +18,7 @@ from tinynas.pipeline.report import write_report
 from tinynas.pipeline.run._config import RunConfig
 from tinynas.pipeline.run._latency_limit import latency_limit, quantity_of_run
 from tinynas.pipeline.run._plan_file import read_plan
-from tinynas.pipeline.run.storage import RunDirectory, RunDirectoryError, read_journal
+from tinynas.pipeline.run.storage import RunDirectory
 from tinynas.search import method_versions, strategy_versions
 from tinynas.spaces import SearchSpace, load_space, space_versions
 from tinynas.targets import load_board
@@ -54,6 +54,10 @@ def run_pipeline(
         from tinynas.pipeline.run.stages import execute
 
         return execute(context, steps)
+
+
+_ADDED = {"decided_by": "went by instructions on virtual boards"}
+"""Parts of a run's identity that earlier versions did not have, and what those did."""
 
 
 @contextmanager
@@ -92,21 +96,8 @@ def open_run(config: RunConfig, directory: Path, plan: str, progress: Progress |
         "space": space.definition(),
         "data": {"train": data.train.digest(), "test": data.test.digest()},
     }
-    _refuse_earlier(directory)
-    with RunDirectory(directory, identity) as run:
+    with RunDirectory(directory, identity, _ADDED) as run:
         yield RunContext(config, board, space, data, run, progress or SilentProgress(), available_processors())
-
-
-def _refuse_earlier(directory: Path) -> None:
-    """A run that was started before cycles decided on virtual boards is not continued in another quantity."""
-    path = directory / "journal.jsonl"
-    records = read_journal(path) if path.is_file() else []
-    started: Any = next((record.get("identity") for record in records if record["kind"] == "started"), None)
-    if started is not None and "decided_by" not in started:
-        raise RunDirectoryError(
-            f"{directory} was made by an earlier version of TinyNAS, which went by instructions on virtual boards: "
-            "`tinynas report` and `tinynas export` still read it; to run again, give a new directory (--out)"
-        )
 
 
 def plugin_versions(config: RunConfig, space: SearchSpace) -> dict[str, str]:

@@ -28,11 +28,17 @@ class RunDirectory:
     (`flock`), so that a killed run never leaves one behind. `identity` is whatever decides the result (the
     configuration, the board, versions); reopening the directory with another identity is refused. What is known later
     only joins it then (`identify`).
+
+    Args:
+        path: of the directory, which is made where it is missing.
+        identity: what the result follows from.
+        added: parts of the identity that runs of earlier versions do not have, and what those did, in words.
     """
 
-    def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, identity: Mapping[str, Any], added: Mapping[str, str] | None = None) -> None:
         self.path = path
         self._identity: dict[str, Any] = json.loads(json.dumps(identity))
+        self._added = added or {}
         self._lock = -1
         self._journal: Journal | None = None
         self._earlier = 0.0
@@ -160,6 +166,12 @@ class RunDirectory:
                 raise RunDirectoryError(f"{self.path} is not empty and holds no run: choose another --out")
             self.journal.append("started", identity=self._identity)
             return
+        for part, earlier in self._added.items():
+            if part not in started["identity"]:
+                raise RunDirectoryError(
+                    f"{self.path} was made by an earlier version of TinyNAS, which {earlier}: "
+                    "`tinynas report` and `tinynas export` still read it; to run again, give a new directory (--out)"
+                )
         self._refuse_differences(started["identity"], self._identity)
         self.journal.append("continued")
 
