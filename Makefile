@@ -1,5 +1,5 @@
 # make setup   create .venv with tinynas and everything the tests need
-# make demo    search, train, build and measure a network for a 12 KB microcontroller (about nine minutes)
+# make demo    search, train, build and measure a network for a 12 KB microcontroller (some ten to fourteen minutes)
 # make smoke   the same pipeline with tiny budgets, in about a minute
 # make test    run the test suite
 # make fuzz    damaged model files (MODELS="a.tflite b.tflite") and the property tests with fresh seeds; continues
